@@ -258,7 +258,7 @@ def test_root_finds_a_set_elsewhere_and_a_damaged_description_is_said_so(
 ROW = st.tuples(
     st.sampled_from("ab"),
     st.integers(0, 10_000),
-    st.none() | st.floats(-(2.0**100), 2.0**100, width=32),
+    st.none() | st.floats(-(2.0**59), 2.0**59, width=32),
     st.sampled_from([0, 1, None]),
 )
 

@@ -84,7 +84,7 @@ def test_what_is_not_nab_is_refused_with_its_file(tmp_path: Path) -> None:
     for content, told in (
         (text.replace(",0\n", ",high\n", 1), r"nyc_taxi\.csv:2: sensor 'value' is 'high'"),
         (text.replace("2014-07-01 00:30:00", "1 July"), r"nyc_taxi\.csv:3: invalid time '1 July'"),
-        (text.replace("timestamp", "time"), r"nyc_taxi\.csv:1: missing column 'timestamp'"),
+        (text.replace("timestamp", "time"), r"nyc_taxi\.csv: missing column 'timestamp'"),
     ):
         path.write_text(content)
         with pytest.raises(DataError, match=told):

@@ -6,7 +6,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from math import isfinite, isnan
 from zoneinfo import ZoneInfo
+
+from anomalynet.data.importing.format import TableFormat
+from anomalynet.errors import DataError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 YEARS = (1900, 2200)  # a time outside is invalid
@@ -34,7 +38,7 @@ COMPACT = (
     r"(Z|[-+]\d\d(?::?\d\d)?)?$"
 )
 """20240131T235800Z, in the groups of `WRITTEN`."""
-NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
+NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 _written, _compact, _number = re.compile(WRITTEN), re.compile(COMPACT), re.compile(NUMBER)
@@ -169,3 +173,139 @@ def _local(time: int | None, name: str | None) -> int | None:
 @cache
 def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
+
+
+LARGEST = 1e18
+"""Readings from here on are missing: the squares of larger ones overflow 32-bit floats."""
+LONGEST_NAME = 128  # characters
+NULLS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None")
+THOUSANDS = {"": "", ".": r"\.", ",": ",", "'": "['\u2019]", " ": "[ \u00a0\u2009\u202f]"}
+"""Signs between groups of three digits, and the characters that stand for them as a pattern."""
+
+UNLABELLED = ("-999",)
+NORMAL = ("0", "false", "normal", "benign", "no", "ok")
+ATTACK = ("1", "true", "attack", "anomaly", "anomalous", "abnormal", "malicious", "yes", "fault")
+NO_KIND = ("none", "-")  # normal in a column of kinds
+
+
+@cache
+def number_pattern(decimal: str, thousands: str) -> str:
+    """`NUMBER` with other signs. The groups are of three digits, after the first, which begins with
+    no zero."""
+    if not thousands and decimal == ".":
+        return NUMBER
+    point, sign = re.escape(decimal), THOUSANDS[thousands]
+    whole = f"[0-9]+|[1-9][0-9]{{0,2}}(?:{sign}[0-9]{{3}})+" if thousands else "[0-9]+"
+    return f"^[-+]?((?:{whole})(?:{point}[0-9]*)?|{point}[0-9]+)([eE][-+]?[0-9]+)?$"
+
+
+def read_number(text: str, decimal: str = ".", thousands: str = "") -> float | None:
+    """A number as it is written in a cell; None if it is invalid, such as 1_0, 0x10, inf or 1e400.
+
+        read_number("1.234,5", ",", ".")                  # 1234.5
+
+    Args:
+        decimal: the decimal sign.
+        thousands: the sign between groups of three digits, a key of `THOUSANDS`.
+    """
+    text = text.strip()
+    if not re.match(number_pattern(decimal, thousands), text):
+        return None
+    if thousands:
+        text = re.sub(THOUSANDS[thousands], "", text)
+    value = float(text.replace(decimal, "."))
+    return value if isfinite(value) else None
+
+
+@cache
+def null_numbers(form: TableFormat) -> tuple[float, ...]:
+    """The words for a missing reading that are numbers, which count by value."""
+    found = (_as_number(word, form) for word in form.null)
+    return tuple(value for value in found if value is not None)
+
+
+def is_missing(value: object, form: TableFormat) -> bool:
+    """Whether a reading in a message or a cell is missing: an empty cell, a word for it or NaN."""
+    if isinstance(value, float | int):
+        return isnan(value) or value in null_numbers(form)
+    text = "" if value is None else str(value).strip()
+    missing = text in NULLS or text in form.null or text.lstrip("+-").lower() == "nan"
+    return missing or _as_number(text, form) in null_numbers(form)
+
+
+def read_label(value: object, form: TableFormat, kind: bool = False) -> int | None:
+    """1 for attack, 0 for normal; None for a missing or unknown label (see `is_label`).
+
+        read_label(" TRUE", TableFormat())                # 1
+        read_label(-1, TableFormat(attack=("-1",)))       # 1
+
+    Args:
+        value: of a message or a cell; numbers count by value, words without case and spaces.
+        form: with further words.
+        kind: it is a type of attack: every unknown word is one.
+
+    Raises DataError: a word is given for two meanings.
+    """
+    key = _label_key(value, form)
+    words = label_words(form)
+    if kind and key in NO_KIND and key not in words:
+        return 0
+    if _is_unlabelled(value):
+        return None
+    return words.get(key, 1 if kind else None)
+
+
+def is_label(value: object, form: TableFormat) -> bool:
+    """Whether a label is missing or known."""
+    return _is_unlabelled(value) or _label_key(value, form) in label_words(form)
+
+
+@cache
+def label_words(form: TableFormat) -> dict[float | str, int | None]:
+    """Word (folded) or number → label. Raises DataError: a word is given for two meanings."""
+    usual = {None: (*form.null, *UNLABELLED), 1: ATTACK, 0: NORMAL}  # --null 0: of readings
+    given = {1: form.attack, 0: form.normal, None: form.unlabelled}
+    known = {_label_key(word, form): label for label, words in usual.items() for word in words}
+    own: dict[float | str, int | None] = {}
+    for label, words in given.items():
+        for word in words:
+            key = _label_key(word, form)
+            if own.setdefault(key, label) != label:
+                raise DataError(
+                    f"label {word!r} is given for two of --attack, --normal and --unlabelled",
+                    "give it once",
+                )
+    return known | own
+
+
+def _label_key(value: object, form: TableFormat) -> float | str:
+    if isinstance(value, float | int):  # also True and False
+        return float(value)
+    number = read_number(str(value))
+    if number is None:
+        number = _as_number(str(value), form)
+    return " ".join(str(value).split()).casefold() if number is None else number
+
+
+def _is_unlabelled(value: object) -> bool:
+    if isinstance(value, float):
+        return isnan(value)
+    return value is None or str(value).strip() in NULLS
+
+
+def _as_number(text: str, form: TableFormat) -> float | None:
+    return read_number(text, form.decimal or ".", form.thousands or "")
+
+
+def check_name(name: str, what: str) -> None:
+    """Raises DataError: the name of a column, series or kind is blank, longer than `LONGEST_NAME`,
+    or has characters that cannot be printed. `what` it names, and where."""
+    problem = None
+    if not name.strip():
+        problem = "is blank"
+    elif not name.isprintable():
+        problem = "has characters that cannot be printed"
+    elif len(name) > LONGEST_NAME:
+        problem = f"is longer than {LONGEST_NAME} characters"
+    if problem:
+        raise DataError(f"{what} {name[:40]!r} {problem}", "rename it")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from anomalynet.data.importing import ordering, store
+from anomalynet.data.importing import checks, ordering, store
 from anomalynet.data.importing.intervals import mark, read_intervals
 from anomalynet.data.importing.read import POSITION, Table, read_table
 from anomalynet.data.importing.request import ImportReport, ImportRequest
@@ -30,20 +30,26 @@ def import_table(request: ImportRequest) -> ImportReport:
     folder = store.target(request.name, request.replace)
     with store.staging(folder) as temporary:
         table = read_table(
-            request.files, request.form, temporary, dict(request.units), request.name
+            request.files,
+            request.form,
+            temporary,
+            dict(request.units),
+            request.name,
+            request.labels,
         )
         counts, warnings = table.counts, table.warnings
         keys, incidents = _incidents(table, request, temporary)
+        warnings += checks.find_warnings(table, keys)
         frame = _canonical(table, keys, mean=request.duplicates == "mean")
         if request.duplicates == "mean":
             keys = _once(keys)
         period = request.period or (ordering.period(keys) if request.time else 1.0)
-        labelled = keys["label"].count()
+        labelled, has_labels = keys["label"].count(), request.label or request.labels
         counts = {"rows": keys.height, **counts}
         if labelled and keys["label"].drop_nulls().n_unique() == 1:
             only = "attack" if keys["label"].drop_nulls()[0] else "normal"
             warnings.append(f"every labelled row is {only}: metrics need both classes")
-        if 0 < labelled < keys.height or (not labelled and request.label):
+        if 0 < labelled < keys.height or (not labelled and has_labels):
             counts["unlabelled rows"] = keys.height - labelled
         channels = list(table.roles.channels.values())
         # No absolute path and no current time: equal imports give equal sets.
@@ -87,13 +93,18 @@ def _incidents(
         inner = temporary / "incidents"
         inner.mkdir()
         series = keys["series"].unique().to_list()
-        intervals, given = read_intervals(request.incidents, series, request.timezone, inner)
+        intervals, given, unknown = read_intervals(
+            request.incidents, series, request.timezone, inner, request.files
+        )
+        if unknown:
+            table.counts["incidents of other series"] = unknown
         keys = mark(keys, intervals)
         inside = pl.col("incident").is_not_null()
         denied = keys.filter(inside & (pl.col("label") == 0)).height
         if denied:
             table.counts["rows labelled normal inside an incident"] = denied
-        outside = pl.col("label") if request.label or request.kind else pl.lit(0, pl.Int8)
+        known = request.label or request.kind or request.labels
+        outside = pl.col("label") if known else pl.lit(0, pl.Int8)
         keys = keys.with_columns(label=pl.when(inside).then(pl.lit(1, pl.Int8)).otherwise(outside))
         empty = set(given) - set(keys["incident"].drop_nulls().unique())
         if empty:

@@ -1,10 +1,12 @@
-"""Reads the incidents file of annotators: start, end, and optionally type, cause, impact, severity
-and series."""
+"""Reads the incidents file of annotators: a table of start, end, and optionally type, cause,
+impact, severity and series; or windows in JSON, as the Numenta Anomaly Benchmark has them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,21 +22,30 @@ KNOWN = f"the columns of an incidents file are start, end, {', '.join(WORDS)}"
 
 
 def read_intervals(
-    path: Path, series: Sequence[str], zone: str | None, staging: Path
-) -> tuple[pl.DataFrame, dict[int, Incident]]:
+    path: Path,
+    series: Sequence[str],
+    zone: str | None,
+    staging: Path,
+    files: Sequence[Path] = (),
+) -> tuple[pl.DataFrame, dict[int, Incident], int]:
     """Read and check an incidents file; an incident's number is its row in the file.
 
     Args:
         series: names of the series in the data.
         zone: as for the data's own times.
         staging: an empty folder for temporary files.
+        files: of the data, which may name its only series in JSON.
 
     Returns: start and end (both included), series (null: all series), type and number of each
-        incident; and the incidents.
+        incident; the incidents; and how many are of series that are not in the data (JSON only).
 
     Raises DataError: invalid content; names the first line.
     """
-    rows = open_rows([path], TableFormat(), staging)
+    unknown = 0
+    if path.suffix.lower() == ".json":
+        rows, unknown = _open_windows(path, series, files)
+    else:
+        rows = open_rows([path], TableFormat(), staging)
     columns = {name.lower(): index for index, name in enumerate(rows.names)}
     for name in ("start", "end"):
         if name not in columns:
@@ -51,7 +62,41 @@ def read_intervals(
     incidents = {}
     for number, kind, cause, impact, severity in table.select("incident", *WORDS[1:]).iter_rows():
         incidents[number] = Incident(kind, cause, impact, int(severity) if severity else None)
-    return table, incidents
+    return table, incidents, unknown
+
+
+def _open_windows(path: Path, series: Sequence[str], files: Sequence[Path]) -> tuple[Rows, int]:
+    """Windows in JSON as an incidents file: {"FILE OR SERIES": [[START, END], …], …}, or the list
+    alone where the data are one recording; and how many are of other series."""
+    shape = 'write {"series": [["start", "end"], …], …}, or only the list for one recording'
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        by_key: dict[str | None, Any] = content if isinstance(content, dict) else {None: content}
+        windows = [(key, *map(str, window)) for key, many in by_key.items() for window in many]
+        if any(len(window) != 3 for window in windows):
+            raise ValueError("a window is not a pair of start and end")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DataError(f"{path}: not windows in JSON: {error}", shape) from error
+    if None in by_key and len(series) > 1:
+        raise DataError(f"{path}: names no series, the data have {len(series)}", shape)
+    known: dict[str | None, str] = {name: name for name in series}
+    if len(series) == 1:
+        known |= dict.fromkeys([None, *(file.stem for file in files)], series[0])
+    names = {key: known.get(key, known.get(key and Path(key).stem)) for key in by_key}
+    found = [(names[key], start, end) for key, start, end in windows if names[key] is not None]
+    if not found:
+        keys = ", ".join(map(repr, list(by_key)[:4]))
+        raise DataError(
+            f"{path}: no windows of the series in the data, but of {keys}",
+            f"known: {', '.join(sorted(series)[:8])}",
+        )
+    columns = {str(index): pl.String for index in range(3)}
+    frame = pl.DataFrame(found, schema=columns, orient="row").with_row_index(ROW, 1)
+    frame = frame.cast({ROW: pl.Int64})
+    rows = Rows((path,), ("series", "start", "end"), frame.lazy(), is_text=False)
+    return rows, len(windows) - len(found)
 
 
 def mark(keys: pl.DataFrame, intervals: pl.DataFrame) -> pl.DataFrame:

@@ -9,10 +9,10 @@ from types import MappingProxyType
 
 import polars as pl
 
-from anomalynet.data.importing import ordering, values
+from anomalynet.data.importing import cells, ordering, values
 from anomalynet.data.importing.format import TableFormat
-from anomalynet.data.importing.request import Roles, assign
-from anomalynet.data.importing.rows import NULLS, ROW, Rows, open_rows
+from anomalynet.data.importing.request import LABEL_NAMES, Roles, assign
+from anomalynet.data.importing.rows import ROW, Rows, open_rows
 from anomalynet.data.importing.times import check_zone, read_clock, to_utc
 from anomalynet.errors import DataError
 
@@ -53,6 +53,7 @@ def read_table(
     staging: Path,
     units: Mapping[str, str] = MappingProxyType({}),
     name: str = "",
+    labels: Path | None = None,
 ) -> Table:
     """Read tables of the same columns.
 
@@ -61,6 +62,8 @@ def read_table(
         staging: an empty folder, which the result needs.
         units: of the sensors, by column.
         name: of the series, where the tables are one recording; without it, that of the file.
+        labels: a file of labels: one column with a row per row of the tables, or a table with the
+            same columns of time and series. `form.label` is its column then.
 
     Raises DataError: anything invalid, with file and line.
     """
@@ -72,18 +75,24 @@ def read_table(
             "give --period in seconds",
         )
     rows = open_rows(paths, form, staging)
-    roles = assign(rows, form, units)
+    roles = assign(rows, replace(form, label=None) if labels else form, units)
     sensors, found, counts, warnings = values.read_sensors(rows, roles.channels, form)
-    form = replace(found, separator=rows.separator)
-    keys, form = _keys(rows, roles, form, name or paths[0].stem, counts)
+    given, form = form, replace(found, separator=rows.separator)
+    name = name or paths[0].stem
+    keys, form = _keys(rows, roles, form, name, counts)
+    if labels:
+        inner = staging / "labels"
+        inner.mkdir()
+        keys = _add_labels(keys, labels, given, inner, name, counts)
+        form = replace(form, label=None)
     keys, changed = ordering.order(rows, keys, form)
     counts |= changed
     file = staging / "readings.parquet"
-    readings = [
-        sensors[index].cast(pl.Float64).alias(channel.name)
-        for index, channel in roles.channels.items()
-    ]
+    readings = [sensors[index].alias(channel.name) for index, channel in roles.channels.items()]
     rows.frame.select(readings).sink_parquet(file, maintain_order=True, compression="lz4")
+    missing = pl.scan_parquet(file).select(pl.sum_horizontal(pl.all().null_count()))
+    if total := missing.collect(engine="streaming").item():
+        counts["missing readings"] = total
     channels = tuple(channel.name for channel in roles.channels.values())
     columns = form.columns or (() if form.header else rows.names)
     form = replace(form, channels=channels, ignore=(), columns=columns)
@@ -106,7 +115,7 @@ def _keys(
         clock = read_clock(rows, roles.time, form.time_format, alone=roles.series is None)
         form = replace(form, time_format=clock.format)
     series = pl.lit(name) if roles.series is None else rows.text(roles.series)
-    kind = none if roles.kind is None else rows.text(roles.kind, (*NULLS, *form.null))
+    kind = none if roles.kind is None else rows.text(roles.kind, (*cells.NULLS, *form.null))
     split = none if roles.split is None else values.split(rows, roles.split)
     keys = rows.frame.select(ROW, series=series, label=label, kind=kind, split=split)
     ordered = keys.collect(engine="streaming").sort(ROW)
@@ -114,6 +123,10 @@ def _keys(
     if frame["series"].null_count():
         where = rows.where(frame.filter(pl.col("series").is_null())[ROW][0])
         raise DataError(f"{where}: series column {form.series!r} is empty", "fill in the series")
+    for column in ("series", "kind"):
+        names = frame.group_by(column).agg(pl.col(ROW).min()).drop_nulls(column).sort(ROW)
+        for each, row in names.iter_rows():
+            cells.check_name(each, f"{rows.where(row)}: {column}")
     if clock is None:
         step = round((form.period or 1.0) * 1e6)
         nth = pl.int_range(pl.len()).over("series")
@@ -131,3 +144,79 @@ def _keys(
         if repeated:
             counts["readings in a repeated hour"] = repeated
     return frame, form
+
+
+def _add_labels(
+    keys: pl.DataFrame,
+    path: Path,
+    form: TableFormat,
+    staging: Path,
+    name: str,
+    counts: dict[str, int],
+) -> pl.DataFrame:
+    """Keys with the labels of a file. `form`: as given for the tables; `name`: of the only series.
+
+    Raises DataError: the file fits the rows neither by number nor by time.
+    """
+    (staging / "rows").mkdir()
+    words = TableFormat(attack=form.attack, normal=form.normal, unlabelled=form.unlabelled)
+    rows = open_rows([path], replace(words, header=False), staging / "rows")
+    if len(rows.names) == 1:
+        return keys.sort(POSITION).with_columns(label=_label_per_row(rows, words, keys.height))
+    rows = open_rows([path], words, staging)
+    same = replace(
+        form, channels=(), ignore=(), kind=None, split=None, separator=None, decimal=None
+    )
+    known = [each for each in rows.names if each.lower() in LABEL_NAMES]
+    label = form.label or (known[0] if len(known) == 1 else None)
+    if form.time is None or label is None:
+        raise DataError(
+            f"{path}: {len(rows.names)} columns, of which the labels are unknown",
+            "give a file of one column with a label per row, or --time COLUMN and --label COLUMN "
+            "that this file has, too",
+        )
+    index = {each: number for number, each in enumerate(rows.names)}
+    times = (form.time,) if form.time in index else tuple(form.time.split(","))
+    for each in (*times, label, *filter(None, [form.series])):
+        if each not in index:
+            raise DataError(
+                f"{path}: missing column {each!r}", f"it has {', '.join(map(repr, rows.names))}"
+            )
+    roles = Roles(
+        channels={},
+        time=tuple(index[each] for each in times),
+        label=index[label],
+        series=index[form.series] if form.series else None,
+    )
+    labels, _ = _keys(rows, roles, same, name, {})
+    key = ["series", "time"]
+    label_known = pl.col("label").drop_nulls()
+    labels = labels.group_by(key).agg(
+        label_known.first(), pl.col(ROW).max(), several=label_known.n_unique() > 1
+    )
+    several = labels.filter("several").sort(ROW)
+    if several.height:
+        where = rows.where(several[ROW][0])
+        raise DataError(f"{where}: another label for the same time", "remove one of them")
+    joined = keys.drop("label").join(labels.drop(ROW), on=key, how="left", maintain_order="left")
+    if not joined["label"].count() and labels["label"].count():
+        raise DataError(f"{path}: none of its times is in the table", "check zone and series")
+    if unused := labels.join(keys, on=key, how="anti").height:
+        counts["labels without a reading"] = unused
+    return joined.select(keys.columns)
+
+
+def _label_per_row(rows: Rows, form: TableFormat, height: int) -> pl.Series:
+    count = rows.count()
+    if count == height + 1:  # the first may be a name
+        first = rows.frame.select(pl.col(ROW).min()).collect().item()
+        if not cells.is_label(rows.cell(0, first), form):
+            rows, count = replace(rows, frame=rows.frame.filter(pl.col(ROW) > first)), height
+    if count != height:
+        last = rows.frame.select(pl.col(ROW).max()).collect().item()
+        raise DataError(
+            f"{rows.where(last)}: {count:,} labels end here, the table has {height:,} rows",
+            "give as many labels as the table has rows, or a table with times",
+        )
+    label = values.label(rows, 0, form)
+    return rows.frame.select(ROW, label=label).collect().sort(ROW)["label"]

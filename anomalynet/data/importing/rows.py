@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from anomalynet.data.importing.cells import NULLS, check_name
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.errors import DataError
 
 ROW = "row"
 FILE_BITS = 40  # a row is the line number, and from this bit on the number of its file
-NULLS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None")
 SEPARATORS = {";": "semicolon", "\t": "tab", "|": "bar", ",": "comma", " ": "spaces"}
 """In the order of preference where several would do."""
 HEAD = 200  # lines that show separator and header
@@ -169,6 +169,8 @@ def _open_parquet(path: Path) -> Rows:
             f"{path}: two column names differ only in spaces: {', '.join(map(repr, names))}",
             "rename one of them",
         )
+    for name in names:
+        check_name(name, f"{path}: column")
     words = pl.selectors.by_dtype(pl.String, pl.Categorical, pl.Enum)
     frame = frame.with_columns(words.cast(pl.String).str.strip_chars())
     frame = frame.rename({name: str(index) for index, name in enumerate(names)})
@@ -319,6 +321,8 @@ def _given_names(path: Path, form: TableFormat, width: int) -> tuple[str, ...]:
             f"{path}: {width} columns, but --columns gives {len(form.columns)} names",
             "name all columns",
         )
+    for name in form.columns:
+        check_name(name, "--columns")
     return form.columns
 
 
@@ -333,6 +337,8 @@ def _check_names(path: Path, line: int, names: tuple[str, ...]) -> None:
     if "" in names[1:last]:
         number = names.index("", 1) + 1
         raise DataError(f"{path}:{line}: column {number} has no name", "name it in the header")
+    for name in filter(None, names):
+        check_name(name, f"{path}:{line}: column")
 
 
 def _is_number(text: str) -> bool:

@@ -1,21 +1,22 @@
-"""Converts text to numbers, labels and kinds. Invalid values are reported with their line."""
+"""Converts columns of text to numbers, labels and kinds, by the rules of `cells`. Invalid values
+are reported with their line."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from math import isnan
+from dataclasses import replace
+from itertools import product
+from typing import Any
 
 import polars as pl
 
+from anomalynet.data.importing import cells
+from anomalynet.data.importing.cells import NULLS
 from anomalynet.data.importing.format import TableFormat
-from anomalynet.data.importing.rows import NULLS, ROW, Rows
+from anomalynet.data.importing.rows import ROW, Rows
 from anomalynet.data.telemetry import Channel
 from anomalynet.errors import DataError
 
-UNLABELLED = ("-999",)
-NORMAL = ("0", "false", "normal", "benign", "no", "ok")
-ATTACK = ("1", "true", "attack", "anomaly", "anomalous", "abnormal", "malicious", "yes", "fault")
 SPLITS = {
     "train": "train",
     "training": "train",
@@ -25,132 +26,211 @@ SPLITS = {
     "test": "test",
 }
 SWITCH = {"true": "1", "false": "0"}
-LARGEST = 3.4028234e38  # of a 32-bit float
+SIGNS: dict[str, Any] = {"decimal": (".", ","), "thousands": tuple(cells.THOUSANDS)}
 
 
 def read_sensors(
     rows: Rows, channels: dict[int, Channel], form: TableFormat
 ) -> tuple[dict[int, pl.Expr], TableFormat, dict[str, int], list[str]]:
     """Each sensor as Float64 (null where missing), the format with that of the numbers, counts, and
-    warnings about empty and constant sensors.
+    warnings about readings that are too large.
 
-    Raises DataError: text or an infinite value; names the first line.
+    Raises DataError: text or an infinite value, or numbers whose signs are mixed or ambiguous;
+    names the first line.
     """
-    null = (*NULLS, *form.null)
+    for option, known in SIGNS.items():
+        if (given := getattr(form, option)) is not None and given not in known:
+            raise DataError(
+                f"invalid --{option} {given!r}", f"give one of {' '.join(filter(None, known))}"
+            )
+    if form.decimal is not None and form.decimal == form.thousands:
+        raise DataError(f"--decimal and --thousands are both {form.decimal!r}", "give one of them")
     for index, channel in channels.items():
         dtype = rows.dtype(index)
         if not (dtype == pl.String or dtype.is_numeric() or dtype == pl.Boolean):
             what = f"{rows.path}: sensor {channel.name!r} is of type {dtype}, not a number"
             raise DataError(what, f"use --ignore {channel.name}")
-    unread, with_switches = _words_among_numbers(rows, channels, null)
-    if unread:
-        _refuse_text(rows, channels, unread)
-    sensors = {index: _number(index, null, index in with_switches) for index in channels}
-    query = {
-        f"{word} {index}": fact
-        for index, value in sensors.items()
-        for word, fact in (
-            ("null", value.null_count()),
-            ("low", value.min()),
-            ("high", value.max()),
-        )
+    words = {str(index) for index in channels if rows.dtype(index) == pl.String}
+    resolved = replace(form, decimal=form.decimal or ".", thousands=form.thousands or "")
+    odd = _odd_cells(rows, channels, words, resolved)
+    if odd["invalid"] and words and None in (form.decimal, form.thousands):
+        resolved = _number_format(rows, channels, words, form)
+        odd = _odd_cells(rows, channels, words, resolved)
+    if odd["invalid"]:
+        _refuse_text(rows, channels, odd["invalid"])
+    warnings = [
+        f"sensor {channels[index].name!r}: {count:,} readings of {cells.LARGEST:g} or more are "
+        f"missing, the first at {rows.where(row)} ({rows.cell(index, row)})"
+        for row, index, count in odd["large"]
+    ]
+    large = sum(count for *_, count in odd["large"])
+    switches = {index for _, index, _ in odd["switch"]}
+    sensors = {
+        index: _reading(pl.col(str(index)), str(index) in words, index in switches, resolved)
+        for index in channels
     }
-    facts = rows.frame.select(**query).collect(engine="streaming").row(0, named=True)
-    missing, warnings = 0, []
-    for index, channel in channels.items():
-        count, low, high = (facts[f"{word} {index}"] for word in ("null", "low", "high"))
-        missing += count
-        if low is None:
-            warnings.append(f"sensor {channel.name!r} has no readings")
+    counts = {"readings too large for 32-bit windows": large} if large else {}
+    return sensors, resolved, counts, warnings
+
+
+def _long(rows: Rows, columns: Sequence[str]) -> pl.LazyFrame:
+    """The cells of columns below one another: row, column (its index), cell. Time is linear in the
+    number of columns, unlike that of a query for each."""
+    return rows.frame.unpivot(columns, index=ROW, variable_name="column", value_name="cell")
+
+
+def _odd_cells(
+    rows: Rows, channels: dict[int, Channel], words: set[str], form: TableFormat
+) -> dict[str, list[tuple[int, int, int]]]:
+    """Cells that are invalid, too large, or a switch (true or false): first row, index and number
+    of each sensor that has some."""
+    odd: dict[str, list[tuple[int, int, int]]] = {"invalid": [], "large": [], "switch": []}
+    for is_text in (True, False):
+        columns = [str(index) for index in channels if (str(index) in words) == is_text]
+        if not columns:
             continue
-        if low == high:
-            warnings.append(f"sensor {channel.name!r} is constant ({low:g})")
-        if max(-low, high) > LARGEST:
-            row = rows.first(sensors[index].abs() > LARGEST)
-            assert row is not None
-            cell = rows.cell(index, row)
-            what = f"{rows.where(row)}: sensor {channel.name!r} is {cell!r}, not a finite reading"
-            raise DataError(what, f"use --null {cell} if it means a missing reading")
-    return sensors, form, ({"missing readings": missing} if missing else {}), warnings
+        cell, value = pl.col("cell"), pl.col("value")
+        cases = pl.when(value.is_finite()).then(pl.lit("large"))
+        if is_text:
+            cases = cases.when(cell.str.to_lowercase().is_in(list(SWITCH))).then(pl.lit("switch"))
+        read = _long(rows, columns).with_columns(value=_number(cell, is_text, form))
+        known = (value.abs() < cells.LARGEST) | value.is_nan()
+        left = read.filter(cell.is_not_null() & ~known.fill_null(value=False))
+        left = left.filter(~_is_null(cell, value, is_text, form))
+        facts = left.group_by("column", case=cases.otherwise(pl.lit("invalid")))
+        found = facts.agg(pl.col(ROW).min(), pl.len()).collect(engine="streaming")
+        for column, case, row, count in found.iter_rows():
+            odd[case].append((row, int(column), count))
+    return {case: sorted(found) for case, found in odd.items()}
 
 
-def _words_among_numbers(
-    rows: Rows, channels: dict[int, Channel], null: Sequence[str]
-) -> tuple[dict[int, int], set[int]]:
-    """The first row with invalid text of each sensor that has such text, and the sensors with the
-    words true and false."""
-    unread: dict[int, int] = {}
-    with_switches: set[int] = set()
-    for index in channels:
-        if rows.dtype(index) != pl.String:
-            continue
-        no_number = pl.col(str(index)).cast(pl.Float64, strict=False).is_null()
-        cells = rows.frame.filter(no_number).select(ROW, word=rows.text(index, null))
-        switch = pl.col("word").str.to_lowercase().is_in(list(SWITCH))
-        facts = cells.drop_nulls("word").select(pl.col(ROW).filter(~switch).min(), on=switch.sum())
-        first, switches = facts.collect(engine="streaming").row(0)
-        if first is not None:
-            unread[index] = first
-        if switches:
-            with_switches.add(index)
-    return unread, with_switches
+def _number(cell: pl.Expr, is_text: bool, form: TableFormat) -> pl.Expr:
+    """Cells as Float64: null where they are not a number, NaN where they say so."""
+    if not is_text:
+        return cell.cast(pl.Float64)
+    decimal, thousands = form.decimal or ".", form.thousands or ""
+    if (decimal, thousands) != (".", ""):
+        number = cell.str.contains(cells.number_pattern(decimal, thousands))
+        cell = pl.when(number | cell.str.contains("(?i)^[-+]?nan$")).then(cell)
+        if thousands:
+            cell = cell.str.replace_all(cells.THOUSANDS[thousands], "")
+        cell = cell.str.replace(decimal, ".", literal=True)
+    return cell.cast(pl.Float64, strict=False)
 
 
-def _number(index: int, null: Sequence[str], with_switches: bool) -> pl.Expr:
-    column = pl.col(str(index))
-    if with_switches:
-        column = column.str.to_lowercase().replace(SWITCH)
-    value = column.cast(pl.Float64, strict=False).fill_nan(None)
-    missing = [number for number in map(_as_number, null) if number is not None]
-    return pl.when(value.is_in(missing)).then(None).otherwise(value) if missing else value
+def _is_null(cell: pl.Expr, value: pl.Expr, is_text: bool, form: TableFormat) -> pl.Expr:
+    """Whether a cell is a word for a missing reading; words that are numbers count by value."""
+    null = value.is_in(list(cells.null_numbers(form))).fill_null(False)
+    return null | cell.is_in([*NULLS, *form.null]) if is_text else null
 
 
-def _refuse_text(rows: Rows, channels: dict[int, Channel], unread: dict[int, int]) -> None:
-    index = min(unread, key=lambda each: (unread[each], each))
-    name, value = channels[index].name, rows.cell(index, unread[index])
-    others = ", ".join(repr(channels[other].name) for other in unread if other != index)
-    also = f" (text also in {others})" if others else ""
-    advice = f"use --ignore {name}, or --null {value!r} if it means a missing reading"
-    if re.fullmatch(r"[-+]?\d+,\d+", value):
-        advice = "use decimal points instead of commas"
+def _reading(cell: pl.Expr, is_text: bool, has_switches: bool, form: TableFormat) -> pl.Expr:
+    if has_switches:  # not everywhere: time grows with the square of the columns
+        cell = pl.coalesce(cell.str.to_lowercase().replace_strict(SWITCH, default=None), cell)
+    value = _number(cell, is_text, form)
+    valid = value.abs() < cells.LARGEST
+    if form.null:
+        valid &= ~_is_null(cell, value, is_text, form)
+    return pl.when(valid & value.is_finite()).then(value)
+
+
+def _number_format(
+    rows: Rows, channels: dict[int, Channel], words: set[str], form: TableFormat
+) -> TableFormat:
+    """The format with the only signs that read all numbers. A sign between groups must show in a
+    number that cannot be read without one, such as 1.234,5 or 1.234.567: 1,234 shows nothing.
+
+    Raises DataError: no signs read all numbers, or several do.
+    """
+    decimals = SIGNS["decimal"] if form.decimal is None else (form.decimal,)
+    groups = SIGNS["thousands"] if form.thousands is None else (form.thousands,)
+    known = [(point, sign) for point, sign in product(decimals, groups) if point != sign]
+    cell, row = pl.col("cell"), pl.col(ROW)
+    # Numbers that differ only in their digits are read by the same signs.
+    shape = cell.str.replace("^([-+]?)0", "${1}o").str.replace_all("[0-9]", "1")
+    signed = cell.str.contains(f"^[-+0-9eE{''.join(cells.THOUSANDS.values())}]+$")
+    shapes = _long(rows, sorted(words)).filter(signed).group_by(shape=shape)
+    first = pl.col("column", "cell").filter(row == row.min()).first()
+    found = shapes.agg(row.min(), first, pl.len()).sort(ROW).collect(engine="streaming")
+    numbers: list[Any] = []  # row, index, cell, how many, and the value by the signs that read it
+    for _, line, column, text, count in found.iter_rows():
+        values = {signs: cells.read_number(text, *signs) for signs in known}
+        values = {signs: value for signs, value in values.items() if value is not None}
+        if values and text not in form.null:
+            numbers.append((line, int(column), text, count, values))
+    readers = [each for each in known if all(each in values for *_, values in numbers)]
+    plain = {each for each in known if not each[1]}
+    shown = form.thousands or any(plain.isdisjoint(values) for *_, values in numbers)
+    fits = [each for each in readers if each in plain or shown]
+    ambiguous = fits[:1] == [(",", "")] and (".", ",") in readers
+    if fits and not ambiguous:
+        decimal, thousands = fits[0]
+        return replace(form, decimal=decimal, thousands=thousands)
+    if readers:
+        several = (each for each in numbers if len(set(each[-1].values())) > 1)
+        line, index, text, _, values = next(several)
+        sign = "," if "," in text else "."
+        raise DataError(
+            f"{rows.where(line)}: sensor {channels[index].name!r} is {text!r}, which could be "
+            f"{' or '.join(f'{value:g}' for value in sorted(set(values.values())))}",
+            f"give --decimal {sign} or --thousands {sign}",
+        )
+    usual = max(known, key=lambda each: sum(count for *_, count, v in numbers if each in v))
+    line, index, text, *_ = next(each for each in numbers if usual not in each[-1])
     raise DataError(
-        f"{rows.where(unread[index])}: sensor {name!r} is {value!r}, not a number{also}", advice
+        f"{rows.where(line)}: sensor {channels[index].name!r} is {text!r}, but most numbers have "
+        f"the decimal sign {usual[0]!r}" + (f" and thousands {usual[1]!r}" if usual[1] else ""),
+        f"write all numbers alike, or use --ignore {channels[index].name}",
+    )
+
+
+def _refuse_text(rows: Rows, channels: dict[int, Channel], invalid: list[tuple[int, int]]) -> None:
+    row, index, _ = invalid[0]
+    name, value = channels[index].name, rows.cell(index, row)
+    others = ", ".join(repr(channels[other].name) for _, other, _ in invalid[1:9])
+    also = f" (invalid cells also in {others})" if others else ""
+    signs = [f"--decimal {point}" for point in SIGNS["decimal"] if cells.read_number(value, point)]
+    raise DataError(
+        f"{rows.where(row)}: sensor {name!r} is {value!r}, not a finite number{also}",
+        f"use {signs[0]}"
+        if signs
+        else f"use --ignore {name}, or --null {value!r} if it means a missing reading",
     )
 
 
 def label(rows: Rows, index: int, form: TableFormat) -> pl.Expr:
-    """A label column as Int8: 1 attack, 0 normal, null unlabelled. Raises DataError: unknown words,
-    or more than two classes."""
-    null, unlabelled = (*NULLS, *form.null), (*UNLABELLED, *form.unlabelled)
-    found = _distinct(rows, index, null)
-    numbers = {_as_number(word) for word in unlabelled} - {None}
-    words = [w for w in found if w not in unlabelled and _as_number(w) not in numbers]
-    mapping = {word: meaning for word in words if (meaning := _meaning(word)) is not None}
-    unknown = [word for word in words if word not in mapping]
+    """A label column as Int8: 1 attack, 0 normal, null unlabelled, by `cells.read_label`. Raises
+    DataError: unknown words."""
+    found = _distinct(rows, index)
+    unknown = [word for word in found if not cells.is_label(word, form)]
     if unknown:
         name = rows.names[index]
         most = sorted(found, key=lambda word: -found[word][0])[:6]
         listed = ", ".join(f"{word!r} ({found[word][0]:,} rows)" for word in most)
         raise DataError(
             f"{rows.where(found[unknown[0]][1])}: label column {name!r} has {len(found)} values: "
-            f"{listed}; a label is 0 or 1, normal or attack",
-            f"use --unlabelled {unknown[0]!r} if it means a missing label; use --kind {name} "
-            "instead of --label if it is the type of attack",
+            f"{listed}; {unknown[0]!r} is unknown",
+            "say which words mean what: --attack WORD, --normal WORD, --unlabelled WORD; use "
+            f"--kind {name} instead of --label if it is the type of attack",
         )
-    return rows.text(index, null).replace_strict(mapping, default=None, return_dtype=pl.Int8)
+    return _mapped(rows, index, {word: cells.read_label(word, form) for word in found})
 
 
 def label_from_kind(rows: Rows, index: int, form: TableFormat) -> pl.Expr:
     """Labels from the type of attack: 0 for normal, null where it is missing, else 1."""
-    kind = rows.text(index, (*NULLS, *form.null, *UNLABELLED, *form.unlabelled))
-    normal = kind.str.to_lowercase().is_in(list(NORMAL))
-    return pl.when(kind.is_null()).then(None).otherwise((~normal).cast(pl.Int8))
+    found = _distinct(rows, index)
+    return _mapped(rows, index, {word: cells.read_label(word, form, kind=True) for word in found})
+
+
+def _mapped(rows: Rows, index: int, labels: dict[str, int | None]) -> pl.Expr:
+    text = rows.text(index, ())
+    return text.replace_strict(labels, default=None, return_dtype=pl.Int8)
 
 
 def split(rows: Rows, index: int) -> pl.Expr:
     """The split column of a table: train, validation, test. Raises DataError: any other word."""
-    for word, (_, row) in _distinct(rows, index, NULLS).items():
-        if word.lower() not in SPLITS:
+    for word, (_, row) in _distinct(rows, index).items():
+        if word not in NULLS and word.lower() not in SPLITS:
             raise DataError(
                 f"{rows.where(row)}: invalid split {word!r}", f"known are {', '.join(SPLITS)}"
             )
@@ -158,23 +238,8 @@ def split(rows: Rows, index: int) -> pl.Expr:
     return lower.replace_strict(SPLITS, default=None, return_dtype=pl.String)
 
 
-def _distinct(rows: Rows, index: int, null: Sequence[str]) -> dict[str, tuple[int, int]]:
+def _distinct(rows: Rows, index: int) -> dict[str, tuple[int, int]]:
     """Word → number of rows, first row."""
-    words = rows.frame.select(ROW, word=rows.text(index, null)).drop_nulls("word")
+    words = rows.frame.select(ROW, word=rows.text(index, ())).drop_nulls("word")
     counts = words.group_by("word").agg(pl.len(), pl.col(ROW).min()).sort(ROW)
     return {word: (count, row) for word, count, row in counts.collect(engine="streaming").rows()}
-
-
-def _meaning(word: str) -> int | None:
-    value = _as_number(word)
-    if value is not None:
-        return int(value) if value in (0.0, 1.0) else None
-    return 0 if word.lower() in NORMAL else 1 if word.lower() in ATTACK else None
-
-
-def _as_number(word: str) -> float | None:
-    try:
-        value = float(word)
-    except ValueError:
-        return None
-    return None if isnan(value) else value
