@@ -82,12 +82,12 @@ def test_numbers(
     (tmp_path / "again").mkdir()
     again = read_table([tmp_path / "t.parquet"], table.form, tmp_path / "again")
     assert again.readings.collect()["v"].to_list() == numbers
-    for value, number in zip(values, numbers, strict=True):
+    for value, expected in zip(values, numbers, strict=True):
         if value != "TRUE":
             found = cells.read_number(value, *signs)
             large = found is not None and abs(found) >= cells.LARGEST
             missing = cells.is_missing(value, table.form) or large
-            assert (None if missing else found) == number
+            assert (None if missing else found) == expected
 
 
 @pytest.mark.parametrize(
@@ -205,8 +205,9 @@ NOISE = np.random.default_rng(1).normal(20, 2, 100).round(3)
 )
 def test_likely_sentinels(tmp_path: Path, values: Any, null: str | None) -> None:
     warnings = put(tmp_path, rows_of(v=values, w=NOISE)).warnings
-    assert [null in warning for warning in warnings] == ([True] if null else [])
+    assert len(warnings) == (null is not None)
     if null:
+        assert null in warnings[0]
         word = null.split()[1]
         cured = put(tmp_path, rows_of(v=values, w=NOISE), null=(word,), replace=True)
         assert cured.counts["missing readings"] == 4 and not cured.warnings
