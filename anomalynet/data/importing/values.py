@@ -90,17 +90,18 @@ def _odd_cells(
         if not columns:
             continue
         cell, value = pl.col("cell"), pl.col("value")
-        cases = pl.when(value.is_finite()).then(pl.lit("large"))
+        case = pl.when(value.is_finite()).then(pl.lit("large")).otherwise(pl.lit("invalid"))
         if is_text:
-            cases = cases.when(cell.str.to_lowercase().is_in(list(SWITCH))).then(pl.lit("switch"))
+            switch = cell.str.to_lowercase().is_in(list(SWITCH))
+            case = pl.when(switch).then(pl.lit("switch")).otherwise(case)
         read = _long(rows, columns).with_columns(value=_number(cell, is_text, form))
         known = (value.abs() < cells.LARGEST) | value.is_nan()
         left = read.filter(cell.is_not_null() & ~known.fill_null(value=False))
         left = left.filter(~_is_null(cell, value, is_text, form))
-        facts = left.group_by("column", case=cases.otherwise(pl.lit("invalid")))
+        facts = left.group_by("column", case=case)
         found = facts.agg(pl.col(ROW).min(), pl.len()).collect(engine="streaming")
-        for column, case, row, count in found.iter_rows():
-            odd[case].append((row, int(column), count))
+        for column, which, row, count in found.iter_rows():
+            odd[which].append((row, int(column), count))
     return {case: sorted(found) for case, found in odd.items()}
 
 
@@ -185,7 +186,9 @@ def _number_format(
     )
 
 
-def _refuse_text(rows: Rows, channels: dict[int, Channel], invalid: list[tuple[int, int]]) -> None:
+def _refuse_text(
+    rows: Rows, channels: dict[int, Channel], invalid: list[tuple[int, int, int]]
+) -> None:
     row, index, _ = invalid[0]
     name, value = channels[index].name, rows.cell(index, row)
     others = ", ".join(repr(channels[other].name) for _, other, _ in invalid[1:9])
