@@ -251,7 +251,8 @@ class Detector(L.LightningModule):
         part = self._data.part_of(loader) if self._data else None
         try:
             if self._data and part and rule.threshold == "alarm_budget":  # by series and time
-                limit = threshold(rule, self._data.steps(part, _padded(judged, loader)))
+                steps = self._data.steps(part, _padded(judged, loader))
+                limit = threshold(rule, steps, self._data.devices)
             else:
                 series = np.zeros(len(judged), np.int64)
                 limit = choose_threshold(rule, target.numpy(), judged, series, nan)

@@ -10,14 +10,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from anomalynet.data.steps import metrics, threshold
+from anomalynet.data.steps import fleet_warning, metrics, threshold
 from anomalynet.data.windows import Windows
 from anomalynet.models.base import Detector
 from anomalynet.models.carried import Carrying, carried_scores
 from anomalynet.models.classical import Classical
 from anomalynet.runs.schema import SCORES_COLUMNS
 
-__all__ = ["Scored", "metrics", "score", "scores_table", "threshold"]
+__all__ = ["Scored", "fleet_warning", "metrics", "score", "scores_table", "threshold"]
 
 CHUNK = 1024  # windows scored at once
 SINGLES = 50  # windows whose scoring is timed one by one

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomalynet.config.schema import DataConfig
+from anomalynet.config.schema import DataConfig, SplitPolicy
 from anomalynet.data.prepared import PARTS, Int8, Int64, Prepared, Segment
 from anomalynet.data.split.ranges import (
     NONE,
@@ -35,8 +35,10 @@ class Cut:
     warnings: tuple[str, ...] = ()
 
 
-def choose(prepared: Prepared, config: DataConfig) -> str:
-    """The policy that `auto` selects."""
+def choose(prepared: Prepared, config: DataConfig) -> SplitPolicy:
+    """The configured policy, or the one that `auto` selects."""
+    if config.split.policy != "auto":
+        return config.split.policy
     if prepared.has_split:
         return "given"
     if prepared.policy is not None:
@@ -199,7 +201,12 @@ def held_out_types(prepared: Prepared, config: DataConfig) -> Cut:
 
 
 def given(prepared: Prepared, config: DataConfig) -> Cut:
-    """Use the split column of the data."""
+    """Use the split column of the data, which makes one fold."""
+    if config.split.fold:
+        raise DataError(
+            f"data.split.fold={config.split.fold}: a split that {config.name} brings is one fold",
+            "use data.split.fold=0, or choose another data.split.policy",
+        )
     usable = Ranges.of((segment.start, segment.stop) for segment in prepared.segments).rows()
     present = np.unique(prepared.splits[usable])
     absent = [name for code, name in enumerate(PARTS) if code not in present]
