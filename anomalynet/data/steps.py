@@ -67,8 +67,8 @@ def fleet_warning(
     if config.threshold != "alarm_budget" or each is None or validation["label"].count():
         return []
     return [
-        f"threshold without labels: {each * devices:.3g} alarms per day are expected of all "
-        f"{devices} devices together, at most {config.alarms_per_day:g} were asked for"
+        f"threshold without labels: {each * devices:.3g} alarms per day are expected of the whole "
+        f"fleet (series: {devices}), {config.alarms_per_day:g} are allowed"
     ]
 
 

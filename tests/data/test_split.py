@@ -172,13 +172,25 @@ def test_blocks_by_hand() -> None:
     assert [first // 8 for first in dealt.assigned_rows["test"].starts] == [2, 5]
 
 
-def test_blocks_are_of_equal_time_on_a_grid_and_of_equal_count_without_one() -> None:
-    seconds = [*range(40), *range(400, 410)]
+@pytest.mark.parametrize("period", [1.0, None])
+def test_blocks_have_equal_numbers_of_steps_where_equal_time_would_leave_them_empty(
+    period: float | None,
+) -> None:
+    # 40 s, then nothing for three days, then 10 s: three of five blocks of equal time are empty.
+    seconds = [*range(40), *range(3 * 86_400, 3 * 86_400 + 10)]
     one = Recording("s", seconds, [[1.0] * 50], mixed(50))
-    events = split(prepared([one], facts=Facts(period=None)), config(policy="blocked"))
-    assert events.assigned_rows["test"].rows().tolist() == list(range(40, 50))
-    with pytest.raises(DataError, match="no window of 4 steps fits the validation part"):
-        split(prepared([one]), config(policy="blocked"))
+    found = split(prepared([one], facts=Facts(period=period)), config(policy="blocked"))
+    assert found.assigned_rows["test"].rows().tolist() == list(range(40, 50))
+    assert any("3 days" in warning for warning in found.warnings) is (period is not None)
+
+
+def test_blocks_on_a_grid_are_of_equal_time() -> None:
+    # 112 s with a gap of 12 s: the last fifths of the time begin at 89 s and at 67 s.
+    seconds = [*range(80), *range(92, 112)]
+    one = Recording("s", seconds, [[1.0] * 100], mixed(100))
+    found = split(prepared([one]), config(policy="blocked", folds=5))
+    assert found.assigned_rows["test"].rows().tolist() == list(range(80, 100))
+    assert found.assigned_rows["validation"].rows().tolist() == list(range(67, 80))
 
 
 def test_group_blocked_by_hand() -> None:
@@ -296,16 +308,6 @@ def test_the_first_assignment_of_groups_that_every_fold_can_use_is_named() -> No
     refused = replace(chosen, split=replace(chosen.split, assignment=bad))
     with pytest.raises(UnusableSplitError, match=rf"data\.split\.assignment={good},"):
         split(rows, refused)
-
-
-def test_a_gap_of_days_is_named_where_a_block_has_no_window() -> None:
-    # 40 s, then nothing for three days, then 60 s: blocks of equal time lie in the gap.
-    seconds = [*range(40), *range(3 * 86_400, 3 * 86_400 + 60)]
-    rows = prepared([Recording("pump", seconds, [[1.0] * 100], mixed(100))])
-    with pytest.raises(
-        UnusableSplitError, match=r"series pump has a gap of 3 days from 1970-01-01"
-    ):
-        split(rows, config(policy="blocked"))
 
 
 def test_a_split_that_the_data_brings_is_one_fold() -> None:

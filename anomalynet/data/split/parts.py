@@ -18,7 +18,6 @@ from anomalynet.data.split.policies import Cut
 from anomalynet.data.split.ranges import Ranges
 from anomalynet.data.windows import Windows
 from anomalynet.errors import DataError
-from anomalynet.metrics.events import SECONDS_A_DAY
 
 POLICIES = {
     "group": policies.group,
@@ -163,7 +162,7 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
         if len(rows) == 0:
             raise UnusableSplitError(
                 f"split {cut.label}: no window of {config.window} steps fits the {part} part of "
-                f"fold {config.split.fold}{_longest_gap(found.prepared)}",
+                f"fold {config.split.fold}",
                 "shorten data.window, or lower data.calibration_rows or data.max_gap",
             )
         if part == "train" or not any_labels:
@@ -202,26 +201,14 @@ def _shared_incidents(found: Split) -> list[str]:
 
 NONE_FOUND = (
     "no assignment of the series, no smaller blocks and no fewer folds help: use longer data "
-    "(simulated: data.scenario='duration=96h'), another data.split.policy, or allow it with "
-    "data.one_class=allow"
+    "(simulated: data.scenario='duration=96h'), a shorter data.window, another data.split.policy, "
+    "or allow it with data.one_class=allow"
 )
 
 ONE_CLASS_EVERYWHERE = (
     "the whole data set has one class: data.one_class=allow scores it with a model that needs no "
     "attacks (autoencoder, isolation_forest), without metrics"
 )
-
-
-def _longest_gap(prepared: Prepared) -> str:
-    """The longest time without a reading within a series, where it is a day or more."""
-    gaps = np.diff(prepared.times, append=prepared.times[-1:])
-    gaps[prepared.series_starts[1:] - 1] = 0
-    at = int(gaps.argmax())
-    if (days := gaps[at] / 1e6 / SECONDS_A_DAY) < 1:
-        return ""
-    series = prepared.series[int(prepared.series_of(np.array([at]))[0])]
-    begin = np.datetime64(int(prepared.times[at]), "us").astype("datetime64[s]")
-    return f"; series {series} has a gap of {days:.3g} days from {begin}"
 
 
 def _short(prepared: Prepared, window: int) -> int:
