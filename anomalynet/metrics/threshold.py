@@ -137,6 +137,6 @@ def alarm_budget(
     alarmed = counts[::-1].cumsum()[::-1]  # steps at or above each score
     few = int((alarmed > MOST_ALARMED * alarmed[0]).sum())
     best = max(int(np.searchsorted(values, lowest)), few)
-    if best == len(values):
-        return float(np.nextafter(values[-1], np.inf))
+    if best == len(values):  # an exported graph computes scores with an error of about 1e-7
+        return float(values[-1] + 1e-6 * max(1.0, abs(values[-1])))
     return _margin(values, best)

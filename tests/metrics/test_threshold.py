@@ -112,7 +112,7 @@ def test_alarm_budget_equals_brute_force(steps: list[tuple[int, int, float]], bu
     ]
     found = alarm_budget(labels, scores, series, 86400.0, budget / days)
     if not allowed:
-        assert found == nextafter(float(np.max(known)), inf)
+        assert np.max(known) < found <= np.max(known) + 1e-6 * max(1, np.max(known))
         return
     assert np.array_equal(known >= found, known >= min(allowed))
     below = known[known < min(allowed)]
@@ -131,7 +131,7 @@ def test_an_alarm_budget_is_that_of_the_whole_fleet() -> None:
     scores = np.concatenate([_quiet_then(0.9, 0.8), _quiet_then(0.7, 0.6)])
     series, labels, period = np.repeat([0, 1], 100), np.full(200, -1), 86400 / 200
     assert alarm_budget(labels, scores, series, period, 4.0) == pytest.approx(0.75)
-    assert alarm_budget(labels, scores, series, period, 1.0) == nextafter(0.9, inf)
+    assert alarm_budget(labels, scores, series, period, 1.0) == 0.9 + 1e-6
     # Of a fleet of six, they are a day of one device: a sixth of the alarms of a day.
     assert alarm_budget(labels, scores, series, period, 18.0, 6) == pytest.approx(0.65)
     assert alarm_budget(labels, scores, series, period, 17.0, 6) == pytest.approx(0.75)
@@ -144,7 +144,7 @@ def test_an_alarm_budget_caps_the_share_of_steps_where_runs_are_few() -> None:
     assert few == 94.5 and (scores >= few).sum() == 5
     # 19 steps have no step that is a twentieth of them
     none = alarm_budget(np.full(19, -1), scores[:19], np.zeros(19, int), 3600.0, 24.0)
-    assert none == nextafter(18.0, inf)
+    assert none == 18.0 + 18e-6
     # of equal scores all or none
     flat = np.repeat([0.0, 1.0], [94, 6])
     assert alarm_budget(np.full(100, -1), flat, np.zeros(100, int), 3600.0, 24.0) > 1.0
@@ -191,5 +191,5 @@ def test_rules_by_their_configured_name() -> None:
         "f1": pytest.approx(0.35),
         "balanced_accuracy": pytest.approx(0.35),
         "fixed": 0.42,
-        "alarm_budget": nextafter(0.7, inf),
+        "alarm_budget": 0.7 + 1e-6,
     }
