@@ -15,11 +15,14 @@ from anomalynet.cli.arguments import add_data, add_json, amount, data_config, fl
 from anomalynet.cli.output import print_json, print_rows, print_table, warn
 from anomalynet.errors import DataError, UsageError
 
+SHOWN = 20  # recordings in a printed table; JSON has all
+
 SUMMARY = "list, inspect, fetch, import, write and replay data sets"
 
 EPILOG = """\
 examples:
-  anomalynet data info smart_city                    simulated now, if it was not yet; with pictures
+  anomalynet data info smart_city                    simulated now, if it was not yet
+  anomalynet data info smart_city --plot             with pictures of the network
   anomalynet data info worlds/city --figures pictures
   anomalynet data info skab data.root=/path/to/SKAB
   anomalynet data fetch skab
@@ -36,11 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
     add_json(actions.add_parser("ls", help="list the data sets that data.name can take"))
-    text = "describe a data set and how it was cleaned; draw a simulated network"
+    text = "describe a data set, its recordings, and how it was cleaned"
     info = actions.add_parser("info", help=text)
     add_data(info)
-    text = "folder for pictures of a simulated network (default: the world's folder)"
+    text = "draw a simulated network, into this folder"
     option(info, "--figures", "DIR", text, Path)
+    flag(info, "--plot", "draw a simulated network into the world's folder; --figures draws, too")
     add_json(info)
     fetch = actions.add_parser("fetch", help="download a data set, verified, into the data folder")
     fetch.add_argument("name", metavar="NAME")
@@ -173,15 +177,17 @@ def _info(args: argparse.Namespace) -> int:
 
     config = data_config(args)
     world = open_world(config)
-    if world is None and args.figures is not None:
-        raise UsageError(f"--figures needs a simulated network, which {config.name} is not")
+    plot = args.plot or args.figures is not None
+    if world is None and plot:
+        what = f"--plot and --figures need a simulated network, which {config.name} is not"
+        raise UsageError(what)
     whole = sources.info(config.name).needs_subset and config.subset is None
     facts = about(config.name) if whole else describe(config)
     figures: list[Path] = []
     if world is not None:
         from anomalynet.reporting.sections.deployment import write_pictures
 
-        figures = write_pictures(world, args.figures)
+        figures = write_pictures(world, args.figures) if plot else []
         facts["incidents"] = incident_types(world, facts["incidents"])
     if args.json:
         network: dict[str, Any] = {}
@@ -190,7 +196,8 @@ def _info(args: argparse.Namespace) -> int:
             network |= {"nodes": world.nodes.to_dicts(), "figures": list(map(str, figures))}
         print_json(facts | network)
         return 0
-    tables = {key: facts.pop(key, []) for key in ("channels", "incidents")}
+    tables = {key: facts.pop(key, []) for key in ("recordings", "channels", "incidents")}
+    tables[f"recordings (at most {SHOWN})"] = tables.pop("recordings")[:SHOWN]
     counts, warnings = facts.pop("counts", {}), facts.pop("warnings")
     _print_facts({key: value for key, value in facts.items() if value not in (None, [], "")})
     if world is not None:

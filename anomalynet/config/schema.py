@@ -176,8 +176,9 @@ class EvaluationConfig:
     fixed_threshold: float = 0.5
     """Threshold for the rule `fixed`."""
     alarms_per_day: float = 24.0
-    """Alarms per day over all series that the rule `alarm_budget` accepts on validation steps not
-    labelled as attack. An alarm is a contiguous run of steps at or above the threshold."""
+    """Alarms per day, of all devices of the data set together, that the rule `alarm_budget` accepts
+    on validation steps not labelled as attack; it alarms at most 5 % of these steps. An alarm is a
+    contiguous run of steps at or above the threshold."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)

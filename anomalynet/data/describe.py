@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import exp, isfinite
 from typing import Any
 
 import polars as pl
 
 from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
-from anomalynet.data.resample import Resampler
+from anomalynet.data.resample import Resampler, own_periods
 from anomalynet.data.sources import simulated
 from anomalynet.data.telemetry import Incident, Telemetry
+from anomalynet.preprocessing.grid import IN_TIME
 from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.store import Manifest, World, read_world
+
+LISTED = 5  # series that a warning names
+JUDGED = 100  # rows that a judgement about their order needs
+RANDOM = 1.7  # ratio of von Neumann from which neighbours differ as random rows: 2, less chance
 
 
 def about(name: str) -> dict[str, Any]:
@@ -27,12 +33,12 @@ def about(name: str) -> dict[str, Any]:
 
 def describe(config: DataConfig) -> dict[str, Any]:
     """Return what a data set holds: series, steps, channels, time range, prevalence, incidents,
-    groups, counts, warnings.
+    groups, counts, warnings; and each recording by itself.
 
     The table is read in a stream; memory does not grow with it.
     Raises DataError: as `sources.load`."""
     telemetry = sources.load(config)
-    frame = telemetry.frame
+    frame, periods = telemetry.frame, own_periods(telemetry)
     summary = frame.select(
         series=pl.col("series").n_unique(),
         rows=pl.len(),
@@ -59,12 +65,13 @@ def describe(config: DataConfig) -> dict[str, Any]:
         "attack": attack,
         "prevalence": attack / labelled if labelled else None,
         "auto_split": telemetry.policy,
+        "recordings": _recordings(frame),
         "channels": _channels(telemetry),
         "incidents": _incidents(telemetry),
         "groups": [sorted(members) for members in groups.values()],
         "train_only": sorted(telemetry.train_only),
         "counts": {**telemetry.counts, **_dropped(telemetry, config)},
-        "warnings": list(telemetry.warnings),
+        "warnings": [*telemetry.warnings, *common_warnings(telemetry, periods)],
         "fingerprint": sources.fingerprint(config),
     }
 
@@ -75,6 +82,77 @@ def _written(time: datetime) -> str:
 
 def _elapsed(time: datetime | None) -> str:
     return "" if time is None else f"{(time - datetime(1970, 1, 1)).total_seconds():g} s"
+
+
+def _recordings(frame: pl.LazyFrame) -> list[dict[str, Any]]:
+    """A row a series. Its step is the median one; a gap is a step of more than 1.5 of these."""
+    time, step = pl.col("time"), pl.col("step (s)")
+    same = pl.col("series") == pl.col("series").shift(1)
+    steps = pl.when(same).then(time.diff().dt.total_microseconds() / 1e6)
+    found = frame.select("series", "time", "label", steps.alias("step (s)")).group_by("series")
+    facts = {
+        "rows": pl.len(),
+        "duration (s)": (time.max() - time.min()).dt.total_microseconds() / 1e6,
+        "step (s)": step.median(),
+        "gaps": (step > IN_TIME * step.median()).sum(),
+        "longest step (s)": step.max(),
+        "labelled": pl.col("label").count(),
+        "attack share": pl.col("label").mean(),
+    }
+    return found.agg(**facts).sort("series").collect(engine="streaming").to_dicts()
+
+
+def common_warnings(telemetry: Telemetry, periods: Mapping[str, float]) -> list[str]:
+    """Return what series of imported data have in common that a reader of any table must know.
+    `periods`: as of `own_periods`."""
+    found = []
+    if periods:
+        listed = ", ".join(f"{name} {periods[name]:g} s" for name in list(periods)[:LISTED])
+        found.append(
+            f"{len(periods)} series are laid on a grid of their own, not of {telemetry.period:g} s "
+            f"({listed}{', …' if len(periods) > LISTED else ''}): their windows last as much longer"
+        )
+    if telemetry.imported and _coincide(
+        telemetry, max(telemetry.period or 0, *periods.values(), 0)
+    ):
+        found.append(
+            "several series are labelled attack at the same times: they are not independent, and "
+            "results of a split by series are too good; data.split.policy=blocked tests other times"
+        )
+    return found
+
+
+def _coincide(telemetry: Telemetry, step: float) -> bool:
+    """Whether most steps with an attack have it in several series, more than chance explains."""
+    slot = (pl.col("time").to_physical() // max(1, round(1e6 * step))).alias("slot")
+    attack = telemetry.frame.filter(pl.col("label") == 1).group_by(slot)
+    counts = attack.agg(pl.col("series").n_unique()).collect(engine="streaming")["series"]
+    if not (several := int((counts > 1).sum())):
+        return False
+    mean = int(counts.sum()) / int(telemetry.frame.select(slot.n_unique()).collect().item())
+    chance = 1 - mean * exp(-mean) / (1 - exp(-mean))  # of several where there is one: Poisson's
+    return several / len(counts) > (1 + chance) / 2
+
+
+def not_in_order(frame: pl.LazyFrame, channels: Sequence[str]) -> str | None:
+    """Return a warning where rows stand in no order of time, None elsewhere: in every channel
+    neighbouring rows differ as random rows do, and so do their labels.
+
+    `frame`: canonical telemetry, judged where it has both classes and enough rows.
+    Source: the rank version of von Neumann's ratio (Bartels 1982), 2 for random rows.
+    """
+    columns, same = ["label", *channels], pl.col("series") == pl.col("series").shift(1)
+    ranked = frame.select(same.alias("series"), pl.col(columns).cast(pl.Float64).rank())
+    squares = (pl.col(columns).diff() ** 2).filter(pl.col("series")).mean()
+    facts = ranked.select(pl.len().alias("series"), squares / pl.col(columns).var(ddof=0)).collect()
+    rows, label, *others = facts.row(0)
+    ratios = [label, *(one for one in others if one is not None and isfinite(one))]
+    if rows < JUDGED or len(ratios) < 2 or not all(one and one >= RANDOM for one in ratios):
+        return None
+    return (
+        "neighbouring rows differ as random rows do, in every channel and in their labels: this is "
+        "no time series, or its rows were shuffled; incidents can only be detected in order of time"
+    )
 
 
 def _channels(telemetry: Telemetry) -> list[dict[str, Any]]:

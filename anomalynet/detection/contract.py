@@ -104,6 +104,8 @@ class Contract:
     warnings: tuple[str, ...] = ()
     reference: Reference = field(default_factory=Reference)
     variant: Literal["float32", "float16", "int8"] = "float32"
+    # device → its own period, where the run's data had it and it is not `period`
+    periods: Mapping[str, float] = field(default_factory=dict)
     format: int = FORMAT
 
     @property
@@ -125,7 +127,7 @@ def read(metadata: Mapping[str, str], where: str) -> Contract:
         what = f"{where}: not a model that `anomalynet export` wrote"
         raise UsageError(what, "anomalynet export RUN --out model.onnx")
     try:
-        raw = json.loads(metadata[KEY])
+        raw = {"periods": {}, **json.loads(metadata[KEY])}  # earlier files know of none
         if raw["format"] != FORMAT:
             what = f"{where}: format {raw['format']} of an export, this version reads {FORMAT}"
             raise UsageError(what, "export the run again")

@@ -84,9 +84,9 @@ def threshold_of(model: Detector, scores: Tensor, target: Tensor) -> float:
     rule, loader = model.config.evaluation, model.trainer.val_dataloaders
     judged = _judged(model, loader, scores)
     if rule.threshold == "alarm_budget":  # by series and time
-        steps = _steps(model, loader, judged)
-        if steps is not None:
-            return threshold(rule, steps)
+        data, steps = data_module(model), _steps(model, loader, judged)
+        if data is not None and steps is not None:
+            return threshold(rule, steps, data.devices)
     return choose_threshold(rule, target.numpy(), judged, np.zeros(len(judged), np.int64), nan)
 
 

@@ -12,9 +12,10 @@ from anomalynet.preprocessing import Bool, Float64, Int64
 IN_TIME = 1.5  # periods after a reading within which the next one is in time
 
 
-def missing_steps(elapsed: Int64, period: float) -> Int64:
+def missing_steps(elapsed: Int64, period: float | Float64) -> Int64:
     """The number of steps without a reading, int64, shape of `elapsed`: the time since the previous
-    reading. `period` has the same unit; it is infinite if readings are events without a grid."""
+    reading. `period` has the same unit, of all readings or of each; it is infinite if readings are
+    events without a grid."""
     late = elapsed > IN_TIME * period
     return np.where(late, np.rint(elapsed / period) - 1, 0).astype(np.int64)
 
@@ -36,14 +37,15 @@ class Gridded(NamedTuple):
     breaks: Bool  # (reading,), whether a segment starts because a long silence precedes it
 
 
-def resample_to_grid(before: Int64, times: Int64, period: float, max_gap: int) -> Gridded:
+def resample_to_grid(before: Int64, times: Int64, period: float | Float64, max_gap: int) -> Gridded:
     """The steps of some readings, in order.
 
     Args:
         before: int64 (reading,), time of the previous reading of the same series; for the first
             reading of a series its own time.
         times: int64 (reading,).
-        period: expected time between readings in the same unit, infinite for events.
+        period: expected time between readings in the same unit, of all or (reading,), infinite for
+            events.
         max_gap: longest silence, in steps, that becomes missing steps.
     """
     elapsed = times - before

@@ -12,6 +12,7 @@ from anomalynet.config.check import value_of
 from anomalynet.config.load import Loaded, load
 from anomalynet.config.show import scalar
 from anomalynet.data.sources.simulated import world_of
+from anomalynet.data.split.parts import has_one_fold
 from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.sweep.axes import levels
 from anomalynet.sweep.file import Sweep
@@ -125,6 +126,7 @@ def plan(
     problems: dict[str, Problem] = {}
     runs: list[PlannedRun] = []
     wanted = arms(sweep, overrides) if wanted is None else list(wanted)
+    one_fold: dict[tuple[str | None, ...], bool] = {}
     asked = None if any(text.startswith("data.world=") for text in overrides) else sweep.worlds
     for seed in sweep.seeds:
         worlds = [seed] if asked == "seed" else asked
@@ -137,8 +139,12 @@ def plan(
                 problems |= {str(problem): problem for problem in error.problems}
                 continue
             first, data = PlannedRun(arm, axis, loaded, tuple(overrides)), loaded.config.data
-            every = range(data.split.folds)
-            folds = every if sweep.folds is None else sweep.folds
+            key = (data.name, data.root, data.subset, data.split.policy)
+            if key not in one_fold:
+                one_fold[key] = has_one_fold(data)
+            given = one_fold[key]
+            every = range(1 if given else data.split.folds)
+            folds = every if given or sweep.folds is None else sweep.folds
             for fold in folds:
                 if fold not in every:
                     what = f"folds: there is no fold {fold} of {len(every)}"

@@ -7,12 +7,12 @@ import time
 import numpy as np
 import polars as pl
 
-from anomalynet.data.steps import metrics, threshold
+from anomalynet.data.steps import fleet_warning, metrics, threshold
 from anomalynet.data.windows import Windows
 from anomalynet.models import WindowModel
 from anomalynet.runs.schema import SCORES_COLUMNS
 
-__all__ = ["metrics", "scores_table", "single_window_microseconds", "threshold"]
+__all__ = ["fleet_warning", "metrics", "scores_table", "single_window_microseconds", "threshold"]
 
 SINGLES = 50  # windows whose scoring is timed one by one
 

@@ -176,7 +176,8 @@ def _evaluate(
     scores = {part: model.score_windows(module.windows(part)) for part in SCORED}
     seconds = time.perf_counter() - started
     steps = {part: module.steps(part, scores[part]) for part in SCORED}
-    limit = evaluate.threshold(config.evaluation, steps["validation"])
+    rule, devices = config.evaluation, module.devices
+    limit = evaluate.threshold(rule, steps["validation"], devices)
     model.set_threshold(limit)
     model.save(folder.best.with_suffix(model.suffix))
     evaluate.scores_table(list(steps.values()), limit).write_parquet(folder.scores)
@@ -191,6 +192,7 @@ def _evaluate(
     for part in SCORED:
         values = evaluate.metrics(steps[part], limit, probability=model.probability)
         metrics |= {f"{part}/{name}": value for name, value in values.items()}
+    alarms = metrics["validation/false_alarms_per_device_day"]
     split = config.data.split
     result = Result(
         id=folder.path.name,
@@ -201,7 +203,7 @@ def _evaluate(
         channels=tuple(channel.name for channel in module.prepared.channels),
         seed=config.seed,
         split=module.split.label,
-        folds=split.folds,
+        folds=module.split.folds,
         fold=split.fold,
         assignment=split.assignment,
         world=world_of(config.data),
@@ -213,7 +215,11 @@ def _evaluate(
         threshold_rule=config.evaluation.threshold,
         probability=model.probability,
         metrics=metrics,
-        warnings=(*module.split.warnings, *_options_warning(folder)),
+        warnings=(
+            *module.split.warnings,
+            *evaluate.fleet_warning(rule, steps["validation"], alarms, devices),
+            *_options_warning(folder),
+        ),
     )
     windows = sum(map(len, scores.values()))
     timings = {

@@ -27,13 +27,14 @@ from tests.training.small import table
 def test_a_split_that_must_be_refused_is_refused_before_the_first_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file, steps = tmp_path / "late.csv", range(600)
-    labels = [int(step >= 400) for step in steps]
+    # Without calibration rows 15 blocks of 78 or 79 steps: the last five have attacks, one a fold.
+    file, steps = tmp_path / "late.csv", range(1200)
+    labels = [int(step >= 800) for step in steps]
     pl.DataFrame({"time": steps, "a": steps, "label": labels}).write_csv(file)
     import_table(ImportRequest(file=file, name="late", time="time", label="label"))
     command = ["reproduce", "--data", "late", "--models", "logistic", "data.calibration_rows=20"]
     assert main([*command, "--runs", str(tmp_path / "runs")]) == 2
-    assert "data.split.interleave=20" in capsys.readouterr().err
+    assert "data.split.interleave=3," in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,34 @@ def test_data_without_labels_has_nothing_to_leak(use: Callable[..., None]) -> No
     use([Recording("s", range(50), [noise(0, 50)])])
     with pytest.raises(DataError, match="no labels"):
         audit(CONFIG, 0)
+    use([Recording("s", range(50), [noise(0, 50)], [1] * 50)])
+    with pytest.raises(DataError, match="both classes"):
+        audit(replace(CONFIG, window=5), 0)
+
+
+def test_a_short_file_of_one_channel_with_a_gap_of_days_is_audited(
+    use: Callable[..., None],
+) -> None:
+    # Most blocks of equal time would lie in the gap.
+    seconds = [*range(300), *range(3 * 86_400, 3 * 86_400 + 300)]
+    labels = [row % 12 // 6 for row in range(600)]
+    use([Recording("s", seconds, [[float(label) for label in labels]], labels)])
+    found = audit(CONFIG, 0)
+    assert found.split == "blocked" and found.refused is None
+    assert auroc(found, "a") == 1 and found.steps == 600 - 4 * 3
+    assert "evenly spaced" in found.rule
+
+
+def test_folds_without_attacks_are_pooled(use: Callable[..., None]) -> None:
+    # Two of six series have attacks: no assignment gives every part of three folds both classes.
+    labels = [[int(row % 9 > 5 and number < 2) for row in range(60)] for number in range(6)]
+    recordings = [
+        Recording(f"s{n}", range(60), [[float(one) for one in labels[n]]], labels[n])
+        for n in range(6)
+    ]
+    use(recordings)
+    found = audit(CONFIG, 0)
+    assert found.split == "group" and found.steps == 6 * 57
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from anomalynet.sweep.estimate import Cost, longest_seconds, read_costs, unmeasu
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import jobs_of
 from anomalynet.sweep.plan import arms, plan
+from tests.training.small import imported
 
 SIMULATED, REAL = "data.name=smart_city", "data.name=skab"
 
@@ -24,6 +25,14 @@ def written(folder: Path, text: str) -> str:
     path = folder / "mine.yaml"
     path.write_text(text)
     return str(path)
+
+
+def test_data_that_brings_its_split_has_one_fold(tmp_path: Path) -> None:
+    mine = f"data.name={imported(tmp_path, 'brought')}"
+    for policy, folds in (("auto", {0}), ("given", {0}), ("group", {0, 1, 2, 3, 4})):
+        chosen = [mine, f"data.split.policy={policy}"]
+        runs = plan(read_sweep("paper_models", "quick"), chosen)
+        assert {run.loaded.config.data.split.fold for run in runs} == folds
 
 
 @pytest.mark.parametrize("name", sorted(set(locate.files("sweeps")) - {"base"}))

@@ -84,7 +84,9 @@ def test_normalisation_is_that_of_the_training_part(tour: Tour) -> None:
 def test_the_threshold_is_that_of_the_rule_on_the_validation_part(tour: Tour) -> None:
     scores = tour.model.score_windows(tour.dm.windows("validation"))
     table = tour.dm.steps("validation", scores)
-    assert tour.fitted == pytest.approx(threshold(tour.model.config.evaluation, table), abs=1e-6)
+    assert tour.fitted == pytest.approx(
+        threshold(tour.model.config.evaluation, table, tour.dm.devices), abs=1e-6
+    )
 
 
 def test_test_logs_every_metric_at_the_stored_threshold(tour: Tour) -> None:
@@ -158,7 +160,9 @@ def test_a_model_without_labels_has_an_alarm_budget_and_its_own_windows(tmp_path
     own.fit(model, dm)
     assert 1 not in dm.windows("train").targets()
     table = dm.steps("validation", model.score_windows(dm.windows("validation")))
-    assert float(model.threshold) == pytest.approx(threshold(model.config.evaluation, table))
+    assert float(model.threshold) == pytest.approx(
+        threshold(model.config.evaluation, table, dm.devices)
+    )
     limited = trainer(tmp_path, limit_test_batches=1, logger=False)
     assert 0 < limited.test(model, dm)[0]["test/prevalence"] < 1
 

@@ -120,7 +120,7 @@ def _silence_watch(seconds: float, engine: Engine) -> SilenceWatch | None:
     if not seconds or not contract.period:
         return None
     if contract.breaks:  # a longer silence ends the segment: nothing more is scored then
-        longest = (contract.max_gap + 3) * contract.period
+        longest = (contract.max_gap + 3) * max(contract.period, *contract.periods.values(), 0)
         return SilenceWatch(seconds, contract.period, engine.clocks, longest)
     return SilenceWatch(seconds, contract.period, engine.clocks)
 
