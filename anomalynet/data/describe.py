@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from math import exp, isfinite
+from math import exp
 from typing import Any
 
 import polars as pl
@@ -141,13 +141,21 @@ def not_in_order(frame: pl.LazyFrame, channels: Sequence[str]) -> str | None:
     `frame`: canonical telemetry, judged where it has both classes and enough rows.
     Source: the rank version of von Neumann's ratio (Bartels 1982), 2 for random rows.
     """
-    columns, same = ["label", *channels], pl.col("series") == pl.col("series").shift(1)
-    ranked = frame.select(same.alias("series"), pl.col(columns).cast(pl.Float64).rank())
-    squares = (pl.col(columns).diff() ** 2).filter(pl.col("series")).mean()
-    facts = ranked.select(pl.len().alias("series"), squares / pl.col(columns).var(ddof=0)).collect()
-    rows, label, *others = facts.row(0)
-    ratios = [label, *(one for one in others if one is not None and isfinite(one))]
-    if rows < JUDGED or len(ratios) < 2 or not all(one and one >= RANDOM for one in ratios):
+    known = frame.select("series", "label", *channels).collect()
+    if known.height < JUDGED:
+        return None
+    same = known["series"] == known["series"].shift(1)
+    judged = 0
+    for name in ("label", *channels):  # the first that is in order decides
+        ranks = known[name].cast(pl.Float64).rank()
+        spread, step = ranks.var(ddof=0), (ranks.diff() ** 2).filter(same).mean()
+        if isinstance(spread, float) and isinstance(step, float) and spread > 0:
+            judged += 1
+            if step / spread < RANDOM:
+                return None
+        elif name == "label":
+            return None
+    if judged < 2:
         return None
     return (
         "neighbouring rows differ as random rows do, in every channel and in their labels: this is "
