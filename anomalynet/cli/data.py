@@ -176,7 +176,7 @@ def _fetch(args: argparse.Namespace) -> int:
 def _import(args: argparse.Namespace) -> int:
     from dataclasses import asdict, fields
 
-    from anomalynet.data.importing import import_table
+    from anomalynet.data.importing.import_table import import_table
     from anomalynet.data.importing.request import ImportRequest
 
     given: dict[str, Any] = {one.name: getattr(args, one.name) for one in fields(ImportRequest)}

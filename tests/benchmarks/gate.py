@@ -27,7 +27,7 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 from anomalynet.cli.main import main as anomalynet
-from anomalynet.data.importing import import_table
+from anomalynet.data.importing.import_table import import_table
 from tests.regression.faults import FAULTS
 from tests.regression.training import in_process, rows_request
 from tests.training.small import table

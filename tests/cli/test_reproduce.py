@@ -14,7 +14,7 @@ from anomalynet.cli.arguments import data_set
 from anomalynet.cli.main import main
 from anomalynet.config.schema import DataConfig, SplitConfig
 from anomalynet.data.audit import identity
-from anomalynet.data.importing import import_table
+from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.errors import UsageError
 from anomalynet.sweep.file import read_sweep

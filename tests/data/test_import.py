@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
-from anomalynet.data.importing import import_table
+from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportReport, ImportRequest
 from anomalynet.errors import DataError
 

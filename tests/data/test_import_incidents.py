@@ -9,7 +9,7 @@ import pytest
 
 from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
-from anomalynet.data.importing import import_table
+from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportReport, ImportRequest
 from anomalynet.data.telemetry import Incident
 from anomalynet.errors import DataError

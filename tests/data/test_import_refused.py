@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from anomalynet.data.importing import import_table
+from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.errors import DataError
 

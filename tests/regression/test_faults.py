@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from anomalynet.cli.main import main
-from anomalynet.data.importing import import_table
+from anomalynet.data.importing.import_table import import_table
 from tests.regression.faults import FAULTS
 from tests.regression.training import in_process, rows_request
 from tests.training.small import table

@@ -12,7 +12,7 @@ import polars as pl
 import torch
 
 from anomalynet.config.load import Loaded, load
-from anomalynet.data.importing import import_table
+from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.runs.folder import RunFolder
 from anomalynet.training.run import Outcome, train

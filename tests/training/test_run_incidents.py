@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from anomalynet.data.importing import import_table
+from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.reporting.render import write_report
 from anomalynet.runs.collect import load_record

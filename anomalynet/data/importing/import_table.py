@@ -1,0 +1,138 @@
+"""Imports tables into the canonical form. `import_table` checks everything first, then writes all
+files or none."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import polars as pl
+
+from anomalynet.data.importing import checks, ordering, store
+from anomalynet.data.importing.intervals import mark, read_intervals
+from anomalynet.data.importing.read import POSITION, Table, read_table
+from anomalynet.data.importing.request import ImportReport, ImportRequest
+from anomalynet.data.sources import _fingerprint
+from anomalynet.data.sources._reading import LEADING, number_incidents
+from anomalynet.data.sources.table import VERSION
+from anomalynet.data.telemetry import Incident
+
+
+def import_table(request: ImportRequest) -> ImportReport:
+    """Import CSV, Parquet or NumPy files of any size into the data folder as `data.name=<name>`.
+
+        import_table(ImportRequest(file=Path("plant.csv"), name="plant", time="time"))
+
+    Memory holds only keys (series, time, label), and all readings only if rows must be reordered.
+
+    Raises DataError: anything invalid, with file and line; nothing is written then.
+    """
+    folder = store.target(request.name, request.replace)
+    with store.staging(folder) as temporary:
+        table = read_table(
+            request.files,
+            request.form,
+            temporary,
+            dict(request.units),
+            request.name,
+            request.labels,
+        )
+        counts, warnings = table.counts, table.warnings
+        keys, incidents = _incidents(table, request, temporary)
+        warnings += checks.find_warnings(table, keys)
+        frame = canonical(table, keys)
+        if request.duplicates == "mean":
+            keys = _once(keys)
+        period = request.period or (ordering.period(keys) if request.time else 1.0)
+        labelled, has_labels = keys["label"].count(), request.label or request.labels
+        counts = {"rows": keys.height, **counts}
+        if labelled and keys["label"].drop_nulls().n_unique() == 1:
+            only = "attack" if keys["label"].drop_nulls()[0] else "normal"
+            warnings.append(f"every labelled row is {only}: metrics need both classes")
+        if 0 < labelled < keys.height or (not labelled and has_labels):
+            counts["unlabelled rows"] = keys.height - labelled
+        channels = list(table.roles.channels.values())
+        # No absolute path and no current time: equal imports give equal sets.
+        files = [(path.name, _fingerprint.of_file(path)) for path in request.files]
+        description = {
+            "version": VERSION,
+            "name": request.name,
+            "file": ", ".join(name for name, _ in files),
+            "sha256": files[0][1] if len(files) == 1 else dict(files),
+            "format": asdict(table.form),
+            "period": period,
+            "channels": [{"name": channel.name, "unit": channel.unit} for channel in channels],
+            "incidents": {str(number): asdict(one) for number, one in incidents.items()},
+            "counts": counts,
+            "warnings": warnings,
+        }
+        store.write(folder, temporary, frame, description)
+    prevalence = keys["label"].mean()
+    return ImportReport(
+        name=request.name,
+        folder=folder,
+        series=keys["series"].n_unique(),
+        rows=counts["rows"],
+        channels=tuple(channel.name for channel in channels),
+        period=period,
+        prevalence=prevalence if isinstance(prevalence, float) else None,
+        incidents=len(incidents),
+        counts=counts,
+        warnings=tuple(warnings),
+    )
+
+
+def _incidents(
+    table: Table, request: ImportRequest, temporary: Path
+) -> tuple[pl.DataFrame, dict[int, Incident]]:
+    """Keys with numbered incidents: first those of the incidents file, then each run of label 1
+    outside them."""
+    given: dict[int, Incident] = {}
+    keys = table.keys.with_columns(incident=pl.lit(None, pl.Int32))
+    if request.incidents:
+        inner = temporary / "incidents"
+        inner.mkdir()
+        series = keys["series"].unique().to_list()
+        intervals, given, unknown = read_intervals(
+            request.incidents, series, request.timezone, inner, request.files
+        )
+        if unknown:
+            table.counts["incidents of other series"] = unknown
+        keys = mark(keys, intervals)
+        inside = pl.col("incident").is_not_null()
+        denied = keys.filter(inside & (pl.col("label") == 0)).height
+        if denied:
+            table.counts["rows labelled normal inside an incident"] = denied
+        outside = (
+            pl.col("label")
+            if request.label or request.kind or request.labels
+            else pl.lit(0, pl.Int8)
+        )
+        keys = keys.with_columns(label=pl.when(inside).then(pl.lit(1, pl.Int8)).otherwise(outside))
+        empty = set(given) - set(keys["incident"].drop_nulls().unique())
+        if empty:
+            table.warnings.append(f"{len(empty)} of {len(given)} incidents contain no reading")
+    keys = keys.with_columns(kind=pl.when(pl.col("label") == 1).then("kind"))
+    free = keys.with_columns(label=pl.when(pl.col("incident").is_null()).then("label"))
+    numbered, found = number_incidents(free)
+    shift = len(given)  # numbers of the file come first and stay as they are
+    keys = keys.with_columns(incident=pl.coalesce("incident", numbered["incident"] + shift))
+    return keys, given | {number + shift: incident for number, incident in found.items()}
+
+
+def canonical(table: Table, keys: pl.DataFrame) -> pl.LazyFrame:
+    """The canonical table, with the mean of readings with the same time if its format says so.
+    `keys`: those of the table in any order, with the column `incident`."""
+    split = ["split"] if table.roles.split is not None else []
+    frame = table.frame(keys.select(POSITION, *LEADING, *split))
+    if table.form.duplicates != "mean":
+        return frame
+    channels = [channel.name for channel in table.roles.channels.values()]
+    whole = frame.collect()
+    sets = whole.group_by("series", "time", maintain_order=True)
+    means = sets.agg(pl.col(*channels).mean()).select(*channels)
+    return _once(whole.drop(channels)).hstack(means).lazy()
+
+
+def _once(keys: pl.DataFrame) -> pl.DataFrame:
+    return keys.unique(["series", "time"], keep="first", maintain_order=True)
