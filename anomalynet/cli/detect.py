@@ -38,9 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.epilog = EPILOG
     group = parser.add_argument_group("readings, one of")
-    text = "a recording: CSV, JSON lines or Parquet"
+    text = "a recording: CSV, Parquet, NumPy or JSON lines"
     group.add_argument("file", nargs="?", type=Path, metavar="FILE", help=text)
-    option(group, "--follow", "FILE|-", "JSON lines of a file as it grows, or of stdin")
+    text = "JSON lines or CSV of a file as it grows, or JSON lines of stdin"
+    option(group, "--follow", "FILE|-", text)
     option(group, "--mqtt", "URL", "mqtt[s]://host[:port]/topic/filter")
     text = "a file made by `anomalynet export`"
     parser.add_argument("--model", type=Path, required=True, metavar="ONNX", help=text)

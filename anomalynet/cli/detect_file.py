@@ -37,7 +37,8 @@ def detect_file(args: argparse.Namespace) -> int:
     status = Status()
     contract = engine.contract
     sensors = [sensor.name for sensor in contract.sensors]
-    recording = Recording(args.file, Parser(sensors, problems, args.max_message), contract.period)
+    parser = Parser(sensors, problems, args.max_message, contract.table)
+    recording = Recording(args.file, parser, contract.period)
     scores = ScoresFile(args.scores, replace=True) if args.scores is not None else None
     targets = sinks(args.alarms or ([] if args.json else ["-"]), problems)
     for target in targets:
@@ -121,4 +122,6 @@ def _tell(summary: dict[str, Any], seconds: float, evaluation: Evaluation | None
         each, all_ = (found[f"false_alarms_per_{of}_day"] for of in ("device", "fleet"))
         daily = "" if each is None else f", {each:,.1f} per device-day, {all_:,.1f} per fleet-day"
         lines.append(f"  {found['false_alarms']} false alarms{daily}")
+        if found["unjudged"]:
+            lines.append(f"  {found['unjudged']} alarms unjudged: no label there")
     print("\n".join(lines), file=sys.stderr)

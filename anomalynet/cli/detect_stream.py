@@ -25,7 +25,7 @@ from anomalynet.detection.service.status import Status, Watch, line
 from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.sources import Source
-from anomalynet.detection.sources.follow import Followed, Stdin
+from anomalynet.detection.sources.follow import Followed, FollowedTable, Stdin
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ def _service(args: argparse.Namespace) -> Service:
     problems = ProblemLog()
     status = Status()
     contract = engine.contract
+    sensors = [sensor.name for sensor in contract.sensors]
+    parser = Parser(sensors, problems, args.max_message, contract.table)
     client_id = args.client_id or f"anomalynet-{contract.run}"
     scores = ScoresFile(args.scores) if args.scores is not None else None
     state = None
@@ -90,8 +92,8 @@ def _service(args: argparse.Namespace) -> Service:
     broker = address(args.mqtt) if args.mqtt else None
     return Service(
         engine=engine,
-        source=_source(args, client_id, problems),
-        parser=Parser([sensor.name for sensor in contract.sensors], problems, args.max_message),
+        source=_source(args, client_id, parser),
+        parser=parser,
         sinks=sinks(args.alarms or ([] if args.json else ["-"]), problems, broker),
         scores=scores,
         state=state,
@@ -118,14 +120,17 @@ def _silence_watch(seconds: float, engine: Engine) -> SilenceWatch | None:
     return SilenceWatch(seconds, contract.period, engine.clocks)
 
 
-def _source(args: argparse.Namespace, client_id: str, problems: ProblemLog) -> Source:
+def _source(args: argparse.Namespace, client_id: str, parser: Parser) -> Source:
     if args.follow == "-":
         return Stdin(args.max_message)
     if args.follow is not None:
-        if args.follow.endswith((".csv", ".parquet")):
+        path = Path(args.follow)
+        if path.suffix == ".parquet":
             hint = "for a file that is complete: anomalynet detect FILE"
-            raise UsageError(f"--follow {args.follow}: what is followed is JSON lines", hint)
-        return Followed(Path(args.follow), args.max_message, problems)
+            raise UsageError(f"--follow {path}: what is followed is CSV or JSON lines", hint)
+        if path.suffix in (".csv", ".tsv"):
+            return FollowedTable(path, parser)
+        return Followed(path, parser.max_bytes, parser.problems)
     from anomalynet.detection.sources.mqtt import MqttSource
 
     return MqttSource(
@@ -134,5 +139,5 @@ def _source(args: argparse.Namespace, client_id: str, problems: ProblemLog) -> S
         session_expiry=args.session_expiry,
         status_topic=args.status_topic or f"anomalynet/{client_id}/status",
         max_bytes=args.max_message,
-        problems=problems,
+        problems=parser.problems,
     )

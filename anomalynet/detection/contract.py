@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Literal
 
+from anomalynet.data.importing.format import TableFormat
 from anomalynet.errors import UsageError
 from anomalynet.runs import codec
 
@@ -104,6 +105,8 @@ class Contract:
     warnings: tuple[str, ...] = ()
     reference: Reference = field(default_factory=Reference)
     variant: Literal["float32", "float16", "int8"] = "float32"
+    # how the imported table was read; None for other data, and in files of earlier versions
+    table: TableFormat | None = None
     format: int = FORMAT
 
     @property
@@ -129,7 +132,7 @@ def read(metadata: Mapping[str, str], where: str) -> Contract:
         if raw["format"] != FORMAT:
             what = f"{where}: format {raw['format']} of an export, this version reads {FORMAT}"
             raise UsageError(what, "export the run again")
-        if lacking := {field.name for field in fields(Contract)} - raw.keys():
+        if lacking := {field.name for field in fields(Contract)} - raw.keys() - {"table"}:
             raise KeyError(min(lacking))
         return codec.read(Contract, raw, where)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
