@@ -15,6 +15,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 
+DRAWING = """
+figures.drawn sections.architecture.drawn sections.calibration.drawn sections.incidents.drawn
+sections.over_time.section.drawn sections.explanations.section.drawn
+ablation.figures.draw_axis ablation.figures.draw_differences
+"""
+
 
 @pytest.fixture(autouse=True, scope="session")
 def data_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -35,3 +41,10 @@ def real_data() -> Path:
             "and ton_iot"
         )
     return folder
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes most of a report's time, and has its own tests."""
+    for name in DRAWING.split():
+        monkeypatch.setattr(f"anomalynet.reporting.{name}", lambda *_: {})

@@ -1,4 +1,4 @@
-"""`anomalynet audit`: how far labels can be told without looking at the sensors."""
+"""`anomalynet audit`: how well labels can be guessed without the sensors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from anomalynet.cli.output import print_json, print_table
 if TYPE_CHECKING:
     from anomalynet.data.audit import AuditResult
 
-SUMMARY = "show what gives a data set's labels away: position, time, gaps, single channels"
+SUMMARY = (
+    "show how well a data set's labels can be guessed from position, time, gaps, or one channel"
+)
 
 EPILOG = """\
 examples:
@@ -26,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.epilog = EPILOG
     add_data(parser)
-    option(parser, "--seed", "N", "of the probes (default: 0)", int, 0)
+    option(parser, "--seed", "N", "seed of the probes (default: 0)", int, 0)
     add_runs(parser)
     add_json(parser)
 
@@ -43,8 +45,8 @@ def run(args: argparse.Namespace) -> int:
     if info.needs_subset and config.subset is None:
         configs = [replace(config, subset=subset) for subset in info.subsets]
     results = []
-    for each in configs:
-        found = audit(each, args.seed, progress=audit_progress(each.title))
+    for own in configs:
+        found = audit(own, args.seed, progress=audit_progress(own.title))
         results.append(found.to_dict())
         write_audit(args.runs, results[-1])
         if not args.json:
@@ -61,7 +63,7 @@ def _print(found: AuditResult) -> None:
         print(f"{found.data}: a chronological split is refused: {found.refused}")
         both = sum(day.normal > 0 and day.attack > 0 for day in found.days) or "none"
         days = f"days with both classes: {both} of {len(found.days)}"
-        print(f"{days}; interleaved blocks are what remains")
+        print(f"{days}; interleaved blocks are used instead")
         names = ("day", "normal", "attack")
         print_table([{name: getattr(day, name) for name in names} for day in found.days])
     title = f"{found.data}: {found.split}, {found.folds} folds pooled, windows of {found.window} "

@@ -1,4 +1,4 @@
-"""`anomalynet audit-table`: whether a published result table can be true."""
+"""`anomalynet audit-table`: whether a published result table is arithmetically possible."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from anomalynet.cli.output import print_json
 from anomalynet.errors import UsageError
 
 SUMMARY = (
-    "prove which rows of a published result table no confusion matrix can give, and what the "
-    "missing cells must be"
+    "prove which rows of a published result table no confusion matrix can have, and compute the "
+    "possible values of missing cells"
 )
 
 EPILOG = """\
@@ -19,16 +19,16 @@ The file is CSV, TSV, Markdown, YAML or JSON: a column `model` and any of
 precision_normal, precision_attack, recall_normal (specificity), recall_attack
 (sensitivity), f1_normal, f1_attack, accuracy, balanced_accuracy, mcc,
 prevalence, tn, fp, fn, tp, n. Attack is the positive class, prevalence its
-share. A cell's decimals say how far it was rounded; an empty cell or `–` is
-missing. A row must be one confusion matrix: means over runs or folds need not
-fit one. An alarm is a proof; the lack of one proves nothing.
+share. The decimals of a cell show how it was rounded; an empty cell or `–` is
+missing. A row must come from one confusion matrix: means over runs or folds
+need not fit one. An alarm is a proof; no alarm proves nothing.
 
 examples:
   anomalynet audit-table table_3.csv
   anomalynet audit-table results.md --unit fraction --rounding truncate --json
   anomalynet audit-table --paper
 
-exit codes: 0 every row can be true, 1 some row cannot, 2 a file that cannot be read as a table"""
+exit codes: 0 every row is possible, 1 some row is not, 2 the file cannot be read as a table"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,11 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the table")
     flag(parser, "--paper", "audit the printed Tables 2–5 of the paper instead")
-    text = "of the shares (default: percent if any exceeds 1)"
+    text = "unit of the shares (default: percent if any exceeds 1)"
     parser.add_argument("--unit", choices=("percent", "fraction"), help=text)
-    text = "the class of plain precision, recall and F1 (default: not audited; means over classes "
-    parser.add_argument("--of", choices=("attack", "normal"), help=f"{text}are of none)")
-    text = "half (up, even or down) or truncate (default: half)"
+    text = (
+        "the class of columns named only precision, recall or F1 (default: they are not audited, "
+    )
+    text += "because they may be means over both classes)"
+    parser.add_argument("--of", choices=("attack", "normal"), help=text)
+    text = "how cells were rounded: half (up, even or down) or truncate (default: half)"
     parser.add_argument("--rounding", choices=("half", "truncate"), default="half", help=text)
     add_json(parser)
 
@@ -50,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if (args.file is None) != args.paper:
         raise UsageError("give one table: a FILE, or --paper", "anomalynet audit-table FILE")
     if args.paper and (args.unit == "fraction" or args.rounding != "half" or args.of):
-        what = "--paper is in percent, rounded half, and names its classes"
+        what = "--paper: unit, rounding and classes of the paper's tables are fixed"
         raise UsageError(what, "anomalynet audit-table --paper")
 
     from anomalynet.reporting.paper.table_audit.read import read_table

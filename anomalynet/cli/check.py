@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from anomalynet.regression.verdict import Measured
 
 SUMMARY = (
-    "train afresh and compare with the committed baseline: exit code 3 where something became worse"
+    "train anew and compare with the committed baseline: exit code 3 if something became worse"
 )
 
 
@@ -37,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_overrides(parser)
     default = Path("reports/baseline.json")
     option(parser, "--against", "FILE", f"the baseline (default: {default})", Path, default)
-    text = "put what is measured now into the baseline, with this reason, and compare nothing"
+    text = "write the new measurements into the baseline, with this reason, and compare nothing"
     option(parser, "--update", "REASON", text)
-    text = "only show how the metrics went from update to update; nothing is trained"
+    text = "only show how the metrics changed from update to update; nothing is trained"
     flag(parser, "--history", text)
     parser.add_argument("--only", choices=("golden", "statistical"), help="one part of the check")
     option(parser, "--experiments", "a,b", "only these experiments")
@@ -47,25 +47,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option(parser, "--golden", "SWEEP", text, default="golden")
     text = "sweep of the statistical part (default: smoke)"
     option(parser, "--sweep", "SWEEP", text, default="smoke")
-    text = "runs at a time on the CPU (default: one or two by the cores)"
+    text = "runs at a time on the CPU (default: one or two, depending on the cores)"
     option(parser, "--slots", "N", text, int)
-    text = "keep the runs in this folder, which must be empty (default: none is kept)"
+    text = "keep the runs in this empty folder (default: runs are not kept)"
     option(parser, "--runs", "DIR", text, Path)
-    text = "folder for check.md and check.json; with --history the figure's file, .svg or .png"
+    text = "folder for check.md and check.json; with --history the figure's file (.svg or .png)"
     option(parser, "--out", "PATH", text, Path)
     add_json(parser)
     parser.epilog = (
-        "Goldens: 20 optimiser steps of each network, classical models whole; losses, metrics "
-        "and 64 scores a part are compared.\n"
-        "Statistical: the smoke sweep, each run with its like of the baseline.\n"
-        "Every run is trained anew, whatever was trained before. key=value may only say how: "
+        "Golden part: networks are trained for 20 optimiser steps, classical models completely; "
+        "losses, metrics and 64 scores per part of the split are compared.\n"
+        "Statistical part: each run of the smoke sweep is compared with the baseline's run of the "
+        "same arm, seed, fold and world.\n"
+        "Every run is trained anew, also if it exists. key=value may only set hardware, such as "
         "hardware.threads=2.\n"
         "exit codes: 0 no regression, 3 regression, 4 nothing to compare, 1 a run failed, 2 usage"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check, update or show."""
+    """Compare with the baseline, update it, or show its history."""
     wanted = None if args.experiments is None else list(names(args.experiments))
     _refuse_misuse(args, wanted)
     if args.history:
@@ -94,53 +95,51 @@ def run(args: argparse.Namespace) -> int:
             from anomalynet.regression.render import command
 
             line = command("error", "anomalynet check", error.message)
-            _tell_github([line], f"## anomalynet check\n\n❌ {error.message}\n\n", to_stderr=True)
+            summary = f"## anomalynet check\n\n❌ {error.message}\n\n"
+            _annotate_github([line], summary, to_stderr=True)
         raise
     if args.update is not None:
-        whole = parts if wanted is None else []
-        number = update_baseline(args.against, baseline, measured, args.update.strip(), whole)
-        return _updated(args, number, measured)
+        complete = parts if wanted is None else []
+        number = update_baseline(args.against, baseline, measured, args.update.strip(), complete)
+        return _print_update(args, number, measured)
     assert baseline is not None
-    return _answer(args, baseline, measured)
+    return _print_answer(args, baseline, measured)
 
 
 def _refuse_misuse(args: argparse.Namespace, wanted: Sequence[str] | None) -> None:
-    if strange := [text for text in args.overrides if not text.startswith("hardware.")]:
+    if refused := [text for text in args.overrides if not text.startswith("hardware.")]:
         hint = "only hardware.… can be set; --golden and --sweep name other sweeps"
-        raise UsageError(f"{strange[0]}: what is trained is the baseline's", hint)
+        raise UsageError(f"{refused[0]}: the baseline decides what is trained", hint)
     if args.update is not None and not args.update.strip():
         hint = 'anomalynet check --update "why the numbers changed"'
         raise UsageError("--update needs a reason", hint)
     if args.update is not None and args.history:
         raise UsageError("--update and --history exclude each other")
     if wanted == []:
-        raise UsageError("--experiments names none")
+        raise UsageError("--experiments: no experiment is named")
     if args.history and args.out is not None and args.out.suffix not in (".svg", ".png"):
-        raise UsageError(f"--out {args.out}: the figure is an .svg or a .png file")
+        raise UsageError(f"--out {args.out}: expected a figure's file, .svg or .png")
     if args.out is not None and args.update is None:
-        _refuse_place(args.out, folder=not args.history)
+        _refuse_unwritable(args.out, folder=not args.history)
     runs: Path | None = args.runs
     if runs is not None and (runs.is_file() or (runs.is_dir() and any(runs.iterdir()))):
         raise UsageError(
-            f"--runs {runs}: not an empty folder, and a check takes no run that is there",
+            f"--runs {runs}: not an empty folder; a check does not use existing runs",
             "name another folder",
         )
 
 
-def _refuse_place(out: Path, *, folder: bool) -> None:
-    """Refuse what could not be written once everything is trained."""
+def _refuse_unwritable(out: Path, *, folder: bool) -> None:
+    """Raise UsageError before training if the output could not be written after it."""
     if out.exists() and out.is_dir() is not folder:
-        if folder:
-            raise UsageError(
-                f"--out {out}: is a file, and check.md and check.json go into a folder"
-            )
-        raise UsageError(f"--out {out}: is a folder")
-    place = next(one for one in (out, *out.absolute().parents) if one.exists())
-    if not (place.is_dir() or place == out) or not os.access(place, os.W_OK):
-        raise UsageError(f"--out {out}: nothing can be written at {place}", "name another place")
+        expected = "a folder for check.md and check.json" if folder else "a file for the figure"
+        raise UsageError(f"--out {out}: expected {expected}")
+    existing = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not (existing.is_dir() or existing == out) or not os.access(existing, os.W_OK):
+        raise UsageError(f"--out {out}: {existing} is not writable", "name another path")
 
 
-def _updated(args: argparse.Namespace, number: int, measured: Measured) -> int:
+def _print_update(args: argparse.Namespace, number: int, measured: Measured) -> int:
     from anomalynet.regression.history import short
 
     if args.json:
@@ -158,8 +157,9 @@ def _updated(args: argparse.Namespace, number: int, measured: Measured) -> int:
     return 0
 
 
-def _answer(args: argparse.Namespace, baseline: Baseline, measured: Measured) -> int:
-    """Print, annotate and write what was found; its exit code is an error's."""
+def _print_answer(args: argparse.Namespace, baseline: Baseline, measured: Measured) -> int:
+    """Print the findings, annotate them on GitHub and write them to --out. Raises the error whose
+    exit code the findings have."""
     from anomalynet.regression import render
     from anomalynet.regression.verdict import exit_code, findings
 
@@ -178,15 +178,15 @@ def _answer(args: argparse.Namespace, baseline: Baseline, measured: Measured) ->
         print_table(render.rows(answer))
         print(answer.verdict())
     text = render.markdown(answer)
-    _tell_github(render.github_lines(found), f"{text}\n", to_stderr=args.json)
+    _annotate_github(render.github_lines(found), f"{text}\n", to_stderr=args.json)
     if args.out is not None:
         from anomalynet.runs.files import write_json, write_text
 
         write_text(args.out / "check.md", text)
         write_json(args.out / "check.json", render.as_json(answer))
-    wrong = (one for one in render.shown(found) if one.verdict in render.BAD)
-    bad = "\n".join(one.sentence() for one in wrong)
-    hint = 'if it is meant: anomalynet check --update "reason"'
+    bad_findings = (finding for finding in render.shown(found) if finding.verdict in render.BAD)
+    bad = "\n".join(finding.sentence() for finding in bad_findings)
+    hint = 'if the change is intended: anomalynet check --update "reason"'
     if code == RegressionError.exit_code:
         raise RegressionError(bad, hint)
     if code == RunError.exit_code:
@@ -196,8 +196,9 @@ def _answer(args: argparse.Namespace, baseline: Baseline, measured: Measured) ->
     return 0
 
 
-def _tell_github(lines: Iterable[str], summary: str, *, to_stderr: bool) -> None:
-    """Annotations on the pull request, and the job's summary; nothing outside GitHub Actions."""
+def _annotate_github(lines: Iterable[str], summary: str, *, to_stderr: bool) -> None:
+    """Print annotations for the pull request, and write the job's summary; does nothing outside
+    GitHub Actions."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in lines:
             print(line, file=sys.stderr if to_stderr else sys.stdout)
@@ -207,16 +208,16 @@ def _tell_github(lines: Iterable[str], summary: str, *, to_stderr: bool) -> None
 
 
 def _history(args: argparse.Namespace, wanted: Sequence[str] | None) -> int:
-    """Show, or draw, how the metrics went; of all experiments, or of some."""
-    from anomalynet.regression import history as course
+    """Show or draw how the metrics of all or some experiments changed."""
+    from anomalynet.regression import history
     from anomalynet.regression.baseline import read_baseline
 
     entries = read_baseline(args.against).history
-    known = sorted({name for name, _ in course.series(entries)})
+    present = sorted({name for name, _ in history.series(entries)})
     for name in wanted or ():
-        if name not in known:
+        if name not in present:
             raise NothingToCompareError(
-                f"{args.against}: its history has no {name!r}", f"it has {', '.join(known)}"
+                f"{args.against}: its history has no {name!r}", f"it has {', '.join(present)}"
             )
     if args.out is not None:
         from anomalynet.regression.figure import draw_history
@@ -224,8 +225,8 @@ def _history(args: argparse.Namespace, wanted: Sequence[str] | None) -> int:
 
         write_bytes(args.out, draw_history(entries, wanted)[args.out.suffix.removeprefix(".")])
     if args.json:
-        print_json([course.entry_json(entry, wanted) for entry in entries])
+        print_json([history.entry_json(entry, wanted) for entry in entries])
     else:
-        print_table(course.updates(entries), title="updates")
-        print_table(course.rows(entries, wanted), title="metrics")
+        print_table(history.updates(entries), title="updates")
+        print_table(history.rows(entries, wanted), title="metrics")
     return 0

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from anomalynet.cli import data_replay
-from anomalynet.cli.arguments import add_data, add_json, data_config, flag, names, option
+from anomalynet.cli.arguments import add_data, add_json, amount, data_config, flag, names, option
 from anomalynet.cli.output import print_json, print_rows, print_table, warn
-from anomalynet.cli.world_info import cells, draw, incidents, open_world, world_facts
 from anomalynet.errors import DataError, UsageError
+
+SHOWN = 20  # recordings in a printed table; JSON has all
 
 SUMMARY = "list, inspect, fetch, import, write and replay data sets"
 
 EPILOG = """\
 examples:
-  anomalynet data info smart_city                    simulated now, if it was not yet; with pictures
+  anomalynet data info smart_city                    simulated now, if it was not yet
+  anomalynet data info smart_city --plot             with pictures of the network
   anomalynet data info worlds/city --figures pictures
   anomalynet data info skab data.root=/path/to/SKAB
   anomalynet data fetch skab
@@ -35,16 +39,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
     add_json(actions.add_parser("ls", help="list the data sets that data.name can take"))
-    text = "describe a data set and how it was cleaned; draw a simulated network"
+    text = "describe a data set, its recordings, and how it was cleaned"
     info = actions.add_parser("info", help=text)
     add_data(info)
-    text = "folder for pictures of a simulated network (default: the world's folder)"
+    text = "draw a simulated network, into this folder"
     option(info, "--figures", "DIR", text, Path)
+    flag(info, "--plot", "draw a simulated network into the world's folder; --figures draws, too")
     add_json(info)
     fetch = actions.add_parser("fetch", help="download a data set, verified, into the data folder")
     fetch.add_argument("name", metavar="NAME")
-    data_replay.add_rows(actions.add_parser("rows", help=data_replay.ROWS))
-    data_replay.add_replay(actions.add_parser("replay", help=data_replay.REPLAY))
+    text = "write a data set's rows as a table that `anomalynet detect FILE` reads"
+    _add_rows(actions.add_parser("rows", help=text))
+    text = "send a data set's readings by event time, as its gateways would have, to an MQTT "
+    text += "broker or stdout"
+    _add_replay(actions.add_parser("replay", help=text))
     text = "import a CSV, TSV or Parquet file as a data set"
     _add_import(actions.add_parser("import", help=text))
 
@@ -105,10 +113,39 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def _add_rows(parser: argparse.ArgumentParser) -> None:
+    _add_series(parser)
+    text = ".csv, .jsonl or .parquet"
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=text)
+    text = "order of the rows (default: device)"
+    parser.add_argument("--by", choices=("device", "time"), default="device", help=text)
+    flag(parser, "--replace", "overwrite the file")
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    _add_series(parser)
+    goal = parser.add_mutually_exclusive_group(required=True)
+    text = "mqtt://host[:port]/topic, or mqtts://; credentials: ANOMALYNET_MQTT_USERNAME, …"
+    option(goal, "--mqtt", "URL", text)
+    goal.add_argument("--out", choices=("-",), help="- for one JSON line per message on stdout")
+    text = "event seconds per second; 0: as fast as possible (default: 1)"
+    option(parser, "--speed", "N", text, amount, 1.0)
+    text = "skip earlier readings: ISO 8601, or seconds since 1970"
+    parser.add_argument("--from", dest="first", type=_moment, metavar="TIME", help=text)
+    text = "skip later readings"
+    parser.add_argument("--to", dest="last", type=_moment, metavar="TIME", help=text)
+    flag(parser, "--shift", "move times so that the replay starts now")
+
+
+def _add_series(parser: argparse.ArgumentParser) -> None:
+    add_data(parser)
+    option(parser, "--series", "A,B", "these series only", names, ())
+
+
 def run(args: argparse.Namespace) -> int:
     """Do one of the actions."""
     actions = {"ls": _ls, "info": _info, "fetch": _fetch, "import": _import}
-    actions |= {"rows": data_replay.rows, "replay": data_replay.replay}
+    actions |= {"rows": _rows, "replay": _replay}
     return actions[args.action](args)
 
 
@@ -129,17 +166,29 @@ def _ls(args: argparse.Namespace) -> int:
 
 def _info(args: argparse.Namespace) -> int:
     from anomalynet.data import sources
-    from anomalynet.data.describe import about, describe
+    from anomalynet.data.describe import (
+        about,
+        cells,
+        describe,
+        incident_types,
+        open_world,
+        world_facts,
+    )
 
     config = data_config(args)
     world = open_world(config)
-    if world is None and args.figures is not None:
-        raise UsageError(f"--figures needs a simulated network, which {config.name} is not")
+    plot = args.plot or args.figures is not None
+    if world is None and plot:
+        what = f"--plot and --figures need a simulated network, which {config.name} is not"
+        raise UsageError(what)
     whole = sources.info(config.name).needs_subset and config.subset is None
     facts = about(config.name) if whole else describe(config)
-    figures = [] if world is None else draw(world, args.figures)
+    figures: list[Path] = []
     if world is not None:
-        facts["incidents"] = incidents(world, facts["incidents"])
+        from anomalynet.reporting.sections.deployment import write_pictures
+
+        figures = write_pictures(world, args.figures) if plot else []
+        facts["incidents"] = incident_types(world, facts["incidents"])
     if args.json:
         network: dict[str, Any] = {}
         if world is not None:
@@ -147,7 +196,8 @@ def _info(args: argparse.Namespace) -> int:
             network |= {"nodes": world.nodes.to_dicts(), "figures": list(map(str, figures))}
         print_json(facts | network)
         return 0
-    tables = {key: facts.pop(key, []) for key in ("channels", "incidents")}
+    tables = {key: facts.pop(key, []) for key in ("recordings", "channels", "incidents")}
+    tables[f"recordings (at most {SHOWN})"] = tables.pop("recordings")[:SHOWN]
     counts, warnings = facts.pop("counts", {}), facts.pop("warnings")
     _print_facts({key: value for key, value in facts.items() if value not in (None, [], "")})
     if world is not None:
@@ -197,6 +247,38 @@ def _import(args: argparse.Namespace) -> int:
     return 0
 
 
+def _rows(args: argparse.Namespace) -> int:
+    from anomalynet.data import sources
+    from anomalynet.detection.replay.rows import detector_rows, write_rows
+
+    if args.out.exists() and not args.replace:
+        raise UsageError(f"{args.out}: exists already", "add --replace, or choose another name")
+    telemetry = sources.load(data_config(args))
+    with tempfile.TemporaryDirectory(prefix="anomalynet-") as scratch:
+        write_rows(detector_rows(telemetry, args.series), args.out, args.by, Path(scratch))
+    warn(telemetry.warnings)
+    print(args.out)
+    return 0
+
+
+def _replay(args: argparse.Namespace) -> int:
+    from anomalynet.data import sources
+    from anomalynet.detection.replay.publish import Publisher, replay
+
+    config = data_config(args)
+    with ExitStack() as stack:
+        send: Callable[[str], None] = partial(print, flush=True)
+        if args.mqtt:
+            send = stack.enter_context(Publisher(args.mqtt))
+        telemetry = sources.load(config)
+        warn(telemetry.warnings)
+        chosen = {name: getattr(args, name) for name in ("speed", "first", "last", "shift")}
+        sent = replay(telemetry, config.title, send, series=args.series, **chosen)
+    count = f"{sent.messages:,} messages of {sent.gateways:,} gateways"
+    print(f"{count}, {sent.readings:,} readings", file=sys.stderr)
+    return 0
+
+
 def _print_facts(facts: Mapping[str, object]) -> None:
     print_table([{"": key, "value": _plain(value)} for key, value in facts.items()])
 
@@ -224,3 +306,12 @@ def _separator(text: str) -> str:
         what = f"{text!r} is not one character, nor comma, semicolon, tab, bar or space"
         raise argparse.ArgumentTypeError(what)
     return character
+
+
+def _moment(text: str) -> int:
+    from anomalynet.data.importing.cells import read_time
+
+    found = read_time(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-04-13T06:00:00Z")
+    return found

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import Any
 
-from anomalynet.cli.arguments import Parser, add_json, flag, option
+from anomalynet.cli.arguments import Parser, add_json, amount, flag, option
+from anomalynet.cli.output import print_json
 from anomalynet.errors import UsageError
-
-if TYPE_CHECKING:
-    from anomalynet.detection.engine.engine import Engine
 
 SUMMARY = "find anomalies with an exported model: in a file, a growing file, or live over MQTT"
 
@@ -32,6 +34,10 @@ _PASSWORD for alarms to another broker than that of --mqtt. To other hosts
 passwords go by mqtts:// only.
 exit codes: 0 done or asked to stop (SIGTERM), 1 something could not be
 written, 2 usage or a refusal of the broker, 130 interrupted"""
+
+STREAM = ["follow", "mqtt", "scores", "state", "fsync", "snapshot_every", "patience"]
+STREAM += ["max_message", "client_id", "session_expiry", "status_topic", "metrics", "drift_every"]
+"""Arguments that are parameters of `open_service`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,23 +68,23 @@ def _add_alarms(group: Parser) -> None:
     text = "of the threshold below which a score is quiet (default: 1)"
     option(group, "--clear", "SHARE", text, float, 1.0)
     text = "no further alarm of the same device for so long (default: 0)"
-    option(group, "--cool-down", "SECONDS", text, _seconds, 0.0)
+    option(group, "--cool-down", "SECONDS", text, amount, 0.0)
     text = "file with names of the devices to use, one per line (default: all)"
     option(group, "--devices", "FILE", text, Path)
     option(group, "--max-devices", "N", "further ones are refused (default: 20000)", _count, 20_000)
     text = "how late a reading may come before its step counts as silent (default: 0)"
-    option(group, "--lateness", "SECONDS", text, _seconds, 0.0)
+    option(group, "--lateness", "SECONDS", text, amount, 0.0)
 
 
 def _add_stream(group: Parser) -> None:
     text = "store the state here: a killed detector continues exactly"
     option(group, "--state", "DIR", text, Path)
-    option(group, "--snapshot-every", "SECONDS", "(default: 30)", _seconds, 30.0)
+    option(group, "--snapshot-every", "SECONDS", "(default: 30)", amount, 30.0)
     text = "wait for the disk before acknowledging: also survives a power failure"
     flag(group, "--fsync", text)
     text = "a source silent for so long goes on by the wall clock, so that a dead gateway is "
     text += "noticed; 0: never (default: 60)"
-    option(group, "--patience", "SECONDS", text, _seconds, 60.0)
+    option(group, "--patience", "SECONDS", text, amount, 60.0)
     text = "longer messages are rejected (default: 1 MiB)"
     option(group, "--max-message", "BYTES", text, _count, 1 << 20)
     text = "of the broker's session (default: anomalynet- and the run's id)"
@@ -90,7 +96,7 @@ def _add_stream(group: Parser) -> None:
     text = "serve /metrics for Prometheus and /healthz (host: 127.0.0.1)"
     option(group, "--metrics", "[HOST:]PORT", text)
     text = "log the drift of scores and channels"
-    option(group, "--drift-every", "SECONDS", text, _seconds, 0.0)
+    option(group, "--drift-every", "SECONDS", text, amount, 0.0)
     flag(group, "--watch", "show devices, scores and alarms live")
 
 
@@ -110,19 +116,12 @@ def run(args: argparse.Namespace) -> int:
             if getattr(args, name):
                 text = f"--{name.replace('_', '-')} needs --follow or --mqtt"
                 raise UsageError(text, "a file as a stream: … | anomalynet detect --follow -")
-        from anomalynet.cli.detect_file import detect_file
-
-        return detect_file(args)
-    from anomalynet.cli.detect_stream import detect_stream
-
-    return detect_stream(args)
+        return _detect_file(args)
+    return _detect_stream(args)
 
 
-def make_engine(args: argparse.Namespace) -> Engine:
-    """The engine that the arguments describe; refuses models, rules and lists of no use."""
+def _engine_options(args: argparse.Namespace) -> dict[str, Any]:
     from anomalynet.detection.engine.alarms import AlarmRule
-    from anomalynet.detection.engine.engine import Engine
-    from anomalynet.detection.model import Model
 
     allowed = None
     if args.devices is not None:
@@ -133,13 +132,84 @@ def make_engine(args: argparse.Namespace) -> Engine:
             raise UsageError(what, "give a file with one device per line to --devices") from None
     k, n = args.hits
     rule = AlarmRule(threshold=args.threshold, clear=args.clear, k=k, n=n, cool_down=args.cool_down)
-    return Engine(
-        Model(args.model),
-        rule,
-        allowed=allowed,
-        max_devices=args.max_devices,
-        lateness=args.lateness,
+    limits = {"max_devices": args.max_devices, "lateness": args.lateness}
+    return {"rule": rule, "allowed": allowed, **limits}
+
+
+def _detect_file(args: argparse.Namespace) -> int:
+    from anomalynet.detection.recording import detect_file
+
+    began = time.monotonic()
+
+    def report(summary: dict[str, Any]) -> None:
+        if args.json:
+            print_json(summary)
+        else:
+            _print_summary(summary, time.monotonic() - began)
+
+    detect_file(
+        args.file,
+        args.model,
+        alarms=args.alarms or ([] if args.json else ["-"]),
+        scores=args.scores,
+        max_message=args.max_message,
+        report=report,
+        **_engine_options(args),
     )
+    return 0
+
+
+def _print_summary(summary: dict[str, Any], seconds: float) -> None:
+    counts = "{devices} devices, {readings} readings, {scored} of {steps} steps scored, {alarms}"
+    lines = [f"{counts.format(**summary)} alarms in {seconds:.1f} s"]
+    if summary["readings"] and not summary["scored"]:
+        short = "the recording is shorter than the model's calibration and window"
+        lines.append(f"nothing was scored: {short}")
+    lines += [f"  {count} {kind}" for kind, count in sorted(summary["rejected"].items())]
+    if found := summary["evaluation"]:
+        for name, kind in found["kinds"].items():
+            delay = kind["median_delay"]
+            late = "" if delay is None else f", median delay {delay:g} s"
+            count = f"{kind['detected']} of {kind['incidents']}"
+            lines.append(f"  {name}: {count} incidents detected{late}")
+        each, all_ = (found[f"false_alarms_per_{of}_day"] for of in ("device", "fleet"))
+        daily = "" if each is None else f", {each:,.1f} per device-day, {all_:,.1f} per fleet-day"
+        lines.append(f"  {found['false_alarms']} false alarms{daily}")
+        if found["unjudged"]:
+            lines.append(f"  {found['unjudged']} alarms unjudged: no label there")
+    print("\n".join(lines), file=sys.stderr)
+
+
+def _detect_stream(args: argparse.Namespace) -> int:
+    from anomalynet.detection.engine.engine import Engine
+    from anomalynet.detection.model import Model
+    from anomalynet.detection.service.problem_log import to_stderr
+    from anomalynet.detection.service.status import line
+    from anomalynet.detection.service.stream import open_service, run_service
+
+    caught: list[int] = []  # signals that ask for an end
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+
+    before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        service = open_service(
+            Engine(Model(args.model), **_engine_options(args)),
+            alarms=args.alarms or ([] if args.json else ["-"]),
+            measure_drift=args.watch,
+            **{name: getattr(args, name) for name in STREAM},
+        )
+        run_service(service, lambda: caught, watch=args.watch)
+        status = service.status
+        if args.json:
+            print_json(status.to_json())
+        else:
+            to_stderr(line(status, status.readings / (time.time() - status.started)))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 130 if caught[-1:] == [signal.SIGINT] else 0
 
 
 def _hits(text: str) -> tuple[int, int]:
@@ -147,16 +217,6 @@ def _hits(text: str) -> tuple[int, int]:
     if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n) <= 63):
         raise argparse.ArgumentTypeError(f"{text!r} is not K/N, like 3/5")
     return int(k), int(n)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return value
 
 
 def _count(text: str) -> int:

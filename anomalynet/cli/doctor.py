@@ -15,7 +15,7 @@ from pathlib import Path
 from anomalynet.cli.arguments import add_json
 from anomalynet.cli.output import print_rows
 
-SUMMARY = "list machine, versions, data and keys, and what is missing"
+SUMMARY = "list the machine, versions, data sets and keys, and what is missing"
 
 PACKAGES = (
     *("torch", "lightning", "torchmetrics", "optuna", "wandb"),
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Examine; exit code 1 where something needed is missing."""
+    """List everything; the exit code is 1 if something needed is missing."""
     rows = [*_machine(), *_packages(), *_devices(), *_data(), _key()]
     print_rows(rows, as_json=args.json)
     return int(any(row["state"] == "missing" for row in rows))
@@ -42,7 +42,7 @@ def _row(what: str, found: object, state: str = "ok", advice: str = "") -> dict[
 def _machine() -> list[dict[str, object]]:
     disk = shutil.disk_usage(Path.cwd()).free / 2**30
     python = "ok" if sys.version_info >= (3, 11) else "missing"
-    room = disk > 2
+    enough = disk > 2
     return [
         _row("python", platform.python_version(), python, "needs 3.11 or newer"),
         _row("system", platform.platform()),
@@ -50,8 +50,8 @@ def _machine() -> list[dict[str, object]]:
         _row(
             "free disk",
             f"{disk:.0f} GiB",
-            "ok" if room else "low",
-            "" if room else "runs and prepared data need room",
+            "ok" if enough else "low",
+            "" if enough else "runs and prepared data need space",
         ),
     ]
 

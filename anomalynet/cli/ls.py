@@ -14,16 +14,16 @@ KINDS = ("experiments", "sweeps", "models", "runs")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    text = "what to list; everything without it"
+    text = "what to list (default: everything)"
     parser.add_argument("kind", nargs="?", choices=KINDS, help=text)
     add_runs(parser)
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """List."""
+    """List the files or runs of one kind, or of every kind."""
     kinds = [args.kind] if args.kind else list(KINDS)
-    found = {kind: _runs(args) if kind == "runs" else _named(kind) for kind in kinds}
+    found = {kind: _runs(args) if kind == "runs" else _names(kind) for kind in kinds}
     if args.json:
         print_json(found[args.kind] if args.kind else found)
         return 0
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _named(kind: str) -> list[dict[str, object]]:
+def _names(kind: str) -> list[dict[str, object]]:
     from anomalynet.config import locate
     from anomalynet.config.model import model_class, model_names
 

@@ -1,5 +1,5 @@
-"""`anomalynet VERB`: one file a verb in this folder; nothing heavy is imported before a verb
-runs."""
+"""`anomalynet VERB`: each verb is one module in this folder with SUMMARY, add_arguments and run;
+modules import heavy packages inside run."""
 
 from __future__ import annotations
 
@@ -14,41 +14,44 @@ from typing import NoReturn
 from anomalynet import __version__
 from anomalynet.errors import AnomalynetError, UsageError
 
+# fmt: off
 VERBS = (
-    *("reproduce", "train", "test", "sweep", "status", "report", "check", "audit", "audit-table"),
-    *("data", "simulate", "export", "detect", "ls", "show", "sync", "doctor"),
+    "reproduce", "train", "test", "sweep", "status", "report", "check", "audit", "audit-table",
+    "data", "simulate", "export", "detect", "ls", "show", "sync", "doctor",
 )
-"""In the order in which a user meets them."""
+# fmt: on
+"""In the order of the help text."""
 
 EPILOG = """\
-a session:
+examples:
   anomalynet reproduce                               every model of the paper, then the report
   anomalynet simulate smart_city --out worlds/city   a sensor network with labelled incidents
   anomalynet data fetch skab                         real data, verified
-  anomalynet audit skab                              what gives its labels away without any sensor
-  anomalynet audit-table table_3.csv                 whether a published table can be true
-  anomalynet train hybrid data.name=skab             one run; the same command again continues it
-  anomalynet test 3f2a data.name=mine                its detector and threshold on other data
-  anomalynet export 3f2a --out model.onnx            the same detector as a file, for `detect`
+  anomalynet audit skab                              how far labels can be guessed without sensors
+  anomalynet audit-table table_3.csv                 whether a published table is possible
+  anomalynet train hybrid data.name=skab             one run; repeat the command to resume
+  anomalynet test RUN_ID data.name=mine              the run's detector and threshold on other data
+  anomalynet export RUN_ID --out model.onnx          the run's detector as a file, for `detect`
   anomalynet detect readings.csv --model model.onnx  an exported model on a file, or live (--mqtt)
   anomalynet sweep components                        what each part of the hybrid contributes
-  anomalynet status --watch                          how sweeps stand, from any terminal
+  anomalynet status --watch                          progress of sweeps, from any terminal
   anomalynet check                                   whether models became worse than the baseline
 
-key=value changes what is computed, --flags how the command behaves.
-exit codes: 0 done, 1 some runs failed or a table cannot be true, 2 usage,
-configuration or data, 3 regression, 4 nothing to compare, 130 interrupted"""
+key=value changes what is computed, --flags change how the command behaves.
+exit codes: 0 done, 1 some runs failed, a table is impossible or an unexpected error,
+2 usage, configuration or data, 3 regression, 4 nothing to compare, 130 interrupted"""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Errors as short as ours, with the nearest valid verb."""
+    """Prints errors as briefly as `main` does, with the nearest valid verb."""
 
     def error(self, message: str) -> NoReturn:
+        # argparse's text: argument VERB: invalid choice: 'trian' (choose from …)
         if "invalid choice" in message and "VERB" in message:
             given = message.split("'")[1]
             near = difflib.get_close_matches(given, VERBS, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            message = f"there is no verb {given!r}{hint}"
+            message = f"unknown verb {given!r}{hint}"
         self.exit(2, f"{self.prog}: {message}\n  → {self.prog} --help\n")
 
 
@@ -66,21 +69,22 @@ def build_parser() -> argparse.ArgumentParser:
         text = module.SUMMARY
         child = verbs.add_parser(verb, help=text, description=text, formatter_class=raw)
         module.add_arguments(child)
-        if child.get_default("run") is None:
+        if child.get_default("run") is None:  # unless the module has set another function
             child.set_defaults(run=module.run)
     return parser
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse a command line; `key=value` may stand anywhere."""
+    """Parse a command line; `key=value` may appear anywhere."""
     parser = build_parser()
-    args, rest = parser.parse_known_args(argv)
-    if rest:
-        takes = hasattr(args, "overrides")
-        strange = [text for text in rest if text[:1] == "-" or "=" not in text or not takes]
-        if strange:
-            parser.error(f"unrecognised: {' '.join(strange)}")
-        args.overrides = [*args.overrides, *rest]
+    args, rest = parser.parse_known_args(argv)  # argparse cannot place `key=value` after a --flag
+    accepts_overrides = hasattr(args, "overrides")
+    overrides = [text for text in rest if accepts_overrides and text[:1] != "-" and "=" in text]
+    unrecognised = [text for text in rest if text not in overrides]
+    if unrecognised:
+        parser.error(f"unrecognised: {' '.join(unrecognised)}")
+    if overrides:
+        args.overrides = [*args.overrides, *overrides]
     return args
 
 
@@ -96,9 +100,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"anomalynet: {error}" if isinstance(error, UsageError) else error, file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted; what was done is kept, the same command continues", file=sys.stderr)
+        print(
+            "interrupted; nothing finished is lost, repeat the command to resume", file=sys.stderr
+        )
         return 130
-    except BrokenPipeError:
+    except BrokenPipeError:  # as with `| head`: Python must not write to the closed pipe at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except ModuleNotFoundError as error:

@@ -1,5 +1,5 @@
-"""What verbs print: tables and JSON on stdout (rich on a terminal, plain elsewhere), warnings on
-stderr."""
+"""Prints the results of verbs: tables (rich on a terminal, otherwise plain) and JSON on stdout,
+warnings on stderr."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def warn(warnings: Iterable[str]) -> None:
-    """Print warnings, one a line."""
+    """Print one warning per line."""
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
 
@@ -50,12 +50,12 @@ def print_table(rows: Sequence[Mapping[str, object]], title: str | None = None) 
 
 
 def rounded(value: float | None) -> str:
-    """A metric with four decimals."""
+    """A metric as text with four decimals."""
     return "undefined" if value is None else f"{value:.4f}"
 
 
 def alarms(scores: Path) -> str:
-    """How many test steps of a scores.parquet are alarms, and where they are."""
+    """A sentence with the number of test steps in a scores.parquet that are alarms."""
     import polars as pl
 
     test = pl.read_parquet(scores).filter(pl.col("split") == "test", pl.col("score").is_not_null())

@@ -1,5 +1,5 @@
-"""The training of one run, or a simulation, on stderr: bars on a terminal, a line now and then
-elsewhere."""
+"""Shows the progress of one training or simulation on stderr: bars on a terminal, otherwise lines
+from time to time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from anomalynet.sweep.progress import Display, duration
 
-INTERVAL = 10.0  # seconds between two lines of a simulation where stderr is no terminal
+INTERVAL = 10.0  # seconds between two lines of a simulation if stderr is not a terminal
 
 
 def _bar(console: Any, *columns: Any) -> Any:
@@ -18,13 +18,13 @@ def _bar(console: Any, *columns: Any) -> Any:
 
 
 class TrainingProgress(Display):
-    """Listens to the training of one run: bars on a terminal, a line an epoch elsewhere."""
+    """Listens to the training of one run: bars on a terminal, otherwise one line per epoch."""
 
     def __init__(self, title: str) -> None:
         super().__init__()
         self.title = title
 
-    def display(self, console: Any) -> Any:
+    def make_live(self, console: Any) -> Any:
         from rich.progress import MofNCompleteColumn, TimeRemainingColumn
 
         bar = _bar(console, MofNCompleteColumn(), TimeRemainingColumn())
@@ -33,13 +33,13 @@ class TrainingProgress(Display):
         return bar
 
     def step(self, epoch: int, step: int, steps: int) -> None:
-        """Redraw at most ten times a second."""
-        if self.live and self.due(0.1):
+        """Redraw at most ten times per second."""
+        if self.live and self.is_due(0.1):
             name = f"epoch {epoch}"
             self.shown.update(self._steps, completed=step, total=steps, description=name)
 
     def epoch(self, line: dict[str, Any], epochs: int) -> None:
-        """An epoch is done."""
+        """Called after each epoch."""
         shown = ("train/loss", "validation/loss", "validation/average_precision")
         text = " ".join(f"{name} {line[name]:.4f}" for name in shown if name in line)
         text, done = f"{text}{' *' if line.get('best') else ''}", line["epoch"] + 1
@@ -50,7 +50,8 @@ class TrainingProgress(Display):
 
 
 class SimulationProgress(Display):
-    """Is called with the simulated seconds, summed over the cells; `length` is those of each."""
+    """Shows the progress of a simulation; call it with the simulated seconds, summed over the
+    cells. `length`: seconds to simulate in each cell."""
 
     def __init__(self, title: str, cells: int, length: float) -> None:
         super().__init__()
@@ -58,7 +59,7 @@ class SimulationProgress(Display):
         self.total = cells * length
         self._first: float | None = None
 
-    def display(self, console: Any) -> Any:
+    def make_live(self, console: Any) -> Any:
         from rich.progress import TaskProgressColumn, TimeRemainingColumn
 
         bar = _bar(console, TaskProgressColumn(), TimeRemainingColumn())
@@ -66,14 +67,14 @@ class SimulationProgress(Display):
         return bar
 
     def __call__(self, reached: float) -> None:
-        """Redraw at most ten times a second; elsewhere, a line every `INTERVAL`."""
+        """Redraw at most ten times per second; otherwise print a line every `INTERVAL`."""
         if self._first is None:
-            self._first = reached  # cells that were finished before say nothing of the speed
+            self._first = reached  # cells of an earlier command must not count for the speed
         hours = f"{self.total / 3600:.1f} h simulated"
-        if self.live and (self.due(0.1) or reached >= self.total):
+        if self.live and (self.is_due(0.1) or reached >= self.total):
             text = f"{reached / 3600:.1f} of {hours}"
             self.shown.update(self._task, completed=reached, text=text)
-        elif not self.live and self.due(INTERVAL):
-            speed = (self.drawn_at - self.began_at) / max(reached - self._first, 1e-9)
+        elif not self.live and self.is_due(INTERVAL):
+            speed = (self.last_due_at - self.began_at) / max(reached - self._first, 1e-9)
             left = f"about {duration(speed * (self.total - reached))} left"
             self.say(f"{self.title}: {100 * reached / self.total:.0f} % of {hours}, {left}")

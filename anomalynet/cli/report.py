@@ -8,30 +8,28 @@ from pathlib import Path
 from anomalynet.cli.arguments import add_report, add_runs, forms_of, option
 from anomalynet.cli.output import print_rows
 
-SUMMARY = (
-    "write the paper's tables and figures, or a sweep's comparison of its arms, from finished runs"
-)
+SUMMARY = "write the paper's tables and figures, or compare a sweep's arms, from finished runs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    text = "a sweep that was started, a data set, or with --data the name of the report's folder"
+    text = "a started sweep, a data set, or together with --data the name of the report's folder"
     parser.add_argument("name", nargs="?", metavar="NAME", help=text)
     add_runs(parser)
-    text = "where the report's folder is put (default: reports)"
+    text = "parent of the report's folder (default: reports)"
     option(parser, "--out", "DIR", text, Path, Path("reports"))
-    text = "one data set, or one subset (`ton_iot/fridge`); without it each gets a report"
+    text = "one data set, or one subset (`ton_iot/fridge`); by default each gets a report"
     option(parser, "--data", "NAME", text)
-    option(parser, "--storage", "URL", "database of a search that was started with it")
+    option(parser, "--storage", "URL", "database of a search that was started with --storage")
     add_report(parser)
     parser.epilog = (
-        "Reads result files only: nothing is trained. Missing folds are marked, never "
-        "guessed. Runs on several data sets are compared too."
+        "Only reads result files: nothing is trained. Missing folds are marked. If there are runs "
+        "on several data sets, a comparison of the data sets is written too."
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the reports of a sweep, or one a data set."""
+    """Write the reports of started sweeps, or one report per data set."""
     from anomalynet.sweep.report import report_again, started_sweeps
 
     forms = forms_of(args)

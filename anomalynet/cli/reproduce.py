@@ -9,8 +9,8 @@ from anomalynet.cli.arguments import add_launch, add_overrides, add_report, laun
 from anomalynet.cli.output import print_json
 
 SUMMARY = (
-    "train every model of the paper and the traditional ones, and write the report: Tables "
-    "2-5 beside ours"
+    "train every model of the paper and the traditional ones, and write the report: Tables 2-5 "
+    "with the published numbers next to ours"
 )
 
 
@@ -18,20 +18,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     add_overrides(parser)
     option(parser, "--models", "a,b", "only these experiments")
-    text = "few epochs and 3 seeds, or up to 100 epochs, 4 seeds, each in a world of its own"
+    text = "few epochs and 3 seeds, or up to 100 epochs and 4 seeds, each with its own world"
     parser.add_argument("--preset", choices=("quick", "full"), default="quick", help=text)
     add_launch(parser)
-    text = "folder of the report (default: reports/<data>, with the split's policy where one is "
-    option(parser, "--out", "DIR", f"{text}given, and -quick)", Path)
+    text = (
+        "folder of the report (default: reports/<data>, with the split's policy if one is given, "
+    )
+    option(parser, "--out", "DIR", f"{text}and -quick)", Path)
     add_report(parser)
     parser.epilog = (
-        "The same command again continues where it was, and tries failed runs again. It is the "
-        "sweep sweeps/paper_models.yaml and the report of its runs."
+        "Repeat the command to resume it; failed runs are tried again. It trains the sweep "
+        "sweeps/paper_models.yaml and writes the report of its runs."
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Reproduce."""
+    """Train the paper's models and write the report."""
     from anomalynet.sweep.plan import experiment_names
     from anomalynet.sweep.runner import run_sweep
 

@@ -8,21 +8,21 @@ from anomalynet.cli.arguments import add_json, flag
 from anomalynet.cli.output import print_json, print_rows
 from anomalynet.errors import UsageError
 
-SUMMARY = "show the configuration of an experiment, where it came from, or how two differ"
+SUMMARY = "show the configuration of an experiment, the origin of its values, or how two differ"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    text = "one to show, or two to compare (names or paths); then key=value"
+    text = "one experiment to show, or two to compare (names or paths); then key=value"
     parser.add_argument("names", nargs="*", metavar="EXPERIMENT", help=text)
-    flag(parser, "--origin", "say where each value came from")
-    flag(parser, "--keys", "explain every key instead")
+    flag(parser, "--origin", "show where each value was set")
+    flag(parser, "--keys", "instead explain every key")
     add_json(parser)
     parser.set_defaults(overrides=[])
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show."""
+    """Show one configuration, compare two, or explain the keys."""
     from anomalynet.config import show
     from anomalynet.config.identity import flatten
     from anomalynet.config.load import load

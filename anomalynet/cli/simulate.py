@@ -1,5 +1,5 @@
-"""`anomalynet simulate`: a wireless sensor network with labelled incidents, as a folder of Parquet
-files."""
+"""`anomalynet simulate`: simulates a wireless sensor network with labelled incidents and writes it
+as a folder of Parquet files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 from anomalynet.cli.arguments import add_json, flag, option
 from anomalynet.cli.output import print_json, print_rows, print_table
-from anomalynet.cli.world_info import world_facts
 from anomalynet.errors import UsageError
 from anomalynet.sweep.progress import say
 
@@ -20,11 +19,11 @@ examples:
   anomalynet simulate smart_city deployment.nodes=50 duration=24h --out worlds/city
   anomalynet simulate mine.yaml seed=3 incidents.only='jamming crash' \\
     --out worlds/mine --workers 4 --csv
-  anomalynet data info worlds/city                   what it holds, with pictures
+  anomalynet data info worlds/city                   its contents, with pictures
   anomalynet reproduce --data worlds/city            the paper's models on it
 
-The same command again continues what was cut off. The folder's scenario.yaml
-holds every key with its value."""
+Repeat the command to resume an interrupted simulation. The folder's
+scenario.yaml contains every key with its value."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,9 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "change a key of the scenario, such as duration=7d"
     parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help=text)
     flag(parser, "--list", "list the presets")
-    text = "folder of the world: new, empty, or of this very scenario"
+    text = "folder of the world; it must be new, empty, or of the same scenario"
     option(parser, "--out", "DIR", text, Path)
-    text = "processes, one radio cell each at a time (default: 1)"
+    text = "processes, each simulates one radio cell at a time (default: 1)"
     option(parser, "--workers", "N", text, int, 1)
     flag(parser, "--csv", "also write copies as CSV")
     add_json(parser)
@@ -52,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         print_rows(rows, as_json=args.json)
         return 0
     if args.scenario is None:
-        hint = f"one of {', '.join(names())}, or a YAML file; --list says what they are"
+        hint = f"one of {', '.join(names())}, or a YAML file; --list describes them"
         raise UsageError("simulate needs a scenario", hint)
     if "=" in args.scenario:
         hint = f"anomalynet simulate smart_city {args.scenario} --out DIR"
@@ -64,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if args.workers < 1:
         raise UsageError(f"--workers must be at least 1, not {args.workers}")
     from anomalynet.cli.progress import SimulationProgress
+    from anomalynet.data.describe import world_facts
     from anomalynet.data.gateway import telemetry_of_cell
     from anomalynet.runs.code import code_hash
     from anomalynet.simulation.network.placement import cells
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     if was_there:
         same = manifest.versions.get("code") == code_hash(CODE)
         other = "" if same else ", but made by another version of this program"
-        say(f"{args.out}: complete and sound already{other}")
+        say(f"{args.out}: already complete and undamaged{other}")
     if args.json:
         print_json({"folder": str(args.out), **manifest.counts})
     else:

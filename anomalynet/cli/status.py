@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     from anomalynet.runs.sweeps import RunStatus, SweepStatus
 
 SUMMARY = (
-    "say how sweeps stand: running, done, failed and why, stale, and the time left; also "
+    "show the progress of sweeps: running, done, failed and why, stale, and the time left; also "
     "from another terminal"
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    text = "sweeps, or the start of their reports' names; every one without it"
+    text = "sweeps, or how the names of their reports begin (default: every sweep)"
     parser.add_argument("names", nargs="*", metavar="NAME", help=text)
-    flag(parser, "--watch", "show it until interrupted, or nobody works on it any more")
-    text = "seconds between two looks with --watch (default: 2)"
+    flag(parser, "--watch", "repeat it until interrupted, or until no process works on the sweeps")
+    text = "seconds between two updates with --watch (default: 2)"
     option(parser, "--every", "S", text, float, 2.0)
     add_runs(parser)
     add_json(parser)
-    parser.epilog = "Reads files only: it disturbs nobody's work."
+    parser.epilog = "Only reads files: it does not disturb running sweeps."
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show how the sweeps stand."""
-    found = _standings(args)
+    """Show the status of the sweeps."""
+    found = _read_status(args)
     if args.json:
         print_json([_plain(sweep) for sweep in found])
     elif args.watch:
@@ -47,12 +47,12 @@ def run(args: argparse.Namespace) -> int:
             for text in _failures(sweep):
                 print(text)
             if any(one.state == "stale" for one in sweep.runs):
-                again = "its command with --rerun stale makes them again"
+                again = "repeat the sweep's command with --rerun stale to make them again"
                 print(f"stale runs were made by other code: {again}")
     return 0
 
 
-def _standings(args: argparse.Namespace) -> list[SweepStatus]:
+def _read_status(args: argparse.Namespace) -> list[SweepStatus]:
     from anomalynet.runs.sweeps import read_sweeps, sweep_status
 
     records = read_sweeps(args.runs)
@@ -60,9 +60,9 @@ def _standings(args: argparse.Namespace) -> list[SweepStatus]:
         hint = "`anomalynet sweep NAME` starts one, --runs names another folder"
         raise NothingToCompareError(f"{args.runs}: no sweep was started here", hint)
     chosen = []
-    for one in records:
-        named = (name == one.sweep or one.label.startswith(name) for name in args.names)
-        chosen += [one] if not args.names or any(named) else []
+    for record in records:
+        named = (name == record.sweep or record.label.startswith(name) for name in args.names)
+        chosen += [record] if not args.names or any(named) else []
     if not chosen:
         hint = f"there are {', '.join(record.label for record in records)}"
         raise UsageError(f"no sweep {args.names[0]!r} was started in {args.runs}", hint)
@@ -70,19 +70,19 @@ def _standings(args: argparse.Namespace) -> list[SweepStatus]:
 
 
 def _rows(sweep: SweepStatus) -> list[dict[str, object]]:
-    """One row an arm."""
+    """One row per arm."""
     rows: list[dict[str, object]] = []
     for arm in dict.fromkeys(one.run.arm for one in sweep.runs):
         own = [one for one in sweep.runs if one.run.arm == arm]
         states: list[str] = [one.state for one in own]
         shown = ("done", "stale", "failed", "pruned", "waiting")
         counts = {state: states.count(state) or None for state in shown}
-        running = "; ".join(_where(one) for one in own if one.state == "running")
+        running = "; ".join(_position(one) for one in own if one.state == "running")
         rows.append({"arm": arm, "runs": len(own), **counts, "running": running})
     return rows
 
 
-def _where(one: RunStatus) -> str:
+def _position(one: RunStatus) -> str:
     best = "" if one.best is None else f" best {one.best:.4f}"
     return f"{one.run.place} epoch {one.epoch}/{one.run.epochs}{best}"
 
@@ -90,10 +90,10 @@ def _where(one: RunStatus) -> str:
 def _headline(sweep: SweepStatus) -> str:
     states: list[str] = [one.state for one in sweep.runs]
     shown = ("done", "stale", "failed", "pruned", "running", "waiting")
-    told = ", ".join(f"{states.count(state)} {state}" for state in shown if state in states)
+    counts = ", ".join(f"{states.count(state)} {state}" for state in shown if state in states)
     left = "" if sweep.seconds_left is None else f", about {duration(sweep.seconds_left)} left"
     wanted = f", {sweep.record.trials} trials wanted" if sweep.record.trials else ""
-    return f"{sweep.record.label}: {len(sweep.runs)} runs{wanted}: {told or 'none yet'}{left}"
+    return f"{sweep.record.label}: {len(sweep.runs)} runs{wanted}: {counts or 'none yet'}{left}"
 
 
 def _failures(sweep: SweepStatus) -> list[str]:
@@ -105,13 +105,14 @@ def _failures(sweep: SweepStatus) -> list[str]:
 
 
 def _watch(args: argparse.Namespace) -> None:
-    """Redraw on a terminal, print headlines elsewhere, until nothing is left to do."""
+    """Redraw the tables on a terminal, otherwise print headlines, until no process works on the
+    sweeps."""
     if not sys.stdout.isatty():
         while True:
-            found = _standings(args)
+            found = _read_status(args)
             for sweep in found:
                 print(_headline(sweep), flush=True)
-            if not _busy(found):
+            if not _in_progress(found):
                 return
             time.sleep(args.every)
 
@@ -120,7 +121,7 @@ def _watch(args: argparse.Namespace) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    def drawn(found: Sequence[SweepStatus]) -> Group:
+    def draw(found: Sequence[SweepStatus]) -> Group:
         parts: list[Table | Text] = []
         for sweep in found:
             rows = _rows(sweep)
@@ -132,29 +133,31 @@ def _watch(args: argparse.Namespace) -> None:
             parts += [table, *map(Text, _failures(sweep))]
         return Group(*parts)
 
-    found = _standings(args)
-    with Live(drawn(found), auto_refresh=False) as live:
-        while _busy(found):
+    found = _read_status(args)
+    with Live(draw(found), auto_refresh=False) as live:
+        while _in_progress(found):
             time.sleep(args.every)
-            found = _standings(args)
-            live.update(drawn(found), refresh=True)
+            found = _read_status(args)
+            live.update(draw(found), refresh=True)
 
 
-def _busy(found: Sequence[SweepStatus]) -> bool:
-    """Whether somebody works on one of them."""
+def _in_progress(found: Sequence[SweepStatus]) -> bool:
+    """Whether a process works on one of the sweeps."""
     return any(
-        sweep.busy and (sweep.record.active or any(one.state == "running" for one in sweep.runs))
+        sweep.unfinished
+        and (sweep.record.active or any(one.state == "running" for one in sweep.runs))
         for sweep in found
     )
 
 
 def _plain(sweep: SweepStatus) -> dict[str, Any]:
-    names = ("label", "sweep", "preset", "overrides", "report", "trials")
+    """The status of a sweep as values that JSON can hold."""
     runs = []
     for one in sweep.runs:
-        own = ("number", "arm", "place", "experiment", "id")
-        place = {name: getattr(one.run, name) for name in own}
-        stand = {"state": one.state, "epoch": one.epoch, "epochs": one.run.epochs}
-        runs.append({**place, **stand, "best": one.best, "reason": one.reason or None})
-    facts = {name: getattr(sweep.record, name) for name in names}
+        run_keys = ("number", "arm", "place", "experiment", "id")
+        row = {key: getattr(one.run, key) for key in run_keys}
+        row |= {"state": one.state, "epoch": one.epoch, "epochs": one.run.epochs}
+        runs.append({**row, "best": one.best, "reason": one.reason or None})
+    keys = ("label", "sweep", "preset", "overrides", "report", "trials")
+    facts = {key: getattr(sweep.record, key) for key in keys}
     return {**facts, "seconds_left": sweep.seconds_left, "runs": runs}

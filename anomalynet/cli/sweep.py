@@ -21,7 +21,7 @@ from anomalynet.sweep.progress import duration
 if TYPE_CHECKING:
     from anomalynet.sweep.runner import SweepOutcome
 
-SUMMARY = "train every run that a sweep wants, compare its arms, and write the report"
+SUMMARY = "train every run of a sweep, compare its arms, and write the report"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,45 +29,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "a sweep (`anomalynet ls sweeps`) or the path of a YAML file"
     option(parser, "name", "NAME", text)
     add_overrides(parser)
-    text = "how much is run (default: quick)"
+    text = "how much is trained (default: quick)"
     option(parser, "--preset", "quick|full", text, default="quick")
     add_launch(parser)
     text = "folder of the report (default: reports/<sweep>-<data>-<preset>)"
     option(parser, "--out", "DIR", text, Path)
     shown = parser.add_mutually_exclusive_group()
-    text = "only say what would be run, what is done, and how long the rest takes"
+    text = "only show what would be run, what is done, and how long the unfinished runs take"
     flag(shown, "--plan", text)
-    flag(shown, "--print", "only print one shell command a run that is not done, for schedulers")
-    text = "only print the sweep as Weights & Biases writes one"
+    text = "only print one shell command per run that is not done, for schedulers"
+    flag(shown, "--print", text)
+    text = "only print the sweep as a sweep file of Weights & Biases"
     shown.add_argument("--as", dest="form", choices=("wandb",), help=text)
-    text = "only the runs of these numbers, as --plan counts them; no report"
+    text = "train only the runs with these numbers, as --plan counts them; no report is written"
     option(parser, "--only", "N|N-M,…", text)
     text = "run `failed` runs once more, or finished ones that other code made (`stale`)"
     again = ("failed", "stale")
     parser.add_argument("--rerun", choices=again, action="append", default=[], help=text)
-    text = "trials of a search in all, instead of the file's"
+    text = "total number of trials of a search, instead of the file's"
     option(parser, "--trials", "N", text, int)
     text = "database of a search that several machines share (default: a file in --runs)"
     option(parser, "--storage", "URL", text)
     add_report(parser)
     parser.epilog = (
-        "A sweep is the list of runs that should exist: the same command again continues it, and "
-        "does nothing for what is done.\n"
-        "Ctrl-C gives the epochs under way 20 s to end; a second one stops at once. At most an "
-        "epoch is lost.\n"
-        "`anomalynet status` follows it from any terminal."
+        "A sweep is a list of runs: repeat the command to resume it; finished runs are not trained "
+        "again.\n"
+        "After Ctrl-C the current epochs have 20 s to end; a second Ctrl-C stops at once. At most "
+        "one epoch is lost.\n"
+        "`anomalynet status` shows the progress from any terminal."
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Sweep."""
+    """Train the runs of a sweep, or only show or print them."""
     from anomalynet.sweep.runner import refuse_repetitions, refuse_search, run_sweep
 
     if args.print and "stale" in args.rerun:
-        what = "--print gives commands that do nothing for a finished run"
+        what = "--print: the printed commands would not train finished runs again"
         raise UsageError(what, "leave out --rerun stale")
-    if told := args.plan or args.print:
-        args.on = "local"  # what only tells needs no cluster
+    if plan_only := args.plan or args.print:
+        args.on = "local"  # a plan needs no cluster
     options = launch_options(args)
     if args.form or args.print:
         from anomalynet.sweep.file import read_sweep
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         print(as_wandb(sweep, options["overrides"], args.name), end="")
         return 0
     options |= {name: getattr(args, name) for name in ("rerun", "only", "trials", "storage")}
-    outcome = run_sweep(args.name, plan_only=told, progress=True, **options)
+    outcome = run_sweep(args.name, plan_only=plan_only, progress=True, **options)
     if args.plan:
         (_show if outcome.wanted is None else _show_search)(args, outcome)
     elif args.print:
@@ -95,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         print_json({"report": str(outcome.report), **_counts(outcome)})
     elif outcome.report is not None:
         print(outcome.report)
-    return 0 if told else int(bool(outcome.failed))
+    return 0 if plan_only else int(bool(outcome.failed))
 
 
 def _counts(outcome: SweepOutcome) -> dict[str, object]:
@@ -108,13 +109,13 @@ def _counts(outcome: SweepOutcome) -> dict[str, object]:
 
 
 def _show(args: argparse.Namespace, outcome: SweepOutcome) -> None:
-    """Every run with its arm, id and state; then how many are left, and for how long."""
+    """Print every run with its arm, id and state; then the number and time of unfinished ones."""
     from anomalynet.sweep import estimate
 
     jobs = outcome.jobs
-    left, costs = estimate.left(jobs), estimate.measured(args.runs, jobs)
-    unknown = estimate.unmeasured(jobs, costs)
-    seconds = estimate.at_most(jobs, costs, outcome.slots)
+    unfinished, costs = estimate.unfinished_jobs(jobs), estimate.read_costs(args.runs, jobs)
+    left, unknown = len(unfinished), estimate.unmeasured(jobs, costs)
+    seconds = estimate.longest_seconds(jobs, costs, outcome.slots)
     rows = [
         {
             "run": job.number,
@@ -128,19 +129,19 @@ def _show(args: argparse.Namespace, outcome: SweepOutcome) -> None:
     arms = len({job.run.arm.name for job in jobs})
     if args.json:
         time_left = {"seconds_left": None if unknown else seconds, "unmeasured": unknown}
-        print_json({"arms": arms, "runs": rows, "left": len(left), **time_left})
+        print_json({"arms": arms, "runs": rows, "left": left, **time_left})
         return
     print_table(rows)
-    told = f"{len(jobs)} runs of {arms} arms, {outcome.count('done')} done, {len(left)} left"
+    text = f"{len(jobs)} runs of {arms} arms, {outcome.count('done')} done, {left} left"
     if left and unknown:
-        told += f"; time left unknown: no run of {', '.join(unknown)} has been measured"
+        text += f"; time left unknown: no run of {', '.join(unknown)} has been measured"
     elif left:
-        told += f"; at most {duration(seconds)} with {outcome.slots} at a time"
-    print(told)
+        text += f"; at most {duration(seconds)} with {outcome.slots} at a time"
+    print(text)
 
 
 def _show_search(args: argparse.Namespace, outcome: SweepOutcome) -> None:
-    """Every trial with its state, value and params; then how many are left, and for how long."""
+    """Print every trial with its state and values; then the number and time of missing trials."""
     from dataclasses import replace
 
     from anomalynet.sweep import estimate
@@ -149,21 +150,21 @@ def _show_search(args: argparse.Namespace, outcome: SweepOutcome) -> None:
     ended = sum(map(outcome.count, ("complete", "pruned", "fail")))
     left = max(total - ended, 0)
     runs = [replace(job, state="waiting") for job in outcome.jobs]
-    costs = estimate.measured(args.runs, runs)
+    costs = estimate.read_costs(args.runs, runs)
     seconds = None
     if not estimate.unmeasured(runs, costs):
-        seconds = left * estimate.at_most(runs, costs, outcome.slots)
+        seconds = left * estimate.longest_seconds(runs, costs, outcome.slots)
     if args.json:
         facts = {"trials": outcome.trials, "wanted": total, "left": left, "best": outcome.best}
         print_json({**facts, "seconds_left": seconds})
         return
     print_table(outcome.trials)
     size = f"{len(runs)} run{'s' if len(runs) > 1 else ''}"
-    told = f"{total} trials of {size}, {total - left} done, {left} left"
+    text = f"{total} trials of {size}, {total - left} done, {left} left"
     if outcome.best:
-        told += f", best: trial {', '.join(map(str, outcome.best))}"
+        text += f", best: trial {', '.join(map(str, outcome.best))}"
     if left and seconds is None:
-        told += f"; time left unknown: no run of {runs[0].run.loaded.name} has been measured"
+        text += f"; time left unknown: no run of {runs[0].run.loaded.name} has been measured"
     elif left and seconds is not None:
-        told += f"; at most {duration(seconds)} with {outcome.slots} at a time"
-    print(told)
+        text += f"; at most {duration(seconds)} with {outcome.slots} at a time"
+    print(text)

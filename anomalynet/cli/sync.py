@@ -14,19 +14,19 @@ SUMMARY = "upload to Weights & Biases what was tracked offline"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    text = "a run's folder or the start of its id; every run without it"
+    text = "a run's folder or the start of its id (default: every run)"
     parser.add_argument("ids", nargs="*", metavar="RUN", help=text)
     add_runs(parser)
     option(parser, "--timeout", "SECONDS", "longest time for one run (default: 300)", float, 300.0)
     add_json(parser)
     parser.epilog = (
-        "An interrupted and continued run has several parts; they become one W&B run. Exit "
-        "code 1 where a run failed."
+        "A run that was interrupted and resumed was tracked in several parts; they become one W&B "
+        "run. The exit code is 1 if an upload failed."
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Upload."""
+    """Upload runs that were tracked offline."""
     from anomalynet.runs.collect import find_run
     from anomalynet.tracking.upload import tracked_folders, upload
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         done.append(upload(folder, args.timeout))
         say(f"[{number}/{len(folders)}] {done[-1].run}: {done[-1].state}")
     if not folders and not args.json:
-        hint = "`anomalynet train … tracking=wandb` tracks one"
+        hint = "`anomalynet train … tracking=wandb` tracks a run"
         say(f"no run in {args.runs} was tracked; {hint}")
     else:
         print_rows([asdict(one) for one in done], as_json=args.json)

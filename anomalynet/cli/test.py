@@ -23,12 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Test."""
+    """Evaluate a finished run, and store scores and metrics in its folder."""
     from anomalynet.runs.audits import slug
     from anomalynet.runs.collect import find_run
     from anomalynet.runs.files import write_json
 
-    find_run(args.run_id, args.runs)
+    find_run(args.run_id, args.runs)  # raises before torch is imported, which takes seconds
 
     from anomalynet.training.finished import evaluate_on, open_run
 

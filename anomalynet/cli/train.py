@@ -9,12 +9,13 @@ from anomalynet.cli.arguments import add_json, add_overrides, add_runs, flag, op
 from anomalynet.cli.output import alarms, print_json, print_table, rounded, warn
 from anomalynet.sweep.progress import say
 
-SUMMARY = "train one experiment, choose its threshold on validation, and test it"
+SUMMARY = "train one experiment, choose its threshold on the validation part, and test it"
 
 METRICS = (
     *("precision_attack", "recall_attack", "f1_attack", "accuracy", "balanced_accuracy"),
     *("mcc", "auroc", "average_precision"),
 )
+"""Metrics in the printed table."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,19 +25,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_overrides(parser)
     add_runs(parser)
     option(parser, "--devices", "N", "devices that train this run together (DDP)", int)
-    text = "do not wait where another process works on this run: say who has it"
+    text = "if another process works on this run, name the process and end instead of waiting"
     flag(parser, "--no-wait", text)
-    text = "name under which Weights & Biases groups the run, as a sweep's name does"
+    text = "name of the run's group in Weights & Biases; a sweep uses its own name"
     option(parser, "--group", "NAME", text)
     flag(parser, "--life-line", argparse.SUPPRESS)  # for sweeps: end when stdin closes
     add_json(parser)
     parser.epilog = (
-        "The same command again continues an interrupted run, and does nothing for a finished one."
+        "Repeat the command to resume an interrupted run; a finished run is not trained again."
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train."""
+    """Train and test one run."""
     from anomalynet.config.load import load
 
     if args.life_line:
@@ -60,15 +61,15 @@ def run(args: argparse.Namespace) -> int:
         except BusyError as busy:
             if args.no_wait:
                 raise
-            say(f"{busy}; waiting for it")
+            say(f"{busy}; waiting for the process to end")
             outcome = train(loaded, args.runs, listener=progress, wait=True, group=args.group)
     if outcome is None:
         return 0
     path, result = outcome.folder.path, outcome.result
     if outcome.was_done:
-        say(f"{path} is done already; another seed, key or data set makes another run")
+        say(f"{path} is already done; change the seed, a key or the data set for another run")
         if made_by_other_code(outcome.folder.environment):
-            warn([f"other code made it; delete {path} to train it by this code"])
+            warn([f"other code made this run; delete {path} to train it with this code"])
     warn(result.warnings)
     if args.json:
         from dataclasses import asdict

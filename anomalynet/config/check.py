@@ -48,7 +48,7 @@ def violations(config: Config) -> Iterator[tuple[str, str]]:
         yield "data.split.fold", f"must be below data.split.folds = {split.folds}, not {split.fold}"
     dropout = getattr(model, "dropout", 0.0)
     if not 0 <= dropout < 1:
-        yield "model.dropout", f"must lie in [0, 1), not {dropout}"
+        yield "model.dropout", f"must be in [0, 1), not {dropout}"
     if getattr(model, "kernel", 1) % 2 == 0:
         yield "model.kernel", "must be odd"
     if getattr(model, "cnn", True) is False and getattr(model, "lstm", True) is False:
@@ -73,4 +73,4 @@ def _bounds(config: Config) -> Iterator[tuple[str, str]]:
             yield key, f"must be positive and finite, not {value}"
     for key in _SHARES:
         if not 0 < value_of(config, key) < 1:
-            yield key, f"must lie between 0 and 1, not {value_of(config, key)}"
+            yield key, f"must be between 0 and 1, not {value_of(config, key)}"

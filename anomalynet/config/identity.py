@@ -13,7 +13,7 @@ from anomalynet.config.schema import NON_SEMANTIC, SCHEMA_VERSION, Config
 
 
 def flatten(config: Config) -> dict[str, Any]:
-    """Dotted key → value, over the full resolved configuration."""
+    """The full resolved configuration as dotted key → value."""
     return flatten_tree(asdict(config))
 
 

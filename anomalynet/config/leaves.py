@@ -1,10 +1,13 @@
-"""Reads a YAML file or `key=value` arguments as leaves: values that know where they were set."""
+"""Reads a YAML file or `key=value` arguments as leaves: values that know where they were set, and
+how they were written."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -13,15 +16,42 @@ from anomalynet.errors import ConfigError, Problem
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One value: its dotted key, and the file and line or argument that sets it."""
+    """One value of a configuration."""
 
-    key: str
+    key: str  # dotted
     value: object
-    where: str
+    where: str  # the file and line, or the argument, that sets it
+    text: Any = None  # the value as written, scalars as text; None: unknown
+
+    @property
+    def word(self) -> str:
+        """The value as text: `010`, not 8."""
+        return self.text if isinstance(self.text, str) else str(self.value)
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is a decimal number that has one meaning, or no number at all."""
+    digits = any(letter.isdigit() for letter in text) and "${" not in text
+    number = r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][-+]?[0-9]+)?"
+    return not digits or re.fullmatch(number, text) is not None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose numbers are decimal: `010`, `1_0`, `0x10`, `1:30` and dates are text."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        number = node.tag.endswith((":int", ":float", ":timestamp"))
+        odd = number and not is_plain(str(node.value))
+        return node.value if odd else super().construct_object(node, deep)
+
+
+def _written(node: yaml.Node) -> Any:
+    """What stands in the file: each scalar as text."""
+    return yaml.BaseLoader("").construct_object(node, deep=True)
 
 
 def shown(path: Path) -> str:
-    """A path as the user would write it."""
+    """A path relative to the working folder if it is in it."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:
@@ -33,7 +63,7 @@ def read_yaml(path: Path) -> list[Leaf]:
     mapping, or a duplicate key."""
     name = shown(path)
     try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        loader = _Loader(path.read_text(encoding="utf-8"))
         root = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -56,12 +86,12 @@ def read_yaml(path: Path) -> list[Leaf]:
 
 
 def _walk(
-    loader: yaml.SafeLoader, node: yaml.MappingNode, prefix: str, name: str, problems: list[Problem]
+    loader: _Loader, node: yaml.MappingNode, prefix: str, name: str, problems: list[Problem]
 ) -> Iterator[Leaf]:
     seen: dict[str, int] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
-        key = str(loader.construct_object(key_node, deep=True))
+        key = str(_written(key_node))
         if key in seen:
             what = f"duplicate key {prefix + key!r}, first set in line {seen[key]}"
             problems.append(Problem(f"{name}:{line}", what))
@@ -70,23 +100,33 @@ def _walk(
             yield from _walk(loader, value_node, f"{prefix}{key}.", name, problems)
         else:
             value = loader.construct_object(value_node, deep=True)
-            yield Leaf(prefix + key, value, f"{name}:{line}")
+            yield Leaf(prefix + key, value, f"{name}:{line}", _written(value_node))
 
 
 def read_overrides(overrides: Sequence[str]) -> list[Leaf]:
-    """The leaves of `key=value` arguments; values are YAML. Raises ConfigError: every argument that
-    is not key=value, at once."""
+    """The leaves of `key=value` arguments; values are YAML, or text where they are not. Raises
+    ConfigError: every argument that is not key=value, at once."""
     found: list[Leaf] = []
     problems: list[Problem] = []
-    for text in overrides:
-        (key, equals, value), where = text.partition("="), f"argument {text!r}"
+    for argument in overrides:
+        (key, equals, text), where = argument.partition("="), f"argument {argument!r}"
         if not equals or not key:
             problems.append(Problem(where, "expected key=value, such as training.epochs=5"))
             continue
-        try:
-            found.append(Leaf(key, yaml.safe_load(value) if value else None, where))
-        except yaml.YAMLError:
-            problems.append(Problem(where, f"{value!r} is not a YAML value"))
+        value, text = _read_value(text.strip())
+        found.append(Leaf(key, value, where, text))
     if problems:
         raise ConfigError(problems)
     return found
+
+
+def _read_value(text: str) -> tuple[object, str]:
+    """The value of an argument and its text, without the quotes around it."""
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node() or yaml.ScalarNode("tag:yaml.org,2002:null", "")
+        value = loader.construct_object(node, deep=True)
+    except yaml.YAMLError:
+        return text, text  # such as a path with ": " or an @
+    quoted = isinstance(node, yaml.ScalarNode) and node.style is not None
+    return value, node.value if quoted else text

@@ -14,10 +14,16 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from anomalynet.config import check, locate
-from anomalynet.config.leaves import Leaf, read_overrides, read_yaml
+from anomalynet.config.leaves import Leaf, is_plain, read_overrides, read_yaml
 from anomalynet.config.model import model_class, model_names
 from anomalynet.config.schema import Config, DataConfig
 from anomalynet.errors import ConfigError, Problem
+
+TEXT_KEYS = (
+    (".data.name", ".model.name", ".experiment", ".experiments"),
+    (".data.root", ".data.scenario", ".data.subset"),
+)
+"""Keys of a configuration or a sweep that take any text: those that need one, those that do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +94,12 @@ def chain(path: Path, kind: locate.Kind = "experiments") -> tuple[list[list[Leaf
         named = next((leaf for leaf in leaves if leaf.key == "extends"), None)
         if named is None:
             return levels, []
-        parent = _parent(path, str(named.value), kind)
+        parent = _parent(path, named.word, kind)
         if parent is None:
-            beside = [other.name for other in path.parent.glob("*.yaml") if other != path]
-            known = [*beside, *locate.files(kind)]
-            what = f"extends {named.value!r}, neither in {path.parent} nor among the {kind}"
-            return levels, [Problem(named.where, what, nearest(str(named.value), known))]
+            siblings = [other.name for other in path.parent.glob("*.yaml") if other != path]
+            known = [*siblings, *locate.files(kind)]
+            what = f"extends {named.word!r}, neither in {path.parent} nor among the {kind}"
+            return levels, [Problem(named.where, what, nearest(named.word, known))]
         if parent.resolve() in visited:
             return levels, [
                 Problem(named.where, "`extends` forms a cycle: this file extends itself")
@@ -103,9 +109,9 @@ def chain(path: Path, kind: locate.Kind = "experiments") -> tuple[list[list[Leaf
 
 def _parent(path: Path, target: str, kind: locate.Kind) -> Path | None:
     """The file that `extends` names: in the same folder, or one of its kind by name."""
-    beside = path.parent / target
-    if beside.is_file():
-        return beside
+    sibling = path.parent / target
+    if sibling.is_file():
+        return sibling
     return locate.files(kind).get(target.removesuffix(".yaml"))
 
 
@@ -115,15 +121,15 @@ def _resolve(levels: list[list[Leaf]], name: str, problems: list[Problem]) -> Lo
         what = "model.name is missing: set it, or extend an experiment that sets it"
         raise ConfigError(problems or [Problem(name, what)])
     try:
-        chosen = model_class(str(model_leaf.value))
+        chosen = model_class(model_leaf.word)
     except KeyError:
-        near = nearest(str(model_leaf.value), model_names())
-        problems.append(Problem(model_leaf.where, f"unknown model {model_leaf.value!r}", near))
+        near = nearest(model_leaf.word, model_names())
+        problems.append(Problem(model_leaf.where, f"unknown model {model_leaf.word!r}", near))
         chosen = model_class("hybrid")  # any model, to report the other problems too
     tree = structured(Config(model=chosen()))
     known = leaf_keys(tree)
     origins: dict[str, str] = {}
-    for leaf in _effective(levels, str(model_leaf.value)):
+    for leaf in _effective(levels, model_leaf.word):
         if problem := apply(tree, known, leaf):
             problems.append(problem)
         else:
@@ -151,7 +157,7 @@ def _effective(levels: list[list[Leaf]], model: str) -> list[Leaf]:
     current: str | None = None  # the model that the files so far describe
     for level in levels:
         if (own := _model_leaf([level])) is not None:
-            current = str(own.value)
+            current = own.word
         fits = current in (None, model)
         kept += [leaf for leaf in level if fits or not leaf.key.startswith("model.")]
     return kept
@@ -184,21 +190,29 @@ def leaf_keys(tree: DictConfig, prefix: str = "") -> list[str]:
 
 
 def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
-    """Set one leaf of a tree whose `leaf_keys` are `known`. Returns the problem, with the nearest
-    valid key or choice; None if the leaf was set."""
+    """Set one leaf of a tree whose `leaf_keys` are `known`: a text key keeps what was written, a
+    number has one meaning. Returns the problem, with the nearest valid key or choice; None if the
+    leaf was set."""
     if leaf.key not in known:
         inside = [key for key in known if key.startswith(leaf.key + ".")]
         if inside:
             return Problem(leaf.where, f"{leaf.key!r} is a section, not a value", inside[0])
         return Problem(leaf.where, f"unknown key {leaf.key!r}", nearest_key(leaf.key, known))
-    if isinstance(leaf.value, str) and re.search(r"\$\{(?![\w.]+\})", leaf.value):
-        what = f"{leaf.key}: {leaf.value!r}: only ${{another.key}} is supported"
+    types, value = _types(tree, leaf.key), leaf.value
+    if str in types:
+        value = _text(value, leaf.text, optional=type(None) in types)
+    elif types & {int, float} and isinstance(value, int | float | str) and not is_plain(leaf.word):
+        what = f"{leaf.key}: {leaf.word!r} is not a plain decimal number, such as 10 or 1e-3"
+        return Problem(leaf.where, what)
+    if isinstance(value, str) and re.search(r"\$\{(?![\w.]+\})", value):
+        what = f"{leaf.key}: {value!r}: only ${{another.key}} is supported"
         return Problem(leaf.where, what)
     try:
-        OmegaConf.update(tree, leaf.key, leaf.value, merge=False)
+        OmegaConf.update(tree, leaf.key, value, merge=False)
     except OmegaConfBaseException as error:
         what = str(error).splitlines()[0]
-        near = nearest(str(leaf.value), _choices(tree, leaf.key))
+        choices = [choice for choice in types if isinstance(choice, str)]
+        near = nearest(str(leaf.value), choices)
         return Problem(leaf.where, f"{leaf.key}: {what[0].lower()}{what[1:]}", near)
     return None
 
@@ -219,13 +233,33 @@ def nearest(text: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(text, known, n=1)), None)
 
 
-def _choices(tree: DictConfig, key: str) -> list[str]:
+def _types(tree: DictConfig, key: str) -> set[object]:
+    """The types that a key accepts, NoneType where it is optional, or its choices."""
     section, _, name = key.rpartition(".")
     owner: Any = OmegaConf.get_type(OmegaConf.select(tree, section) if section else tree)
     if not is_dataclass(owner):
-        return []
-    choices = getattr(get_type_hints(owner)[name], "__args__", ())
-    return [choice for choice in choices if isinstance(choice, str)]
+        return set()
+    hint = get_type_hints(owner)[name]
+    return set(getattr(hint, "__args__", (hint,)))
+
+
+def _text(value: object, text: object, *, optional: bool) -> object:
+    """What was written; None for nothing, and for an unquoted `null` where a key is optional."""
+    if value is None and (optional or not text):
+        return None
+    return text if isinstance(text, str) else value
+
+
+def with_text(key: str, value: object, text: Any) -> object:
+    """A value of a sweep, with what was written wherever a key takes text: `axes.data.name: [010,
+    no]` names two data sets."""
+    if isinstance(value, list) and isinstance(text, list):
+        return [with_text(key, *pair) for pair in zip(value, text, strict=True)]
+    if isinstance(value, dict) and isinstance(text, dict):
+        pairs = zip(value.values(), text.items(), strict=False)
+        return {name: with_text(name, one, word) for one, (name, word) in pairs}
+    required, optional = (f".{key}".endswith(keys) for keys in TEXT_KEYS)
+    return _text(value, text, optional=optional) if required or optional else value
 
 
 def interpolation_problems(tree: DictConfig, origins: dict[str, str]) -> list[Problem]:

@@ -36,10 +36,10 @@ def find(kind: Kind, name: str) -> Path:
         if path.is_file():
             return path
         raise UsageError(f"{name}: no such file", f"`anomalynet ls {kind}` lists the known ones")
-    known = files(kind)
-    if name in known:
-        return known[name]
-    near = difflib.get_close_matches(name, known, n=1)
+    by_name = files(kind)
+    if name in by_name:
+        return by_name[name]
+    near = difflib.get_close_matches(name, by_name, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     hint += f"`anomalynet ls {kind}` lists them; a path must end in .yaml"
     raise UsageError(f"unknown {kind[:-1]} {name!r}", hint)

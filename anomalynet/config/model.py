@@ -90,7 +90,7 @@ class Hybrid(Convolutional):
     autoencoder_depth: int = 2
     """Layers of the encoder; 0 removes the autoencoder."""
     autoencoder_placement: Literal["parallel", "inline"] = "parallel"
-    """`parallel`: beside the sequence stage; `inline`: before it, per step."""
+    """`parallel`: in parallel with the sequence stage; `inline`: before it, per step."""
     latent: int = 32
     """Width of the latent space."""
     matched_depth: int = 0
@@ -178,7 +178,7 @@ def model_names() -> list[str]:
 
 def model_class(name: str) -> type[ModelConfig]:
     """The options class of a model. Raises KeyError: unknown name; UsageError: `name` is a path
-    that holds no model."""
+    of a file without a model."""
     if not name.endswith(".py"):
         return _by_name()[name]
     config = getattr(user_module(name), "Config", None)
@@ -226,6 +226,6 @@ def in_user_file(path: str, error: Exception) -> UsageError:
 
 
 def _by_name() -> dict[str, type[ModelConfig]]:
-    known = [value for value in globals().values() if isinstance(value, type)]
-    configs = [value for value in known if issubclass(value, ModelConfig)]
-    return {own().name: own for own in configs if own().name}
+    classes = [value for value in globals().values() if isinstance(value, type)]
+    configs = [value for value in classes if issubclass(value, ModelConfig)]
+    return {config().name: config for config in configs if config().name}

@@ -63,7 +63,7 @@ class QualityConfig:
     """Sort the frames that arrive in one slot by sequence number, and use the last; otherwise use
     the last one that arrived."""
     range_check: bool = True
-    """Treat values outside the sensor's range as missing, where the data declares the range."""
+    """Treat values outside the sensor's range as missing, if the data declares the range."""
     outliers: Literal["keep", "hampel"] = "keep"
     """`hampel`: a value far from the median of the sensor's last readings becomes missing. It
     removes short attacks, too."""
@@ -79,7 +79,7 @@ class QualityConfig:
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class DataConfig:
-    """Which recordings are used, and how windows are made of them."""
+    """Which recordings are used, and how windows are cut from them."""
 
     name: str = "smart_city"
     """A data set (`anomalynet data ls`), the name of imported data (`anomalynet data import`), the
@@ -120,7 +120,7 @@ class DataConfig:
     calibration: Literal["offset", "deviation"] = "offset"
     """What those readings determine. `offset`: their mean is the sensor's zero; the training part
     gives the scale. `deviation`: their standard deviation is also the scale, which amplifies the
-    noise of a sensor that was quiet during calibration."""
+    noise of a sensor that hardly changed during calibration."""
     clip: float = 20.0
     """Bound on normalised readings; keeps a constant channel finite."""
     mask_channel: bool = True
@@ -176,8 +176,9 @@ class EvaluationConfig:
     fixed_threshold: float = 0.5
     """Threshold for the rule `fixed`."""
     alarms_per_day: float = 24.0
-    """Alarms per day over all series that the rule `alarm_budget` accepts on validation steps not
-    labelled as attack. An alarm is a contiguous run of steps at or above the threshold."""
+    """Alarms per day, of all devices of the data set together, that the rule `alarm_budget` accepts
+    on validation steps not labelled as attack; it alarms at most 5 % of these steps. An alarm is a
+    contiguous run of steps at or above the threshold."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)

@@ -16,7 +16,7 @@ from anomalynet.config.schema import DataConfig
 from anomalynet.data.prepare import prepare
 from anomalynet.data.prepared import Float64, Int64, Prepared
 from anomalynet.data.probes import RULE, ProbeResult, features, fit_and_score, judge, probes
-from anomalynet.data.split.parts import OneClassError, Split, split
+from anomalynet.data.split.parts import Split, UnusableSplitError, split, workable
 from anomalynet.data.windows import Windows
 from anomalynet.errors import DataError
 from anomalynet.runs.code import code_hash
@@ -80,18 +80,20 @@ def audit(
     """
     prepared = prepare(config)
     asked = identity(config, seed, prepared.fingerprint)
-    if not (prepared.labels >= 0).any():
-        raise DataError(f"{config.name} has no labels: there is nothing that could leak")
+    if len(np.unique(prepared.labels[prepared.labels >= 0])) < 2:
+        what = f"{config.name} has no labels of both classes: there is nothing that could leak"
+        raise DataError(what)
     refused = None
     try:
         folds = _folds(prepared, config)
-    except OneClassError as error:
-        if not error.chronological:
-            raise
-        refused = error.message
-        # A block without one class is no reason to stop here: the folds are pooled.
-        blocks = replace(config.split, policy="blocked", interleave=INTERLEAVE)
-        config = replace(config, one_class="allow", split=blocks)
+    except UnusableSplitError as error:
+        # A part without one class is no reason to stop here: the folds are pooled.
+        config = replace(config, one_class="allow")
+        if error.chronological:
+            refused = error.message
+            blocks = replace(config.split, policy="blocked", interleave=INTERLEAVE)
+            config = replace(config, split=blocks)
+        config = replace(config, split=workable(prepared, config) or config.split)
         folds = _folds(prepared, config)
     every = probes(prepared)
     scores: list[list[Float64]] = [[] for _ in every]
@@ -110,6 +112,9 @@ def audit(
             progress(f"fold {number + 1}/{len(folds)}: {probe.name}")
             columns = probe.columns
             own.append(fit_and_score(seen[:, columns], target, unseen[:, columns], seed))
+    if not targets:
+        what = f"no fold of {config.name} has labelled windows to train and to test on"
+        raise DataError(what, "shorten data.window, or lower data.calibration_rows")
     truth = np.concatenate(targets)
     prevalence = float(truth.mean())
     return AuditResult(
@@ -126,7 +131,8 @@ def audit(
         steps=len(truth),
         prevalence=prevalence,
         majority=max(prevalence, 1 - prevalence),
-        rule=RULE,
+        rule=f"{RULE}; at most {TRAINED:,} and {SCORED:,} windows of a fold, evenly spaced, train "
+        "and test a probe",
         probes=tuple(
             judge(probe, truth, np.concatenate(found))
             for probe, found in zip(every, scores, strict=True)
@@ -150,7 +156,7 @@ def _folds(prepared: Prepared, config: DataConfig) -> list[Split]:
         return split(prepared, replace(config, split=replace(config.split, fold=number)))
 
     first = fold(0)
-    return [first, *([] if first.label == "given" else map(fold, range(1, config.split.folds)))]
+    return [first, *map(fold, range(1, first.folds))]
 
 
 def _spaced(count: int, most: int) -> Int64:

@@ -162,6 +162,12 @@ class TelemetryDataModule(L.LightningDataModule):
             raise DataError(what, hint if labelled else None)
         return train
 
+    @property
+    def devices(self) -> int:
+        """Number of series that can be scored, which share an alarm budget."""
+        segments = self.prepared.segments
+        return len({segment.series for segment in segments if not segment.train_only})
+
     def train_dataloader(self) -> TrainBatches:
         """Batches in an order that depends on (seed, epoch) alone, cut by rank."""
         trainer = self.trainer

@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
+from anomalynet.data.describe import common_warnings
 from anomalynet.data.folder import data_folder
 from anomalynet.data.prepared import (
     COLUMNS,
@@ -83,7 +84,8 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
     Raises: DataError if the data is empty, unsorted, or no series is longer than the calibration.
     """
     raw, sensors = folder / "raw.npy", len(telemetry.channels)
-    layout = _resample(telemetry, config, folder, raw)
+    resampler = _resample(telemetry, config, folder, raw)
+    layout = resampler.layout
     calibrated = config.calibration_rows > 0
     segments = _segments(layout, telemetry, calibrated)
     short = len(layout.names) - len(layout.commissioned) if calibrated else 0
@@ -122,17 +124,22 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
         kind_names=list(layout.kinds),
         incidents={str(number): asdict(one) for number, one in telemetry.incidents.items()},
         period=telemetry.period,
+        periods=resampler.periods,
         policy=telemetry.policy,
         has_split=bool((np.load(folder / "splits.npy") >= 0).any()),
         counts={**telemetry.counts, **layout.dropped, **counts},
-        warnings=[*telemetry.warnings, *_warnings(layout, config, short, silent)],
+        warnings=[
+            *telemetry.warnings,
+            *common_warnings(telemetry, resampler.periods),
+            *_warnings(layout, config, short, silent),
+        ],
         bytes=sizes(folder),
     )
     # Last, so that a folder without it is unfinished.
     (folder / "prepared.json").write_text(json.dumps(asdict(description)), encoding="utf-8")
 
 
-def _resample(telemetry: Telemetry, config: DataConfig, folder: Path, raw: Path) -> Layout:
+def _resample(telemetry: Telemetry, config: DataConfig, folder: Path, raw: Path) -> Resampler:
     """Clean recordings and write their steps, one `.npy` file for each of `prepared.COLUMNS`;
     `raw` receives the values before calibration, float64."""
     resampler = Resampler(telemetry, config)
@@ -148,7 +155,7 @@ def _resample(telemetry: Telemetry, config: DataConfig, folder: Path, raw: Path)
                 files[name].append(column)
     if resampler.layout.rows == 0:
         raise DataError("the data has no rows")
-    return resampler.layout
+    return resampler
 
 
 def _calibrate(

@@ -77,6 +77,7 @@ class Prepared:
     kind_names: tuple[str, ...]
     incident_table: Mapping[int, Incident]
     period: float | None  # expected seconds between steps; None for events
+    periods: Mapping[str, float]  # series → its own period, where that is another
     # the split that `auto` stands for; None where the number of groups decides
     policy: SplitPolicy | None
     fingerprint: str
@@ -112,6 +113,7 @@ class Description:
     kind_names: list[str]
     incidents: dict[str, dict[str, Any]]
     period: float | None
+    periods: dict[str, float]
     policy: SplitPolicy | None
     has_split: bool
     counts: dict[str, int]
@@ -152,6 +154,7 @@ def open_prepared(folder: Path) -> Prepared | None:
         kind_names=tuple(read.kind_names),
         incident_table={int(key): Incident(**one) for key, one in read.incidents.items()},
         period=read.period,
+        periods=read.periods,
         policy=read.policy,
         fingerprint=read.fingerprint,
         has_split=read.has_split,

@@ -22,6 +22,8 @@ from anomalynet.preprocessing.quality import Cleaner
 
 Columns = dict[str, npt.NDArray[Any]]
 
+OTHER_STEP = 0.1  # share of the period by which a step differs that is another one
+
 
 @dataclass
 class Layout:
@@ -51,7 +53,8 @@ class Resampler:
     """Cleans chunks of a sorted telemetry frame, resamples them to the grid and holds values.
 
     Within a series, silence of up to `data.max_gap` steps becomes steps without any value, with
-    interpolated time and everything else held from the reading before."""
+    interpolated time and everything else held from the reading before; but for the label where data
+    is imported: nobody said what a silent step is."""
 
     def __init__(self, telemetry: Telemetry, config: DataConfig) -> None:
         self.layout = Layout()
@@ -61,6 +64,8 @@ class Resampler:
         self._frame = telemetry.frame
         self._sensors = [channel.name for channel in telemetry.channels]
         self._period = np.inf if telemetry.period is None else telemetry.period * 1e6
+        self.periods = own_periods(telemetry)
+        self._labels_silence = not telemetry.imported
         self._max_gap, self._mask = config.max_gap, config.mask_channel
         self._longest = config.max_gap if config.quality.impute == "hold" else 0
         types = {number: incident.type for number, incident in telemetry.incidents.items()}
@@ -99,13 +104,20 @@ class Resampler:
             row = int(np.flatnonzero(times < before)[0])
             what = f"time runs backwards in series {frame['series'][row]!r}"
             raise DataError(what, "sort the rows of each series by time")
-        grid = resample_to_grid(before, times, self._period, self._max_gap)
+        begins = np.flatnonzero(new | (np.arange(rows) == 0))  # the first may go on with a series
+        goes_on, lengths = not new[0], np.diff(begins, append=rows)
+        period: float | Float64 = self._period
+        if self.periods:
+            own = {name: 1e6 * seconds for name, seconds in self.periods.items()}
+            names = frame["series"].gather(begins)
+            period = np.repeat([own.get(name, self._period) for name in names], lengths)
+        grid = resample_to_grid(before, times, period, self._max_gap)
         # A missing step has the labels of the reading before it, which `extended` puts one later.
         found = {name: column[grid.reading + grid.observed] for name, column in extended.items()}
         found["times"], found["observed"] = grid.times, grid.observed
+        if not self._labels_silence:
+            found["labels"][~grid.observed] = -1
 
-        begins = np.flatnonzero(new | (np.arange(rows) == 0))  # the first may go on with a series
-        goes_on, lengths = not new[0], np.diff(begins, append=rows)
         values = frame.select(pl.col(self._sensors).cast(pl.Float64))
         readings = values.to_numpy(order="c", writable=True)
         history = self.cleaner.new(len(begins))
@@ -185,6 +197,25 @@ class Resampler:
             self.layout.names.append(name)
         self._name = names[-1]
         return new
+
+
+def own_periods(telemetry: Telemetry) -> dict[str, float]:
+    """Series of imported data that have another step than the set, and this step: their median one,
+    in seconds.
+
+    A device that loses most of its readings is not a slow one: at most a tenth of the steps may be
+    about as long as the set's period."""
+    period = telemetry.period
+    if period is None or not telemetry.imported:
+        return {}
+    step, own = pl.col("step"), pl.col("own")
+    steps = telemetry.frame.select(
+        "series", step=pl.col("time").diff().dt.total_microseconds() / 1e6
+    ).filter(pl.col("series") == pl.col("series").shift(1), step > 0)
+    usual = (step - period).abs() <= OTHER_STEP * period
+    found = steps.group_by("series").agg(own=step.median(), usual=usual.mean())
+    other = found.filter((own - period).abs() > OTHER_STEP * period, pl.col("usual") <= OTHER_STEP)
+    return dict(other.select("series", "own").sort("series").collect(engine="streaming").rows())
 
 
 def _column(frame: pl.DataFrame, name: str, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:

@@ -39,16 +39,37 @@ class Steps:
         )
 
     @property
+    def event_labels(self) -> NDArray[np.int8]:
+        """`labels`, and 1 at the silent steps of an incident, which have no label of their own: an
+        alarm there is not false."""
+        return np.where((self.labels < 0) & (self.incidents >= 0), np.int8(1), self.labels)
+
+    @property
     def step_seconds(self) -> float:
         """Seconds a step stands for: the median time between neighbouring steps of a series."""
         return step_seconds(self.series, self.times)
 
 
-def threshold(config: EvaluationConfig, validation: pl.DataFrame) -> float:
-    """The decision threshold, from the steps of the validation part alone. Raises DataError: no
-    step has what the rule needs."""
+def threshold(config: EvaluationConfig, validation: pl.DataFrame, devices: int) -> float:
+    """The decision threshold, from the steps of the validation part alone; `devices`: of the whole
+    data set, which share an alarm budget. Raises DataError: no step has what the rule needs."""
     steps = Steps.of(validation)
-    return choose_threshold(config, steps.labels, steps.scores, steps.series, steps.step_seconds)
+    labels = steps.event_labels if config.threshold == "alarm_budget" else steps.labels
+    seconds = steps.step_seconds
+    return choose_threshold(config, labels, steps.scores, steps.series, seconds, devices)
+
+
+def fleet_warning(
+    config: EvaluationConfig, validation: pl.DataFrame, each: float | None, devices: int
+) -> list[str]:
+    """What an alarm budget comes to in the whole fleet, where no label tells; `each`: the alarms
+    per day of a device of the validation part, None where unknown."""
+    if config.threshold != "alarm_budget" or each is None or validation["label"].count():
+        return []
+    return [
+        f"threshold without labels: {each * devices:.3g} alarms per day are expected of the whole "
+        f"fleet (series: {devices}), {config.alarms_per_day:g} are allowed"
+    ]
 
 
 def metrics(table: pl.DataFrame, limit: float, *, probability: bool) -> dict[str, float | None]:
@@ -57,7 +78,7 @@ def metrics(table: pl.DataFrame, limit: float, *, probability: bool) -> dict[str
     steps = Steps.of(table)
     values = point_metrics(steps.labels, steps.scores, limit, probability)
     values |= event_metrics(
-        labels=steps.labels,
+        labels=steps.event_labels,
         scores=steps.scores,
         threshold=limit,
         incidents=steps.incidents,

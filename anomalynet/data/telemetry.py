@@ -77,3 +77,5 @@ class Telemetry:
     neighbours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # the split that `auto` stands for; None where the number of groups decides
     policy: SplitPolicy | None = None
+    # whether a user imported it: its silent steps have no label, and a series may have its own step
+    imported: bool = False

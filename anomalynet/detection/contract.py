@@ -105,6 +105,8 @@ class Contract:
     warnings: tuple[str, ...] = ()
     reference: Reference = field(default_factory=Reference)
     variant: Literal["float32", "float16", "int8"] = "float32"
+    # device → its own period, where the run's data had it and it is not `period`
+    periods: Mapping[str, float] = field(default_factory=dict)
     # how the imported table was read; None for other data, and in files of earlier versions
     table: TableFormat | None = None
     format: int = FORMAT
@@ -128,11 +130,11 @@ def read(metadata: Mapping[str, str], where: str) -> Contract:
         what = f"{where}: not a model that `anomalynet export` wrote"
         raise UsageError(what, "anomalynet export RUN --out model.onnx")
     try:
-        raw = json.loads(metadata[KEY])
+        raw = {"periods": {}, "table": None, **json.loads(metadata[KEY])}  # not in earlier files
         if raw["format"] != FORMAT:
             what = f"{where}: format {raw['format']} of an export, this version reads {FORMAT}"
             raise UsageError(what, "export the run again")
-        if lacking := {field.name for field in fields(Contract)} - raw.keys() - {"table"}:
+        if lacking := {field.name for field in fields(Contract)} - raw.keys():
             raise KeyError(min(lacking))
         return codec.read(Contract, raw, where)
     except (KeyError, TypeError, AttributeError, ValueError) as error:

@@ -1,1 +1,1 @@
-"""The blocks of the networks, shared by every model: one file a section of the paper."""
+"""The building blocks of the networks, shared by all models: one file per section of the paper."""

@@ -10,17 +10,16 @@ from torch import Tensor, nn
 
 
 class Attention(nn.Module):
-    """Weighs the parts of a sequence by how well they answer to a query, and returns the weights as
-    an explanation.
+    """Attention of a query over the parts of a sequence, with the weights as an explanation.
 
     q = W_q · query, k = W_k · part, v = W_v · part (each with a bias), α = softmax(q·k / √width),
-    context = Σ α v. Along `time` the parts are the steps (eq. 11 sums over t = 1…T); along
-    `channel` they are the features, each described by its course over time, an ablation.
+    context = Σ α v. Along `time` the parts are the steps (eq. 11 sums over t = 1…T). Along
+    `channel`, an ablation, the parts are the features, each a vector of its values over time.
 
     Args:
         width: features of the sequence, of the query and of the context.
         steps: length of the sequence; only `channel` depends on it.
-        axis: what is weighed.
+        axis: whether steps (`time`) or features (`channel`) get weights.
 
     Source: §3.2.4, eq. 10–12.
     """
@@ -47,12 +46,12 @@ class Attention(nn.Module):
 
 
 class StateAttention(nn.Module):
-    """Scaled dot-product attention of a query over states, arranged so that a state needs no key or
-    value of its own.
+    """Scaled dot-product attention of a query over states, computed without a key and a value for
+    each state.
 
     With k = W_k · s and v = W_v · s + b the energies q·k are (W_kᵀ q)·s, and the context Σ α v is
-    W_v (Σ α s) + b: whoever carries the states on pays two small products a step instead of two for
-    every state. A bias of the keys would shift all energies alike, so there is none.
+    W_v (Σ α s) + b. So a stream needs two small products per step instead of two per state. A bias
+    of the keys would shift all energies by the same amount, so there is none.
 
     Args:
         width: features of a state, of the query and of the context.
@@ -75,6 +74,7 @@ class StateAttention(nn.Module):
         return self.value((weights.unsqueeze(-2) @ states).squeeze(-2)), weights
 
     def direction(self, query: Tensor) -> Tensor:
-        """What a state's energy is its product with: (…, width) of queries (…, width)."""
+        """The vector whose product with a state is the state's energy: (…, width) for queries
+        (…, width)."""
         direction: Tensor = self.query(query) @ self.key.weight * self.scale
         return direction

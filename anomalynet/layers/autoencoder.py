@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 
 def widths(features: int, latent: int, depth: int) -> list[int]:
-    """Widths of the encoder's layers, input and latent space included: `depth + 1` numbers.
+    """Widths of the encoder's layers, including input and latent space: `depth + 1` numbers.
 
-    The hidden widths lie geometrically between input and latent space, each rounded to the nearest
-    power of two (upwards from the middle): 256 → 32 in two layers gives 256, 128, 32.
+    The hidden widths are a geometric sequence from input to latent space, each rounded to the
+    nearest power of two (upwards from the middle): 256 → 32 in two layers gives 256, 128, 32.
 
     Source: §3.2.1; the widths are not in the paper.
     """
@@ -22,11 +22,11 @@ def widths(features: int, latent: int, depth: int) -> list[int]:
 
 
 class Autoencoder(nn.Module):
-    """Compresses its input to a latent vector and rebuilds it; what it cannot rebuild is unusual.
+    """Compresses its input to a latent vector and reconstructs it; a large error is unusual.
 
-    h = f(Wx + b) after each encoder layer with f = ReLU, x̂ = g(W'h + b') with g the identity in
-    the last layer, because readings are not bounded, and ReLU before it. At depth 0 a network has
-    no autoencoder: it is not built.
+    Encoder layers are h = f(Wx + b) with f = ReLU, decoder layers x̂ = g(W'h + b') with g = ReLU,
+    but the identity in the last layer, because readings are not bounded. A network of depth 0 has
+    no autoencoder.
 
     Args:
         features: width of the input, last axis.

@@ -1,4 +1,4 @@
-"""Convolution over the window: in time (default), or in (time, channel) as eq. 9 stands."""
+"""Convolution over the window: over time (default), or over (time, channel) as eq. 9 is printed."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch.nn import functional as F
 
 
 class Convolution(nn.Module):
-    """Convolution with the window's length kept, ReLU, max pooling over time.
+    """Convolution that keeps the window's length, then ReLU, then max pooling over time.
 
-    Both kinds are cross-correlations, as eq. 9 is. `1d` sees all features of `kernel` steps at
-    once. `2d` slides a `kernel` × `kernel` square over (time, channel), one plane a feature map,
-    and merges maps and channels to the same output width with one linear layer, so that what
-    follows is the same network. Pooling keeps an incomplete last group: the window's last step
-    carries the label and always reaches the output.
+    Both kinds are cross-correlations, as in eq. 9. `1d` reads all features of `kernel` steps at
+    once. `2d` slides a `kernel` × `kernel` square over (time, channel), with one plane per feature
+    map, and merges maps and channels to the same output width with one linear layer, so that the
+    layers after it are the same. Pooling keeps an incomplete last group, so that the window's last
+    step, which has the label, always reaches the output.
 
     Args:
         features: width of the input.
         channels: width of the output.
-        kernel: steps the convolution sees, odd.
+        kernel: steps that the convolution reads, odd.
         pool: steps that max pooling merges; 1 = no pooling.
         kind: `1d` or `2d`.
 
@@ -55,12 +55,12 @@ class Convolution(nn.Module):
 
 
 class CausalConvolution(nn.Module):
-    """Convolution over time that sees the step and those before it, then ReLU; no pooling.
+    """Convolution over time that reads only a step and those before it, then ReLU; no pooling.
 
     Args:
         features: width of the input.
         channels: width of the output.
-        kernel: steps it sees.
+        kernel: steps that it reads.
 
     Source: §3.2.3, eq. 9; that it is causal is not in the paper.
     """

@@ -1,18 +1,20 @@
-"""Long short-term memory, the sequence stage that every classifier shares, and the classifier at
-the end of every network."""
+"""The LSTM layer, the sequence stage that all classifying networks share, and their head with its
+loss."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from anomalynet.layers.attention import Attention
 from anomalynet.layers.conv import Convolution
 
 
 class Recurrent(nn.Module):
-    """One LSTM layer from a zero state; torch keeps two bias vectors where the paper writes one,
-    their sum is the paper's.
+    """One LSTM layer from a zero state. Torch has two bias vectors; their sum is the paper's one.
 
     Args:
         features: width of the input.
@@ -32,8 +34,8 @@ class Recurrent(nn.Module):
         return states
 
     def carry(self, x: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The states (batch, time, hidden) as `forward`, but from a state: hidden and cell (batch,
-        hidden); and what they become."""
+        """The states (batch, time, hidden) like `forward`, but starting from `hidden` and `cell`
+        (batch, hidden); also returns the new hidden and cell."""
         states, (last, memory) = self.lstm(x, (hidden.unsqueeze(0), cell.unsqueeze(0)))
         return states, last[0], memory[0]
 
@@ -62,19 +64,36 @@ class Head(nn.Module):
         return logits
 
 
-class SequenceStage(nn.Module):
-    """Reads a window step by step and describes it by its last step and a summary over time.
+def classification_loss(
+    logits: Tensor, target: Tensor, kind: Literal["mse", "cross_entropy"]
+) -> Tensor:
+    """Loss (batch,) of logits (batch, 2) for target (batch,): 1 attack, 0 normal, -1 unlabelled,
+    which costs nothing. `mse`: squared error between softmax and one-hot, mean over the classes.
 
-    One stage for all models: that is what makes `cnn_lstm` the hybrid without autoencoder and
-    attention, weight for weight.
+    Source: Table 1 (MSE); what it compares is not in the paper.
+    """
+    labelled = target >= 0
+    known = target.clamp(min=0)
+    if kind == "cross_entropy":
+        loss = F.cross_entropy(logits, known, reduction="none")
+    else:
+        loss = (torch.softmax(logits, dim=1) - F.one_hot(known, 2)).square().mean(dim=1)
+    return loss * labelled
+
+
+class SequenceStage(nn.Module):
+    """Reads a window step by step; its output is the last step and a summary over time.
+
+    All models share this stage, so `cnn_lstm` is exactly the hybrid without autoencoder and
+    attention.
 
     Args:
-        convolution: or None, and the next part reads the window itself.
-        recurrent: or None, and the last convolved step stands for the last LSTM state.
-        attention: or None, and the mean over time stands for the context vector.
-        width: features that leave the last sequence part.
+        convolution: if None, the next part reads the window itself.
+        recurrent: if None, the last convolved step replaces the last LSTM state.
+        attention: if None, the mean over time replaces the context vector.
+        width: number of features after the convolution and the LSTM.
 
-    Source: §3.2, Fig. 1; what stands for a missing part is not in the paper.
+    Source: §3.2, Fig. 1; the replacement of a missing part is not in the paper.
     """
 
     def __init__(

@@ -1,2 +1,2 @@
-"""How scores are judged: point by point, by their order, by incident; and how a score becomes a
-decision."""
+"""Metrics of single steps, of the ranking of scores, of incidents and of ranges; and the rules that
+choose a threshold."""

@@ -1,9 +1,9 @@
-"""All metrics of single steps as one torchmetrics collection, for an epoch's log and a run's
-result.
+"""All step-wise metrics as one torchmetrics collection, for an epoch's log and a run's result.
 
-torchmetrics applies a sigmoid to scores outside [0, 1], batch by batch: reconstruction errors
-saturate to ties. `normalization=None` switches it off for ranking metrics; decisions are taken
-before torchmetrics counts them. Where torchmetrics puts 0 for what is undefined, these are NaN."""
+torchmetrics would apply a sigmoid to any batch with scores outside [0, 1]; large reconstruction
+errors would all become 1 and tie. `normalization=None` switches it off for ranking metrics. For the
+others we compare with the threshold ourselves and give torchmetrics only 0 and 1. Undefined metrics
+are NaN (torchmetrics: 0)."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ from torchmetrics.classification import (
 )
 from torchmetrics.utilities.data import dim_zero_cat
 
-from anomalynet.metrics.kernels import Confusion, decision_metrics, known_steps
+from anomalynet.metrics.kernels import Confusion, decision_metrics, usable_steps
 from anomalynet.metrics.suite import METRICS
 
 
 class Decisions(BinaryConfusionMatrix):
-    """Every metric that four counts determine: a score at or above `threshold` is an attack."""
+    """All metrics computed from the confusion matrix; a score at or above `threshold` is an
+    attack."""
 
     def __init__(self, threshold: float) -> None:
         super().__init__(sync_on_compute=False)
-        self.threshold = threshold  # any range, while torchmetrics wants it in [0, 1]
+        self.threshold = threshold  # any number; torchmetrics' own must be in [0, 1]
 
     def update(self, preds: Tensor, target: Tensor) -> None:
         """Count scores (n,), any range, against labels (n,), integers 1 attack, 0 normal."""
@@ -40,22 +41,22 @@ class Decisions(BinaryConfusionMatrix):
             super().update((preds >= self.threshold).long(), target)
 
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
-        """Name → value, float64, NaN where undefined."""
+        """Name → value, float64, NaN if undefined."""
         (tn, fp), (fn, tp) = self.confmat.tolist()
         found = decision_metrics(Confusion(tn, fp, fn, tp))
         return {name: torch.tensor(value, dtype=torch.float64) for name, value in found.items()}
 
 
 class AccuracyAtHalf(Decisions):
-    """Accuracy of a probability of attack at 0.5."""
+    """Accuracy if a probability of at least 0.5 is an attack."""
 
     def compute(self) -> Tensor:  # type: ignore[override]
-        """A scalar, float64."""
+        """The accuracy, a float64 scalar."""
         return super().compute()["accuracy"]
 
 
-class _OfBothClasses(BinaryPrecisionRecallCurve):
-    """A metric of the order of scores: NaN where a class is missing or a score is NaN."""
+class _RankingMetric(BinaryPrecisionRecallCurve):
+    """A metric of the order of scores: NaN if a class is missing or a score is NaN."""
 
     def compute(self) -> Tensor:  # type: ignore[override]
         labels, scores = dim_zero_cat(self.target), dim_zero_cat(self.preds)
@@ -64,27 +65,27 @@ class _OfBothClasses(BinaryPrecisionRecallCurve):
         return torch.tensor(nan)
 
 
-class AUROC(_OfBothClasses, BinaryAUROC):
+class AUROC(_RankingMetric, BinaryAUROC):
     """Area under the ROC curve, ties count half."""
 
 
-class AveragePrecision(_OfBothClasses, BinaryAveragePrecision):
+class AveragePrecision(_RankingMetric, BinaryAveragePrecision):
     """Average precision, without interpolation."""
 
 
 def metric_collection(
     threshold: float | None = None, *, probability: bool = False, prefix: str | None = None
 ) -> MetricCollection:
-    """The metrics of an epoch, and with a threshold those of a run; update it with scores (n,), any
-    range, and labels (n,), integers 1 attack, 0 normal. Every process sees all steps: nothing is
-    synchronised.
+    """Ranking metrics; with a threshold also those of decisions. Update the collection with scores
+    (n,), any range, and labels (n,), integers 1 attack, 0 normal. Every process sees all steps, so
+    nothing is synchronised.
 
     Args:
-        threshold: a step is predicted an attack where its score is at or above it; None: only
-        metrics of the order of scores.
-        probability: whether scores are probabilities, so that 0.5 means something.
-        prefix: of the names, `validation/`.
-    Source: §4 for precision, recall, F1 and accuracy; the rest is not in the paper.
+        threshold: a step is predicted to be an attack if its score is at or above it; None: only
+            ranking metrics.
+        probability: whether scores are probabilities, so that 0.5 has a meaning.
+        prefix: put before each name, such as `validation/`.
+    Source: §4 of the paper for precision, recall, F1 and accuracy; the rest is not in the paper.
 
     Example:
         >>> metrics = metric_collection(threshold=0.5)
@@ -101,7 +102,7 @@ def metric_collection(
         metrics["decisions"] = Decisions(threshold)
     if probability:
         metrics["accuracy_at_half"] = AccuracyAtHalf(0.5)
-    # Named groups: by itself torchmetrics merges metrics whose counts agree in the first batch.
+    # Set by hand: automatic grouping merges metrics that merely have equal state after one batch.
     return MetricCollection(metrics, prefix=prefix, compute_groups=[["auroc", "average_precision"]])
 
 
@@ -111,17 +112,16 @@ def point_metrics(
     threshold: float,
     probability: bool,
 ) -> dict[str, float]:
-    """Every metric of `suite.METRICS` that judges step by step, NaN where undefined.
+    """Every step-wise metric of `suite.METRICS`, NaN if undefined.
 
     Args:
-        labels: (n,) 1 attack, 0 normal, -1 unlabelled, which takes no part.
-        scores: (n,) NaN where a step was missed, which takes no part.
-        threshold: as `metric_collection`'s.
-        probability: likewise.
+        labels: (n,) 1 attack, 0 normal, -1 unlabelled; an unlabelled step is ignored.
+        scores: (n,) NaN if the step was missed; a missed step is ignored.
+        threshold, probability: as in `metric_collection`.
     """
-    known = known_steps(labels, scores)
+    usable = usable_steps(labels, scores)
     collection = metric_collection(threshold, probability=probability)
-    judged, truth = scores[known].astype(np.float64), labels[known].astype(np.int64)
+    judged, truth = scores[usable].astype(np.float64), labels[usable].astype(np.int64)
     collection.update(torch.from_numpy(judged), torch.from_numpy(truth))
     found = {"accuracy_at_half": nan} | collection.compute()
     return {name: float(found[name]) for name in METRICS if name in found}

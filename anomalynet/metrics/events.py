@@ -1,5 +1,5 @@
-"""Incidents and alarms, what an operator sees: the one definition, for the steps of a run
-(`event_metrics`) and the alarms of a detector (`detection/evaluation.py`). NumPy only."""
+"""Defines alarms, detected incidents and false alarms, for the steps of a run (`event_metrics`) and
+for the alarms of a detector (`detection/evaluation.py`). Needs only NumPy."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ Booleans = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.floating]
-SECONDS_A_DAY = 86400.0
+SECONDS_PER_DAY = 86400.0
 
-LONGEST = 63  # most steps that a rule looks back: the detector keeps the answers as bits
+LONGEST = 63  # largest `n` of a rule: the detector keeps the last hits as bits of one integer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmRule:
-    """A scored step is a hit where its score is at or above the threshold; steps of a silent device
-    are scored, too.
+    """When an alarm is raised and cleared. A scored step is a hit if its score is at or above the
+    threshold; steps of a silent device are scored, too.
 
-    An alarm is raised at a hit that makes `k` hits among the last `n` scored steps of the segment,
-    unless one is active or its cool-down runs. It is cleared at the `n`-th scored step in a row
-    below the threshold - (1 - `clear`) · |threshold|, or where the segment ends. A score that is no
-    number counts as one below. With the defaults an alarm is a run of hits."""
+    An alarm is raised at a hit that is the `k`-th among the last `n` scored steps of the segment,
+    unless an alarm is active or its cool-down has not ended. It is cleared at the `n`-th scored
+    step in a row that is quiet (`quiet_below`), or when the segment ends. A score of NaN counts as
+    below the threshold. With the defaults an alarm is a run of hits."""
 
     threshold: float | None = None  # None: the model's
-    # share of a threshold above 0, at which a score begins to count as quiet; 1 = no hysteresis.
-    # Below 0 it lowers the threshold by the same distance, where a share would raise it; a
-    # threshold of 0 has no hysteresis.
+    # Share of a threshold above 0 below which a score counts as quiet; 1 = no hysteresis. For a
+    # threshold below 0 the same distance is subtracted; a threshold of 0 has no hysteresis.
     clear: float = 1.0
     k: int = 1
     n: int = 1
-    cool_down: float = 0.0  # seconds after an alarm was cleared in which its device raises no other
+    cool_down: float = 0.0  # seconds after an alarm was cleared during which no other is raised
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= self.n <= LONGEST:
-            what = f"{self.k} of {self.n} steps make no alarm"
-            raise UsageError(what, f"1 <= k <= n <= {LONGEST}")
+            what = f"invalid alarm rule: {self.k} of {self.n} steps"
+            raise UsageError(what, f"choose 1 <= k <= n <= {LONGEST}")
         if not 0 < self.clear <= 1:
             what = f"an alarm cannot clear at {self.clear:g} times the threshold"
-            raise UsageError(what, "a share above 0, at most 1")
+            raise UsageError(what, "choose a share above 0, at most 1")
         if not 0 <= self.cool_down < 1e10:
-            raise UsageError(f"a cool-down cannot take {self.cool_down:g} seconds", "0 or more")
+            what = f"a cool-down cannot take {self.cool_down:g} seconds"
+            raise UsageError(what, "choose 0 or more")
         if self.threshold is not None and not np.isfinite(self.threshold):
             what = f"a threshold of {self.threshold:g} is not finite"
-            raise UsageError(what, "a number, or none for the model's own")
+            raise UsageError(what, "give a number, or none to use the model's threshold")
 
     def quiet_below(self, threshold: float) -> float:
         """The score below which a step is quiet."""
@@ -60,38 +60,38 @@ class AlarmRule:
 
 @dataclass(frozen=True, slots=True)
 class EventOutcome:
-    """How alarms met incidents.
+    """Which incidents were detected, and how many alarms were false.
 
     An alarm belongs to the step on which it is raised. It detects the incident that this step is
-    labelled with; it is false where the step is not labelled 1, also during an incident that is not
-    to be detected. Series that share an incident saw the same one."""
+    labelled with. It is false if the step is not labelled 1, even during an incident that is not
+    of the positive class. One incident may span several series."""
 
     # (incident,) seconds from the first step labelled 1, in any series, to the first alarm that
-    # detects it; inf where none does
+    # detects it; inf if none does
     delays: Floats
     alarms: int
     false_alarms: int
-    device_days: float  # scored time of each series, added up
-    fleet_days: float  # from the first scored step of any series to the end of the last
+    device_days: float  # sum of the scored time of all series
+    fleet_days: float  # from the first scored step of any series to the end of the last one
 
     def metrics(self) -> dict[str, float]:
         """Share of incidents detected, median delay in seconds, false alarms per day of one device
-        and of the whole fleet; NaN where undefined."""
-        each, all_ = (
+        and of the whole fleet; NaN if undefined."""
+        per_device_day, per_fleet_day = (
             self.false_alarms / days if days > 0 else nan
             for days in (self.device_days, self.fleet_days)
         )
         return {
             "event_recall": float(np.isfinite(self.delays).mean()) if len(self.delays) else nan,
             "detection_delay": delay_quantile(self.delays),
-            "false_alarms_per_device_day": each,
-            "false_alarms_per_fleet_day": all_,
+            "false_alarms_per_device_day": per_device_day,
+            "false_alarms_per_fleet_day": per_fleet_day,
         }
 
 
 def delay_quantile(delays: Floats, share: float = 0.5) -> float:
-    """Seconds within which a share of the *detected* incidents are; NaN without any. `delays`:
-    (incident,), inf where undetected."""
+    """Seconds within which this share of the *detected* incidents was detected; NaN if none was.
+    `delays`: (incident,), inf if undetected."""
     detected = delays[np.isfinite(delays)]
     return float(np.quantile(detected, share)) if len(detected) else nan
 
@@ -108,23 +108,23 @@ def event_metrics(
     rule: AlarmRule | None = None,
 ) -> dict[str, float]:
     """Event recall, detection delay and false alarms per device-day and per fleet-day of steps
-    ordered by (series, time), NaN where undefined; what they mean: `EventOutcome`.
+    ordered by (series, time), as defined by `EventOutcome`; NaN if undefined.
 
     Without a rule an alarm is a run of neighbouring steps at or above the threshold, as in the
     alarm budget; the border of an incident, the end of a series or a step without a score ends it.
-    With a rule alarms are the detector's: one that is active when an incident begins does not
-    detect it.
+    With a rule, alarms are those that the detector would raise: an alarm that is active when an
+    incident begins does not detect it.
 
     Args:
         labels: (n,) 1 positive class (attack, unless `data.label` says otherwise), 0 the rest, -1
-        unlabelled.
-        scores: (n,) NaN where a step was missed.
-        threshold: a step is a hit where its score is at or above it; `rule.threshold` replaces it.
-        incidents: (n,) number of the event, whatever its label, -1 none. Only incidents with a
-        step labelled 1 are to be detected, one without a scored step is missed.
+            unlabelled.
+        scores: (n,) NaN if the step was missed.
+        threshold: a step is a hit if its score is at or above it; `rule.threshold` replaces it.
+        incidents: (n,) number of the incident, whatever its label, -1 none. Only incidents with a
+            step labelled 1 count; one without a scored step is undetected.
         series: (n,) number of the series, which is one device.
         times: (n,) microseconds.
-        step_seconds: seconds a step lasts.
+        step_seconds: seconds per step.
         rule: the detector's; a step without a score ends a segment.
     Source: not in the paper.
 
@@ -132,7 +132,7 @@ def event_metrics(
         >>> event_metrics(**steps, threshold=0.5, rule=AlarmRule(k=3, n=5, cool_down=600))
     """
     if rule is None:
-        alarms = _run_starts(scores >= threshold, labels, incidents, series)  # NaN is no hit
+        alarms = _run_starts(scores >= threshold, labels, incidents, series)  # NaN is not a hit
     else:
         alarms = raised(rule, threshold, scores, series, times)
     scored = ~np.isnan(scores)
@@ -148,7 +148,7 @@ def event_metrics(
 def _run_starts(
     hits: Booleans, labels: Integers, incidents: Integers, series: Integers
 ) -> Booleans:
-    """Steps that begin a run of hits within a series and an incident, or outside all."""
+    """Steps that begin a run of hits within one series and one incident, or outside incidents."""
     inside = np.where(labels == 1, incidents, -2)
     same = (series[1:] == series[:-1]) & (inside[1:] == inside[:-1])
     starts: Booleans = hits & np.append(True, ~(hits[:-1] & same))[: len(hits)]
@@ -158,7 +158,7 @@ def _run_starts(
 def raised(
     rule: AlarmRule, threshold: float, scores: Scores, series: Integers, times: Times
 ) -> Booleans:
-    """Steps (n,) on which the detector raises an alarm; arguments as of `event_metrics`."""
+    """Steps (n,) on which the detector raises an alarm; arguments as in `event_metrics`."""
     found, pause = np.zeros(len(scores), np.bool_), round(rule.cool_down * 1e6)
     limit = threshold if rule.threshold is None else rule.threshold
     for at in range(len(scores)):
@@ -182,18 +182,19 @@ def raised(
 def detection_delays(
     labels: Integers, alarms: Booleans, incidents: Integers, times: Times
 ) -> Floats:
-    """Seconds from each incident's first step labelled 1, in any series, to its first alarmed one:
-    (incidents,) by their number, inf where it is not detected. Arguments as of `event_metrics`."""
-    part = (labels == 1) & (incidents >= 0)
-    numbers, of = np.unique(incidents[part], return_inverse=True)
+    """Seconds from each incident's first step labelled 1, in any series, to its first step with an
+    alarm: (incidents,) by their number, inf if undetected. Arguments as in `event_metrics`."""
+    positive = (labels == 1) & (incidents >= 0)
+    numbers, index = np.unique(incidents[positive], return_inverse=True)
     start = np.full(len(numbers), np.iinfo(np.int64).max)
-    np.minimum.at(start, of, times[part])
-    return first_delays(start, of[alarms[part]], times[part & alarms])
+    np.minimum.at(start, index, times[positive])
+    return first_delays(start, index[alarms[positive]], times[positive & alarms])
 
 
 def first_delays(starts: Times, detected: Integers, times: Times) -> Floats:
-    """Seconds (incident,) from each incident's start (incident,) to its first alarm, inf without
-    one; `detected` (alarm,) is the position of each alarm's incident, `times` its microseconds."""
+    """Seconds (incident,) from each incident's start to its first alarm, inf if there is none.
+    `starts` (incident,) and `times` (alarm,) are in microseconds; `detected` (alarm,) is the index
+    of the incident that an alarm detects."""
     never = np.iinfo(np.int64).max
     first = np.full(len(starts), never)
     np.minimum.at(first, detected, times)
@@ -201,42 +202,44 @@ def first_delays(starts: Times, detected: Integers, times: Times) -> Floats:
 
 
 def step_seconds(series: Integers, times: Times) -> float:
-    """Seconds a step lasts: the median time between neighbouring steps of a series, NaN without
-    any. Steps (n,) ordered by (series, time), in microseconds."""
+    """Seconds per step: the median time between neighbouring steps of a series, NaN if there are
+    none. Steps (n,) are ordered by (series, time), times in microseconds."""
     gaps = np.diff(times)[series[1:] == series[:-1]]
     return float(np.median(gaps)) / 1e6 if len(gaps) else nan
 
 
 def device_days(scored_steps: int, step_seconds: float) -> float:
-    """Days of 86,400 s that so many scored steps last, those of all devices together."""
-    return scored_steps * step_seconds / SECONDS_A_DAY
+    """Duration of the scored steps of all devices together, in days of 86,400 s."""
+    return scored_steps * step_seconds / SECONDS_PER_DAY
 
 
 def fleet_days(times: Times, step_seconds: float) -> float:
-    """Days from the first of some scored steps, of any device, to the end of the last; `times` (n,)
-    in microseconds."""
-    return (float(np.ptp(times)) / 1e6 + step_seconds) / SECONDS_A_DAY if len(times) else 0.0
+    """Days from the first scored step of any device to the end of the last one; `times` (n,) of the
+    scored steps in microseconds."""
+    return (float(np.ptp(times)) / 1e6 + step_seconds) / SECONDS_PER_DAY if len(times) else 0.0
 
 
 def lowest_thresholds(level: Floats, series: Integers, alarms_allowed: Floats) -> list[float]:
-    """The lowest threshold from which on, upwards, none raises more than each number of alarms.
+    """For each number of alarms, the lowest threshold such that neither it nor any higher threshold
+    raises more alarms.
 
-    An alarm is a run of steps of one series at or above the threshold. Alarms merge where a
-    threshold falls, so that the plain lowest would be that at which everything is one long alarm.
+    An alarm is a run of steps of one series at or above the threshold. Alarms merge when the
+    threshold falls, so that without "any higher" the answer would be one long alarm of all steps.
 
     Args:
-        level: (n,) scores of steps ordered by (series, time), -inf where no alarm may be.
+        level: (n,) scores of steps ordered by (series, time), -inf for steps that cannot alarm.
         series: (n,) number of the series.
         alarms_allowed: (m,).
-    Returns: (m,) just above all of `level` where even one alarm is too many, -inf where everything
-    may be alarmed.
+    Returns: (m,) thresholds; just above all of `level` if even one alarm is too many, -inf if all
+        steps may be alarmed.
     """
     values = np.unique(level[level > -np.inf])
     before = np.append(-np.inf, level[:-1])
     before[1:][series[1:] != series[:-1]] = -np.inf
-    rises = level > before  # a step begins an alarm at thresholds above the step before, to its own
-    own, last = (np.searchsorted(np.sort(one[rises]), values) for one in (level, before))
-    worst = np.maximum.accumulate((last - own)[::-1])  # from the highest threshold down
+    # A step begins an alarm at thresholds above the score of the step before and up to its own.
+    rises = level > before
+    ended, begun = (np.searchsorted(np.sort(ends[rises]), values) for ends in (level, before))
+    worst = np.maximum.accumulate((begun - ended)[::-1])  # from the highest threshold down
     above_all = float(np.nextafter(values[-1], np.inf)) if len(values) else -np.inf
     limits = [above_all, *values[::-1].tolist()]
     allowed = np.searchsorted(worst, alarms_allowed, side="right")

@@ -1,5 +1,8 @@
-"""Point metrics in NumPy, for what pools and resamples runs and for what has no torch; those of
-`classification.py`, which a test holds equal."""
+"""The step-wise metrics of `classification.py` in NumPy, for code that pools or resamples runs and
+for code without torch. A test makes sure that both are equal.
+
+A new metric needs an entry in `decision_metrics` or `point_metrics` here and in `suite.METRICS`;
+if it is not computed from the confusion matrix, also in `classification.metric_collection`."""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ def confusion(labels: ArrayLike, decisions: ArrayLike) -> Confusion:
 
     Args:
         labels: (steps,) 0 normal, 1 attack.
-        decisions: (steps,) bool, true where an alarm is raised.
+        decisions: (steps,) bool, true if the step is predicted to be an attack.
     """
     attack = np.asarray(labels) == 1
     alarm = np.asarray(decisions, dtype=bool)
@@ -41,19 +44,19 @@ def confusion(labels: ArrayLike, decisions: ArrayLike) -> Confusion:
 
 
 def ratio(part: float, whole: float) -> float:
-    """part / whole, NaN where whole is 0 or either is undefined."""
+    """part / whole, NaN if whole is 0 or either is undefined."""
     return part / whole if whole else NAN
 
 
 def decision_metrics(counts: Confusion) -> dict[str, float]:
-    """Every metric that a confusion matrix determines, as fractions; NaN where undefined.
+    """Every metric that is computed from the confusion matrix, as a fraction; NaN if undefined.
 
-    A precision is undefined without predictions of the class, a recall without members, an F1
-    without either, balanced accuracy and MCC where a class is missing, MCC also where one class is
-    never predicted. Precision follows prevalence: `precision_at_paper_prevalence` is that of the
-    attack class at the paper's prevalence, with both recalls kept.
+    A precision is undefined without predictions of the class, a recall without members of it, an F1
+    without either. Balanced accuracy and MCC are undefined if a class is missing, MCC also if one
+    class is never predicted. Precision depends on the prevalence: `precision_at_paper_prevalence`
+    is the precision of the attack class at the paper's prevalence and with the same recalls.
 
-    Source: §4 for precision, recall, F1 and accuracy; the rest is not in the paper.
+    Source: §4 of the paper for precision, recall, F1 and accuracy; the rest is not in the paper.
     """
     tn, fp, fn, tp = astuple(counts)
     recall_normal, recall_attack = ratio(tn, tn + fp), ratio(tp, tp + fn)
@@ -82,8 +85,8 @@ def decision_metrics(counts: Confusion) -> dict[str, float]:
 def _curve(
     labels: NDArray[np.int8], scores: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """True and false positives at each distinct score taken as threshold, from the highest; both
-    begin at (0, 0)."""
+    """Numbers of true and false positives if each distinct score is the threshold, from the highest
+    score down; both begin with 0."""
     order = np.argsort(-scores, kind="stable")
     ranked, attack = scores[order], labels[order] == 1
     last_of_tie = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
@@ -112,7 +115,7 @@ def ranking_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
     }
 
 
-def known_steps(labels: NDArray[np.integer], scores: NDArray[np.floating]) -> NDArray[np.bool_]:
+def usable_steps(labels: NDArray[np.integer], scores: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Steps (n,) that have a label, which is not -1, and a score, which is not NaN."""
     return np.asarray((labels >= 0) & ~np.isnan(scores))
 
@@ -120,20 +123,20 @@ def known_steps(labels: NDArray[np.integer], scores: NDArray[np.floating]) -> ND
 def point_metrics(
     labels: ArrayLike, scores: ArrayLike, thresholds: ArrayLike, probability: bool
 ) -> dict[str, float]:
-    """Compute every metric of single time steps, named as in `suite.py`; NaN where undefined.
+    """Compute every step-wise metric, named as in `suite.py`; NaN if undefined.
 
     Args:
-        labels: (steps,) 0 normal, 1 attack, -1 unlabelled, which takes no part.
-        scores: (steps,) higher is more anomalous; NaN where missed, which takes no part.
+        labels: (steps,) 0 normal, 1 attack, -1 unlabelled; an unlabelled step is ignored.
+        scores: (steps,) higher is more anomalous; NaN if missed; a missed step is ignored.
         thresholds: one threshold, or (steps,) so that pooled folds keep their own; a score at its
-        threshold is an alarm.
-        probability: whether the score is one, so that 0.5 means something.
-    Source: §4; MCC, ranking and re-weighted precision are not in the paper.
+            threshold is predicted to be an attack.
+        probability: whether the scores are probabilities, so that 0.5 has a meaning.
+    Source: §4 of the paper; MCC, ranking and re-weighted precision are not in the paper.
     """
     label, score = np.asarray(labels, dtype=np.int8), np.asarray(scores, dtype=np.float64)
-    known = known_steps(label, score)
-    alarm = (score >= np.asarray(thresholds, dtype=np.float64))[known]
-    label, score = label[known], score[known]
+    usable = usable_steps(label, score)
+    alarm = (score >= np.asarray(thresholds, dtype=np.float64))[usable]
+    label, score = label[usable], score[usable]
     half = decision_metrics(confusion(label, score >= 0.5))["accuracy"] if probability else NAN
     decided = decision_metrics(confusion(label, alarm))
     return {**decided, **ranking_metrics(label, score), "accuracy_at_half": half}

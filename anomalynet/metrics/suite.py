@@ -1,4 +1,4 @@
-"""Every metric declared once: name, title, direction and unit. Never imports torch."""
+"""Declares every metric once: name, title, direction and unit. Never imports torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 PAPER_PREVALENCE = 0.7137
-"""Share of attack in the paper's test set, as its tables imply it (rows of the normal class)."""
+"""Share of attack in the paper's test set, computed from its tables (rows of the normal class)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +15,8 @@ class Metric:
 
     name: str  # key in result files, without the part: `test/auroc` is `auroc` of the test part
     title: str  # for tables and figures
-    # what is better; None for a number that describes the data and is neither
-    direction: Literal["max", "min"] | None
-    unit: str = ""  # "" a share between 0 and 1 (MCC from -1), "count", "s", "1/day"
+    direction: Literal["max", "min"] | None  # which is better; None if it only describes the data
+    unit: str = ""  # "": a share between 0 and 1 (MCC from -1); otherwise "count", "s" or "1/day"
 
 
 METRICS: dict[str, Metric] = {

@@ -14,10 +14,12 @@ import numpy.typing as npt
 
 from anomalynet.config.schema import EvaluationConfig
 from anomalynet.errors import DataError
-from anomalynet.metrics.events import SECONDS_A_DAY, lowest_thresholds
+from anomalynet.metrics.events import device_days, lowest_thresholds
 
 Labels = npt.NDArray[np.integer]
 Scores = npt.NDArray[np.floating]
+
+MOST_ALARMED = 0.05  # largest share of the steps that the rule `alarm_budget` alarms
 
 
 def choose_threshold(
@@ -26,6 +28,7 @@ def choose_threshold(
     scores: Scores,
     series: npt.NDArray[np.integer],
     period: float,
+    devices: int | None = None,
 ) -> float:
     """The threshold by the configured rule, from validation steps alone.
 
@@ -34,13 +37,14 @@ def choose_threshold(
         scores: (n,) NaN where a step was missed.
         series: (n,) number of the series; the steps of one stand together, in the order of time.
         period: seconds a step stands for.
+        devices: series of the whole data set, which share the alarm budget; None: these.
 
     Raises DataError: no step has what the rule needs.
     """
     if config.threshold == "fixed":
         return config.fixed_threshold
     if config.threshold == "alarm_budget":
-        return alarm_budget(labels, scores, series, period, config.alarms_per_day)
+        return alarm_budget(labels, scores, series, period, config.alarms_per_day, devices)
     return (best_f1 if config.threshold == "f1" else best_balanced_accuracy)(labels, scores)
 
 
@@ -96,34 +100,43 @@ def alarm_budget(
     series: npt.NDArray[np.integer],
     period: float,
     alarms_per_day: float,
+    devices: int | None = None,
 ) -> float:
-    """The smallest score from which on, upwards, no threshold raises more than `alarms_per_day`
-    alarms; needs no label.
+    """The lowest threshold from which on, upwards, none raises more than `alarms_per_day` alarms
+    in the whole fleet, nor alarms more than `MOST_ALARMED` of the steps; needs no label.
 
     An alarm is a contiguous run of steps at or above the threshold within a series; steps labelled
-    as attack and steps without a score end a run and are none. A day is 86,400 s of steps with a
-    score. Where even the largest score is too much, just above it.
+    as attack and steps without a score end a run and are none. The `devices` share the budget
+    equally; a day of one is 86,400 s of steps with a score. Where even the largest score is too
+    much, just above it.
 
     The number of alarms does not fall steadily as a threshold rises, because runs break apart:
-    hence from which on.
+    hence from which on. Hourly and smooth scores have few runs, however many steps: hence the
+    share.
 
     Args:
-        labels, scores, series, period: as of `choose_threshold`.
-        alarms_per_day: the budget of all series together.
+        labels, scores, series, period, devices: as of `choose_threshold`.
+        alarms_per_day: the budget of all devices together.
 
     Raises DataError: the period is unknown, or no step is left to count on.
     """
     if not period > 0:
         what = "an alarm budget counts alarms a day, and how long a step lasts is not known"
         raise DataError(what, "give the data set a period")
-    scored = ~np.isnan(scores)
-    admitted = scored & (labels != 1)
+    admitted = ~np.isnan(scores) & (labels != 1)
     if not admitted.any():
         raise DataError(
             "no step with a score that is not labelled as attack: an alarm budget has nothing to "
             "count on"
         )
     level = np.where(admitted, scores, -np.inf).astype(np.float64)
-    budget = alarms_per_day * int(scored.sum()) * period / SECONDS_A_DAY
+    days = device_days(int((~np.isnan(scores)).sum()), period)
+    budget = alarms_per_day * days / (devices or len(np.unique(series)))
     (lowest,) = lowest_thresholds(level, series, np.array([budget]))
-    return max(lowest, float(level[admitted].min()))
+    values, counts = np.unique(level[admitted], return_counts=True)
+    alarmed = counts[::-1].cumsum()[::-1]  # steps at or above each score
+    few = int((alarmed > MOST_ALARMED * alarmed[0]).sum())
+    best = max(int(np.searchsorted(values, lowest)), few)
+    if best == len(values):  # an exported graph computes scores with an error of about 1e-7
+        return float(values[-1] + 1e-6 * max(1.0, abs(values[-1])))
+    return _margin(values, best)

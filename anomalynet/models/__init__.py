@@ -30,15 +30,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import sys
 from collections.abc import Mapping
-from dataclasses import fields, replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from anomalynet.config.model import ModelConfig, model_class, model_names, user_module
-from anomalynet.config.schema import Config, DataConfig
+from anomalynet.config.model import model_class, model_names, user_module
+from anomalynet.config.schema import Config
 from anomalynet.errors import ConfigError, Problem, UsageError
 
 if TYPE_CHECKING:
@@ -55,21 +53,16 @@ if TYPE_CHECKING:
     from anomalynet.models.logistic import Logistic
     from anomalynet.models.lstm import LSTM
     from anomalynet.models.random_forest import RandomForest
+    from anomalynet.models.window_model import WindowModel
 
 __all__ = ["CNN", "CNNLSTM", "LSTM", "Autoencoder", "Classical", "Detector", "GradientBoosting"]
 __all__ += ["Hybrid", "HybridCausal", "IsolationForest", "Logistic", "Output", "RandomForest"]
-__all__ += ["available", "build", "load_user_model", "model_type"]
+__all__ += ["WindowModel", "available", "build", "load_user_model", "model_type"]
 
-_NO_MODELS = ("__init__", "base", "carried", "classical")
 _HOMES = {"Classical": "classical", "Detector": "base", "Output": "base"}
+_HOMES |= {"WindowModel": "window_model"}
 _HOMES |= {model_class(name).__name__: name for name in model_names()}
 """Class → its file here; a model's class has the name of its dataclass."""
-
-_SHARED = (
-    *("seed", "training.learning_rate", "training.loss"),
-    *("evaluation.threshold", "evaluation.fixed_threshold", "evaluation.alarms_per_day"),
-)
-"""Keys that are keywords of every model, beside those of its own dataclass."""
 
 
 def __getattr__(name: str) -> Any:
@@ -80,17 +73,15 @@ def __getattr__(name: str) -> Any:
 
 
 def available() -> list[str]:
-    """Names of the models that come with the package, sorted; found by their files, without
-    importing one."""
-    names = (path.stem for path in Path(__file__).parent.glob("*.py"))
-    return sorted(name for name in names if name not in _NO_MODELS)
+    """Names of the models that come with the package, sorted, without importing one."""
+    return model_names()
 
 
-def build(config: Config, shape: WindowShape) -> Detector | Classical:
+def build(config: Config, shape: WindowShape) -> WindowModel:
     """The untrained model of a run, for windows of a shape. Weights come from torch's global
     generator: seed it before. Raises ConfigError: no such model, or a model that these settings
     cannot make; UsageError: a model file of the user's that cannot be used."""
-    model: Detector | Classical = instance(model_type(config), shape, config, {})
+    model: WindowModel = instance(model_type(config), shape, config, {})
     return model
 
 
@@ -104,98 +95,21 @@ def instance(
         config: of the run; None: what `saved` says.
         saved: the `hyper_parameters` of a checkpoint, without the shape.
     """
+    from anomalynet.models.window_model import configured, keyword_keys, options_class
+
     names = inspect.signature(kind.__init__).parameters
     free = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in names.values())
     if config is None and ("config" not in names or free):
         return kind(shape, **{name: saved[name] for name in saved if free or name in names})
     if config is None:
-        known = _keywords(options_class(kind))
+        known = keyword_keys(options_class(kind))
         config = configured(kind, shape, {name: saved[name] for name in saved if name in known})
     if {"config", "shape"} <= names.keys():
         return kind(config=config, shape=shape)
     return kind(config, shape)
 
 
-def complete(
-    kind: type[Detector] | type[Classical],
-    shape: WindowShape | Config,
-    config: Config | WindowShape | None,
-    options: Mapping[str, Any],
-) -> tuple[Config, WindowShape]:
-    """What a base class's `__init__` was given, in either order, or as keywords."""
-    one, other = (config, shape) if isinstance(shape, Config) else (shape, config)
-    from anomalynet.data.windows import WindowShape
-
-    size = WindowShape(*cast("WindowShape", one))
-    if other is None:
-        return configured(kind, size, options), size
-    if options:
-        what = f"{kind.__name__}: a configuration and {', '.join(options)}"
-        raise UsageError(what, "give one or the other")
-    return cast("Config", other), size
-
-
-def configured(
-    kind: type[Detector] | type[Classical], shape: WindowShape, options: Mapping[str, Any]
-) -> Config:
-    """The schema's defaults with a model's keywords: those of its dataclass, `seed`,
-    `learning_rate`, `loss`, and the rule that chooses its `threshold` (an alarm budget for a model
-    that needs no label). Raises ConfigError: every unknown keyword or impossible value."""
-    from omegaconf import OmegaConf
-
-    from anomalynet.config.check import violations
-    from anomalynet.config.leaves import Leaf
-    from anomalynet.config.load import apply, leaf_keys, nearest, structured
-
-    own = options_class(kind)()
-    data = DataConfig(window=shape.steps)
-    named = own if own.name else replace(own, name=kind.__name__)
-    tree = structured(Config(model=named, data=data))
-    known, key_of = leaf_keys(tree), _keywords(type(own))
-    if kind.trains_on == "not_attack":
-        options = {"threshold": "alarm_budget", **options}
-    problems = []
-    for name, value in options.items():
-        where = f"{kind.__name__}({name}=…)"
-        if name not in key_of:
-            problems.append(Problem(where, "no such keyword", nearest(name, key_of)))
-        elif problem := apply(tree, known, Leaf(key_of[name], value, where)):
-            problems.append(problem)
-    config = OmegaConf.to_object(tree)
-    assert isinstance(config, Config)
-    problems += [Problem(f"{kind.__name__}: {key}", what) for key, what in violations(config)]
-    if problems:
-        raise ConfigError(problems)
-    return config
-
-
-def keywords(config: Config) -> dict[str, Any]:
-    """The keywords that make the model of a configuration again, plain values."""
-    found = {}
-    for name, key in _keywords(type(config.model)).items():
-        value: Any = config
-        for part in key.split("."):
-            value = getattr(value, part)
-        found[name] = value
-    return found
-
-
-def options_class(kind: type[Detector] | type[Classical]) -> type[ModelConfig]:
-    """The dataclass of a model's own options: its `config_type`, or the `Config` of the file or
-    notebook in which it is written."""
-    beside = getattr(sys.modules.get(kind.__module__), "Config", None)
-    in_file = isinstance(beside, type) and issubclass(beside, ModelConfig)
-    return cast("type[ModelConfig]", beside) if in_file else kind.config_type
-
-
-def _keywords(options: type[ModelConfig]) -> dict[str, str]:
-    """Keyword → key of the configuration. An option of the model's own hides a shared one."""
-    own = {one.name: f"model.{one.name}" for one in fields(options) if one.name != "name"}
-    shared = {key.rpartition(".")[2]: key for key in _SHARED}
-    return {**shared, **own}
-
-
-def model_type(config: Config) -> type[Detector] | type[Classical]:
+def model_type(config: Config) -> type[WindowModel]:
     """The class of a run's model: says what it trains on, and whether its score is a probability,
     before it is built. Raises: as `build`."""
     name = config.model.name
@@ -207,19 +121,18 @@ def model_type(config: Config) -> type[Detector] | type[Classical]:
     return _the_class(importlib.import_module(f"{__name__}.{name}"), f"anomalynet/models/{name}.py")
 
 
-def load_user_model(path: Path) -> type[Detector] | type[Classical]:
+def load_user_model(path: Path) -> type[WindowModel]:
     """The one subclass of Detector or Classical that the user's file at `path` defines. Raises
     UsageError: no such file, an exception while it was read, or not exactly one such class."""
     return _the_class(user_module(str(path)), str(path))
 
 
-def _the_class(module: ModuleType, where: str) -> type[Detector] | type[Classical]:
-    from anomalynet.models.base import Detector
-    from anomalynet.models.classical import Classical
+def _the_class(module: ModuleType, where: str) -> type[WindowModel]:
+    from anomalynet.models.window_model import WindowModel
 
     shown = [value for name, value in vars(module).items() if not name.startswith("_")]
     kinds = [one for one in shown if inspect.isclass(one) and one.__module__ == module.__name__]
-    found = [one for one in kinds if issubclass(one, Detector | Classical)]
+    found = [one for one in kinds if issubclass(one, WindowModel)]
     if len(found) != 1:
         names = ", ".join(value.__name__ for value in found) or "none"
         what = f"needs exactly one class that subclasses Detector or Classical, has {names}"

@@ -1,11 +1,11 @@
 """The LightningModule that every network is: normalisation, loss, scores, threshold, and a lean
-training loop around a `forward`."""
+training loop around a `forward`. `part_scores.py` judges whole parts, `checkpoint.py` reads and
+writes files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from io import BytesIO
-from math import inf, nan
+from math import inf
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self, cast
 
@@ -14,24 +14,19 @@ import numpy as np
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
-from anomalynet.config.model import Convolutional, Deep, ModelConfig
 from anomalynet.config.schema import Config
 from anomalynet.data.batches import Batch, OrderedBatches
-from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.data.prepared import Float32, Float64
-from anomalynet.data.steps import metrics, threshold
-from anomalynet.data.windows import WindowShape
-from anomalynet.errors import DataError, RunError, UsageError, first_line
-from anomalynet.layers.conv import Convolution
-from anomalynet.layers.sequence import Head, SequenceStage
-from anomalynet.metrics.classification import metric_collection, point_metrics
-from anomalynet.metrics.threshold import choose_threshold
-from anomalynet.models import complete, instance, keywords
-from anomalynet.models.carried import carried_scores
-from anomalynet.runs.files import write_bytes
+from anomalynet.data.windows import Windows, WindowShape
+from anomalynet.errors import DataError, RunError, UsageError
+from anomalynet.layers.sequence import classification_loss
+from anomalynet.metrics.classification import metric_collection
+from anomalynet.models import part_scores
+from anomalynet.models.architecture import architecture
+from anomalynet.models.checkpoint import load_weights, plain_values, read_network, save_weights
+from anomalynet.models.window_model import WindowModel, complete, keywords
 
 FUSED_ADAM = ("cpu", "cuda", "mps")  # devices on which torch has a fused Adam
 
@@ -49,9 +44,12 @@ class Output(NamedTuple):
     """(batch, parts): the weights of eq. 11, parts are steps after pooling or features."""
 
 
-class Detector(L.LightningModule):
+class Detector(WindowModel, L.LightningModule):
     """A network that scores windows; a model is a subclass with a `forward`, and what it changes of
-    the rest. `config.model` is the model's own dataclass.
+    the rest: `losses` and `scores` where there are no logits, and the class attributes `trains_on`
+    ("labelled" or "not_attack"), `probability` (whether its score is one), `config_type` (the
+    dataclass of its options) and `carries_state` (then with `initial_state` and `advance`).
+    `config.model` is the model's own dataclass.
 
         model = Hybrid(dm.shape, autoencoder_depth=2, learning_rate=0.001)
         trainer.fit(model, dm)     # dm: a TelemetryDataModule
@@ -70,15 +68,10 @@ class Detector(L.LightningModule):
     Source: Table 1 for optimiser and loss; the rest is not in the paper.
     """
 
-    trains_on: ClassVar[Literal["labelled", "not_attack"]] = "labelled"
-    """Windows it learns from: those with a label, or those not labelled as attack."""
-    probability: ClassVar[bool] = True  # whether its score is a probability of attack
-    carries_state: ClassVar[bool] = False
-    """Whether it reads a recording step by step with a state that goes on, instead of window by
-    window: it has `initial_state` and `advance`."""
-    config_type: ClassVar[type[ModelConfig]] = ModelConfig  # the dataclass of its own options
     chooses_threshold: bool = True  # after each validation epoch of a fit
-    suffix: ClassVar[str] = ".ckpt"  # of the file that `save` writes
+    uses_trainer: ClassVar[bool] = True
+    suffix: ClassVar[str] = ".ckpt"
+    threshold: Tensor
     mean: Tensor
     scale: Tensor
 
@@ -152,6 +145,34 @@ class Detector(L.LightningModule):
         """Score (n,) of windows x (n, time, channel), by NumPy on both sides."""
         return np.asarray(self.score(torch.from_numpy(x).to(self.device)).cpu().double().numpy())
 
+    def score_windows(self, windows: Windows) -> Float64:
+        """Score (window,) of all windows of a part, with the state of their segment where the
+        network carries one."""
+        if self.carries_state:
+            return part_scores.carried_scores(self, windows)
+        return super().score_windows(windows)
+
+    @torch.no_grad()
+    def output_arrays(self, x: Float32) -> dict[str, Float64]:
+        """What it computes of windows x (n, time, channel); `WindowModel` explains the names."""
+        windows = torch.from_numpy(x).to(self.device)
+        output, normalised = self(windows), self.normalise(windows)
+        parts = {"score": self.scores(output), "reading": normalised[:, -1]}
+        parts |= {"error": output.error, "attention": output.attention}
+        if output.reconstruction is not None:
+            parts["last_error"] = (output.reconstruction - normalised).square()[:, -1]
+        there = {name: part for name, part in parts.items() if part is not None}
+        return {name: part.cpu().double().numpy() for name, part in there.items()}
+
+    def architecture(self) -> dict[str, Any]:
+        """The parts of the network with the shapes of what they return."""
+        return architecture(self)
+
+    @property
+    def graph_form(self) -> Literal["window", "step"]:
+        """`step` where a state is carried from reading to reading, else `window`."""
+        return "step" if self.carries_state else "window"
+
     def initial_state(self, n: int) -> Any:
         """The state of n segments at their start, of a network that `carries_state`."""
         raise NotImplementedError
@@ -160,6 +181,11 @@ class Detector(L.LightningModule):
         """The state after the next steps x (n, time, channel) of n segments, and their scores
         (n, time), float32; of a network that `carries_state`."""
         raise NotImplementedError
+
+    def step_module(self) -> nn.Module:
+        """One step of a network that `carries_state`, for export: see
+        `models.hybrid_causal.StepGraph`. Raises RunError: the network has none."""
+        raise RunError(f"{type(self).__name__} has no `step_module`: it cannot be exported")
 
     def set_threshold(self, limit: float) -> None:
         """Takes the score from which a step is an attack."""
@@ -174,14 +200,9 @@ class Detector(L.LightningModule):
         """Before a fit, fits the normalisation on the training part of the TelemetryDataModule,
         unless it was fitted before."""
         untouched = not self.mean.any() and bool((self.scale == 1).all())
-        if stage == TrainerFn.FITTING and self._data is not None and untouched:
-            self.fit_normalisation(*self._data.normalisation())
-
-    @property
-    def _data(self) -> TelemetryDataModule | None:
-        """The data module that the Trainer has, where it is ours."""
-        data = getattr(self.trainer, "datamodule", None)
-        return data if isinstance(data, TelemetryDataModule) else None
+        data = part_scores.data_module(self)
+        if stage == TrainerFn.FITTING and data is not None and untouched:
+            self.fit_normalisation(*data.normalisation())
 
     def fit_normalisation(self, mean: np.ndarray, scale: np.ndarray) -> None:
         """Takes mean and deviation (channel,) of the training part, in the units of the data; a
@@ -242,30 +263,10 @@ class Detector(L.LightningModule):
             self.log_dict(values, sync_dist=True)
         fitting = self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking
         if fitting and self.chooses_threshold:
-            self._choose_threshold(scores, target)
-
-    def _choose_threshold(self, scores: Tensor, target: Tensor) -> None:
-        """By the run's rule, from the validation windows that were scored."""
-        rule, loader = self.config.evaluation, self.trainer.val_dataloaders
-        judged = self._judged(loader, scores)
-        part = self._data.part_of(loader) if self._data else None
-        try:
-            if self._data and part and rule.threshold == "alarm_budget":  # by series and time
-                limit = threshold(rule, self._data.steps(part, _padded(judged, loader)))
-            else:
-                series = np.zeros(len(judged), np.int64)
-                limit = choose_threshold(rule, target.numpy(), judged, series, nan)
-        except DataError as error:
-            rank_zero_warn(f"no threshold was chosen: {error}")
-        else:
-            self.set_threshold(limit)
-
-    def _judged(self, loader: object, scores: Tensor) -> Float64:
-        """Scores (window,) of a loader's windows as they are judged: with the state of their
-        segment where the network carries one."""
-        if self.carries_state and isinstance(loader, OrderedBatches):
-            return carried_scores(self, loader.windows)[: len(scores)]
-        return np.asarray(scores.cpu().double().numpy())
+            try:
+                self.set_threshold(part_scores.threshold_of(self, scores, target))
+            except DataError as error:
+                rank_zero_warn(f"no threshold was chosen: {error}")
 
     def test_step(self, batch: Batch, _: int) -> None:
         """Keeps the scores; every rank sees all windows."""
@@ -276,17 +277,9 @@ class Detector(L.LightningModule):
         the stored threshold."""
         scores, target = (torch.cat(parts).cpu() for parts in zip(*self._tested, strict=True))
         self._tested.clear()
-        loader, limit = self.trainer.test_dataloaders, float(self.threshold)
-        if limit == inf:
+        if float(self.threshold) == inf:
             rank_zero_warn("no threshold was chosen: fit the model, or load it from a checkpoint")
-        judged = self._judged(loader, scores)
-        part = self._data.part_of(loader) if self._data else None
-        found: Mapping[str, float | None]
-        if self._data and part:
-            table = self._data.steps(part, _padded(judged, loader))
-            found = metrics(table, limit, probability=self.probability)
-        else:
-            found = point_metrics(target.numpy(), judged, limit, self.probability)
+        found: Mapping[str, float | None] = part_scores.metrics_of(self, scores, target)
         for name, value in found.items():
             if value is not None and np.isfinite(value):
                 self.log(f"test/{name}", value, sync_dist=True)
@@ -296,7 +289,7 @@ class Detector(L.LightningModule):
         loader = self.trainer.predict_dataloaders
         self._carried = None
         if self.carries_state and isinstance(loader, OrderedBatches):
-            self._carried = torch.from_numpy(carried_scores(self, loader.windows))
+            self._carried = torch.from_numpy(self.score_windows(loader.windows))
 
     def predict_step(self, batch: Batch | Tensor | list[Tensor], batch_idx: int) -> Tensor:
         """Scores (batch,) of a batch, or of windows (batch, time, channel) by themselves, on the
@@ -311,9 +304,7 @@ class Detector(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps plain hyperparameters alone: a checkpoint is read with `weights_only=True`."""
         key = self.CHECKPOINT_HYPER_PARAMS_KEY
-        checkpoint[key] = {
-            name: value for name, value in checkpoint.get(key, {}).items() if _is_plain(value)
-        }
+        checkpoint[key] = plain_values(checkpoint.get(key, {}))
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]  # options are the model's own
@@ -339,35 +330,16 @@ class Detector(L.LightningModule):
         Raises:
             RunError: it is no checkpoint of this class.
         """
-        try:
-            saved = torch.load(checkpoint_path, map_location=map_location, weights_only=True)
-            given = {**saved[cls.CHECKPOINT_HYPER_PARAMS_KEY], **options}
-            model: Self = instance(cls, WindowShape(*given.pop("input_shape")), None, given)
-            model.on_load_checkpoint(saved)
-            model.load_state_dict(saved["state_dict"], strict=strict)
-        except Exception as error:  # a torn file, or another network, show in many ways
-            what = f"{checkpoint_path}: no checkpoint of {cls.__name__}: {first_line(error)}"
-            raise RunError(what, "load it by the class that wrote it") from error
-        return model.to(map_location).eval()
+        return cast("Self", read_network(cls, checkpoint_path, map_location, strict, options))
 
     def load(self, path: Path) -> None:
         """Takes weights, normalisation and threshold from a checkpoint of a network of the same
         shape. Raises RunError: the file is not there, is damaged, or holds another network."""
-        try:
-            checkpoint = torch.load(path, weights_only=True, map_location="cpu")
-            self.load_state_dict(checkpoint["state_dict"])
-        except Exception as error:  # a torn file, or weights of another shape, show in many ways
-            what = f"{path}: no checkpoint of this model: {first_line(error)}"
-            raise RunError(what, "delete the run's folder and train again") from None
-        self.eval()
+        load_weights(self, path)
 
     def save(self, path: Path) -> None:
         """Puts weights and threshold into the checkpoint at `path`, in one step."""
-        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
-        checkpoint["state_dict"] = self.state_dict()
-        content = BytesIO()
-        torch.save(checkpoint, content)
-        write_bytes(path, content.getvalue())
+        save_weights(self, path)
 
     def get_extra_state(self) -> Tensor:
         """The threshold for the state dict: not a buffer, because a buffer moves to the device and
@@ -377,63 +349,3 @@ class Detector(L.LightningModule):
     def set_extra_state(self, state: Tensor) -> None:
         """Takes the threshold from a state dict."""
         self.threshold = state.detach().cpu().clone()
-
-
-def _padded(scores: Float64, loader: object) -> Float64:
-    """Scores of all windows of a loader, NaN behind those that `limit_…_batches` left out."""
-    full = np.full(len(cast("OrderedBatches", loader).windows), nan)
-    full[: len(scores)] = scores
-    return full
-
-
-def _is_plain(value: object) -> bool:
-    if isinstance(value, list | tuple):
-        return type(value) in (list, tuple) and all(map(_is_plain, value))
-    if isinstance(value, dict):
-        return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
-    return value is None or type(value) in (bool, int, float, str)
-
-
-def classification_loss(
-    logits: Tensor, target: Tensor, kind: Literal["mse", "cross_entropy"]
-) -> Tensor:
-    """Loss (batch,) of logits (batch, 2) for target (batch,): 1 attack, 0 normal, -1 unlabelled,
-    which costs nothing. `mse`: squared error between softmax and one-hot, mean over the classes.
-
-    Source: Table 1 (MSE); what it compares is not in the paper.
-    """
-    labelled = target >= 0
-    known = target.clamp(min=0)
-    if kind == "cross_entropy":
-        loss = F.cross_entropy(logits, known, reduction="none")
-    else:
-        loss = (torch.softmax(logits, dim=1) - F.one_hot(known, 2)).square().mean(dim=1)
-    return loss * labelled
-
-
-class SequenceClassifier(Detector):
-    """A window's features by `sequence`, then two classes by `head`.
-
-    Source: §3.2, Fig. 1; equal widths in all models are not in the paper.
-    """
-
-    def __init__(self, shape: WindowShape, config: Config | None = None, **options: Any) -> None:
-        super().__init__(shape, config, **options)
-        settings = cast("Deep", self.config.model)
-        self.sequence = self.stage()
-        self.head = Head(self.sequence.out_features, settings.head, settings.dropout)
-
-    def stage(self) -> SequenceStage:
-        """What reads the window step by step."""
-        raise NotImplementedError
-
-    def forward(self, x: Tensor) -> Output:
-        """Logits of windows x (batch, time, channel), float32."""
-        features, attention = self.sequence(self.normalise(x))
-        return Output(logits=self.head(features), attention=attention)
-
-
-def convolution(settings: Convolutional, features: int) -> Convolution:
-    """The convolutional stage as configured, over `features` inputs."""
-    sizes = settings.channels, settings.kernel, settings.pool
-    return Convolution(features, *sizes, settings.convolution)

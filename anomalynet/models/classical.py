@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from anomalynet.config.model import ModelConfig
 from anomalynet.config.schema import Config
 from anomalynet.data.statistics import statistics
 from anomalynet.data.windows import WindowShape
 from anomalynet.errors import RunError
-from anomalynet.models import complete
+from anomalynet.models.window_model import WindowModel, complete
 from anomalynet.runs.files import write_bytes
 
 CHUNK = 8192  # windows scored at a time: 32 steps × 8 channels are 8 MiB
@@ -27,7 +26,7 @@ TRUSTED = (
 """What a stored model may hold beside the types that skops itself trusts: the trees."""
 
 
-class Classical:
+class Classical(WindowModel):
     """A scikit-learn estimator on window statistics; a model is a subclass with an `estimator`, and
     what it changes of the rest. `config.model` is the model's own dataclass. One thread, and the
     run's seed as `random_state`: the same run gives the same model on any machine.
@@ -37,12 +36,9 @@ class Classical:
     Source: abstract ("traditional machine learning methods"); which ones is not in the paper.
     """
 
-    trains_on: ClassVar[Literal["labelled", "not_attack"]] = "labelled"
-    """Windows it learns from: those with a label, or those not labelled as attack."""
-    probability: ClassVar[bool] = True  # whether its score is a probability of attack
-    carries_state: ClassVar[bool] = False  # it scores window by window
-    config_type: ClassVar[type[ModelConfig]] = ModelConfig  # the dataclass of its own options
-    suffix: ClassVar[str] = ".skops"  # of the file that `save` writes
+    uses_trainer: ClassVar[bool] = False
+    graph_form: ClassVar[Literal["statistics"]] = "statistics"
+    suffix: ClassVar[str] = ".skops"
 
     def __init__(
         self,
@@ -70,26 +66,18 @@ class Classical:
     def score(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Scores (n,) of windows x (n, time, channel): the larger, the more an attack."""
         parts = (x[start : start + CHUNK] for start in range(0, len(x), CHUNK))
-        chunks = [self._scores(statistics(part)) for part in parts]
-        return np.concatenate(chunks) if chunks else np.empty(0)
+        with threadpool_limits(1):
+            chunks = [self.scores(statistics(part)) for part in parts]
+        return np.concatenate([np.empty(0), *chunks]).astype(np.float64)
 
     def score_array(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """As `score`: what networks and classical models share."""
+        """As `score`."""
         return self.score(x)
-
-    def _scores(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        with threadpool_limits(1):
-            return np.asarray(self.scores(features), dtype=np.float64)
 
     def scores(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.floating]:
         """Scores (n,) of window statistics (n, features): the probability of attack, where the
         model has one."""
         return np.asarray(self.fitted.predict_proba(features)[:, 1])
-
-    @property
-    def parameters(self) -> int:
-        """Numbers that were fitted: coefficients with intercept, or nodes over all trees."""
-        raise NotImplementedError
 
     def set_threshold(self, limit: float) -> None:
         """Takes the score from which a step is an attack."""
@@ -97,8 +85,8 @@ class Classical:
 
     @property
     def parameter_count(self) -> int:
-        """As `parameters`: what networks and classical models share."""
-        return self.parameters
+        """Numbers that were fitted: coefficients with intercept, or nodes over all trees."""
+        raise NotImplementedError
 
     def save(self, path: Path) -> None:
         """Stores the fitted model and its threshold, in one step: an interrupted save leaves what

@@ -6,7 +6,7 @@ from typing import cast
 
 from anomalynet.config import model as configs
 from anomalynet.layers.sequence import SequenceStage
-from anomalynet.models.base import SequenceClassifier, convolution
+from anomalynet.models.sequence_classifier import SequenceClassifier, convolution
 
 
 class CNN(SequenceClassifier):

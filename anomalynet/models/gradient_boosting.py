@@ -26,6 +26,6 @@ class GradientBoosting(Classical):
         return HistGradientBoostingClassifier(**settings)
 
     @property
-    def parameters(self) -> int:
+    def parameter_count(self) -> int:
         """Nodes over all trees."""
         return sum(len(tree.nodes) for trees in self.fitted._predictors for tree in trees)

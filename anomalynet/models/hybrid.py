@@ -16,7 +16,8 @@ from anomalynet.errors import ConfigError, Problem
 from anomalynet.layers.attention import Attention
 from anomalynet.layers.autoencoder import Autoencoder
 from anomalynet.layers.sequence import Head, Recurrent, SequenceStage
-from anomalynet.models.base import Detector, Output, convolution
+from anomalynet.models.base import Detector, Output
+from anomalynet.models.sequence_classifier import convolution
 
 
 class Hybrid(Detector):

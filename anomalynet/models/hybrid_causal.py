@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import Any, ClassVar, NamedTuple, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from anomalynet.config import model as configs
 from anomalynet.config.schema import Config
@@ -127,43 +128,80 @@ class HybridCausal(Detector):
         after = State(tail, hidden, cell, known[:, x.shape[1] :])
         return after, torch.softmax(logits, dim=-1)[..., 1]
 
-    def step(
-        self, x: Tensor, tail: Tensor, hidden: Tensor, cell: Tensor, states: Tensor, slot: Tensor
-    ) -> dict[str, Tensor]:
-        """One step with its state in the caller's hands, for export; the same numbers as `advance`.
+    def step_module(self) -> StepGraph:
+        """One step as a module: its arguments and outputs are those of `StepGraph.forward`."""
+        return StepGraph(self)
 
-        Attention does not ask for the order of states, so that a state overwrites the oldest one in
-        place.
+
+class StepGraph(nn.Module):
+    """One step of the network on one reading of a device, as an exported file computes it."""
+
+    def __init__(self, network: HybridCausal) -> None:
+        super().__init__()
+        self.network = network
+        attention, lstm = network.attention, network.recurrent.lstm
+        weight = network.convolution.convolution.weight.permute(0, 2, 1)
+        self.seen = nn.Parameter(weight.flatten(1))  # (channels, kernel · features), oldest first
+        on_input, on_state, bias, more = (weights.detach() for weights in lstm.parameters())
+        self.gates = nn.Parameter(_sigmoids_first(torch.cat([on_input, on_state], dim=1)))
+        self.gate_bias = nn.Parameter(_sigmoids_first(bias + more))
+        self.query_weight = nn.Parameter(
+            attention.key.weight.T @ attention.query.weight * attention.scale
+        )
+        query_bias = attention.query.bias @ attention.key.weight * attention.scale
+        self.query_bias = nn.Parameter(query_bias)
+
+    def forward(
+        self,
+        reading: Tensor,
+        tail: Tensor,
+        hidden: Tensor,
+        cell: Tensor,
+        states: Tensor,
+        slot: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """Score, error and attention, then the state after the step: tail, hidden (the newest LSTM
+        state), cell.
+
+        Attention does not depend on the order of states: a state replaces the oldest one in place.
 
         Args:
-            x: (batch, channel), in the units that the network reads.
+            reading: a calibrated reading (batch, channels) float32.
             tail, hidden, cell: as in `State`.
-            states: (batch, steps, hidden), the last states in any order.
-            slot: (batch, steps), 1 at the place of the oldest of them, whose turn is over, 0
-            elsewhere.
-
-        Returns:
-            score (batch,), error (batch, channel) of this step, attention (batch, steps) by place
-            in `states` with the new state in the slot, and tail_next, hidden_next, cell_next;
-            hidden_next is the new state.
+            states: the last states (batch, window, hidden) in any order.
+            slot: (batch, window), 1 at the oldest of them, which the new state replaces, else 0.
         """
-        x = self.normalise(x)
-        latent, reconstruction = self.autoencoder(x)
+        network = self.network
+        x = network.normalise(reading)
+        latent, reconstruction = network.autoencoder(x)
         error = (reconstruction - x).square()
-        _, hidden, cell = self.recurrent.carry(self.convolution(x.unsqueeze(1), tail), hidden, cell)
-        direction = self.attention.direction(hidden)
+        seen = torch.cat([tail, x.unsqueeze(1)], dim=1)
+        maps = F.relu(F.linear(seen.flatten(1), self.seen, network.convolution.convolution.bias))
+        hidden, cell = self._lstm(maps, hidden, cell)
+        direction = F.linear(hidden, self.query_weight, self.query_bias)
         earlier = (states @ direction.unsqueeze(-1)).squeeze(-1)
-        energies = earlier + slot * ((hidden * direction).sum(dim=-1, keepdim=True) - earlier)
-        weights = torch.softmax(energies, dim=-1)
+        present = (hidden * direction).sum(dim=-1, keepdim=True)
+        weights = torch.softmax(torch.where(slot > 0, present, earlier), dim=-1)
         own = (weights * slot).sum(dim=-1, keepdim=True)
         mixed = ((weights * (1 - slot)).unsqueeze(-2) @ states).squeeze(-2) + own * hidden
-        parts = [hidden, self.attention.value(mixed), latent, torch.log1p(error)]
-        features = torch.cat(parts, dim=-1)
-        return {
-            "score": torch.softmax(self.head(features), dim=-1)[:, 1],
-            "error": error,
-            "attention": weights,
-            "tail_next": torch.cat([tail, x.unsqueeze(1)], dim=1)[:, 1:],
-            "hidden_next": hidden,
-            "cell_next": cell,
-        }
+        context = network.attention.value(mixed)
+        features = torch.cat([hidden, context, latent, torch.log1p(error)], dim=-1)
+        score = torch.softmax(network.head(features), dim=-1)[:, 1]
+        return score, error, weights, seen[:, 1:], hidden, cell
+
+    def _lstm(self, x: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """Eq. 3–8 with a single matrix product for all gates."""
+        width = hidden.shape[1]
+        gates = F.linear(torch.cat([x, hidden], dim=1), self.gates, self.gate_bias)
+        opened = torch.sigmoid(gates[:, : 3 * width])
+        enter, forget = opened[:, :width], opened[:, width : 2 * width]
+        leave = opened[:, 2 * width :]
+        cell = forget * cell + enter * torch.tanh(gates[:, 3 * width :])
+        return leave * torch.tanh(cell), cell
+
+
+def _sigmoids_first(gates: Tensor) -> Tensor:
+    """Torch's gates (input, forget, candidate, output), reordered with the candidate last, so that
+    the three sigmoid gates are contiguous."""
+    enter, forget, candidate, leave = gates.chunk(4)
+    return torch.cat([enter, forget, leave, candidate])

@@ -34,6 +34,6 @@ class IsolationForest(Classical):
         return np.asarray(-self.fitted.score_samples(features))
 
     @property
-    def parameters(self) -> int:
+    def parameter_count(self) -> int:
         """Nodes over all trees."""
         return sum(tree.tree_.node_count for tree in self.fitted.estimators_)

@@ -27,7 +27,7 @@ class Logistic(Classical):
         return make_pipeline(StandardScaler(), regression)
 
     @property
-    def parameters(self) -> int:
+    def parameter_count(self) -> int:
         """Coefficients and intercept."""
         regression: Any = self.fitted[-1]
         return int(regression.coef_.size + regression.intercept_.size)

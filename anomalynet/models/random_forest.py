@@ -24,6 +24,6 @@ class RandomForest(Classical):
         return RandomForestClassifier(n_estimators=trees, n_jobs=1, random_state=seed)
 
     @property
-    def parameters(self) -> int:
+    def parameter_count(self) -> int:
         """Nodes over all trees."""
         return sum(tree.tree_.node_count for tree in self.fitted.estimators_)

@@ -1,5 +1,5 @@
-"""Commissioning calibration: each series is normalised by the mean and deviation of its own first
-readings; and what a missing value reads."""
+"""Calibrates each series by the mean and deviation of its own first readings (commissioning), and
+replaces missing values."""
 
 from __future__ import annotations
 
@@ -10,45 +10,45 @@ import numpy as np
 
 from anomalynet.preprocessing import LARGEST, Float32, Float64, Int64
 
-LONG_AGO = 1 << 30  # steps: no value was ever heard
+LONG_AGO = 1 << 30  # steps; the age if a sensor has never had a value
 
 
 class Held(NamedTuple):
-    """What is known of each series' last values."""
+    """The last values of each series."""
 
-    value: Float64  # (series, sensor), the last value heard, NaN where there was none
+    value: Float64  # (series, sensor), the last value, NaN if there was none
     age: Int64  # (series, sensor), steps since then
 
     @classmethod
     def new(cls, series: int, sensors: int) -> Held:
-        """Of series that have no earlier steps."""
+        """The last values of series without earlier steps."""
         shape = series, sensors
         return cls(np.full(shape, np.nan), np.full(shape, LONG_AGO))
 
 
 def hold(values: Float64, lengths: Int64, last: Held, longest: int) -> tuple[Float64, Held]:
-    """Replace missing values by the last value heard of the sensor in the series, for at most
-    `longest` steps; NaN remains elsewhere. A value held longer would reach across the purge gap of
-    a split.
+    """Replace missing values by the sensor's last value in the series, for at most `longest` steps;
+    other missing values remain NaN. A value that is held longer would cross the purge gap of a
+    split.
 
     Args:
         values: float64 (step, sensor) with NaN.
-        lengths: int64 (series,), how many steps each series has here, at least one.
-        last: of the steps before them.
+        lengths: int64 (series,), number of steps of each series here, at least one.
+        last: the last values before these steps.
     Returns: the values, and `last` for the next call.
     """
     missing = np.isnan(values)
-    value, age, heard = last.value, last.age + 1, values
+    value, age, latest = last.value, last.age + 1, values
     since: Int64 | int = 0  # steps since the value of this call that a step holds
     if len(values) > len(lengths):
         rows = np.arange(len(values))[:, None]
         begin = np.repeat(np.cumsum(lengths) - lengths, lengths)[:, None]
         source = np.maximum.accumulate(np.where(missing, -1, rows), axis=0)
-        heard = np.take_along_axis(values, np.maximum(source, 0), axis=0)
+        latest = np.take_along_axis(values, np.maximum(source, 0), axis=0)
         missing, since = source < begin, rows - source
         value = np.repeat(value, lengths, axis=0)
         age = np.repeat(age, lengths, axis=0) + rows - begin
-    held, age = np.where(missing, value, heard), np.where(missing, age, since)
+    held, age = np.where(missing, value, latest), np.where(missing, age, since)
     ends = np.cumsum(lengths) - 1
     after = Held(held[ends], age[ends])
     held[age > longest] = np.nan
@@ -62,12 +62,12 @@ def missing_share(values: Float64) -> Float32:
 
 
 def calibrate(values: Float64, mean: Float64, scale: Float64, bound: float) -> Float32:
-    """Values as networks read them, float32 and finite: less their mean, in units of the scale.
+    """The inputs of networks, float32 and finite: (values − mean) / scale.
 
     Args:
-        values: float64 (step, sensor) with NaN, which reads 0.
+        values: float64 (step, sensor) with NaN, which becomes 0.
         mean, scale: float64 (step, sensor), of each step's series; 0 and 1 without calibration.
-        bound: largest size of a calibrated value; infinite for none.
+        bound: largest magnitude of a calibrated value; may be infinite.
     """
     bound = min(bound, LARGEST)
     found = (values - mean) / scale
@@ -77,9 +77,9 @@ def calibrate(values: Float64, mean: Float64, scale: Float64, bound: float) -> F
 
 
 class Calibrated(NamedTuple):
-    """Series whose first readings are complete."""
+    """The calibration of series whose first readings are complete."""
 
-    which: Int64  # (n,), their positions among the series that were given
+    which: Int64  # (n,), indices of these series in the arguments of the call
     mean: Float64  # (n, sensor)
     scale: Float64  # (n, sensor)
 
@@ -88,25 +88,25 @@ class Commissioning:
     """Collects the first readings of each series until there are `count`; these calibrate it.
 
     With `divide`, the scale is their population deviation, at least 1e-6·max(1, |mean|), so that a
-    constant sensor stays finite; else it is 1. Only values that were heard count. A sensor never
-    heard in these readings was not commissioned: mean 0 and infinite scale make it read 0
-    throughout the series.
+    constant sensor stays finite; else it is 1. Missing values do not count. A sensor without any
+    value in these readings gets mean 0 and an infinite scale, so its input is 0 throughout the
+    series.
     """
 
     def __init__(self, count: int, *, divide: bool) -> None:
         self.count, self._divide = count, divide
-        # series → float64 (count, sensor), its first readings; zeros where there is none yet
+        # series → its first readings, float64 (count, sensor); zeros for those to come
         self.readings: dict[int, Float64] = {}
 
     def add(
         self, series: Int64, earlier: Int64, lengths: Int64, values: Float64
     ) -> Calibrated | None:
-        """Take the next readings of some series; None where that calibrates none.
+        """Add the next readings of some series; None if no series is complete now.
 
         Args:
-            series: int64 (series,), a number for each.
-            earlier: int64 (series,), how many readings each had before.
-            lengths: int64 (series,), how many it has here.
+            series: int64 (series,), numbers of the series.
+            earlier: int64 (series,), number of readings that each had before.
+            lengths: int64 (series,), number of readings that each has here.
             values: float64 (reading, sensor) with NaN.
         """
         starts = np.cumsum(lengths) - lengths
@@ -121,11 +121,11 @@ class Commissioning:
             return None
         readings = np.stack([self.readings.pop(number) for number in series[complete].tolist()])
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a sensor that was never heard
-            # About one of them: the sum of large readings would lose the digits of their changes.
-            one = np.nanmin(readings, axis=1)
-            mean = one + np.nanmean(readings - one[:, None], axis=1)
-            deviation = np.nanstd(readings - one[:, None], axis=1)
+            warnings.simplefilter("ignore", RuntimeWarning)  # a sensor without any value
+            # Relative to one reading: the sum of large readings would lose their last digits.
+            base = np.nanmin(readings, axis=1)
+            mean = base + np.nanmean(readings - base[:, None], axis=1)
+            deviation = np.nanstd(readings - base[:, None], axis=1)
         silent = np.isnan(mean)
         spread = np.maximum(deviation, 1e-6 * np.maximum(1.0, np.abs(mean)))
         scale = np.where(silent, np.inf, spread if self._divide else 1.0)

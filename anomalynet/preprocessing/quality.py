@@ -1,5 +1,5 @@
-"""Readings that cannot be, or that stand alone, become missing: the same for every source
-(§3.1.4)."""
+"""Makes readings missing that are outside the sensor's range or are outliers, in the same way for
+every source (§3.1.4)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ ROBUST = 1.4826
 
 BLOCK = 1 << 21  # numbers in memory at a time while looking for outliers
 
-OUTSIDE, OUTLYING = "values outside the sensor's range", "outliers"  # what is counted
+OUTSIDE, OUTLYING = "values outside the sensor's range", "outliers"  # keys of `Cleaner.counts`
 
 
 class Limits(Protocol):
-    """What a sensor can measure, ends included; None where that is unknown."""
+    """The smallest and largest values that a sensor can measure; None if unknown."""
 
     @property
     def minimum(self) -> float | None: ...
@@ -38,7 +38,7 @@ class Cleaner:
     def __init__(self, sensors: Sequence[Limits], rules: QualityConfig) -> None:
         low = np.array([-np.inf if one.minimum is None else one.minimum for one in sensors])
         high = np.array([np.inf if one.maximum is None else one.maximum for one in sensors])
-        # Readings of a float32 source are rounded, and so is one that equals a limit.
+        # Readings of a float32 source are rounded, so one that equals a limit may be beyond it.
         self._low = np.minimum(low, low.astype(np.float32))
         self._high = np.maximum(high, high.astype(np.float32))
         self.width = rules.hampel_window if rules.outliers == "hampel" else 0
@@ -50,15 +50,15 @@ class Cleaner:
             self.counts[OUTLYING] = 0
 
     def new(self, series: int) -> Float64:
-        """The `history` of series that have no earlier readings."""
+        """The `history` of series without earlier readings."""
         return np.full((series, self.width, len(self._low)), np.nan)
 
     def clean(self, values: Float64, lengths: Int64, history: Float64) -> Float64:
         """Clean the next readings of some series.
 
         Args:
-            values: float64 (reading, sensor) with NaN, changed in place: NaN stands for missing.
-            lengths: int64 (series,), how many readings each series has here, at least one.
+            values: float64 (reading, sensor), NaN if missing; changed in place.
+            lengths: int64 (series,), number of readings of each series here, at least one.
             history: float64 (series, width, sensor), the readings before them.
         Returns: `history` for the next call.
         """
@@ -74,8 +74,8 @@ class Cleaner:
         return history
 
     def _outlying(self, values: Float64, lengths: Int64, history: Float64) -> tuple[Bool, Float64]:
-        """Values far from the median of the readings before them in the series, dropped ones
-        included: a new level is soon believed."""
+        """Values far from the median of the previous readings of the series. Dropped readings count
+        for the median, so that a new level is soon accepted."""
         # Each series' rows follow its history, so that the readings before a row are a slice.
         rows, back = len(values), np.arange(self.width)
         starts = np.cumsum(lengths) - lengths + self.width * np.arange(len(lengths))
@@ -89,18 +89,18 @@ class Cleaner:
         for first in range(0, rows, block):
             some = slice(first, first + block)
             window = windows[before[some]]
-            centre, heard = _median(window)
+            centre, count = _median(window)
             spread, _ = _median(np.abs(window - centre[..., None]))
             with np.errstate(invalid="ignore"):
                 far = np.abs(values[some] - centre) > self._threshold * ROBUST * spread
-            # A sensor that stood still, or was hardly heard, says nothing of how far is far.
-            found[some] = far & (spread > 0) & (2 * heard >= self.width)
+            # Without spread, or with too few values, "far" is not defined.
+            found[some] = far & (spread > 0) & (2 * count >= self.width)
         return found, extended[(starts + lengths)[:, None] + back]
 
 
 def _median(window: Float64) -> tuple[Float64, Int64]:
-    """Median over the last axis without NaN, NaN where nothing is left; and how many numbers it is
-    of."""
+    """Median over the last axis without NaN, NaN if there are no numbers; and the count of
+    numbers."""
     ordered = np.sort(window, axis=-1)  # NaN last
     count = np.asarray((~np.isnan(window)).sum(axis=-1))
     low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, window.shape[-1] - 1)

@@ -19,7 +19,7 @@ PARTS_OF_DATA = ("validation", "test")
 """The parts of a split that have metrics."""
 
 Values = dict[str, list[float | None]]
-"""Quantity → its values, in the order of the pipeline; null where undefined."""
+"""Quantity → its values, in the order of the pipeline; null if undefined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +48,31 @@ DEFAULTS = Tolerances(
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """Results of an experiment after exactly 20 optimiser steps. `update`: number, from 1, of the
-    entry in `history` that added it."""
+    """Results of an experiment after exactly 20 optimiser steps."""
 
-    update: int
+    update: int  # number, from 1, of the entry in `history` that added it
     code: str
-    run: str
+    run: str  # id
     values: Values
 
 
 @dataclass(frozen=True, slots=True)
 class RunMetrics:
-    """One run of the statistical part; `metrics` by full name, null where undefined."""
+    """One run of the statistical part."""
 
     seed: int
     fold: int
     world: int | None
-    metrics: dict[str, float | None]
+    metrics: dict[str, float | None]  # by full name, null if undefined
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """The runs of one experiment in the statistical part; `run`: hash of all run ids, ten hex
-    digits."""
+    """The runs of one experiment in the statistical part."""
 
     update: int
     code: str
-    run: str
+    run: str  # hash of all run ids, ten hex digits
     runs: list[RunMetrics]
 
 
@@ -100,7 +98,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The whole file."""
+    """The content of the baseline file."""
 
     version: int
     tolerances: Tolerances

@@ -1,4 +1,4 @@
-"""Draws the history of a baseline: a panel per metric, a line per experiment."""
+"""Draws the history of a baseline: one panel per metric, one line per experiment."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def draw_history(history: Sequence[Entry], wanted: Sequence[str] | None = None) 
         for axes, metric in zip(panels, metrics, strict=True):
             for at, name in enumerate(names):
                 means = [entry.means.get(name, {}).get(metric) for entry in history]
-                known_at = [update for update, mean in enumerate(means) if mean is not None]
+                measured_at = [update for update, mean in enumerate(means) if mean is not None]
                 heights = [mean for mean in means if mean is not None]
                 axes.plot(
-                    known_at,
+                    measured_at,
                     heights,
                     label=name,
                     color=COLOURS[at % len(COLOURS)],
@@ -48,9 +48,10 @@ def draw_history(history: Sequence[Entry], wanted: Sequence[str] | None = None) 
                     linewidth=1,
                 )
             part, _, own = metric.partition("/")
-            known = METRICS.get(own)
-            axes.set_title(f"{known.title if known else own} ({part})", loc="left", fontsize=9.5)
-            axes.set_ylabel(known.unit if known else "")
+            declared = METRICS.get(own)
+            title = declared.title if declared else own
+            axes.set_title(f"{title} ({part})", loc="left", fontsize=9.5)
+            axes.set_ylabel(declared.unit if declared else "")
             axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
         ticks = [f"{short(entry.commit)}\n{entry.date}" for entry in history]
         axes.set_xticks(range(len(history)), ticks)

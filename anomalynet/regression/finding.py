@@ -66,7 +66,7 @@ def number(value: float | None) -> str:
 
 
 def interval(finding: Finding) -> str:
-    """`[low, high]`; empty without an interval."""
+    """The interval of a finding as `[low, high]`; empty without one."""
     if finding.low is None or finding.high is None:
         return ""
     return f"[{finding.low:+.3g}, {finding.high:+.3g}]"

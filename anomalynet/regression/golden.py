@@ -29,7 +29,7 @@ UNCOUNTED = ("auroc", "average_precision", "accuracy_at_half", "prevalence")
 
 def summarise(folder: RunFolder) -> Values:
     """The golden values of a finished run, read without torch: windows, losses, scores, threshold
-    and metrics, in the order in which they are computed; 9 digits each, None where a metric is
+    and metrics, in the order in which they are computed; 9 digits each, None if a metric is
     undefined. Errors of the normalisation show in losses and scores."""
     result = folder.read_result()
     values: Values = {"windows": [float(part.windows) for part in result.parts.values()]}
@@ -92,8 +92,8 @@ def compare(
         note += (
             f"; {len(excused)} not compared, because up to {CROSSINGS} scores crossed the threshold"
         )
-    whole = f"all {count} values"
-    return [Finding("golden", experiment, whole, SAME, tolerance=tolerance, note=note)]
+    what = f"all {count} values"
+    return [Finding("golden", experiment, what, SAME, tolerance=tolerance, note=note)]
 
 
 def _finding(
@@ -137,7 +137,8 @@ def _finding(
 
 
 def _crossed(before: Values, now: Values) -> set[str]:
-    """The metrics whose change up to `CROSSINGS` scores that crossed the threshold explain."""
+    """The metrics whose change is explained by up to `CROSSINGS` scores that crossed the
+    threshold."""
     excused: set[str] = set()
     for part in PARTS_OF_DATA:
         names = [f"{part}/{name}" for name in COUNTS]

@@ -13,10 +13,10 @@ ABSENT = "·"
 
 def sparkline(values: Sequence[float | None]) -> str:
     """One block per value, from ▁ (lowest) to █ (highest); all ▄ if equal, · for None."""
-    known = [value for value in values if value is not None]
-    if not known:
+    defined = [value for value in values if value is not None]
+    if not defined:
         return ABSENT * len(values)
-    low, span = min(known), max(known) - min(known)
+    low, span = min(defined), max(defined) - min(defined)
 
     def block(value: float | None) -> str:
         if value is None:
@@ -47,8 +47,8 @@ def rows(history: Sequence[Entry], wanted: Sequence[str] | None = None) -> list[
     table: list[dict[str, object]] = []
     for name, metric in series(history, wanted):
         values = values_of(history, name, metric)
-        known = [value for value in values if value is not None]
-        ends = (known[0], known[-1], min(known), max(known)) if known else (None,) * 4
+        defined = [value for value in values if value is not None]
+        ends = (defined[0], defined[-1], min(defined), max(defined)) if defined else (None,) * 4
         shown = (None if end is None else f"{end:.4f}" for end in ends)
         facts = {"updates": len(values), "history": sparkline(values)}
         facts |= zip(("first", "last", "lowest", "highest"), shown, strict=True)

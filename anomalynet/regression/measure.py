@@ -1,4 +1,4 @@
-"""Trains what the gate compares, and reads what the workers trained from its files."""
+"""Trains the runs that the check compares, and reads their results from files."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ def train(
     runs: Path | None = None,
     progress: bool = False,
 ) -> Measured:
-    """Train every run of the parts on the CPU, in the empty folder `runs` or one that is deleted,
-    and read what the comparison needs. `metrics`: those that are kept of the statistical part.
-    Raises RunError: every run failed; StoppedError: interrupted."""
+    """Train every run of the parts on the CPU, in the empty folder `runs` or in one that is deleted
+    afterwards, and read what the comparison needs. `metrics`: metrics to keep of the statistical
+    part. Raises RunError: every run failed; StoppedError: interrupted."""
     with tempfile.TemporaryDirectory(prefix="anomalynet-check-") as temporary:
         folder = runs or Path(temporary)
         jobs: dict[Part, list[Job]] = {one.part: one.jobs(folder, overrides) for one in parts}
-        every, places = [job for own in jobs.values() for job in own], cpu_slots(slots)
+        every, chosen_slots = [job for own in jobs.values() for job in own], cpu_slots(slots)
         if progress:
-            say(f"{len(every)} runs afresh, {min(len(places), len(every))} at a time")
+            say(f"training {len(every)} runs, {min(len(chosen_slots), len(every))} at a time")
         try:
-            carry_out(every, places, group="check", progress=progress)
+            carry_out(every, chosen_slots, group="check", progress=progress)
         except KeyboardInterrupt:
             what = "interrupted: nothing was compared and nothing written"
-            raise StoppedError(what, "the same command starts afresh") from None
-        found = measured(jobs, metrics)
+            raise StoppedError(what, "repeat the command to start anew") from None
+        found = read_results(jobs, metrics)
         if found is None:
             reasons = [failure.sentence() for failure in failures(jobs)]
             raise RunError("\n".join(["every run failed", *reasons]))
         return found
 
 
-def measured(jobs: Mapping[Part, Sequence[Job]], metrics: Iterable[str]) -> Measured | None:
+def read_results(jobs: Mapping[Part, Sequence[Job]], metrics: Iterable[str]) -> Measured | None:
     """The results of the jobs of each part, all of which have ended; None if no job succeeded.
     `metrics`: metrics to keep of runs of the statistical part."""
     done = {part: [job for job in own if job.state == "done"] for part, own in jobs.items()}
@@ -82,8 +82,8 @@ def measured(jobs: Mapping[Part, Sequence[Job]], metrics: Iterable[str]) -> Meas
 
 
 def key_of(environment: Mapping[str, Any]) -> str:
-    """`torch 2.13, scikit-learn 1.9, AVX512`: minor versions of the libraries and the CPU
-    capability that torch used, from a run's `environment.json`."""
+    """The environment as `torch 2.13, scikit-learn 1.9, AVX512`: minor versions of the libraries
+    and the CPU capability that torch used, from a run's `environment.json`."""
     versions = {name: str(environment["packages"][name]) for name in ("torch", "scikit-learn")}
     minor = (f"{name} {'.'.join(own.split('.')[:2])}" for name, own in versions.items())
     return ", ".join([*minor, str(environment["cpu"])])
@@ -94,7 +94,7 @@ def failures(jobs: Mapping[Part, Sequence[Job]]) -> list[Finding]:
     found = []
     for part, own in jobs.items():
         for job in (job for job in own if job.state == "failed"):
-            what, note = f"run of {job.run.place}", next(iter(job.reason.splitlines()), "")
+            what, note = f"run of {job.run.repetition}", next(iter(job.reason.splitlines()), "")
             found.append(Finding(part, job.run.loaded.name, what, FAILED, note=note))
     return found
 

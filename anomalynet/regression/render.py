@@ -1,5 +1,5 @@
-"""The result of a check as a terminal table, as Markdown for pull requests, as GitHub annotations
-and as JSON."""
+"""Writes the result of a check as a terminal table, as Markdown for pull requests, as GitHub
+annotations and as JSON."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class Answer:
         fine = [f"{n} {word}" for key, word in FINE.items() if (n := count[key])]
         nothing = "nothing could be compared" if self.exit_code else "no regression"
         summary = "; ".join([", ".join(bad) or nothing, *fine])
-        of = f"{len(self.findings)} comparisons with {self.baseline}, {self.environment}"
-        return f"{summary} ({of})"
+        scope = f"{len(self.findings)} comparisons with {self.baseline}, {self.environment}"
+        return f"{summary} ({scope})"
 
 
 def shown(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings; of a golden with many differences the first and a count."""
+    """The findings; for a golden with many differences only the first ones and a count."""
     kept: list[Finding] = []
     groups = dict.fromkeys((one.part, one.experiment) for one in findings)
     for part, name in sorted(groups, key=lambda group: PARTS.index(group[0])):
@@ -94,8 +94,8 @@ def rows(answer: Answer) -> list[dict[str, object]]:
 
 
 RULES = """\
-Goldens: 20 optimiser steps of each network, classical models whole; losses, metrics and 64 scores \
-per part are compared.
+Goldens: networks are trained for 20 optimiser steps, classical models completely; losses, metrics \
+and 64 scores per part of the split are compared.
 Statistical: means over the runs of the smoke sweep; a regression is a mean loss beyond the \
 tolerance whose 95 % bootstrap
 interval over worlds excludes zero and whose sign-flip p is below 0.05.

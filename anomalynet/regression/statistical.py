@@ -51,7 +51,7 @@ def compare(
     tolerance: float,
 ) -> Finding:
     """Compare a metric over runs. It is a regression if the mean loss exceeds the tolerance, the
-    interval excludes zero and p is below 5 %; an improvement likewise.
+    interval excludes zero and p is below 5 %; an improvement is defined in the same way.
 
     With fewer clusters than a paired test needs for p < 5 % (six), the verdict is
     INSUFFICIENT_DATA, or MISSING if the baseline has enough. It is also MISSING if the metric is
@@ -74,8 +74,8 @@ def compare(
     notes = []
     if missing != had_missing:
         notes.append(f"undefined in {missing} of {len(shared)} runs, before in {had_missing}")
-    if lost := len(then) - len(shared):
-        notes.append(f"{lost} runs of the baseline are missing")
+    if absent := len(then) - len(shared):
+        notes.append(f"{absent} runs of the baseline are missing")
     clusters = _clusters({key: b - a for key, (a, b) in pairs.items()})
     low = high = None
     if smallest_p(len(clusters)) < LEVEL:
@@ -130,6 +130,6 @@ def means(runs: Sequence[RunMetrics]) -> dict[str, float | None]:
     found = {}
     for metric in dict.fromkeys(name for run in runs for name in run.metrics):
         values = {(run.seed, run.fold, run.world): run.metrics.get(metric) for run in runs}
-        known = {key: value for key, value in values.items() if value is not None}
-        found[metric] = _mean(_clusters(known))
+        defined = {key: value for key, value in values.items() if value is not None}
+        found[metric] = _mean(_clusters(defined))
     return found

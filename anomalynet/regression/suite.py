@@ -1,4 +1,4 @@
-"""The experiments that the check trains: two sweeps, in a folder of their own."""
+"""The experiments that the check trains, from two sweeps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PRESET = "quick"
 
 @dataclass(frozen=True, slots=True)
 class RegressionSuite:
-    """One part of the check: its sweep, and the selected experiments of it."""
+    """One part of the check: its sweep, and the selected experiments."""
 
     part: Part
     sweep: Sweep
@@ -67,8 +67,8 @@ def read_suites(sweeps: dict[Part, str], wanted: Sequence[str] | None) -> list[R
 def prepare(
     against: Path, sweeps: dict[Part, str], wanted: Sequence[str] | None, *, update: bool
 ) -> tuple[Baseline | None, list[RegressionSuite]]:
-    """The baseline (None: an update makes the first) and what is to be trained of the sweeps, or of
-    the `wanted` experiments. Raises NothingToCompareError, UsageError: it cannot be compared."""
+    """The baseline (None if an update creates it), and the parts of the check with all experiments
+    or only the `wanted` ones. Raises NothingToCompareError, UsageError: it cannot be compared."""
     baseline = read_baseline(against) if not update or against.exists() else None
     parts = read_suites(sweeps, wanted)
     if baseline is None or update:
@@ -98,13 +98,13 @@ def check_coverage(
         problems += [
             f"{name}: in sweep {sweep}, missing in the baseline ({one.part})" for name in new
         ]
-        same = f"the same command with --only {one.part}"
+        same = f"repeat the command with --only {one.part}"
         if missing:
             command = f'{same} --update "reason", without --experiments,'
-            steps.append(f"{', '.join(missing)}: {command} removes it from the baseline")
+            steps.append(f"{', '.join(missing)}: {command} to remove it from the baseline")
         if new:
             command = f'{same} --experiments {",".join(new)} --update "reason"'
-            steps.append(f"{', '.join(new)}: {command} adds it to the baseline")
+            steps.append(f"{', '.join(new)}: {command} to add it to the baseline")
     _check_known(wanted, known)
     if problems:
         hint = "if this is intended, for\n    " + "\n    ".join(steps)
@@ -112,7 +112,7 @@ def check_coverage(
 
 
 def _check_known(wanted: Sequence[str] | None, known: set[str]) -> None:
-    """Raises UsageError: an experiment is in no sweep of the check."""
+    """Raise UsageError if an experiment is in no sweep of the check."""
     for name in wanted or ():
         if name not in known:
             has = f"known are {', '.join(sorted(known))}"

@@ -31,33 +31,33 @@ def update_baseline(
     old: Baseline | None,
     measured: Measured,
     reason: str,
-    whole: Iterable[RegressionSuite],
+    complete: Iterable[RegressionSuite],
 ) -> int:
-    """Write a baseline with one more update, and return that update's number. `whole`: parts of
-    which experiments that are gone are taken out. Raises RunError: a run failed."""
+    """Write a baseline with one more update, and return that update's number. `complete`: parts
+    whose other experiments are removed from the baseline. Raises RunError: a run failed."""
     if measured.failed:
         reasons = "\n".join(failure.sentence() for failure in measured.failed)
-        raise RunError(reasons, f"{path} is as it was")
-    kept = {one.part: one.names for one in whole}
-    new = updated(old, measured, reason, f"{datetime.now(UTC):%Y-%m-%d}", kept)
+        raise RunError(reasons, f"{path} was not changed")
+    kept = {one.part: one.names for one in complete}
+    new = add_update(old, measured, reason, f"{datetime.now(UTC):%Y-%m-%d}", kept)
     write_baseline(path, new)
     return len(new.history)
 
 
-def updated(
+def add_update(
     baseline: Baseline | None,
     measured: Measured,
     reason: str,
     date: str,
-    whole: Mapping[Part, Iterable[str]],
+    complete: Mapping[Part, Iterable[str]],
 ) -> Baseline:
     """A baseline with one more update. New results replace those of the same experiment and
     environment.
 
     Args:
         baseline: None for the first update.
-        whole: part → all experiments that it has now; others are removed from the baseline. Parts
-            that are not given are not changed.
+        complete: part → all experiments that it has now; others are removed from the baseline.
+            Parts that are missing here are not changed.
     """
     old = baseline or Baseline(VERSION, DEFAULTS, {}, [])
     update = len(old.history) + 1
@@ -75,7 +75,8 @@ def updated(
     now = Environment(golden=before.golden | goldens, statistical=before.statistical | repeated)
     environments = {
         key: Environment(
-            _kept(one.golden, whole.get("golden")), _kept(one.statistical, whole.get("statistical"))
+            _kept(one.golden, complete.get("golden")),
+            _kept(one.statistical, complete.get("statistical")),
         )
         for key, one in sorted({**old.environments, here: now}.items())
     }
@@ -90,8 +91,8 @@ def updated(
     return Baseline(VERSION, old.tolerances, environments, [*old.history, entry])
 
 
-def _kept(records: Mapping[str, R], whole: Iterable[str] | None) -> dict[str, R]:
-    """The records of experiments in `whole`, sorted by name; all if `whole` is None."""
-    if whole is None:
+def _kept(records: Mapping[str, R], names: Iterable[str] | None) -> dict[str, R]:
+    """The records of the experiments `names`, sorted by name; all if `names` is None."""
+    if names is None:
         return dict(records)
-    return {name: records[name] for name in sorted(records.keys() & set(whole))}
+    return {name: records[name] for name in sorted(records.keys() & set(names))}

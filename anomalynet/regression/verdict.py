@@ -1,4 +1,4 @@
-"""Compares trained runs with the matching records of the baseline; exit code of a check."""
+"""Compares trained runs with the matching records of the baseline, and chooses the exit code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ R = TypeVar("R", Golden, Repeated)
 class Measured:
     """Results of the runs that were just trained, by experiment."""
 
-    environment: str  # of `key_of`
+    environment: str  # as `measure.key_of` writes it
     code: str  # hash of the code that affects results
     commit: str | None  # None outside a checkout; ends in `+` with uncommitted changes
     golden: Mapping[str, tuple[str, Values]]  # id of its run, values
@@ -36,38 +36,39 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Match(Generic[R]):
-    """A record of the baseline, its environment, and whether that is the requested one."""
+    """The record of the baseline that is compared with."""
 
     record: R
-    key: str
-    exact: bool
+    key: str  # its environment
+    exact: bool  # whether that is the requested environment
 
 
 def match(records: Mapping[str, R], key: str) -> Match[R] | None:
     """The record to compare with. `records`: of one experiment, by environment.
 
     Only records with the code, configuration and data of the latest update are candidates: older
-    ones are not about the present code. Among them the same environment is preferred; then the same
-    torch, scikit-learn, CPU capability, and the latest update. None without records."""
+    ones do not describe the current code. Among them the same environment is preferred; then the
+    same torch, scikit-learn, CPU capability, and the latest update. None without records."""
     if not records:
         return None
     last = max(records.values(), key=lambda record: record.update)
     like = (last.code, last.run)
-    fit = {name: one for name, one in records.items() if (one.code, one.run) == like}
+    candidates = {name: one for name, one in records.items() if (one.code, one.run) == like}
 
     def nearness(name: str) -> tuple[list[bool], int, str]:
-        return [own in name.split(", ") for own in key.split(", ")], fit[name].update, name
+        shared = [part in name.split(", ") for part in key.split(", ")]
+        return shared, candidates[name].update, name
 
-    chosen = max(fit, key=nearness)
-    return Match(fit[chosen], chosen, chosen == key)
+    chosen = max(candidates, key=nearness)
+    return Match(candidates[chosen], chosen, chosen == key)
 
 
 def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
     """All comparisons with the baseline: goldens first, experiments in the order of their sweep."""
     found, limits = list(measured.failed), baseline.tolerances
-    known, here = baseline.environments.items(), measured.environment
+    stored, here = baseline.environments.items(), measured.environment
     for name, (run, values) in measured.golden.items():
-        goldens = {key: own.golden[name] for key, own in known if name in own.golden}
+        goldens = {key: own.golden[name] for key, own in stored if name in own.golden}
         one = match(goldens, here)
         if one is None:
             found.append(Finding("golden", name, "all values", NEW))
@@ -75,7 +76,7 @@ def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
             elsewhere = "" if one.exact else one.key
             found += golden.compare(name, one.record, values, limits, run, elsewhere)
     for name, (run, runs) in measured.statistical.items():
-        repeated = {key: own.statistical[name] for key, own in known if name in own.statistical}
+        repeated = {key: own.statistical[name] for key, own in stored if name in own.statistical}
         other = match(repeated, here)
         for metric, tolerance in limits.metrics.items():
             if other is None:

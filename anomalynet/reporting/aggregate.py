@@ -1,10 +1,11 @@
-"""From the scores of an arm's runs to mean ± spread, the one estimand of every table: decisions are
-pooled over the folds of a repetition, each labelled step once with the threshold of its own fold,
-and repetitions are averaged.
+"""Computes mean ± spread from the scores of an arm's runs, in the same way for every table:
+decisions are pooled over the folds of a repetition, each labelled step once with the threshold of
+its own fold, and repetitions are averaged.
 
 AUROC and average precision are the mean over the folds (`…_fold_mean`): the networks of two folds
-share no scale of scores, so a ranking over both says nothing. That of the pooled scores has a name
-of its own (`…_pooled`), because the leakage audit ranks its probes so."""
+do not share a scale of scores, so a ranking over both has no meaning. The ranking of the pooled
+scores has another name (`…_pooled`); it is computed because the leakage audit ranks its probes
+so."""
 
 from __future__ import annotations
 
@@ -23,36 +24,35 @@ from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.scores import read_test_steps
 
 RUN_METRICS = ("event_recall", "detection_delay", "false_alarms_per_device_day")
-"""Metrics of whole incidents, taken from `result.json` and averaged over folds."""
+"""Metrics of incidents, taken from `result.json` and averaged over folds."""
 
 ESTIMAND = (
     "Decisions pooled over the folds of a repetition, each at its own fold's threshold (AUROC and "
-    "average precision: mean over the folds, whose scores share no scale); mean ± standard "
+    "average precision: mean over the folds, whose scores have no common scale); mean ± standard "
     "deviation over repetitions."
 )
 
 RULE = """\
-A *repetition* is one seed with one assignment of groups to folds, in one world where the data is \
-simulated. Its folds are pooled step by step, each with the threshold that its own validation part \
-chose, and the metrics are computed once from the pool; *mean ± spread* is the mean and the sample \
-standard deviation over repetitions, *n* their number. A repetition that lacks a fold is left out \
-of the mean as long as another is complete; an arm without any complete repetition is shown from \
-the folds it has. Both are marked † and say what is missing. AUROC and average precision are the \
-*fold mean*, the mean of the per-fold values, because scores of two networks have no common scale; \
-*scores pooled*, where shown, ranks them together all the same, as the leakage audit does. Event \
-recall, detection delay and false alarms a day are averages over the runs. A metric that is \
-undefined in a fold or repetition (one class, nothing detected) is left out of that average, and n \
-says so."""
+A *repetition* is one seed with one assignment of groups to folds, and in simulated data one \
+world. Its folds are pooled step by step, each with the threshold that was chosen on its own \
+validation part, and the metrics are computed once from the pool; *mean ± spread* is the mean and \
+the sample standard deviation over repetitions, *n* their number. A repetition with a missing fold \
+is left out of the mean if another is complete; an arm without any complete repetition is shown \
+with the folds it has. Both are marked †, with what is missing. AUROC and average precision are \
+the *fold mean*, the mean of the per-fold values, because scores of two networks have no common \
+scale; *scores pooled*, if shown, nevertheless ranks them together, as the leakage audit does. \
+Event recall, detection delay and false alarms per day are averages over the runs. A metric that \
+is undefined in a fold or repetition (one class, nothing detected) is left out of that average, \
+and n is smaller."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Mean and sample standard deviation of the values that are defined, and how many they are; NaN
-    where they do not suffice."""
+    """Statistics of the defined values of a metric."""
 
-    mean: float
-    spread: float
-    n: int
+    mean: float  # NaN without values
+    spread: float  # sample standard deviation; NaN with fewer than two values
+    n: int  # number of values
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,9 @@ class Scored:
 
 
 def read_test_scores(record: RunRecord) -> Scored:
-    """Read what a run says of its test part; missed and unlabelled steps are not in it.
+    """Read the test part of a run without missed and unlabelled steps.
 
-    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column.
+    Raises: RunError: `scores.parquet` is missing, damaged, or lacks a column.
     """
     steps = read_test_steps(record).drop_nulls(["label", "score"])
     return Scored(*(steps[name].to_numpy() for name in ("label", "score", "threshold")))
@@ -105,13 +105,14 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def repetition_metrics(repetition: Repetition) -> dict[str, float]:
-    """Every metric of one repetition: pooled, by fold, of incidents, and the paper's recipe."""
+    """Every metric of one repetition: of pooled decisions, of the ranking in each fold and pooled,
+    of incidents, and by the paper's recipe."""
     folds = [read_test_scores(record) for record in repetition.records]
     results = [record.result for record in repetition.records]
     pool, probability = pooled_scores(repetition, folds), all(one.probability for one in results)
     pooled = point_metrics(pool.labels, pool.scores, pool.thresholds, probability)
     ranked = [ranking_metrics(fold.labels, fold.scores) for fold in folds]
-    of_runs = {
+    run_means = {
         name: _mean(NAN if value is None else value for value in values)
         for name in RUN_METRICS
         if (values := [result.metrics.get(f"test/{name}") for result in results])
@@ -121,7 +122,7 @@ def repetition_metrics(repetition: Repetition) -> dict[str, float]:
         **{name: value for name, value in pooled.items() if name not in RANKING},
         **{f"{name}_pooled": pooled[name] for name in RANKING},
         **{primary(name): _mean(fold[name] for fold in ranked) for name in RANKING},
-        **of_runs,
+        **run_means,
         **{name: value / 100 for name, value in recipe.items()},
         "missed": float(sum(result.parts["test"].missed for result in results)),
         "missed_attack": float(sum(result.parts["test"].missed_attack for result in results)),
@@ -129,7 +130,7 @@ def repetition_metrics(repetition: Repetition) -> dict[str, float]:
 
 
 def aggregate(arms: Sequence[Arm]) -> tuple[ArmMetrics, ...]:
-    """Compute the metrics of every arm, one repetition's scores in memory at a time.
+    """Compute the metrics of every arm; only the scores of one repetition are in memory at a time.
 
     Raises: RunError: a run's scores cannot be read.
     """
@@ -146,11 +147,14 @@ def in_world(metrics: ArmMetrics, world: int, metric: str) -> Summary:
 
 
 def difference(one: ArmMetrics, other: ArmMetrics, metric: str) -> Summary:
-    """`one` minus `other` over the repetitions in which both have the same folds; n = 0 where they
-    share none."""
-    mine, its = ({own.key: own.folds for own in arm.counted} for arm in (one.arm, other.arm))
+    """`one` minus `other` over the repetitions in which both have the same folds; n = 0 if there
+    are none."""
+    folds, other_folds = (
+        {repetition.key: repetition.folds for repetition in arm.counted}
+        for arm in (one.arm, other.arm)
+    )
     return summarise(
         one.values[key].get(metric, NAN) - other.values[key].get(metric, NAN)
         for key in sorted(one.values.keys() & other.values.keys(), key=str)
-        if mine[key] == its[key]
+        if folds[key] == other_folds[key]
     )

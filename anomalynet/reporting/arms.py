@@ -1,5 +1,5 @@
-"""Runs of one data set, sorted into arms: one experiment, one configuration, any number of
-repetitions and folds."""
+"""Sorts the runs of one data set into arms. An arm is one experiment with one configuration, and
+any number of repetitions and folds."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from anomalynet.errors import UsageError
 from anomalynet.reporting.paper import published
 from anomalynet.runs.collect import RunRecord
 
-# (experiment, seed, fold, world); the world is None where the data has one only
+# (experiment, seed, fold, world); the world is None for data that is not simulated
 ExpectedRun = tuple[str, int, int, int | None]
 
 RepetitionKey = tuple[int, int, int | None]  # (seed, assignment, world)
 
-# What a sweep wants to have run, so that a report can say what is not there yet
+# The runs that a sweep wants, so that a report can list missing ones
 ExpectedRuns = Collection[ExpectedRun]
 
-Variant = tuple[tuple[str, str], ...]  # sorted (key, value) pairs that tell one arm from another
+Variant = tuple[tuple[str, str], ...]  # sorted (key, value) pairs that distinguish arms
 
 # Keys that differ between the runs of one arm
 REPEATED = ("seed", "data.split.fold", "data.split.assignment", "data.world", *NON_SEMANTIC)
@@ -30,17 +30,18 @@ REPEATED = ("seed", "data.split.fold", "data.split.assignment", "data.world", *N
 
 @dataclass(frozen=True, slots=True)
 class Repetition:
-    """The folds of one (seed, assignment, world); no step is tested by two of them."""
+    """The folds of one (seed, assignment, world); each step is in the test part of one fold
+    only."""
 
     seed: int
     assignment: int
-    world: int | None  # seed of the simulated world; None for data of which there is one
+    world: int | None  # seed of the simulated world; None for other data
     records: tuple[RunRecord, ...]
     missing: tuple[int, ...]  # folds that have not been run
 
     @property
     def key(self) -> RepetitionKey:
-        """What it is known by within its arm."""
+        """Its key within the arm."""
         return self.seed, self.assignment, self.world
 
     @property
@@ -50,26 +51,26 @@ class Repetition:
 
     @property
     def label(self) -> str:
-        """The seed, with the assignment of groups to folds where it is not the seed's."""
+        """The seed, with the number of the assignment of groups to folds if that differs."""
         same = self.seed == self.assignment
         return f"{self.seed}" + ("" if same else f" (assignment {self.assignment})")
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """What one row of a table is made from."""
+    """The runs behind one row of a table."""
 
-    name: str  # unique in a report: the experiment, and what tells it from others of the same name
+    name: str  # unique in a report: the experiment and the difference
     experiment: str
-    difference: str
+    difference: str  # settings that differ from other arms of the same experiment
     repetitions: tuple[Repetition, ...]
     # Ids of runs left out because another run has their seed, assignment and fold
     duplicates: tuple[str, ...] = field(default=())
-    heading: str = ""  # how tables and figures name it where that is not by its experiment
+    heading: str = ""  # its name in tables and figures, if not made from the experiment
 
     @property
     def title(self) -> str:
-        """How tables and figures name it."""
+        """Its name in tables and figures."""
         if self.heading:
             return self.heading
         title = published.TITLES.get(
@@ -89,34 +90,34 @@ class Arm:
 
     @property
     def counted(self) -> tuple[Repetition, ...]:
-        """The repetitions that are averaged: the complete ones, or where there is none whatever has
-        been run."""
+        """The repetitions that are averaged: the complete ones, or if there are none, all that have
+        runs."""
         run = tuple(repetition for repetition in self.repetitions if repetition.records)
         return tuple(repetition for repetition in run if not repetition.missing) or run
 
     @property
     def worlds(self) -> tuple[int, ...]:
-        """The simulated worlds of its runs, ascending; none for data of which there is one."""
+        """The simulated worlds of its runs, ascending; empty for other data."""
         worlds = {one.world for one in self.repetitions if one.records}
         return tuple(sorted(world for world in worlds if world is not None))
 
     @property
     def status(self) -> str:
-        """`complete`, or how many runs are there and what is missing."""
+        """`complete`, or the number of finished runs and what is missing."""
         if self.complete:
             return "complete"
-        whole, gaps = len(self.records), []
+        total, gaps = len(self.records), []
         for one in (one for one in self.repetitions if one.missing):
-            whole += len(one.missing)
+            total += len(one.missing)
             world = "" if one.world is None else f", world {one.world},"
             folds = f"fold{'s' if len(one.missing) > 1 else ''} {', '.join(map(str, one.missing))}"
             gaps.append(f"seed {one.label}{world} lacks {folds}")
-        return f"incomplete: {len(self.records)} of {whole} runs ({'; '.join(gaps)})"
+        return f"incomplete: {len(self.records)} of {total} runs ({'; '.join(gaps)})"
 
     @property
     def kind(self) -> str:
-        """`paper`: a row of the paper's tables; `deep`: another network that classifies; `other`:
-        classical or without labels."""
+        """`paper`: a row of the paper's tables; `deep`: another network that classifies; `other`: a
+        classical or unsupervised model."""
         as_published = (_as_published(record.config) for record in self.records)
         if self.experiment in published.TITLES and all(as_published):
             return "paper"
@@ -135,25 +136,26 @@ def _as_published(config: Mapping[str, object]) -> bool:
 
 
 def settings(config: Mapping[str, object]) -> dict[str, str]:
-    """Dotted key → value as text, of a run's configuration."""
+    """A run's configuration as dotted key → value as text."""
     pairs = flatten_tree(config).items()
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in pairs}
 
 
 def _variant(record: RunRecord) -> Variant:
-    """What the runs of an arm share; models without epochs do not read the training section."""
+    """The settings that all runs of an arm share; models without epochs do not read the training
+    section."""
     unread = ("training",) if record.result.epochs is None else ()
-    own = tuple(f"{key}." for key in (*REPEATED, *unread))
-    shared = settings(record.config).items()
-    return tuple(sorted(pair for pair in shared if not f"{pair[0]}.".startswith(own)))
+    ignored = tuple(f"{key}." for key in (*REPEATED, *unread))
+    every = settings(record.config).items()
+    return tuple(sorted(pair for pair in every if not f"{pair[0]}.".startswith(ignored)))
 
 
-def _of_same_data(variants: Mapping[Variant, list[RunRecord]]) -> dict[Variant, list[RunRecord]]:
-    """Split variants whose data has changed: each world has its own content, but one world has one
-    content only.
+def _split_by_data(variants: Mapping[Variant, list[RunRecord]]) -> dict[Variant, list[RunRecord]]:
+    """Split variants whose data has changed: worlds have different contents, but each world must
+    have only one.
 
-    Which content of one world belongs with which of another cannot be told, so that there every
-    content is a variant."""
+    If a world has several contents, it is unknown which of them belongs with which content of
+    another world, so every content becomes a variant."""
     found: dict[Variant, list[RunRecord]] = {}
     for variant, records in variants.items():
         contents = defaultdict(list)
@@ -163,9 +165,9 @@ def _of_same_data(variants: Mapping[Variant, list[RunRecord]]) -> dict[Variant, 
             found[variant] = records
             continue
         for (world, content), own in sorted(contents.items(), key=lambda item: str(item[0])):
-            named = {"data fingerprint": content}
-            named |= {} if world is None else {"data.world": str(world)}
-            found[tuple(sorted({**dict(variant), **named}.items()))] = own
+            pairs = {**dict(variant), "data fingerprint": content}
+            pairs |= {} if world is None else {"data.world": str(world)}
+            found[tuple(sorted(pairs.items()))] = own
     return found
 
 
@@ -178,8 +180,8 @@ def _difference(variant: Mapping[str, str], others: Sequence[Mapping[str, str]])
 def repetitions_of(
     experiment: str, records: Sequence[RunRecord], expected: ExpectedRuns
 ) -> tuple[tuple[Repetition, ...], tuple[str, ...]]:
-    """Group an arm's runs by repetition, with what is missing; also the ids of runs that stand in
-    another's place."""
+    """Group an arm's runs by repetition, with the missing folds; also the ids of duplicate runs,
+    which have the seed, assignment, fold and world of another run."""
     wanted: dict[tuple[int, int | None], set[int]] = defaultdict(set)
     for name, seed, fold, world in expected:
         if name == experiment:
@@ -187,8 +189,7 @@ def repetitions_of(
     found: dict[RepetitionKey, dict[int, RunRecord]] = defaultdict(dict)
     duplicates = []
     codes = Counter(record.code for record in records)
-    first = sorted(records, key=lambda one: (-codes[one.code], one.code, one.result.id))
-    for record in first:
+    for record in sorted(records, key=lambda one: (-codes[one.code], one.code, one.result.id)):
         folds = found[record.result.seed, record.result.assignment, record.result.world]
         if record.result.fold in folds:
             duplicates.append(record.result.id)
@@ -212,19 +213,19 @@ def _in_order(key: RepetitionKey) -> tuple[int, int, int]:
 
 
 def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> tuple[Arm, ...]:
-    """Sort the runs of one data set into arms: the paper's four first, in its order and run or not,
-    then by name.
+    """Sort the runs of one data set into arms: first the paper's four in its order, even without
+    runs, then by name.
 
-    Two configurations of one experiment are two arms, named by what differs, so that runs of other
-    epochs, another split or data that has changed are never averaged; worlds of one scenario are
-    repetitions of one arm. Of two runs of one place the one made by the commoner code counts, then
-    the lower id, so the order of `records` does not matter.
+    Two configurations of one experiment are two arms, named by their difference, so that runs with
+    other epochs, another split or changed data are never averaged; worlds of one scenario are
+    repetitions of one arm. Of duplicate runs the one made by the most common code counts, then the
+    one with the lowest id, so the order of `records` does not matter.
 
     Raises: UsageError: the runs are of several data sets.
     """
     data = sorted({record.result.data for record in records})
     if len(data) > 1:
-        what = f"a report is of one data set, these runs are of {', '.join(data)}"
+        what = f"a report is about one data set, but these runs are on {', '.join(data)}"
         raise UsageError(what, "anomalynet report --data NAME")
     wanted = expected or ()
     names = {*published.TITLES, *(name for name, *_ in wanted)}
@@ -234,20 +235,20 @@ def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> 
         variants[record.result.experiment][_variant(record)].append(record)
     found = []
     for experiment, differing in variants.items():
-        groups = _of_same_data(differing)
+        groups = _split_by_data(differing)
         for variant, group in groups.items() or [((), [])]:
             difference = _difference(dict(variant), [dict(other) for other in groups])
             repetitions, duplicates = repetitions_of(experiment, group, wanted)
             name = f"{experiment} [{difference}]" if difference else experiment
             found.append(Arm(name, experiment, difference, repetitions, duplicates))
-    order = {name: place for place, name in enumerate(published.TITLES)}
+    order = {name: index for index, name in enumerate(published.TITLES)}
     found.sort(key=lambda arm: (order.get(arm.experiment, len(order)), arm.name))
     return tuple(found)
 
 
 def odd_code(arms_: Sequence[Arm]) -> tuple[str, frozenset[str]]:
-    """The code hash that made most of the runs, and the names of arms that hold runs made by other
-    code."""
+    """The hash of the code that made most of the runs, and the names of arms with runs made by
+    other code."""
     counts = Counter(record.code for arm in arms_ for record in arm.records)
     if len(counts) < 2:
         return next(iter(counts), ""), frozenset()

@@ -1,5 +1,5 @@
-"""What stands under every table and figure, so that none can be read without its split, its
-prevalence and its gaps: facts of a report, computed once from its runs."""
+"""Writes the captions of tables and figures, so that none can be read without its split, its
+prevalence and its missing runs. The facts are computed once from the runs of a report."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from anomalynet.runs.code import code_hash
 INCOMPLETE, OTHER_CODE = "†", "‡"
 
 FACTS = ("split", "prevalence", "seeds", "folds", "status", "worlds")
-"""Columns that stand beside every number of an arm."""
+"""Columns that are added to every number of an arm."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArmFacts:
-    """What must be known of an arm to read its numbers, in words but for `prevalence`."""
+    """Facts about an arm that readers of its numbers need; all except `prevalence` are text."""
 
     data: str  # name of the data set
-    split: str  # as it was carried out
+    split: str  # as it was applied
     prevalence: float  # percent of attack among the scored test steps; NaN without runs
     seeds: str  # of the repetitions that are averaged
-    folds: str  # how many were tested, or which of how many; "" without runs
+    folds: str  # number of tested folds, or which of how many; "" without runs
     fold_words: str  # the same with its noun
     status: str  # `complete`, or what is missing
-    worlds: str  # of the repetitions that are averaged; "" for data of which there is one
-    places: str  # seeds, and the worlds they were run in
-    tested: str  # the prevalence, from the lowest to the highest world's where they differ
+    worlds: str  # of the repetitions that are averaged; "" for data that is not simulated
+    seeds_and_worlds: str
+    tested: str  # the prevalence, from the lowest to the highest world if they differ
     missed: str  # labelled steps that could not be scored
-    sign: str  # behind its name: incomplete, or with runs of other code
-    other_code: int  # runs made by another version of the code than most
+    sign: str  # after its name: incomplete, or with runs of other code
+    other_code: int  # number of runs made by another version of the code than most
 
     @property
     def cells(self) -> dict[str, object]:
-        """The values of `FACTS` as CSV has them."""
+        """The values of `FACTS` for CSV."""
         prevalence = None if math.isnan(self.prevalence) else self.prevalence
         return {name: getattr(self, name) for name in FACTS} | {"prevalence": prevalence}
 
 
 @dataclass(frozen=True, slots=True)
 class ReportContext:
-    """The models of a report and the facts of each; made once and passed to every section."""
+    """The models of a report and the facts about each; made once and passed to every section."""
 
     models: tuple[ArmMetrics, ...]  # in the order of the tables
     by_arm: Mapping[str, ArmFacts]  # name of an arm → its facts
@@ -60,11 +60,11 @@ class ReportContext:
         status: Mapping[str, str] | None = None,
         among: Sequence[Arm] = (),
     ) -> ReportContext:
-        """Ask every arm once. `status`: of each arm, where a sweep knows better than the arms;
-        `among`: arms whose usual code is the report's, by default those of `models`."""
+        """Compute the facts of every arm once. `status`: arm → its status, if a sweep knows better
+        than the arms; `among`: the arms that decide which code is usual, by default all."""
         usual, other = odd_code(among or [one.arm for one in models])
-        code, known = usual if other else "", status or {}
-        facts = {one.arm.name: _facts(one, known.get(one.arm.name), code) for one in models}
+        code, given = usual if other else "", status or {}
+        facts = {one.arm.name: _facts(one, given.get(one.arm.name), code) for one in models}
         return cls(tuple(models), facts, usual)
 
     @property
@@ -78,21 +78,21 @@ class ReportContext:
         return tuple(one for one in self.models if one.values)
 
     def __getitem__(self, one: ArmMetrics) -> ArmFacts:
-        """The facts of an arm."""
+        """The facts about an arm."""
         return self.by_arm[one.arm.name]
 
     @property
     def signs(self) -> dict[str, str]:
-        """Name of an arm → what stands behind its name."""
+        """Name of an arm → the sign after its name."""
         return {name: facts.sign for name, facts in self.by_arm.items()}
 
     def incomplete(self, models: Sequence[ArmMetrics]) -> tuple[str, ...]:
-        """Which arms lack runs, and which."""
-        lacking = (one for one in models if INCOMPLETE in self[one].sign)
-        return tuple(f"{INCOMPLETE} {one.arm.title} is {self[one].status}." for one in lacking)
+        """One sentence per arm that lacks runs."""
+        incomplete = (one for one in models if INCOMPLETE in self[one].sign)
+        return tuple(f"{INCOMPLETE} {one.arm.title} is {self[one].status}." for one in incomplete)
 
     def code_notes(self, models: Sequence[ArmMetrics]) -> tuple[str, ...]:
-        """Which arms hold runs of other code, and whether this program is other code."""
+        """Sentences on arms with runs of other code, and on whether this program is other code."""
         usual, now = self.usual_code, code_hash()
         codes = [
             f"{OTHER_CODE} {one.arm.title}: {count} of {len(one.arm.records)} runs were made by "
@@ -101,35 +101,35 @@ class ReportContext:
             for one in models
             if (count := self[one].other_code)
         ]
-        stale = f"The runs were made by code {usual[:10]}, this program is {now}"
-        return (*codes, *([] if usual in ("", now) else [f"{stale}: its numbers may be others."]))
+        stale = f"The runs were made by code {usual[:10]}, this program has code {now}"
+        return (*codes, *([] if usual in ("", now) else [f"{stale}: its results may differ."]))
 
     def warnings(self, models: Sequence[ArmMetrics] | None = None) -> tuple[str, ...]:
-        """What the runs of a table's arms warn of; by default of all."""
+        """The warnings of the runs of a table's arms; by default of all arms."""
         return warnings(one.arm for one in (self.models if models is None else models))
 
     def notes(self, models: Sequence[ArmMetrics]) -> tuple[str, ...]:
-        """What the signs mean, for those arms of a table that have one."""
+        """Explanations of the signs of a table's arms."""
         return (*self.incomplete(models), *self.code_notes(models))
 
     def facts(self, models: Sequence[ArmMetrics] | None = None) -> str:
         """Data, split, folds, repetitions, prevalence and missed steps of a table's arms, in one
-        line; by default of all."""
+        line; by default of all arms."""
         shown = self.models if models is None else models
         run = [one for one in shown if one.values]
         if not run:
             return "None of these models has been run yet."
         absent = ", ".join(one.arm.title for one in shown if not one.values)
-        names = ("data", "split", "fold_words", "places", "tested", "missed")
-        told = {name: self._distinct(run, name) for name in names}
+        names = ("data", "split", "fold_words", "seeds_and_worlds", "tested", "missed")
+        own = {name: self._distinct(run, name) for name in names}
         return (
-            f"Data: {told['data']}. Split: {told['split']}; {told['fold_words']}; seeds of the "
-            f"repetitions: {told['places']}. Test part: {told['tested']}. Labelled steps that "
-            f"could not be scored: {told['missed']}.{f' Not run: {absent}.' if absent else ''}"
+            f"Data: {own['data']}. Split: {own['split']}; {own['fold_words']}; seeds of the "
+            f"repetitions: {own['seeds_and_worlds']}. Test part: {own['tested']}. Labelled steps "
+            f"without a score: {own['missed']}.{f' Not run: {absent}.' if absent else ''}"
         )
 
     def _distinct(self, models: Sequence[ArmMetrics], name: str) -> str:
-        """What holds for most arms, then the exceptions by name."""
+        """The value that most arms have, then the exceptions by name."""
         holders: dict[str, list[str]] = defaultdict(list)
         for one in models:
             holders[getattr(self[one], name)].append(one.arm.title)
@@ -140,15 +140,16 @@ class ReportContext:
         return f"{usual} [{'; '.join(exceptions)}]" if exceptions else usual
 
     def short_facts(self, models: Sequence[ArmMetrics] | None = None) -> str:
-        """The same for the foot of a figure."""
+        """The same facts for the foot of a figure."""
         shown = self.models if models is None else models
         run = [one for one in shown if one.values]
         if not run:
             return "no runs yet"
-        words = {"data": "", "split": "split ", "fold_words": "", "places": "seeds ", "tested": ""}
+        prefixes = {"data": "", "split": "split ", "fold_words": ""}
+        prefixes |= {"seeds_and_worlds": "seeds ", "tested": ""}
         parts = [
-            word + " / ".join(sorted({getattr(self[one], name) for one in run}))
-            for name, word in words.items()
+            prefix + " / ".join(sorted({getattr(self[one], name) for one in run}))
+            for name, prefix in prefixes.items()
         ]
         if self.incomplete(shown):
             parts.append(f"{INCOMPLETE} incomplete")
@@ -163,14 +164,14 @@ class ReportContext:
         csv: str | None = None,
         note: str = "",
     ) -> str:
-        """What must be known to read a table or figure: a note of its own, facts, gaps, other code,
-        and every warning that touches it."""
+        """The caption of a table or figure: a note, facts, missing runs, other code, and the
+        warnings of its runs."""
         shown = self.models if models is None else models
         source = f" Numbers: [{csv}](tables/{csv})." if csv else ""
         lines = [" ".join(filter(None, (f"**{title}.**", note, f"{self.facts(shown)}{source}")))]
         lines += self.notes(shown)
-        told = self.warnings(shown)
-        lines += [" ".join(f"⚠ {warning}" for warning in told)] if told else []
+        found = self.warnings(shown)
+        lines += [" ".join(f"⚠ {warning}" for warning in found)] if found else []
         return "\n>\n".join(f"> {line}" for line in lines)
 
     def figure(
@@ -182,18 +183,18 @@ class ReportContext:
 
 
 def _facts(one: ArmMetrics, status: str | None, usual: str) -> ArmFacts:
-    """`usual`: the code that made most runs, "" where all have one."""
+    """The facts about an arm. `usual`: the code that made most runs, "" if all have the same."""
     arm, counted = one.arm, one.arm.counted
     results = [record.result for record in arm.records]
     folds = max((result.folds for result in results), default=0)
     tested = sorted({result.fold for result in results})
     which = f"fold{'s' if len(tested) > 1 else ''} {', '.join(map(str, tested))} of {folds}"
-    whole = tested == list(range(folds))
+    all_tested = tested == list(range(folds))
     seeds = ", ".join(dict.fromkeys(repetition.label for repetition in counted))
     worlds = ", ".join(map(str, sorted({each.world for each in counted if each.world is not None})))
-    places = seeds + (f"; world{'s' if ',' in worlds else ''} {worlds}" if worlds else "")
+    seeds_and_worlds = seeds + (f"; world{'s' if ',' in worlds else ''} {worlds}" if worlds else "")
     if "," in worlds and all(each.seed == each.world for each in counted):
-        places = f"{seeds}, each in the world of its number"
+        seeds_and_worlds = f"{seeds}, each in the world with the same number"
     missed, attack = (one.summary(name).mean for name in ("missed", "missed_attack"))
     others = sum(record.code != usual for record in arm.records) if usual else 0
     complete = arm.complete if status is None else status == "complete"
@@ -203,13 +204,13 @@ def _facts(one: ArmMetrics, status: str | None, usual: str) -> ArmFacts:
         split="; ".join(sorted({result.split for result in results})),
         prevalence=100 * one.summary("prevalence").mean,
         seeds=seeds,
-        folds=str(folds or "") if whole else which,
-        fold_words=f"{folds} fold{'s' if folds != 1 else ''}" if whole else which,
+        folds=str(folds or "") if all_tested else which,
+        fold_words=f"{folds} fold{'s' if folds != 1 else ''}" if all_tested else which,
         status=usual_status if status is None else status,
         worlds=worlds,
-        places=places,
+        seeds_and_worlds=seeds_and_worlds,
         tested=_tested(one),
-        missed=f"{missed:.0f} a repetition, {attack:.0f} of them attack",
+        missed=f"{missed:.0f} per repetition, {attack:.0f} of them attack",
         sign=("" if complete else INCOMPLETE) + (OTHER_CODE if others else ""),
         other_code=others,
     )
@@ -223,11 +224,11 @@ def _tested(one: ArmMetrics) -> str:
     return f"{shares[0]} to {shares[-1]} % attack in {len(worlds)} worlds"
 
 
-SEVERAL = 3  # most endings that one warning is shown with
+MAX_ENDINGS = 3  # most texts after the colon for which one warning is shown in full
 
 
 def warnings(arms: Iterable[Arm]) -> tuple[str, ...]:
-    """What the runs warn of, each warning once: those that differ in numbers alone are one, with
+    """The warnings of the runs, each once: warnings that differ only in numbers are joined, with
     the range of each number."""
     alike: dict[str, set[str]] = defaultdict(set)
     for record in (record for arm in arms for record in arm.records):
@@ -235,26 +236,26 @@ def warnings(arms: Iterable[Arm]) -> tuple[str, ...]:
             alike[_NUMBER.sub("#", text)].add(text)
     endings: dict[tuple[str, str], list[str]] = defaultdict(list)
     for texts in alike.values():
-        head, colon, _ = _in_one(texts).partition(": ")
-        endings[_NUMBER.sub("#", head), colon].append(_in_one(texts))
+        head, colon, _ = _join(texts).partition(": ")
+        endings[_NUMBER.sub("#", head), colon].append(_join(texts))
     found = []
-    for (_, colon), told in endings.items():
-        if colon and len(told) > SEVERAL:
-            head = _in_one({text.partition(": ")[0] for text in told})
-            found.append(f"{head}: {len(told)} different ones, each in its run's result.json")
+    for (_, colon), own in endings.items():
+        if colon and len(own) > MAX_ENDINGS:
+            head = _join({text.partition(": ")[0] for text in own})
+            found.append(f"{head}: {len(own)} different ones, each in its run's result.json")
         else:
-            found += told
+            found += own
     return tuple(sorted(found))
 
 
-# A whole number that stands alone: no part of a name, of a decimal number or of 1,234
+# A whole number that is not part of a name, of a decimal number or of 1,234
 _NUMBER = re.compile(r"(?<![\w.,])\d+(?!\w|[.,]\d)")
 
 
-def _in_one(texts: Iterable[str]) -> str:
-    """Texts that are alike but for their whole numbers, as one: `2 to 5 incidents`."""
-    known = sorted(texts)
-    numbers = ([int(number) for number in _NUMBER.findall(text)] for text in known)
+def _join(texts: Iterable[str]) -> str:
+    """Texts that differ only in their whole numbers, as one text: `2 to 5 incidents`."""
+    ordered = sorted(texts)
+    numbers = ([int(number) for number in _NUMBER.findall(text)] for text in ordered)
     columns = iter(zip(*numbers, strict=True))
 
     def span(_: re.Match[str]) -> str:
@@ -262,7 +263,7 @@ def _in_one(texts: Iterable[str]) -> str:
         low, high = min(column), max(column)
         return str(low) if low == high else f"{low} to {high}"
 
-    return _NUMBER.sub(span, known[0])
+    return _NUMBER.sub(span, ordered[0])
 
 
 def summary_text(metric: str, mean: float | None, spread: float | None) -> str:

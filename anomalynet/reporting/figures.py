@@ -1,5 +1,5 @@
-"""Figures 2–6 as the paper has them: grouped bars and confusion matrices, drawn from the tables;
-the same rows give the same bytes."""
+"""Draws Figures 2–6 like the paper's from the tables: grouped bars and confusion matrices. The same
+rows give the same bytes. Also the style, foot and encoding of all other figures."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ METADATA: dict[str, dict[Any, Any]] = {
     "png": {"Software": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
-"""Each kind of file that a figure is written as, and what is left out of it."""
+"""Format of a figure's file → metadata that is left out of it."""
 
-# Okabe–Ito colours, told apart without colour by hatch, lightness and place
+# Okabe–Ito colours; hatch, lightness and position also distinguish the bars
 SERIES = (
     ("paper, printed", "#D9D9D9", "////"),
     ("paper, repaired", "#0072B2", ""),
@@ -76,19 +76,19 @@ TITLES = {
 
 
 def broken_names(arms: Sequence[Arm], context: ReportContext) -> list[str]:
-    """Arms with their signs, in lines that fit under an axis."""
+    """The titles of arms with their signs, with line breaks so that they fit under an axis."""
     titles = (arm.title.replace(" (", "\n(").replace(", ", ",\n") for arm in arms)
     return [title + context.by_arm[arm.name].sign for title, arm in zip(titles, arms, strict=True)]
 
 
 def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
-    """One panel: three bars a model, ours with its spread."""
+    """Draw one panel with three bars per model, ours with its spread."""
     for index, (label, colour, hatch) in enumerate(SERIES):
         values = [(row.printed, row.repaired, row.mean)[index] for row in rows]
-        places = [place + (index - 1) * BAR for place in range(len(rows))]
+        positions = [model + (index - 1) * BAR for model in range(len(rows))]
         heights = [value or 0.0 for value in values]
         axes.bar(
-            places,
+            positions,
             heights,
             width=BAR,
             label=label,
@@ -97,15 +97,15 @@ def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
             edgecolor="#404040",
             linewidth=0.5,
         )
-        for row, place, value in zip(rows, places, values, strict=True):
+        for row, position, value in zip(rows, positions, values, strict=True):
             height = value or 0.0
             spread = (row.spread or 0.0) if index == 2 else 0.0
             if spread:
-                axes.errorbar(place, height, spread, color="black", capsize=2.5, linewidth=0.9)
+                axes.errorbar(position, height, spread, color="black", capsize=2.5, linewidth=0.9)
             absent = ("undefined" if row.seeds else "no run") if index == 2 else ""
             text = absent if value is None else f"{value:.1f}"
             axes.text(
-                place,
+                position,
                 height + spread + 1.5,
                 text,
                 fontsize=6.5,
@@ -120,17 +120,17 @@ def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
     axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
 
 
-CHARACTERS_AN_INCH = 17.5  # of a foot that fit into an inch of a figure's width
+CHARACTERS_PER_INCH = 17.5  # of a figure's foot
 
 
 def foot(figure: Figure, facts: str, note: str = "") -> None:
-    """Data, split and warnings under a figure, below a note, in as many lines as they need."""
-    text = textwrap.fill(facts, int(CHARACTERS_AN_INCH * figure.get_figwidth()))
+    """Write the facts under a figure, below a note, in as many lines as they need."""
+    text = textwrap.fill(facts, int(CHARACTERS_PER_INCH * figure.get_figwidth()))
     figure.supxlabel(f"{note}\n{text}".strip(), fontsize=7, color="#404040", x=0.012, ha="left")
 
 
 def draw_bars(table: Table, panels: dict[str, str], context: ReportContext) -> Figure:
-    """Printed, repaired and ours for each model, a panel a metric, percent."""
+    """Printed, repaired and our values of each model in percent, one panel per metric."""
     from matplotlib.figure import Figure
 
     lines = len(panels) // 2
@@ -148,8 +148,8 @@ def draw_bars(table: Table, panels: dict[str, str], context: ReportContext) -> F
 
 
 def _matrix(axes: Axes, counts: Sequence[float | None], empty: str) -> None:
-    """One confusion matrix, (true negatives, false positives, false negatives, true positives),
-    shaded by share of the true class."""
+    """Draw one confusion matrix, (true negatives, false positives, false negatives, true
+    positives), shaded by share of the true class."""
     axes.set_xticks([0, 1], ["no alarm", "alarm"])
     axes.set_yticks([0, 1], ["Normal", "Attack"])
     axes.tick_params(length=0)
@@ -176,7 +176,7 @@ def _matrix(axes: Axes, counts: Sequence[float | None], empty: str) -> None:
 
 
 def draw_confusion(table: Table, context: ReportContext) -> Figure:
-    """A column a model: the paper's repaired matrix above, ours (mean counts of a repetition)
+    """One column per model: the paper's repaired matrix above, ours (mean counts per repetition)
     below."""
     from matplotlib.figure import Figure
 
@@ -192,13 +192,13 @@ def draw_confusion(table: Table, context: ReportContext) -> Figure:
         for axes in grid[:, column] if column else ():
             axes.set_yticklabels([])
     grid[0][0].set_ylabel("paper, repaired\n(per 10 000 windows)")
-    grid[1][0].set_ylabel("ours\n(mean steps a repetition)")
+    grid[1][0].set_ylabel("ours\n(mean steps per repetition)")
     return figure
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw as every figure of a report is drawn: a user's matplotlibrc must not change the
+    """Use the style of reports within this block: a user's matplotlibrc must not change the
     bytes."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
@@ -206,11 +206,11 @@ def style() -> Iterator[None]:
         yield
 
 
-DIGITS = 6  # decimals of a place, a fraction of the figure
+DIGITS = 6  # decimals of a position, a fraction of the figure
 
 
-def _settle(figure: Figure) -> None:
-    """Arrange the figure once and round every place.
+def _fix_layout(figure: Figure) -> None:
+    """Arrange the figure once and round every position.
 
     The solver of constrained layouts orders its variables by their addresses in memory, so that the
     last digits of its result differ from process to process, and matplotlib's SVG names clips by
@@ -228,9 +228,9 @@ def _settle(figure: Figure) -> None:
 
 
 def encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
-    """(suffix, bytes) as SVG, PNG and, for LaTeX, PDF, without the date and program version that
+    """(suffix, bytes) as SVG, PNG and, for LaTeX, PDF, without the date and program version, which
     would differ between machines."""
-    _settle(figure)
+    _fix_layout(figure)
     for suffix, metadata in METADATA.items():
         if suffix == "pdf" and "latex" not in current():
             continue
@@ -240,13 +240,13 @@ def encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
 
 
 def drawn(name: str, build: Callable[[], Figure]) -> dict[str, bytes]:
-    """A figure in the style of reports, as `figures/<name>.<suffix>` → content."""
+    """Draw a figure in the style of reports; returns `figures/<name>.<suffix>` → content."""
     with style():
         return {f"figures/{name}.{suffix}": content for suffix, content in encode(build())}
 
 
 def heading(figure: Figure, title: str) -> None:
-    """The title above a figure."""
+    """Write the title above a figure."""
     figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
 
 

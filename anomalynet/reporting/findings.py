@@ -1,5 +1,5 @@
-"""Which model came out ahead, in sentences computed from the tables; the hybrid is the one whose
-claim is checked."""
+"""Sentences on which model is best, computed from the tables; the hybrid is the subject, because
+its claim to be best is checked."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from anomalynet.reporting.captions import ReportContext, summary_text
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.tables import scaled
 
-# A decision that favours attack, one that favours no class, and a ranking that needs no threshold
+# A metric that favours attack, one that favours no class, and one that needs no threshold
 JUDGED = ("f1_attack", "balanced_accuracy", "average_precision_fold_mean")
 
 
 def _comparable(context: ReportContext, subject: ArmMetrics | None) -> list[ArmMetrics]:
-    """Those with a complete repetition, under the subject's split if there is one: another split is
-    another question."""
+    """The models with a complete repetition; if there is a subject, only those with its split,
+    because results of different splits cannot be compared."""
     run = [one for one in context.run if not any(each.missing for each in one.arm.counted)]
     if subject is None:
         return run
@@ -30,14 +30,13 @@ def _value(one: ArmMetrics, metric: str) -> str:
 
 
 def _gap(one: ArmMetrics, other: ArmMetrics, metric: str) -> float:
-    """By how much the mean of one is above that of another, over shared repetitions where there are
-    any."""
+    """The mean of one minus the mean of another, over shared repetitions if there are any."""
     paired = difference(one, other, metric)
     return paired.mean if paired.n else one.summary(metric).mean - other.summary(metric).mean
 
 
 def _lead(ahead: ArmMetrics, behind: ArmMetrics, metric: str) -> str:
-    """How far one is ahead, paired by repetition where they share any."""
+    """By how much one is ahead, over shared repetitions if there are any, as text."""
     paired, scale = difference(ahead, behind, metric), MEASURES[metric].scale
     gap = f"{_gap(ahead, behind, metric) * scale:.2f}".replace("-", "−")
     if not paired.n:
@@ -50,7 +49,8 @@ def _lead(ahead: ArmMetrics, behind: ArmMetrics, metric: str) -> str:
 
 
 def _sentence(metric: str, ranked: Sequence[ArmMetrics], subject: ArmMetrics | None) -> str:
-    """What is best by its own mean, and who is ahead of the subject where both were measured."""
+    """The sentence on which model has the best mean, and which models are ahead of the subject in
+    shared repetitions."""
     title, best = MEASURES[metric].title, ranked[0]
     found = f"{best.arm.title} ({_value(best, metric)})."
     text = f"**{title}**: best of {len(ranked)} models is {found}"
@@ -72,8 +72,8 @@ def _sentence(metric: str, ranked: Sequence[ArmMetrics], subject: ArmMetrics | N
 
 
 def best_models(context: ReportContext) -> tuple[str, ...]:
-    """One sentence a judged metric; says plainly what the hybrid is behind. Means and spreads only,
-    no claim of significance."""
+    """One sentence per judged metric, with the models that the hybrid is behind. It contains means
+    and spreads, no claim of significance."""
     hybrids = (one for one in context.run if one.arm.experiment == "hybrid")
     subject = next((one for one in hybrids if one.arm.kind == "paper"), None)
     candidates = _comparable(context, subject)
@@ -85,14 +85,14 @@ def best_models(context: ReportContext) -> tuple[str, ...]:
             sentences.append(_sentence(metric, ranked, subject))
     if subject is not None and subject not in candidates:
         sentences.append(
-            f"{subject.arm.title} has no complete repetition and takes no part in this comparison."
+            f"{subject.arm.title} has no complete repetition and is left out of this comparison."
         )
     return tuple(sentences)
 
 
 def majority_sentence(models: Sequence[ArmMetrics]) -> str:
-    """What accuracy is worth where one class is commoner: how accurate always naming that class is,
-    and which models are less, each in its own repetitions; empty without runs or labels."""
+    """The accuracy of always predicting the more common class, and the models that are less
+    accurate in their own repetitions; empty without runs or labels."""
     run = []
     for one in models:
         found = (values.get("prevalence", math.nan) for values in one.values.values())
@@ -101,11 +101,11 @@ def majority_sentence(models: Sequence[ArmMetrics]) -> str:
     if not run:
         return ""
     behind = [one.arm.title for one, share in run if one.summary("accuracy").mean < share.mean]
-    told = f"{len(behind)} of {len(run)} models are less accurate: {', '.join(behind)}."
+    worse = f"{len(behind)} of {len(run)} models are less accurate: {', '.join(behind)}."
     if len(behind) in (0, len(run)):
-        told = f"{'every model is' if behind else 'no model is'} less accurate."
+        worse = f"{'every model is' if behind else 'no model is'} less accurate."
     return (
-        "Accuracy by itself says little here: always naming the commoner class is right in "
+        "Accuracy alone means little here: always predicting the more common class is right in "
         f"{summary_text('accuracy', *scaled(run[0][1], 100))} % of the steps, with a balanced "
-        f"accuracy of 50 %; {told}"
+        f"accuracy of 50 %; {worse}"
     )

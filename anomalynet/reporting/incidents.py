@@ -1,5 +1,5 @@
-"""What became of each kind of incident: every labelled step counted, scored or missed, alarmed or
-not."""
+"""Counts labelled steps by kind of incident: how many were scored or missed, and how many were
+alarmed."""
 
 from __future__ import annotations
 
@@ -19,24 +19,22 @@ NONE, UNKNOWN = "no incident", "not stated"
 CAUSES = ("attack", "fault", "environment")
 
 GROUPINGS = {"by_type": ("type", "cause"), "by_cause": ("cause",), "by_severity": ("severity",)}
-"""Name of the table → what its rows are told apart by, beside the label."""
+"""Name of the table → the columns by which its rows are grouped, besides the label."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A row of a table: the labelled steps of one kind of incident; those of label 1 and 0 are
-    never in one row."""
+    """A row of a table: the labelled steps of one kind of incident and one label."""
 
-    positive: bool  # whether the steps are labelled 1, so that an alarm is right there
-    # type, cause, severity: "" where the table does not tell apart by it; `NONE` outside incidents,
-    # `UNKNOWN` where nobody says
+    positive: bool  # whether the steps are labelled 1, so that an alarm is correct
+    # "" if the table is not grouped by it; `NONE` outside incidents, `UNKNOWN` if not stated
     type: str = ""
     cause: str = ""
     severity: str = ""
 
     @property
-    def place(self) -> tuple[bool, bool, int, str, str]:
-        """Sorts the positive class first, then by cause, and steps outside incidents last."""
+    def order(self) -> tuple[bool, bool, int, str, str]:
+        """Sort key: the positive class first, then by cause; steps outside incidents last."""
         cause = CAUSES.index(self.cause) if self.cause in CAUSES else len(CAUSES)
         outside = NONE in (self.type, self.cause, self.severity)
         return not self.positive, outside, cause, self.type, self.severity
@@ -44,12 +42,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One arm's numbers of a group over its counted repetitions."""
+    """The numbers of one arm and group over the counted repetitions."""
 
-    incidents: int  # distinct ones, over all worlds
-    steps: int  # labelled, over folds and repetitions
-    missed: int  # those of them without a score
-    # share of incidents with an alarmed step, over repetitions; undefined where none is right
+    incidents: int  # number of distinct incidents over all worlds
+    steps: int  # number of labelled steps over folds and repetitions
+    missed: int  # how many of these have no score
+    # share of incidents with an alarmed step, over repetitions; undefined if alarms are false
     detected: Summary
     alarmed: Summary  # share of the scored steps that are alarmed, over repetitions
 
@@ -73,27 +71,27 @@ def count_steps(record: RunRecord) -> pl.DataFrame:
             (pl.col("score") >= pl.col("threshold")).sum().cast(pl.Int64).alias("alarmed"),
         )
     )
-    return _described(found, read_incidents(record.folder / "incidents.json"))
+    return _describe(found, read_incidents(record.folder / "incidents.json"))
 
 
-def _described(found: pl.DataFrame, notes: Mapping[int, IncidentNote]) -> pl.DataFrame:
-    """With type, cause and severity; steps outside incidents say so, a type that no note gives is
-    the step's kind."""
+def _describe(found: pl.DataFrame, notes: Mapping[int, IncidentNote]) -> pl.DataFrame:
+    """Add type, cause and severity: `NONE` outside incidents; if no note gives a type, it is the
+    step's kind."""
     texts = dict.fromkeys(("type", "cause", "layer", "impact"), pl.String)
     schema = {"incident": pl.Int64, **texts, "severity": pl.Int64}
     rows = [{"incident": number, **asdict(note)} for number, note in notes.items()]
     table = pl.DataFrame(rows, schema=schema)
     outside = pl.col("incident").is_null() & pl.col("kind").is_null() & ~pl.col("positive")
 
-    def told(known: pl.Expr, name: str) -> pl.Expr:
-        return pl.when(outside).then(pl.lit(NONE)).otherwise(known.fill_null(UNKNOWN)).alias(name)
+    def filled(value: pl.Expr, name: str) -> pl.Expr:
+        return pl.when(outside).then(pl.lit(NONE)).otherwise(value.fill_null(UNKNOWN)).alias(name)
 
     return found.join(table, on="incident", how="left", maintain_order="left").select(
         "incident",
         "positive",
-        told(pl.coalesce("type", "kind"), "type"),
-        told(pl.col("cause"), "cause"),
-        told(pl.col("severity").cast(pl.String), "severity"),
+        filled(pl.coalesce("type", "kind"), "type"),
+        filled(pl.col("cause"), "cause"),
+        filled(pl.col("severity").cast(pl.String), "severity"),
         "steps",
         "scored",
         "alarmed",
@@ -102,26 +100,25 @@ def _described(found: pl.DataFrame, notes: Mapping[int, IncidentNote]) -> pl.Dat
 
 @dataclass(frozen=True, slots=True)
 class IncidentTable:
-    """The rows of one grouping in order, for each arm that has runs: `cells` has (arm's name,
-    group) where the arm tested such steps."""
+    """The table of one grouping."""
 
     name: str
-    arms: tuple[Arm, ...]
-    groups: tuple[Group, ...]
-    cells: Mapping[tuple[str, Group], Counted]
+    arms: tuple[Arm, ...]  # those that have runs
+    groups: tuple[Group, ...]  # in the order of the rows
+    cells: Mapping[tuple[str, Group], Counted]  # by name of arm; missing if it tested no such steps
 
     def total(self, arm: Arm) -> tuple[int, int]:
-        """Labelled steps of an arm, and how many of them were missed."""
+        """The number of labelled steps of an arm, and how many of them were missed."""
         mine = [cell for (name, _), cell in self.cells.items() if name == arm.name]
         return sum(cell.steps for cell in mine), sum(cell.missed for cell in mine)
 
 
 def incident_tables(arms: Sequence[Arm]) -> tuple[IncidentTable, ...]:
-    """Count the steps of every arm that has runs, one run's scores at a time.
+    """Count the steps of every arm that has runs, reading one run's scores at a time.
 
     Returns:
-        a table for each of `GROUPINGS` that says something: none where no type of incident is
-        known; where nobody states a cause or a severity, that table is left out.
+        one table per grouping in `GROUPINGS`, without those by an unknown cause or severity; empty
+        if no type of incident is known.
     Raises: RunError: a run's files cannot be read.
     """
     run = tuple(arm for arm in arms if arm.records)
@@ -139,7 +136,7 @@ def incident_tables(arms: Sequence[Arm]) -> tuple[IncidentTable, ...]:
 
 
 _Steps = tuple[str, int | None, pl.DataFrame]
-"""Name of an arm, world of a repetition, and what `count_steps` gives of its runs."""
+"""Name of an arm, world of a repetition, and the result of `count_steps` for its runs."""
 
 
 def _table(name: str, arms: tuple[Arm, ...], counted: Sequence[_Steps]) -> IncidentTable:
@@ -149,12 +146,12 @@ def _table(name: str, arms: tuple[Arm, ...], counted: Sequence[_Steps]) -> Incid
         for key, part in steps.group_by(keys):
             group = Group(**dict(zip(keys, key, strict=True)))
             parts.setdefault((arm, group), []).append((world, part))
-    groups = sorted({group for _, group in parts}, key=lambda group: group.place)
-    cells = {place: _counted(place[1], own) for place, own in parts.items()}
+    groups = sorted({group for _, group in parts}, key=lambda group: group.order)
+    cells = {key: _count(key[1], own) for key, own in parts.items()}
     return IncidentTable(name, arms, tuple(groups), cells)
 
 
-def _counted(group: Group, parts: Sequence[tuple[int | None, pl.DataFrame]]) -> Counted:
+def _count(group: Group, parts: Sequence[tuple[int | None, pl.DataFrame]]) -> Counted:
     numbers = {(world, number) for world, part in parts for number in part["incident"].drop_nulls()}
     return Counted(
         incidents=len(numbers),
@@ -170,6 +167,7 @@ def _sum(part: pl.DataFrame, column: str) -> int:
 
 
 def _detected(part: pl.DataFrame) -> float:
-    """An incident that several folds test is one, detected where any of them alarms."""
+    """The share of incidents that are detected; an incident that several folds test counts once,
+    and is detected if any of them raises an alarm."""
     alarms = part.drop_nulls("incident").group_by("incident").agg(pl.col("alarmed").sum())
     return ratio(int((alarms["alarmed"] > 0).sum()), alarms.height)

@@ -1,5 +1,5 @@
-"""How each metric is named and scaled in tables: the suite's metrics, and those that only a report
-has; shares in percent."""
+"""The titles and scales of metrics in tables: the suite's metrics, and those that only reports
+have; shares are in percent."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from anomalynet.metrics.suite import METRICS, Metric
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A metric as readers see it; unit "" is a bare number."""
+    """How tables show a metric."""
 
     title: str
-    unit: str
+    unit: str  # "": a number without unit
     higher_is_better: bool
 
     @property
     def scale(self) -> float:
-        """What a value is multiplied with for the tables."""
+        """The factor by which a value is multiplied for the tables."""
         return 100.0 if self.unit == "%" else 1.0
 
     def text(self, value: float | None) -> str:
-        """A value of the tables, already scaled; a dash where there is none."""
+        """A scaled value as text; a dash if there is none."""
         if value is None or math.isnan(value):
             return "–"
         return f"{value:.3f}" if self.unit == "" else f"{value:.2f}"
@@ -38,13 +38,14 @@ RANKING = ("auroc", "average_precision")  # metrics of the order of scores
 
 
 def primary(metric: str) -> str:
-    """The name under which every table has a point or ranking metric of an arm: its own where it is
-    of pooled decisions, `…_fold_mean` where it ranks scores (`aggregate.ESTIMAND`)."""
+    """The name of a metric of an arm in every table: `…_fold_mean` for ranking metrics, otherwise
+    unchanged, because decisions are pooled (`aggregate.ESTIMAND`)."""
     return f"{metric}_fold_mean" if metric in RANKING else metric
 
 
 def series_mean(metric: str) -> str:
-    """The name of what tests compare: the metric of each series, averaged over its clusters."""
+    """The name of the value that tests compare: the metric of each series, averaged over
+    clusters."""
     return f"{metric}_series_mean"
 
 
@@ -74,8 +75,8 @@ MEASURES |= {
     "affiliation_precision": Measure("Affiliation precision", "%", True),
     "affiliation_recall": Measure("Affiliation recall", "%", True),
     "affiliation_unjudged": Measure("Alarmed steps in no affiliation zone", "%", False),
-    "event_recall_at_1": Measure("Event recall at 1 false alarm a day", "%", True),
-    "event_recall_at_10": Measure("Event recall at 10 false alarms a day", "%", True),
+    "event_recall_at_1": Measure("Event recall at 1 false alarm per day", "%", True),
+    "event_recall_at_10": Measure("Event recall at 10 false alarms per day", "%", True),
     "delay_p10": Measure("Delay, 10 % of the detected", "s", False),
     "delay_p50": Measure("Delay, 50 % of the detected", "s", False),
     "delay_p90": Measure("Delay, 90 % of the detected", "s", False),

@@ -1,4 +1,4 @@
-"""The sentences of a report: what was run, and why the paper's numbers cannot be taken as
+"""The sentences of a report: on the runs, and on why the paper's numbers cannot be used as
 printed."""
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
 
 HOW_TO_READ = (
-    "*printed* is what the paper shows. *repaired* is the one confusion matrix per model, at "
+    "*printed* is the paper's number. *repaired* comes from the one confusion matrix per model, at "
     "71.37 % attack, that the consistent cells of its tables imply; an asterisk marks a printed "
-    "number that the repair had to change. *ours* is what the runs listed at the end give. The "
+    "number that the repair had to change. *ours* is the result of the runs listed at the end. The "
     "paper names no data set, split, seed or spread, so printed and ours are different "
     "measurements, not a reproduction that could fail or succeed by a tenth of a point."
 )
@@ -41,7 +41,7 @@ SHOWN_SETTINGS = {
 
 
 def _settings(arms: Sequence[Arm]) -> str:
-    """The settings a reader asks for first, as the runs had them."""
+    """The most important settings of the runs, in one line."""
     values: dict[str, set[str]] = {key: set() for key in SHOWN_SETTINGS}
     for record in (record for arm in arms for record in arm.records):
         own = settings(record.config)
@@ -49,8 +49,8 @@ def _settings(arms: Sequence[Arm]) -> str:
             unread = key.startswith("training.") and record.result.epochs is None
             if own[key] != "null" and not unread:
                 values[key].add(own[key])
-    told = {key: " or ".join(sorted(found)) for key, found in values.items() if found}
-    return "; ".join(text.format(told[key]) for key, text in SHOWN_SETTINGS.items() if key in told)
+    used = {key: " or ".join(sorted(found)) for key, found in values.items() if found}
+    return "; ".join(text.format(used[key]) for key, text in SHOWN_SETTINGS.items() if key in used)
 
 
 def abstract(context: ReportContext, command: str | None = None) -> str:
@@ -60,15 +60,15 @@ def abstract(context: ReportContext, command: str | None = None) -> str:
     records = [record for arm in arms for record in arm.records]
     prints = sorted({record.result.fingerprint[:10] for record in records})
     worlds = {world for arm in arms for world in arm.worlds}
-    where = "one a world" if len(prints) == len(worlds) else "see the appendix"
+    where = "one per world" if len(prints) == len(worlds) else "see the appendix"
     several = f"{len(prints)} fingerprints, {where}"
     version = f"fingerprint {prints[0]}" if len(prints) == 1 else several
     titles = [arm.title for arm in arms if arm.records]
     counted = f"{_counted(len(records), 'run')} of {_counted(len(titles), 'model')}"
     run = f"{counted} ({', '.join(titles)}) on `{context.data}` ({version})."
-    told = f" Settings: {used}." if (used := _settings(arms)) else ""
-    made = provenance(records, command)
-    return f"{run} {context.facts()}{told}" + (f"\n\n{made}" if made else "")
+    shown = f" Settings: {used}." if (used := _settings(arms)) else ""
+    origin = provenance(records, command)
+    return f"{run} {context.facts()}{shown}" + (f"\n\n{origin}" if origin else "")
 
 
 AUDITED = "*The paper's tables, audited* below has the numbers."
@@ -78,42 +78,44 @@ def precision_note() -> str:
     """Why the attack precisions are repaired, and what is assumed for the hybrid."""
     return (
         "Why *repaired*: the normal rows of CNN, LSTM and CNN-LSTM imply one test set with "
-        f"{common_prevalence()} % attack, which their printed attack precisions contradict. There "
-        "they must be the repaired values, one digit off each. That the hybrid had the same test "
-        f"set is an assumption: its own normal row implies another. {AUDITED}"
+        f"{common_prevalence()} % attack, which their printed attack precisions contradict. With "
+        "this test set they must be the repaired values, each of which differs in one digit. The "
+        "hybrid is assumed to have had the same test set, although its own normal row implies "
+        f"another. {AUDITED}"
     )
 
 
 RECALL_NOTE = (
-    "The paper's recalls are taken as printed: together with the prevalence they are what "
-    "the repair starts from."
+    "The paper's recalls are used as printed: together with the prevalence they are the basis of "
+    "the repair."
 )
 
 F1_NOTE = (
-    "An F1 lies between its precision and its recall; some printed ones do not. With the repaired "
-    f"precisions they fit, but for the hybrid's normal F1, which changes too. {AUDITED}"
+    "An F1 is always between its precision and its recall; some printed ones are not. With the "
+    f"repaired precisions they are, except the hybrid's normal F1, which changes too. {AUDITED}"
 )
 
 
 def accuracy_note() -> str:
-    """How the paper makes an accuracy per class, and its headline."""
+    """How the paper computes an accuracy per class, and its headline accuracy."""
     headline = published.load().headline_accuracy
     return (
-        "One classifier has one accuracy. The paper's accuracies per class are made from "
-        "precisions alone, and not even that recipe gives the printed values. *Repaired* is the "
-        "recipe on the repaired precisions. It stands here under its own name, *eq. 13 recipe*, "
-        "next to overall and balanced accuracy and the recalls, which do mean something. The "
+        "One classifier has one accuracy. The paper computes its accuracies per class only from "
+        "precisions, and not even that recipe gives the printed values. *Repaired* is the recipe "
+        "applied to the repaired precisions. It is shown under its own name, *eq. 13 recipe*, "
+        "next to overall and balanced accuracy and the recalls, which are meaningful. The "
         f"paper's headline accuracy of the hybrid is {headline['abstract']}, "
         f"{headline['calculation']} and {headline['table_5']} in three places. {AUDITED}"
     )
 
 
 def provenance(records: Sequence[RunRecord], command: str | None = None) -> str:
-    """Hardware, versions, code, device time and the command that makes it all again, as sentences.
+    """Hardware, versions, code, device time and the command that makes everything again, as
+    sentences.
 
-    What a run does not say is left out; where runs differ, each is counted."""
+    What a run has not stored is left out; if runs differ, the runs of each value are counted."""
     environments = [read_json(RunFolder(record.folder).environment) for record in records]
-    told = [
+    sentences = [
         _sentence("Hardware", (_machine(one) for one in environments if one)),
         _sentence("Software", (_software(one) for one in environments if one)),
         _sentence("Code", (f"`{record.code[:10]}`" for record in records if record.code)),
@@ -121,30 +123,30 @@ def provenance(records: Sequence[RunRecord], command: str | None = None) -> str:
     ]
     if command:
         does = "writes this report" if command.startswith("anomalynet report") else "makes it"
-        told.append(f"`{command}` {does} again.")
-    return " ".join(filter(None, told))
+        sentences.append(f"`{command}` {does} again.")
+    return " ".join(filter(None, sentences))
 
 
 def _sentence(name: str, values: Iterable[str]) -> str:
-    """What most runs share; where they differ, how many have which."""
+    """The value of all runs; if they differ, each value with its number of runs."""
     counts = Counter(filter(None, values))
     if len(counts) < 2:
         return f"{name}: {next(iter(counts))}." if counts else ""
     ordered = sorted(counts, key=lambda value: (-counts[value], value))
-    told = "; ".join(f"{value} ({_counted(counts[value], 'run')})" for value in ordered)
-    return f"{name}: {told}."
+    text = "; ".join(f"{value} ({_counted(counts[value], 'run')})" for value in ordered)
+    return f"{name}: {text}."
 
 
 def _machine(environment: Mapping[str, Any]) -> str:
-    """The processors and graphics cards of a run's machine, and how many threads and devices the
-    run had of them."""
+    """The processors and graphics cards of a run's machine, and the numbers of threads and devices
+    that the run used."""
     gpus = Counter(map(str, environment.get("gpus") or ()))
     cards = ", ".join(f"{count} × {name}" for name, count in sorted(gpus.items())) or "no GPU"
     cores, threads, devices = (environment.get(name) for name in ("cores", "threads", "devices"))
     cpu = f"{cores} CPU cores ({environment.get('cpu', 'kind unknown')})" if cores else ""
     machine = ", ".join(filter(None, (cpu, cards, str(environment.get("platform", "")))))
     used = list(filter(None, (_counted(threads, "thread"), _counted(devices, "device"))))
-    return machine + (f"; {' and '.join(used)} a run" if used else "")
+    return machine + (f"; {' and '.join(used)} per run" if used else "")
 
 
 def _counted(number: object, noun: str) -> str:
@@ -164,6 +166,6 @@ def _time(records: Sequence[RunRecord]) -> str:
     timed = [seconds for record in records if (seconds := device_seconds(record)) is not None]
     if not timed:
         return ""
-    silent = len(records) - len(timed)
-    few = f" ({silent} of {len(records)} runs do not say)" if silent else ""
-    return f"Device time: {sum(timed):.0f} s of training and scoring{few}."
+    untimed = len(records) - len(timed)
+    note = f" (unknown for {untimed} of {len(records)} runs)" if untimed else ""
+    return f"Device time: {sum(timed):.0f} s of training and scoring{note}."

@@ -1,4 +1,5 @@
-"""Writes a report: `report.md`, `tables/*.csv`, `figures/*`; the same runs give the same bytes."""
+"""Writes a report: `report.md`, `tables/*.csv` and `figures/*`. The same runs give the same
+bytes."""
 
 from __future__ import annotations
 
@@ -54,7 +55,7 @@ def write_report(
     `report.md`, or of the first of the `formats`.
 
     Everything is computed before the first file is replaced, and `report.md` is replaced last;
-    other files in `out` stay as they are.
+    other files in `out` are kept.
 
         write_report("runs", "reports/mine", formats=["html"])
         write_report(list_runs("runs").filter(experiment="hybrid"), "reports/hybrid")
@@ -67,8 +68,8 @@ def write_report(
             every seed that has a run.
         audit: the leakage audit of this data set; by default the one beside the runs, if any.
         title: heading; by default the name of the data set.
-        ablations: what sweeps on the same data have found; by default those beside the runs.
-        command: what makes the report again, where that is known.
+        ablations: reports of sweeps on the same data; by default those beside the runs.
+        command: the command that makes the report again, if known.
         formats: `md`, `html`, `latex`, `csv` or `all`; Markdown is always written.
 
     Raises:
@@ -82,9 +83,9 @@ def write_report(
         raise NothingToCompareError(
             "a report needs at least one finished run", "anomalynet train EXPERIMENT"
         )
-    beside, data = records[0].folder.parents[1], records[0].result.data
-    audit = read_audit(beside, data) if audit is None else audit
-    ablations = ablation_reports(beside, out, data) if ablations is None else ablations
+    folder, data = records[0].folder.parents[1], records[0].result.data
+    audit = read_audit(folder, data) if audit is None else audit
+    ablations = ablation_reports(folder, out, data) if ablations is None else ablations
     scope = wanted(read_forms(formats), out) if formats else nullcontext(out / "report.md")
     with scope as path:
         _write(records, out, expected, audit, title, ablations, command)
@@ -131,8 +132,8 @@ def write_reports(
     data: str | None = None,
     formats: Sequence[str] = ("md",),
 ) -> list[dict[str, object]]:
-    """Write a report per data set that has finished runs, each into a folder below `out`, and where
-    several can be compared, a comparison.
+    """Write one report per data set that has finished runs, each into a folder below `out`, and a
+    comparison if several data sets can be compared.
 
     Args:
         runs: folder of the runs.
@@ -152,7 +153,7 @@ def write_reports(
     if name is not None and slug(name) != name:
         raise UsageError(
             f"invalid report name {name!r}: use letters, digits, '.', '_' and '-' only",
-            "--out says where it is put",
+            "--out gives its parent folder",
         )
     records: dict[str, list[RunRecord]] = {}
     for record in load_results(runs):
@@ -189,22 +190,23 @@ def _collection(data: str) -> str:
 
 
 def _data_set(name: str, found: Sequence[str], runs: Path) -> str:
-    """The data set, or the collection of some, that a name means; refuses what is none."""
-    known = {key: data for data in found for key in (data, slug(data), _collection(data))}
+    """The data set or collection with this name. Raises UsageError: there is none."""
+    by_name = {key: data for data in found for key in (data, slug(data), _collection(data))}
     if name in map(_collection, found):
         return name
-    if name in known:
-        return known[name]
-    names = [*known, *(record.label for record in read_sweeps(runs))]
+    if name in by_name:
+        return by_name[name]
+    names = [*by_name, *(record.label for record in read_sweeps(runs))]
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(dict.fromkeys(names))}"
     raise UsageError(
-        f"no sweep {name!r} was started in {runs}, and no run there is on such data", hint
+        f"no sweep {name!r} was started in {runs}, and it has no run on a data set {name!r}", hint
     )
 
 
 def _command(name: str | None, data: str, runs: Path, out: Path) -> str:
-    """The command that writes one report again; of a path that only this machine has, the name."""
+    """The command that writes one report again; an absolute path is shortened to its last name,
+    because only this machine has it."""
     given = []
     for flag, path, usual in (("--runs", runs, Path("runs")), ("--out", out, Path("reports"))):
         if path != usual:
@@ -215,12 +217,12 @@ def _command(name: str | None, data: str, runs: Path, out: Path) -> str:
 def _opening(
     context: ReportContext, audit: Mapping[str, Any] | None, title: str, command: str | None
 ) -> Section:
-    """What was run, what to be warned of, which model is ahead, and how to read the rest."""
+    """The runs, the warnings, which model is ahead, and how to read the tables."""
     models, notes = context.models, list(context.notes(context.models))
     left_out = "Left out, because another run has their configuration, seed and fold:"
     notes += [f"{left_out} {', '.join(own)}." for one in models if (own := one.arm.duplicates)]
     findings = [f"- {sentence}" for sentence in best_models(context)] or [
-        "Fewer than two models have a complete repetition: nothing to compare."
+        "Fewer than two models have a complete repetition: there is nothing to compare."
     ]
     findings += [f"- {sentence}"] if (sentence := majority_sentence(models)) else []
     return Section(
@@ -234,8 +236,8 @@ def _opening(
             *(["\n".join(f"- {note}" for note in notes)] if notes else []),
             "## Which model is ahead",
             "\n".join(findings),
-            "Differences are means over shared repetitions with their standard deviation; "
-            "nothing here is a claim of significance.",
+            "Differences are means over shared repetitions with their standard deviation; they "
+            "are not claims of significance.",
             "## How to read the tables",
             prose.HOW_TO_READ,
             RULE,

@@ -1,5 +1,5 @@
-"""Writes the report of a search: `report.md`, `tables/trials.csv`, `figures/*`; the same trials and
-runs give the same bytes."""
+"""Writes the report of a search: `report.md`, `tables/trials.csv` and `figures/*`. The same trials
+and runs give the same bytes."""
 
 from __future__ import annotations
 
@@ -27,27 +27,25 @@ if TYPE_CHECKING:
 TEST: tuple[str, ...] = ("average_precision_fold_mean", "auroc_fold_mean", "f1_attack")
 TEST += ("precision_attack", "recall_attack", "event_recall", "false_alarms_per_device_day")
 TEST += ("detection_delay",)
-"""Test metrics that are told of the chosen trials."""
+"""Test metrics that are shown for the chosen trials."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchOutcome:
-    """A search as it stands."""
+    """The state of a search."""
 
     name: str  # of the sweep
     question: str  # of the sweep's file
-    settings: str  # how it was searched, in words
-    repetitions: str  # the seeds, folds and worlds that a value is the mean of, in words
-    # what it was judged by, `validation/<metric>`, `latency` or `parameters`
-    objectives: Sequence[str]
-    directions: Sequence[Literal["maximize", "minimize"]]  # `maximize` or `minimize` for each
-    wanted: int  # how many trials there should be
-    trials: Sequence[FrozenTrial]  # those that there are, in order of place
-    space: Mapping[str, BaseDistribution]  # what was varied
-    best: Sequence[int]  # places of the best trial, or of the Pareto front
-    records: Mapping[int, Sequence[RunRecord]]  # the finished runs of each of these
-    # the file of each of these, from which it can be trained again, relative to the report
-    configurations: Mapping[int, str]
+    settings: str  # sampler, seed and pruner as text
+    repetitions: str  # the seeds, folds and worlds that a value is the mean of, as text
+    objectives: Sequence[str]  # `validation/<metric>`, `latency` or `parameters`
+    directions: Sequence[Literal["maximize", "minimize"]]  # of each objective
+    wanted: int  # number of trials that the search should have
+    trials: Sequence[FrozenTrial]  # trials so far, by index
+    space: Mapping[str, BaseDistribution]  # key → values that were tried
+    best: Sequence[int]  # indices of the best trial, or of the Pareto front
+    records: Mapping[int, Sequence[RunRecord]]  # index of a best trial → its finished runs
+    configurations: Mapping[int, str]  # index of a best trial → its file for `anomalynet train`
     exhausted: bool = False  # whether every point was tried
 
 
@@ -58,8 +56,8 @@ def write_search_report(outcome: SearchOutcome, out: Path, title: str) -> Path:
 
     Raises: RunError: the scores of a chosen trial's run cannot be read.
     """
-    known = [place for place in outcome.best if place in outcome.records]
-    chosen = {place: _test(outcome.records[place]) for place in known}
+    finished = [index for index in outcome.best if index in outcome.records]
+    chosen = {index: _test_metrics(outcome.records[index]) for index in finished}
     files, missing = _figures(outcome)
     text = _document(outcome, title, chosen, files, missing)
     files = {**files, "tables/trials.csv": _csv(outcome).encode(), "report.md": text.encode()}
@@ -67,9 +65,9 @@ def write_search_report(outcome: SearchOutcome, out: Path, title: str) -> Path:
 
 
 def objective_title(objective: str) -> str:
-    """An objective as readers see it, with its unit."""
+    """The title of an objective with its unit."""
     if objective == "latency":
-        return "Latency, µs a window"
+        return "Latency, µs per window"
     if objective == "parameters":
         return "Trained weights"
     name = objective.removeprefix("validation/")
@@ -79,15 +77,15 @@ def objective_title(objective: str) -> str:
 
 
 def objective_text(objective: str, value: float) -> str:
-    """A value as readers see it, without its unit."""
+    """A value of an objective as text, without its unit."""
     if objective == "parameters":
         return f"{value:.0f}"
     name = objective.removeprefix("validation/")
     return MEASURES[name].text(value * MEASURES[name].scale) if name in METRICS else f"{value:.4g}"
 
 
-def _test(records: Sequence[RunRecord]) -> ArmMetrics:
-    """The test metrics of one trial's runs; each place that was run is all that was asked for."""
+def _test_metrics(records: Sequence[RunRecord]) -> ArmMetrics:
+    """The test metrics of one trial's runs; only these runs are expected, so no fold is missing."""
     results = [record.result for record in records]
     expected = [(result.experiment, result.seed, result.fold, result.world) for result in results]
     found = [arm for arm in arms(records, expected) if arm.records]
@@ -95,7 +93,7 @@ def _test(records: Sequence[RunRecord]) -> ArmMetrics:
 
 
 def _figures(outcome: SearchOutcome) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Drawn from a copy in memory whose values are as readers see them."""
+    """Draw the figures from a copy of the trials in memory, with scaled values."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -122,12 +120,11 @@ def _document(
     files: Mapping[str, bytes],
     missing: Mapping[str, str],
 ) -> str:
-    known = warnings(one.arm for one in chosen.values())
     parts = [
         f"# {title}",
         *([outcome.question[0].upper() + outcome.question[1:]] if outcome.question else []),
-        _standing(outcome),
-        *(f"> **Warning.** {warning}" for warning in known),
+        _status(outcome),
+        *(f"> **Warning.** {text}" for text in warnings(one.arm for one in chosen.values())),
         "## Best" if len(outcome.objectives) == 1 else "## Pareto front",
         *_best(outcome, chosen),
     ]
@@ -141,26 +138,26 @@ def _document(
     parts += [f"No figure “{TITLES[name]}”: {reason}." for name, reason in missing.items()]
     parts += ["## Every trial", _trials(outcome), "Numbers: [trials.csv](tables/trials.csv)."]
     failed = [
-        f"- Trial {place} failed: {_reason(trial)}"
-        for place, trial in enumerate(outcome.trials)
+        f"- Trial {index} failed: {_reason(trial)}"
+        for index, trial in enumerate(outcome.trials)
         if trial.state.name == "FAIL"
     ]
     parts += ["\n".join(failed)] if failed else []
     return "\n\n".join(parts) + "\n"
 
 
-def _standing(outcome: SearchOutcome) -> str:
-    words = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "under way"}
+def _status(outcome: SearchOutcome) -> str:
+    words = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running"}
     counts = Counter(trial.state.name for trial in outcome.trials)
-    known = (f"{counts[state]} {word}" for state, word in words.items() if counts[state])
-    told = ", ".join(known) or "none yet"
+    parts = [f"{counts[state]} {word}" for state, word in words.items() if counts[state]]
+    states = ", ".join(parts) or "none yet"
     end = " There are no more points: all have been tried." if outcome.exhausted else ""
     judged = " and ".join(objective_title(objective) for objective in outcome.objectives)
     return (
-        f"{len(outcome.trials)} of {outcome.wanted} trials: {told}.{end} {outcome.settings} "
-        f"Judged by {judged}: the mean over {outcome.repetitions}. Values of trials are of the "
-        "validation part, and the best of many is better there than it will be elsewhere; test "
-        "metrics are shown for the chosen trial alone, and chose nothing."
+        f"{len(outcome.trials)} of {outcome.wanted} trials: {states}.{end} {outcome.settings} "
+        f"Judged by {judged}: the mean over {outcome.repetitions}. Values of trials are measured "
+        "on the validation part, where the best of many trials is better than it will be on other "
+        "data. Test metrics are shown only for the chosen trials; they were not used to choose."
     )
 
 
@@ -168,39 +165,39 @@ def _best(outcome: SearchOutcome, chosen: Mapping[int, ArmMetrics]) -> list[str]
     if not outcome.best:
         return ["No trial is complete."]
     parts = []
-    for place in outcome.best:
-        trial = outcome.trials[place]
+    for index in outcome.best:
+        trial = outcome.trials[index]
         values = ", ".join(
             f"{objective_title(objective)}: {objective_text(objective, value)}"
             for objective, value in zip(outcome.objectives, trial.values, strict=True)
         )
-        file = outcome.configurations.get(place)
-        trained = f" `anomalynet train` takes it from [{file}]({file})." if file else ""
+        file = outcome.configurations.get(index)
+        train = f" Train it with `anomalynet train` and [{file}]({file})." if file else ""
         rows = [[f"`{key}`", _plain(value)] for key, value in trial.params.items()]
-        parts.append(f"**Trial {place}.** {values}.{trained}")
-        parts.append(markdown.grid(["Value", "chosen"], rows, "lr"))
-        if place in chosen:
-            parts.append(_tested(chosen[place]))
-            facts = ReportContext.of([chosen[place]]).facts()
-            parts.append(f"> **Test metrics of trial {place}.** {ESTIMAND} {facts}")
+        parts.append(f"**Trial {index}.** {values}.{train}")
+        parts.append(markdown.grid(["Key", "chosen"], rows, "lr"))
+        if index in chosen:
+            parts.append(_test_table(chosen[index]))
+            facts = ReportContext.of([chosen[index]]).facts()
+            parts.append(f"> **Test metrics of trial {index}.** {ESTIMAND} {facts}")
         else:
-            parts.append("Its runs lie on another machine, and so do its test metrics.")
+            parts.append("Its runs and their test metrics are on another machine.")
     return [*parts, RULE]
 
 
-def _tested(metrics: ArmMetrics) -> str:
+def _test_table(metrics: ArmMetrics) -> str:
     rows = []
     for name in TEST:
         summary, measure = metrics.summary(name), MEASURES[name]
-        told = summary_text(name, *scaled(summary, measure.scale))
-        rows.append([measure.title + markdown.unit(measure.unit), told, str(summary.n)])
+        text = summary_text(name, *scaled(summary, measure.scale))
+        rows.append([measure.title + markdown.unit(measure.unit), text, str(summary.n)])
     return markdown.grid(["On the test part", "mean ± spread", "n"], rows, "lrr")
 
 
 def _caption(outcome: SearchOutcome, name: str) -> str:
     complete = sum(trial.state.name == "COMPLETE" for trial in outcome.trials)
     doubtful = name == "importances" and complete < 10 * len(outcome.space)
-    few = " With so few trials this is a hint at most." if doubtful else ""
+    few = " With so few trials this is only a hint." if doubtful else ""
     return (
         f"> **{TITLES[name]}.** Validation part, mean over {outcome.repetitions}; {complete} "
         f"complete trials.{few}"
@@ -211,13 +208,13 @@ def _trials(outcome: SearchOutcome) -> str:
     titles = [objective_title(objective) for objective in outcome.objectives]
     header = ["Trial", "state", *titles, *(f"`{key}`" for key in outcome.space)]
     rows = []
-    for place, (state, values, own) in enumerate(_rows(outcome)):
+    for index, (state, values, own) in enumerate(_rows(outcome)):
         shown = [
             "–" if value is None else objective_text(name, value)
             for name, value in zip(outcome.objectives, values, strict=True)
         ]
-        mark = "**" if place in outcome.best else ""
-        rows.append([f"{mark}{place}{mark}", state, *shown, *own])
+        mark = "**" if index in outcome.best else ""
+        rows.append([f"{mark}{index}{mark}", state, *shown, *own])
     return markdown.grid(header, rows, "rl" + "r" * (len(header) - 2))
 
 
@@ -244,5 +241,5 @@ def _reason(trial: FrozenTrial) -> str:
 
 
 def _plain(value: object) -> str:
-    """A value as YAML has it."""
+    """A value as YAML writes it."""
     return {"True": "true", "False": "false", "None": "null"}.get(str(value), str(value))

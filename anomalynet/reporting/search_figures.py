@@ -1,4 +1,4 @@
-"""The figures of a search, drawn by Optuna's own visualisation; the same trials give the same
+"""Draws the figures of a search with Optuna's visualisation. The same trials give the same
 bytes."""
 
 from __future__ import annotations
@@ -14,38 +14,37 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
 TITLES = {
-    "history": "How the search went",
+    "history": "History of the search",
     "importances": "How much of the variation each value explains (fANOVA)",
-    "slices": "Each value alone",
+    "slices": "Each key separately",
     "parallel": "The values of every complete trial",
-    "pareto": "What one objective costs in another",
+    "pareto": "Trade-off between the objectives",
 }
-ENOUGH = {"history": 1, "importances": 5, "slices": 3, "parallel": 3, "pareto": 2}
-"""Complete trials without which a figure would say nothing; importances need two for each value
-besides."""
+MIN_TRIALS = {"history": 1, "importances": 5, "slices": 3, "parallel": 3, "pareto": 2}
+"""Smallest number of complete trials for each figure; importances also need two per key."""
 
 
 def draw(
     study: Study, objectives: Sequence[str], space: Sequence[str]
 ) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Every figure that can be drawn, as path → content; and of each other, why not.
+    """Every figure that can be drawn, as path → content; and name → reason of the others.
 
     Args:
-        study: every trial in order of its place, with values as the report shows them.
-        objectives: their names, with units.
-        space: keys of the values that are varied.
+        study: every trial by index, with scaled values.
+        objectives: their titles, with units.
+        space: keys that are varied.
     """
     from optuna.exceptions import OptunaError
 
     files: dict[str, bytes] = {}
     missing: dict[str, str] = {}
     complete = sum(trial.state.name == "COMPLETE" for trial in study.get_trials(deepcopy=False))
-    one = ("history", "importances", "slices", "parallel")
-    for name in one if len(objectives) == 1 else ("pareto",):
-        enough = max(ENOUGH[name], 2 * len(space)) if name == "importances" else ENOUGH[name]
-        if complete < enough:
-            there = f"there {'is' if complete == 1 else 'are'} {complete}"
-            missing[name] = f"it needs {enough} complete trials, and {there}"
+    single = ("history", "importances", "slices", "parallel")  # for a single objective
+    for name in single if len(objectives) == 1 else ("pareto",):
+        needed = max(MIN_TRIALS[name], 2 * len(space) if name == "importances" else 0)
+        if complete < needed:
+            present = f"there {'is' if complete == 1 else 'are'} {complete}"
+            missing[name] = f"it needs {needed} complete trials, and {present}"
             continue
         try:
             files |= _drawn(name, study, objectives, space)
@@ -57,7 +56,7 @@ def draw(
 def _drawn(
     name: str, study: Study, objectives: Sequence[str], space: Sequence[str]
 ) -> dict[str, bytes]:
-    """One figure in a size that leaves room for the longest key."""
+    """Draw one figure in a size that leaves room for the longest key."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -110,5 +109,5 @@ def _figure(name: str, study: Study, objectives: Sequence[str], space: Sequence[
 
 
 def _broken(key: str) -> str:
-    """A key in two lines, its section in the first."""
+    """A key with a line break after its section."""
     return key.replace(".", ".\n", 1)

@@ -1,5 +1,5 @@
-"""Tidy tables: one row a model, data set and metric. Everything that a report shows as a number
-comes from these rows."""
+"""Tidy tables with one row per model, data set and metric. All numbers of a report's tables come
+from these rows."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from anomalynet.runs.collect import RunRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One model, data set and metric; shares in percent, the rest in `unit`. None: not there, or
-    undefined."""
+    """One model, data set and metric; shares are in percent, other values in `unit`. None: missing
+    or undefined."""
 
     table: str
     model: str
@@ -64,7 +64,7 @@ _RECALLS = ("recall_normal", "recall_attack")
 _F1 = ("f1_normal", "f1_attack")
 _ACCURACIES = ("accuracy", "balanced_accuracy")
 
-# Those with rows for the paper's models and other networks: file name → title, metrics
+# Tables of the paper's models and other networks: file name → title, metrics
 PAPER_TABLES = {
     "table_2_precision": ("Table 2. Precision", _PRECISIONS),
     "table_3_recall": ("Table 3. Recall", _RECALLS),
@@ -85,19 +85,19 @@ RANKING_AND_INCIDENTS = (
 
 
 def defined(value: float, scale: float = 1.0) -> float | None:
-    """A value for a table, None where it is NaN."""
+    """A value for a table, None if it is NaN."""
     return None if math.isnan(value) else value * scale
 
 
 def scaled(summary: Summary, scale: float) -> tuple[float | None, float | None]:
-    """Mean and spread for a table, None where undefined."""
+    """Mean and spread for a table, None if undefined."""
     return defined(summary.mean, scale), defined(summary.spread, scale)
 
 
 def _metric_row(
-    table: str, one: ArmMetrics, beside: Mapping[str, Any], data: str, metric: str
+    table: str, one: ArmMetrics, facts: Mapping[str, Any], data: str, metric: str
 ) -> Row:
-    """An arm's row of a table, with the paper's numbers where it has any."""
+    """An arm's row of a table, with the paper's numbers if there are any."""
     measure, summary = MEASURES[metric], one.summary(metric)
     is_paper = one.arm.kind == "paper"
     numbers, experiment = published.load(), one.arm.experiment
@@ -113,7 +113,7 @@ def _metric_row(
         spread=spread,
         n=summary.n,
         unit=measure.unit,
-        **beside,
+        **facts,
     )
 
 
@@ -124,7 +124,7 @@ def table_of(
     metrics: Sequence[str],
     models: Sequence[ArmMetrics],
 ) -> Table:
-    """A row of each model and metric, in this order."""
+    """A table with one row per model and metric, in this order."""
     rows = tuple(
         _metric_row(name, one, context[one].cells, context.data, metric)
         for one in models
@@ -134,7 +134,7 @@ def table_of(
 
 
 def paper_tables(context: ReportContext) -> tuple[Table, ...]:
-    """Tables 2–5 and the confusion matrices: the paper's models, run or not, then other
+    """Tables 2–5 and the confusion matrices: the paper's models, even without runs, then other
     networks."""
     networks = [one for one in context.models if one.arm.kind in ("paper", "deep")]
     return tuple(
@@ -144,7 +144,7 @@ def paper_tables(context: ReportContext) -> tuple[Table, ...]:
 
 
 def other_tables(context: ReportContext) -> tuple[Table, ...]:
-    """The classical and unsupervised models as Tables 2–5 show networks, then ranking and incidents
+    """The classical and unsupervised models in tables like Tables 2–5, then ranking and incidents
     for all models."""
     others = [one for one in context.models if one.arm.kind == "other"]
     run = [one for one in context.models if one.arm.repetitions]
@@ -159,8 +159,8 @@ TRAINING = ("model", "parameter", "paper", "used")
 
 
 def training_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
-    """Table 1: the paper's training parameters beside those that each network's runs really had,
-    and the epochs they ran."""
+    """Table 1: the training parameters of the paper and of each network's runs, and the number of
+    epochs they ran."""
     rows = []
     for one in models:
         known = (record.result.epochs for record in one.arm.records)
@@ -179,9 +179,9 @@ def training_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
 
 
 COSTS = {
-    "train_seconds": "training, s a run",
-    "score_seconds": "scoring, s a run",
-    "microseconds_per_window": "inference in batches, µs a window",
+    "train_seconds": "training, s per run",
+    "score_seconds": "scoring, s per run",
+    "microseconds_per_window": "inference in batches, µs per window",
     "microseconds_single": "inference of one window alone, µs",
     "device_seconds": "device time of all runs, s",
 }
@@ -193,16 +193,16 @@ COST_COLUMNS = ("model", "data", "runs", "parameters", *_PRICES)
 
 
 def parameters_text(arm: Arm) -> str:
-    """Parameters of an arm's models, from the fewest to the most where its runs differ; nothing for
-    models without."""
+    """The number of parameters of an arm's models; the fewest and the most if its runs differ; ""
+    for models without parameters."""
     found = {record.result.parameters for record in arm.records}
-    known = sorted(number for number in found if number is not None)
-    return f"{known[0]} … {known[-1]}" if len(known) > 1 else "".join(map(str, known))
+    counts = sorted(number for number in found if number is not None)
+    return f"{counts[0]} … {counts[-1]}" if len(counts) > 1 else "".join(map(str, counts))
 
 
 def cost_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
-    """Parameters and durations, mean ± spread over runs: alone in depending on the machine, so kept
-    apart from all other tables."""
+    """Parameters and durations, mean ± spread over runs. They depend on the machine, so they are
+    kept out of all other tables."""
     rows = []
     for arm in (one.arm for one in models if one.arm.records):
         row = {"model": arm.name, "runs": str(len(arm.records)), "parameters": parameters_text(arm)}
@@ -217,8 +217,8 @@ def cost_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
 
 
 def device_seconds(record: RunRecord) -> float | None:
-    """How long a run kept devices busy: training on each of its devices, and scoring on one; None
-    where it does not say."""
+    """Device time of a run: training on each of its devices, and scoring on one; None if it is not
+    stored."""
     if "train_seconds" not in record.timings:
         return None
     devices = record.config.get("hardware", {}).get("devices", 1)
@@ -231,7 +231,7 @@ def _number(value: float | None) -> str:
 
 
 def to_csv(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """Comma separated, one header line; numbers with four decimals, nothing for None."""
+    """CSV with one header line; numbers have four decimals, None is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

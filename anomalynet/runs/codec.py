@@ -59,7 +59,7 @@ def read(kind: type[T], value: object, where: str, *, strict: bool = False) -> T
 
 def build(kind: Any, value: Any, where: str, *, strict: bool = True) -> Any:
     """A value of a type: a dataclass, `dict[str, …]` or `Mapping`, `list[…]`, `tuple[…, ...]`,
-    `… | None`, `Literal`, a number, bool or text. Otherwise as `read`."""
+    `… | None`, `Literal`, a number, bool or text. Arguments and errors are those of `read`."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         own = next(one for one in inner if one is not type(None))
@@ -94,17 +94,17 @@ def _checked(value: Any, kind: type, where: str, expected: str) -> Any:
 
 def _dataclass(kind: type, given: dict[str, Any], where: str, strict: bool) -> Any:
     hints = get_type_hints(kind)
-    known = {field.name: field for field in fields(kind)}
+    every = {field.name: field for field in fields(kind)}
     required = {
-        name for name, one in known.items() if one.default is one.default_factory is MISSING
+        name for name, one in every.items() if one.default is one.default_factory is MISSING
     }
-    wanted = known.keys() if strict else required
+    wanted = every.keys() if strict else required
     if missing := wanted - given.keys():
         raise UsageError(f"{where}: missing key {min(missing)!r}")
-    if strict and (unknown := given.keys() - known.keys()):
+    if strict and (unknown := given.keys() - every.keys()):
         raise UsageError(f"{where}: unknown key {min(unknown)!r}")
-    there = [(name, f"{where}.{name}") for name in known if name in given]
-    return kind(**{key: build(hints[key], given[key], at, strict=strict) for key, at in there})
+    present = [(name, f"{where}.{name}") for name in every if name in given]
+    return kind(**{key: build(hints[key], given[key], at, strict=strict) for key, at in present})
 
 
 def dump(value: Any) -> str:

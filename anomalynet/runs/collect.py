@@ -1,5 +1,5 @@
-"""Every finished run below a folder, as records and as tables; and finding one by the start of its
-id."""
+"""Reads every finished run below a folder, as records and as tables, and finds a run by the start
+of its id."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ Runs: TypeAlias = "str | Path | pl.DataFrame | Sequence[str | Path | RunRecord]"
 
 
 def read_runs(runs: Runs) -> list[RunRecord]:
-    """The finished runs that are meant. Raises UsageError: there is no such run; RunError: it is
-    not finished, or a file of it is damaged."""
+    """The records of finished runs. Raises UsageError: there is no such run; RunError: it is not
+    finished, or a file of it is damaged."""
     if isinstance(runs, str | Path):
         return load_results(Path(runs))
     if not isinstance(runs, Sequence):
@@ -60,9 +60,9 @@ def list_runs(folder: str | Path = "runs") -> pl.DataFrame:
 
         list_runs("runs").sort("test/auroc").select("experiment", "seed", "test/auroc")
 
-    Columns: id, experiment, data, seed, fold, world (null: the data has one only), status (`done`,
-    or `stale`: made by another version of the code), folder, and each metric, such as
-    `test/f1_attack` (Float64; null where it is undefined). Raises RunError: a run is damaged."""
+    Columns: id, experiment, data, seed, fold, world (null: the data is not simulated), status
+    (`done`, or `stale`: made by another version of the code), folder, and each metric, such as
+    `test/f1_attack` (Float64; null if it is undefined). Raises RunError: a run is damaged."""
     import polars as pl
 
     records = load_results(Path(folder))
@@ -82,16 +82,17 @@ def list_runs(folder: str | Path = "runs") -> pl.DataFrame:
 def compare_runs(
     a: str | Path | RunRecord, b: str | Path | RunRecord, folder: str | Path = "runs"
 ) -> pl.DataFrame:
-    """Two finished runs side by side: where their settings differ, and all of their metrics.
+    """Compare two finished runs: the settings in which they differ, and all of their metrics.
 
         compare_runs("3f2a", "90c1").filter(kind="metric", name="test/auroc")
 
     Args:
-        a, b: a run's folder, the start of its id, or its record. folder: where ids are looked for.
+        a, b: a run's folder, the start of its id, or its record.
+        folder: where ids are looked for.
     Returns:
-        a row per setting that differs, then one per metric; columns kind (`run`, `setting` or
-        `metric`), name, a, b (text, a number in full precision; null where it has none),
-        difference (Float64, b - a of a metric; null where one is undefined).
+        one row per setting that differs, then one per metric; columns kind (`run`, `setting` or
+        `metric`), name, a, b (text, a number in full precision; null if the run has no value),
+        difference (Float64, b - a of a metric; null if one of them is undefined).
     Raises:
         UsageError: there is no such run, or there are several. RunError: it is not finished.
     """
@@ -105,10 +106,10 @@ def compare_runs(
         "metric": [one.result.metrics for one in both],
     }
     rows: list[tuple[object, ...]] = []
-    for kind, (left, right) in tables.items():
-        for name in dict.fromkeys([*left, *right]):
-            x: Any = left.get(name)
-            y: Any = right.get(name)
+    for kind, (of_a, of_b) in tables.items():
+        for name in dict.fromkeys([*of_a, *of_b]):
+            x: Any = of_a.get(name)
+            y: Any = of_b.get(name)
             if kind == "metric" or x != y:
                 texts = [None if value is None else str(value) for value in (x, y)]
                 numbers = kind == "metric" and None not in texts
@@ -132,8 +133,8 @@ def load_results(runs: Path) -> list[RunRecord]:
 
 def load_record(folder: RunFolder) -> RunRecord:
     """One finished run. Raises RunError: its result or its configuration cannot be read."""
-    result, known = folder.read_result(), read_json(folder.timings).items()
-    timings = {name: value for name, value in known if isinstance(value, int | float)}
+    result, stored = folder.read_result(), read_json(folder.timings).items()
+    timings = {name: value for name, value in stored if isinstance(value, int | float)}
     code = str(read_json(folder.environment).get("code", ""))
     return RunRecord(result, folder.path, timings, code, _read_config(folder.config))
 

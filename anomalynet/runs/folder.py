@@ -146,7 +146,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self, *, wait: bool) -> Iterator[None]:
-        """Hold the folder's lock, which is released however the process ends. Raises BusyError:
+        """Hold the folder's lock; it is released even if the process is killed. Raises BusyError:
         another process holds it and `wait` is False; names the process."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ SEVERITIES = (1, 2, 3, 4)
 
 @dataclass(frozen=True, slots=True)
 class IncidentNote:
-    """One incident as described by annotators or the simulator; None where unknown (§3.1.6)."""
+    """One incident as described by annotators or the simulator; None if unknown (§3.1.6)."""
 
     type: str | None = None
     cause: str | None = None

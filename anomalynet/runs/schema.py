@@ -12,9 +12,9 @@ SCORES_COLUMNS = (
 )
 """One row per step of the validation and test parts, sorted by (split, series, time). `incident`
 and `kind` describe any incident, attack or not; `label` is 1 in incidents of the positive class
-(`data.label`). `score` is null where the step was not scored (warm-up, purge); `label` is null
-without a label; `alarm` is score >= threshold, null without a score. Types as in
-`data/telemetry.py`; score and threshold Float64, alarm Boolean."""
+(`data.label`). `score` is null if the step was not scored (warm-up, purge); `label` is null without
+a label; `alarm` is score >= threshold, null without a score. `score` and `threshold` are Float64,
+`alarm` is Boolean, the other types are those of `data/telemetry.py`."""
 
 EXPLANATION_COLUMNS = ("incident", "series", "time", "reading", "error", "attention")
 """`explanations.parquet`: one row per scored step around some incidents of the test part. `reading`
@@ -31,7 +31,7 @@ class PartSummary:
     series: tuple[str, ...]
     windows: int
     steps: int
-    labelled: int
+    labelled: int  # steps with a label, attack or normal
     attack: int
     missed: int  # labelled steps without a score (warm-up of the window, purge gaps)
     missed_attack: int
@@ -63,6 +63,6 @@ class Result:
     probability: bool  # whether the score is a probability, so that 0.5 has a meaning
     world: int | None = None  # seed of the simulated world; null for other data
     metrics: dict[str, float | None]
-    """`validation/<name>` and `test/<name>`, names of `metrics/suite.py`; null where undefined."""
+    """`validation/<name>` and `test/<name>`, names of `metrics/suite.py`; null if undefined."""
     warnings: tuple[str, ...] = ()
     version: int = field(default=RESULT_VERSION)

@@ -27,36 +27,37 @@ STEP = (
 
 
 def read(path: Path, query: Query) -> pl.DataFrame:
-    """The result of a query on a file. Raises RunError: missing or damaged file, or column."""
+    """The result of a query on a file. Raises RunError: the file is missing or damaged, or a column
+    is missing."""
     try:
         return query(pl.scan_parquet(path, glob=False)).collect()
     except (OSError, pl.exceptions.PolarsError) as error:
         raise RunError(f"{path}: cannot be read: {str(error).splitlines()[0]}", MOVE_AWAY) from None
 
 
-_kept: ContextVar[dict[Path, pl.DataFrame] | None] = ContextVar("kept scores", default=None)
+_cache: ContextVar[dict[Path, pl.DataFrame] | None] = ContextVar("cached scores", default=None)
 
-MOST_KEPT = 10_000_000  # steps, about 70 bytes each: a report of more reads the rest again
+MAX_CACHED = 10_000_000  # steps, about 70 bytes each; further steps are read from the file again
 
 
 @contextmanager
 def reading_once() -> Iterator[None]:
-    """Read the test part of each run once within this block, or the function that it decorates: the
-    sections of a report ask for the same steps in turn."""
-    token = _kept.set({} if (known := _kept.get()) is None else known)
+    """Within this block, or the function that it decorates, the test part of each run is read only
+    once, because the sections of a report ask for the same steps in turn."""
+    token = _cache.set({} if (outer := _cache.get()) is None else outer)
     try:
         yield
     finally:
-        _kept.reset(token)
+        _cache.reset(token)
 
 
 def read_test_steps(record: RunRecord) -> pl.DataFrame:
     """The test part in the order of the file: series, time, label (null: unlabelled), incident,
     kind, score (null: missed) and threshold. Errors: as `read`."""
-    path, kept = RunFolder(record.folder).scores, _kept.get()
-    if kept is not None and path in kept:
-        return kept[path]
+    path, cache = RunFolder(record.folder).scores, _cache.get()
+    if cache is not None and path in cache:
+        return cache[path]
     steps = read(path, lambda frame: frame.filter(pl.col("split") == "test").select(STEP))
-    if kept is not None and sum(map(len, kept.values())) + len(steps) <= MOST_KEPT:
-        kept[path] = steps
+    if cache is not None and sum(map(len, cache.values())) + len(steps) <= MAX_CACHED:
+        cache[path] = steps
     return steps

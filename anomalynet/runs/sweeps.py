@@ -1,5 +1,5 @@
 """The record of a sweep command, stored beside the runs, and the status of its runs, read from
-their folders. With it, `status` and `report` work from any terminal."""
+their folders. These let `status` and `report` work from any terminal."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class SweepRun:
     experiment: str
     id: str
     arm: str
-    place: str  # seed, fold and world as text
+    place: str  # seed, fold and world as text (`PlannedRun.repetition`)
     epochs: int
-    closed: bool = False  # it will not be finished: its trial was pruned or failed
+    closed: bool = False  # whether its trial has ended: then an unfinished run stays unfinished
 
     def folder(self, runs: Path) -> RunFolder:
         """The run's folder."""
@@ -46,11 +46,12 @@ class SweepRecord:
     slots: int
     started: str  # UTC, ISO 8601
     report: str  # folder of the report
-    runs: tuple[SweepRun, ...]  # in the order of the plan; of a search, those of the trials so far
+    runs: tuple[SweepRun, ...]  # in the order of the plan; for a search, of the trials so far
     trials: int | None = None  # number of trials of a search; None for other designs
     reported: str = ""  # digest of the report's inputs; empty: no report yet
+    # The process that runs or ran the command.
     pid: int = 0
-    host: str = ""  # the process that runs or ran the command
+    host: str = ""
 
     @property
     def active(self) -> bool:
@@ -66,8 +67,8 @@ def write_sweep(runs: Path, record: SweepRecord) -> None:
 def read_sweeps(runs: Path) -> list[SweepRecord]:
     """All records, latest command first; unreadable ones are skipped."""
     found = [read_sweep_record(runs, path.stem) for path in sorted((runs / FOLDER).glob("*.json"))]
-    known = [record for record in found if record]
-    return sorted(known, key=lambda record: record.started, reverse=True)
+    readable = [record for record in found if record]
+    return sorted(readable, key=lambda record: record.started, reverse=True)
 
 
 def read_sweep_record(runs: Path, label: str) -> SweepRecord | None:
@@ -83,18 +84,20 @@ def _path(runs: Path, label: str) -> Path:
 
 
 State = Literal["done", "stale", "failed", "running", "waiting", "pruned"]
+"""`stale`: finished, but made by another version of the code. `failed`: the last attempt failed.
+`running`: a process works on it. `waiting`: unfinished, also if it was interrupted. `pruned`: its
+trial ended before the run did."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """The status of one run: `epoch`: number of finished epochs; `best`: best value of its metric
-    so far; `reason`: last line of the error if it failed."""
+    """The status of one run."""
 
     run: SweepRun
     state: State
-    epoch: int
-    best: float | None
-    reason: str
+    epoch: int  # number of finished epochs
+    best: float | None  # value in the best epoch so far (`_best`); None once finished
+    reason: str  # last line of the error if the run failed
     seconds: float | None  # duration of a finished run
 
 
@@ -108,40 +111,41 @@ class SweepStatus:
     @property
     def seconds_left(self) -> float | None:
         """Estimated seconds for the unfinished runs, from the mean duration of the finished runs of
-        the same arm, or else of all. None: no run has finished, or nothing is left."""
+        the same arm, or else of all. None: no run has finished, or none is unfinished."""
         by_arm: dict[str, list[float]] = defaultdict(list)
         for one in self.runs:
             if one.seconds is not None:
                 by_arm[one.run.arm].append(one.seconds)
         every = [seconds for own in by_arm.values() for seconds in own]
-        left = [one for one in self.runs if one.state in ("running", "waiting")]
-        if not every or not self.busy:
+        if not every or not self.unfinished:
             return None
-        known = len({one.run.arm for one in self.runs})
+        proposed = self._proposed_trials()
         total = 0.0
-        if self.record.trials is not None and known:  # trials that have not been proposed yet
-            missing = max(self.record.trials - known, 0) * len(self.runs) / known
+        if self.record.trials is not None and proposed:  # the runs of trials not proposed yet
+            missing = max(self.record.trials - proposed, 0) * len(self.runs) / proposed
             total = missing * sum(every) / len(every)
-        for one in left:
+        for one in (one for one in self.runs if one.state in ("running", "waiting")):
             own = by_arm.get(one.run.arm) or every
             share = 1 - one.epoch / one.run.epochs if one.state == "running" else 1.0
             total += share * sum(own) / len(own)
         return total / self.record.slots
 
     @property
-    def busy(self) -> bool:
+    def unfinished(self) -> bool:
         """Whether runs are unfinished, or trials have not been proposed yet."""
-        trials = len({one.run.arm for one in self.runs})
-        under_way = any(one.state in ("running", "waiting") for one in self.runs)
-        return under_way or (self.record.trials or 0) > trials
+        open_runs = any(one.state in ("running", "waiting") for one in self.runs)
+        return open_runs or (self.record.trials or 0) > self._proposed_trials()
+
+    def _proposed_trials(self) -> int:
+        return len({one.run.arm for one in self.runs})  # in a search, each trial is an arm
 
 
 def sweep_status(record: SweepRecord, runs: Path) -> SweepStatus:
     """The status of a sweep, read from the folders of its runs."""
-    return SweepStatus(record, tuple(_of(run, run.folder(runs)) for run in record.runs))
+    return SweepStatus(record, tuple(_run_status(run, run.folder(runs)) for run in record.runs))
 
 
-def _of(run: SweepRun, folder: RunFolder) -> RunStatus:
+def _run_status(run: SweepRun, folder: RunFolder) -> RunStatus:
     if folder.finished:
         state: State = "stale" if made_by_other_code(folder.environment) else "done"
         return RunStatus(run, state, run.epochs, None, "", seconds_of(folder))
@@ -172,7 +176,7 @@ def brief(reason: str) -> str:
 
 
 def _best(lines: list[dict[str, Any]]) -> float | None:
-    """Average precision on the validation part (else the loss) of the best epoch."""
-    kept: dict[str, Any] = next((line for line in reversed(lines) if line.get("best")), {})
-    value = kept.get("validation/average_precision", kept.get("validation/loss"))
+    """Average precision on the validation part in the best epoch; its loss if there is none."""
+    epoch: dict[str, Any] = next((line for line in reversed(lines) if line.get("best")), {})
+    value = epoch.get("validation/average_precision", epoch.get("validation/loss"))
     return None if value is None else float(value)

@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +100,6 @@ def load_scenario(name_or_path: str, overrides: Sequence[str] = ()) -> Scenario:
     problems: list[Problem] = []
     origins: dict[str, str] = {}
     for leaf in (name, *read_yaml(path), *read_overrides(overrides)):
-        if isinstance(leaf.value, date):  # YAML reads 2026-01-05 as a date
-            leaf = Leaf(leaf.key, leaf.value.isoformat(), leaf.where)  # noqa: PLW2901
         if problem := apply(tree, known, leaf):
             problems.append(problem)
         else:

@@ -1,6 +1,6 @@
-"""Simulates the cells of a world, in this process or in several worker processes. Every finished
-cell leaves a note in the world's folder, so that an interrupted simulation continues with the
-cells that are missing."""
+"""Simulates the cells of a world, in this process or in several worker processes. A note in the
+world's folder is written for each finished cell, so that an interrupted simulation continues with
+the missing cells."""
 
 from __future__ import annotations
 
@@ -84,13 +84,14 @@ def make_part(
 
 
 def read_part(folder: Path, number: int, refine: Refine | None) -> Part | None:
-    """Read the note on a finished cell. None where the cell must be simulated: it is not finished,
-    its files are damaged, or another version of the code made it."""
+    """Read the note on a finished cell. None if the cell must be simulated: it is not finished, its
+    files are damaged, or another version of the code made it."""
     note = read_json(_note(folder, number))
     if note.get("code") != code_hash(CODE) or note["refine"] != _name(refine):
         return None
     try:
-        if not all(store.is_as(folder / name, facts) for name, facts in note["files"].items()):
+        files = note["files"].items()
+        if not all(store.is_unchanged(folder / name, facts) for name, facts in files):
             return None
     except OSError:
         return None
@@ -142,7 +143,7 @@ def make_parts(
 
 
 def _worker_error(why: str) -> RunError:
-    hint = "the same command continues; --workers 1 needs the least memory"
+    hint = "repeat the command to resume; --workers 1 needs the least memory"
     return RunError(f"a worker of the simulation ended: {why}", hint)
 
 
@@ -164,9 +165,8 @@ def _clean_environment() -> Iterator[None]:
                 del os.environ[name]
 
 
-_channel: list[
-    SimpleQueue[tuple[int, float]]
-] = []  # in a worker: the queue that takes its progress
+# In a worker: the queue for its progress
+_channel: list[SimpleQueue[tuple[int, float]]] = []
 
 
 def _setup_worker(queue: SimpleQueue[tuple[int, float]]) -> None:

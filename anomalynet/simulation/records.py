@@ -20,7 +20,7 @@ Columns = Mapping[str, npt.NDArray[np.generic] | list[bytes]]
 
 
 def stream(seed: int, *path: str | int) -> np.random.Generator:
-    """The random generator of one thing in a world, such as `stream(seed, "cell", 3, "node", 7,
+    """The random generator for one purpose in a world, such as `stream(seed, "cell", 3, "node", 7,
     "fading")`. What happens to a frame depends on (seed, cell, node, frame), never on earlier
     events.
 
@@ -79,8 +79,8 @@ class RadioLog:
 
     # by time, duplicates (lost acknowledgements) included
     receptions: list[Reception] = field(default_factory=list)
-    # station → int8 (frame,): retransmissions of each frame, -1 where it was never sent (channel
-    # busy, duty cycle used up)
+    # station → int8 (frame,): retransmissions of each frame, -1 if it was never sent (channel busy,
+    # duty cycle used up)
     retries: list[npt.NDArray[np.int8]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)  # see `radio.link.COUNTS`
 
@@ -108,8 +108,7 @@ class Incident:
     variant: str
     cell: int
     nodes: tuple[int, ...]  # indices of the affected nodes within the cell, ascending
-    # start, end: seconds
-    start: float
+    start: float  # seconds
     end: float
     magnitude: float  # in multiples of a typical effect; `scenario.incidents.subtle` … `blunt`
     position: tuple[float, float]  # metres: where a jammer, attacker, fire or obstacle is
@@ -127,11 +126,10 @@ def covered(scenario: Scenario, incident: Incident) -> slice:
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """The result of simulating one cell: columns as in `store.FRAMES` and `store.NODES`, counts of
-    the radio and of what the incidents did."""
+    """The result of simulating one cell."""
 
     cell: Cell
-    frames: Columns
+    frames: Columns  # see `store.FRAMES`
     incidents: tuple[Incident, ...]
-    nodes: Mapping[str, npt.NDArray[np.generic] | list[str]]
-    counts: Mapping[str, int]
+    nodes: Mapping[str, npt.NDArray[np.generic] | list[str]]  # see `store.NODES`
+    counts: Mapping[str, int]  # of the radio, and of effects of incidents

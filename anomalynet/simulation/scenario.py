@@ -22,7 +22,7 @@ class DeploymentConfig:
     """Positions of the nodes (§3.1.3). Nodes are divided among radio cells with one gateway each.
     Cells use different channels and do not interfere."""
 
-    nodes: int = 30  # sensor nodes in all
+    nodes: int = 30  # total number of sensor nodes
     cell_nodes: int = 15  # largest number of nodes in one radio cell
     width: float = 120.0  # width of a cell's area in metres; the gateway is in its middle
     height: float = 120.0  # height of a cell's area in metres
@@ -54,9 +54,7 @@ class RadioConfig:
     reference_loss: float = 40.05
     """Path loss at 1 m in dB (40.05 at 2.4 GHz; LoRa at 868 MHz: 31.2)."""
     exponent: float = 3.0  # path loss exponent: 1.8 (line of sight) to 3.5 (cluttered)
-    shadowing: float = (
-        6.0  # standard deviation in dB of the log-normal shadowing of a link; 0: none
-    )
+    shadowing: float = 6.0  # standard deviation in dB of a link's log-normal shadowing; 0: none
     shadowing_time: float = 1800.0
     """Correlation time in seconds of the shadowing of a link to the gateway."""
     fading: Literal["none", "rayleigh", "rician"] = "rician"
@@ -101,9 +99,7 @@ class BackgroundConfig:
     interference_power: float = -84.0
     """Median power at the gateway in dBm; bursts differ with 6 dB standard deviation."""
     outages_per_day: float = 4.0  # restarts of a gateway per day
-    outage_seconds: float = (
-        90.0  # mean duration in seconds of a restart, during which nothing is received
-    )
+    outage_seconds: float = 90.0  # mean duration of a restart, in which no frame is received
     reboots_per_day: float = 2.0
     """Restarts of a node per day: it loses a few frames, and its sequence numbers start at 0."""
 

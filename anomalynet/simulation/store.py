@@ -57,7 +57,7 @@ NODES: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 """One row per node. `link`: mean received power. `expected`: number of slots. `sent`: frames that
 were transmitted. `received`: distinct frames that the gateway received intact, late ones included.
-`battery_end`: 0 where the battery ran empty, even if it was replaced afterwards."""
+`battery_end`: 0 if the battery ran empty, even if it was replaced afterwards."""
 
 INCIDENTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "id": pl.Int32,
@@ -107,16 +107,15 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A world read from its folder: gateway logs of all cells (lazy, columns `FRAMES`), canonical
-    telemetry (None if it was not made), `NODES` by number, `INCIDENTS` by id."""
+    """A world read from its folder."""
 
     folder: Path
     manifest: Manifest
     scenario: Scenario
-    frames: pl.LazyFrame
-    telemetry: pl.LazyFrame | None
-    nodes: pl.DataFrame
-    incidents: pl.DataFrame
+    frames: pl.LazyFrame  # gateway logs of all cells, columns `FRAMES`
+    telemetry: pl.LazyFrame | None  # canonical telemetry; None if it was not made
+    nodes: pl.DataFrame  # columns `NODES`, by number
+    incidents: pl.DataFrame  # columns `INCIDENTS`, by id
 
 
 def partition(table: str, cell: int) -> str:
@@ -132,8 +131,8 @@ def frames_table(result: CellResult) -> pl.DataFrame:
     frames = pl.DataFrame({**columns, "node": node}).select(
         pl.col(name).cast(dtype) for name, dtype in FRAMES.items()
     )
-    known = pl.when(pl.col("source") >= 0).then(pl.col("sequence", "retries", "sent"))
-    return frames.with_columns(known, pl.col(name for name, _ in SENSORS).fill_nan(None))
+    own_format = pl.when(pl.col("source") >= 0).then(pl.col("sequence", "retries", "sent"))
+    return frames.with_columns(own_format, pl.col(name for name, _ in SENSORS).fill_nan(None))
 
 
 def nodes_table(result: CellResult) -> pl.DataFrame:
@@ -179,7 +178,7 @@ def facts_of(path: Path, rows: int | None = None) -> dict[str, Any]:
     return {"sha256": sha256(path), "bytes": path.stat().st_size, "rows": rows}
 
 
-def is_as(path: Path, facts: Mapping[str, Any]) -> bool:
+def is_unchanged(path: Path, facts: Mapping[str, Any]) -> bool:
     """Whether a file still has the size and SHA-256 of its facts. Raises OSError."""
     return path.stat().st_size == int(facts["bytes"]) and sha256(path) == str(facts["sha256"])
 
@@ -191,7 +190,7 @@ def sha256(path: Path) -> str:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Mark a world as finished; the last thing written."""
+    """Write the manifest, which marks a world as finished; it is written last."""
     write_json(folder / MANIFEST, asdict(manifest))
 
 
@@ -207,10 +206,10 @@ def read_manifest(folder: Path) -> Manifest:
             command = f"anomalynet simulate {folder / SCENARIO} --out {folder}"
             raise DataError(
                 f"{folder}: the simulation of this world was interrupted (no {MANIFEST})",
-                f"{command} continues it",
+                f"{command} resumes it",
             ) from None
         raise DataError(
-            f"{folder}: no simulated world (no {MANIFEST})",
+            f"{folder}: not a simulated world (no {MANIFEST})",
             "anomalynet simulate SCENARIO --out DIR makes one",
         ) from None
     except OSError as error:
@@ -260,7 +259,7 @@ def read_world(folder: Path, *, verify: bool = True) -> World:
 
 def _check(path: Path, facts: Mapping[str, Any], verify: bool) -> None:
     try:
-        same = is_as(path, facts) if verify else path.stat().st_size == facts["bytes"]
+        same = is_unchanged(path, facts) if verify else path.stat().st_size == facts["bytes"]
     except OSError as error:
         raise DataError(
             f"{path}: listed in {MANIFEST}, but cannot be read: {error.strerror}",

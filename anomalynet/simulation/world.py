@@ -1,4 +1,4 @@
-"""Simulates a whole world into a folder: all cells, then the tables and counts of all of them."""
+"""Simulates a world into a folder: all cells, then the tables and counts over all cells."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ def simulate(
         refine: makes the telemetry of a cell from its gateway log; None: no telemetry is made.
 
     Raises:
-        UsageError: the folder holds something else, or another process uses it; nothing is changed.
+        UsageError: the folder contains anything else, or another process uses it; nothing is
+            changed.
         DataError: the finished world in the folder is damaged.
         RunError: a worker died.
     """
@@ -74,7 +75,7 @@ def simulate(
 
 def claim(scenario: Scenario, folder: Path) -> None:
     """Reserve a folder for this scenario: write the scenario file, or check that the present one is
-    equal. Raises UsageError: the folder holds anything else; nothing is changed then."""
+    equal. Raises UsageError: the folder contains anything else; nothing is changed then."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         present_files = [
@@ -91,23 +92,24 @@ def claim(scenario: Scenario, folder: Path) -> None:
     elsewhere = "nothing was changed; give a new or empty folder with --out"
     if not (folder / store.SCENARIO).is_file():
         raise UsageError(
-            f"{folder} holds {present_files[0].name} and no simulated world", elsewhere
+            f"{folder} contains {present_files[0].name}, but no simulated world", elsewhere
         )
     try:
         present = load_scenario(str(folder / store.SCENARIO))
     except ConfigError as error:
         raise UsageError(
-            f"{folder} holds a world whose scenario cannot be read: {error.message}", elsewhere
+            f"{folder} contains a world whose scenario cannot be read: {error.message}", elsewhere
         ) from None
     if canonical(present) != canonical(scenario):
-        there, here = flatten_tree(asdict(present)), flatten_tree(asdict(scenario))
+        old, new = flatten_tree(asdict(present)), flatten_tree(asdict(scenario))
         changed = [
-            f"{key} is {there[key]} in the folder, {here[key]} in this command"
-            for key in there
-            if there[key] != here[key] and key != "name"
+            f"{key} is {old[key]} in the folder, {new[key]} in this command"
+            for key in old
+            if old[key] != new[key] and key != "name"
         ]
         more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
-        raise UsageError(f"{folder} holds another world: {'; '.join(changed[:3])}{more}", elsewhere)
+        changes = f"{'; '.join(changed[:3])}{more}"
+        raise UsageError(f"{folder} contains another world: {changes}", elsewhere)
 
 
 def _all_parts(
@@ -117,7 +119,7 @@ def _all_parts(
     refine: Refine | None,
     progress: Callable[[float], None] | None,
 ) -> list[Part]:
-    """The parts of all cells, in the order of cells; missing ones are simulated."""
+    """The parts of all cells, in the order of the cells; missing ones are simulated."""
     count, duration = cells(scenario), seconds(scenario.duration)
     done = {number: read_part(folder, number, refine) for number in range(count)}
     pending = [number for number, part in done.items() if part is None]
@@ -140,13 +142,13 @@ def _all_parts(
     if len(parts) < count:
         raise RunError(
             f"{folder}: the code or a file of the folder changed during the simulation",
-            "the same command simulates those cells again",
+            "repeat the command to simulate those cells again",
         )
     return parts
 
 
 def _finish(scenario: Scenario, folder: Path, parts: Sequence[Part]) -> None:
-    """Write the tables of the whole world, and last the manifest."""
+    """Write the tables of the world, and last the manifest."""
     nodes = pl.concat([part.nodes for part in parts]).sort("number")
     incidents = pl.concat([part.incidents for part in parts]).sort("id")
     files = {name: facts for part in parts for name, facts in part.files.items()}
@@ -180,7 +182,6 @@ def _finish(scenario: Scenario, folder: Path, parts: Sequence[Part]) -> None:
         "python": platform.python_version(),
         **{name: version(name) for name in ("numpy", "polars", "simpy")},
     }
-    known = dict(sorted(files.items()))
-    store.write_manifest(
-        folder, store.Manifest(store.FORMAT, versions, asdict(scenario), store.UNITS, counts, known)
-    )
+    listed = dict(sorted(files.items()))
+    values = (store.FORMAT, versions, asdict(scenario), store.UNITS, counts, listed)
+    store.write_manifest(folder, store.Manifest(*values))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from anomalynet.config.leaves import Leaf
+from anomalynet.config.leaves import Leaf, is_plain
 from anomalynet.errors import Problem
 
 Levels = list[object]
@@ -15,8 +15,8 @@ Levels = list[object]
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Numbers from `low` to `high`, both included; whole numbers where both are. A search draws
-    from it. Other designs take every `step`, or `count` at even distances (`log`: even ratios)."""
+    """Numbers from `low` to `high`, both included; whole numbers if both are. A search draws from
+    it. Other designs take every `step`-th, or `count` at even distances (`log`: even ratios)."""
 
     low: float
     high: float
@@ -26,11 +26,11 @@ class Range:
 
     @property
     def whole(self) -> bool:
-        """Whether it holds whole numbers."""
+        """Whether all numbers of the range are whole."""
         return all(isinstance(value, int) for value in (self.low, self.high, self.step or 0))
 
     def levels(self) -> Levels:
-        """Every number of it, for designs that try all."""
+        """Every number of the range, for designs that try all."""
         low, high = self.low, self.high
         if self.step is not None:
             steps = math.floor((high - low) / self.step + 1e-9)
@@ -52,17 +52,16 @@ _PARTS = {"low": float, "high": float, "step": float, "count": int, "log": bool}
 
 
 def axis_key(full: str, leaf: Leaf) -> tuple[str, str]:
-    """The key that `axes.<key>` or `axes.<key>.low` varies, and the part of a range that the leaf
-    is; "" where it is none."""
-    whole = full.removeprefix("axes.")
-    key, _, part = whole.rpartition(".")
-    return (key, part) if part in _PARTS and not isinstance(leaf.value, list) else (whole, "")
+    """The key that `axes.<key>` or `axes.<key>.low` varies, and which part of a range the leaf
+    gives (`low`); "" if it gives a list of levels."""
+    full_key = full.removeprefix("axes.")
+    key, _, part = full_key.rpartition(".")
+    return (key, part) if part in _PARTS and not isinstance(leaf.value, list) else (full_key, "")
 
 
 def read_axes(leaves: Mapping[str, Leaf], *, search: bool) -> tuple[dict[str, Axis], list[Problem]]:
     """The axes among a sweep file's leaves, `axes.<key>` and `axes.<key>.low`, in their order, and
-    what is wrong with them. In a `search`, ranges are drawn from: they need neither step nor
-    count."""
+    the problems with them. A `search` draws from ranges, which then need neither step nor count."""
     axes: dict[str, Axis] = {}
     problems: list[Problem] = []
     ranges: dict[str, dict[str, Leaf]] = {}
@@ -91,15 +90,17 @@ def read_axes(leaves: Mapping[str, Leaf], *, search: bool) -> tuple[dict[str, Ax
 
 
 def _number_in(leaf: Leaf) -> Leaf:
-    """YAML takes `1e-4` for a text."""
+    """The leaf with its text as a number, if it is one: YAML reads `1e-4` as a text."""
     try:
-        return replace(leaf, value=float(leaf.value)) if isinstance(leaf.value, str) else leaf
+        number = isinstance(leaf.value, str) and is_plain(leaf.value)
+        return replace(leaf, value=float(leaf.word)) if number else leaf
     except ValueError:
         return leaf
 
 
 def _range_problem(parts: Mapping[str, Leaf], *, search: bool) -> tuple[str, str]:
-    """Where a range is wrong and what follows its key; "" where nothing is."""
+    """File and line of the first problem of a range, and the message after its key; "" if the
+    range is valid."""
     where = next(iter(parts.values())).where
     for name, leaf in parts.items():
         kind = _PARTS[name]
@@ -115,13 +116,13 @@ def _range_problem(parts: Mapping[str, Leaf], *, search: bool) -> tuple[str, str
     if log and low <= 0:
         return where, f": a logarithmic range starts above 0, not at {low}"
     if log and step is not None:
-        return where, ": a logarithmic range has a `count`, no `step`"
+        return where, ": a logarithmic range has a `count`, not a `step`"
     if step is not None and step <= 0:
         return where, f": step must be positive, not {step}"
     if count is not None and count < 2:
         return where, f": count must be at least 2, not {count}"
     if not search and (step is None) == (count is None):
-        return where, ": a range that is tried whole has either `step` or `count`"
+        return where, ": needs either `step` or `count`, because every level of it is tried"
     return where, ""
 
 

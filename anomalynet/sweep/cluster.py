@@ -1,6 +1,6 @@
-"""Runs on the nodes of a Ray cluster, each a task of its own. No disk is shared: a run travels to
-its node as an order (texts, and the state to continue from) and comes back as files, after each
-epoch those that it can be continued from. Its folder, its lock and its tracking stay here."""
+"""Trains runs on the nodes of a Ray cluster, one Ray task per run. No disk is shared: a run is sent
+to its node as an order (texts, and the state to continue from). The node returns files: after each
+epoch those to continue from, at the end all. The run's folder, lock and tracking stay here."""
 
 from __future__ import annotations
 
@@ -32,18 +32,20 @@ from anomalynet.sweep.slots import THREADS, Slot
 from anomalynet.tracking.run import catch_up
 
 POLL = 2.0
-"""Seconds between two looks at a run under way, here and on its node."""
+"""Seconds between two checks of a running run, here and on its node."""
 SILENT, NO_ROOM = 15.0, 60.0
-"""Seconds without a node for a run: then the user is told; then too small a cluster is an error."""
+"""Seconds without a free node after which the user is notified, and after which a cluster that is
+too small is an error."""
 STATE = ("checkpoints/last.ckpt", "checkpoints/best.ckpt", "timings.json", "progress.jsonl")
-"""What another node needs to continue a run. Read in this order, best is never older than last."""
+"""Files that another node needs to continue a run. Read in this order, best is never older than
+last."""
 OTHER = "RAY_ADDRESS=HOST:PORT names another cluster; without it, this machine's is used or started"
 SAME_CODE = "install the same anomalynet on every node of the cluster"
 
 
 @dataclass(frozen=True, slots=True)
 class RaySlot(Slot):
-    """Room for one run at a time: CPUs that Ray keeps for it, and GPUs or a part of one."""
+    """Room for one run at a time: the CPUs that Ray reserves for it, and GPUs or a share of one."""
 
     cpus: int = 1
     gpu_share: float = 0.0
@@ -54,7 +56,8 @@ class RaySlot(Slot):
 
 @contextlib.contextmanager
 def session() -> Iterator[Any]:
-    """`connect`, and disconnect afterwards. Ray prints notices to stdout, where results belong."""
+    """Connect to Ray, and disconnect afterwards. Ray's notices are hidden: stdout is for
+    results."""
     ray = connect()
     try:
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
@@ -95,7 +98,7 @@ def connect() -> Any:
 
 
 def _answers(address: str) -> bool:
-    """Whether something listens at HOST:PORT: Ray waits for minutes where a cluster is gone."""
+    """Whether a process listens at HOST:PORT: Ray itself waits for minutes if a cluster is gone."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or "://" in address:
         return True
@@ -110,13 +113,13 @@ def ray_slots(
     ray: Any, count: int | None, hardware: HardwareConfig, runs_per_gpu: int = 1
 ) -> list[Slot]:
     """`count` slots, by default as many as the nodes have room for: on GPUs if any, else on CPUs.
-    Refuses a cluster without room for one run, and several runs on each of several GPUs."""
+    Raises UsageError: no node has room for a run, or several runs would share several GPUs."""
     if count is not None and count < 1:
         raise UsageError(f"--slots must be at least 1, not {count}")
     if runs_per_gpu < 1 or (hardware.devices > 1 and runs_per_gpu > 1):
         raise UsageError(
-            f"--runs-per-gpu {runs_per_gpu}: at least 1, and a run on several devices has them "
-            "alone"
+            f"--runs-per-gpu {runs_per_gpu}: expected at least 1, and exactly 1 if a run uses "
+            "several devices"
         )
     slot = RaySlot(cpus=hardware.devices)
     has_gpus = any(resources.get("GPU") for resources in _nodes(ray))
@@ -125,7 +128,7 @@ def ray_slots(
     found = _room(ray, slot)
     if not found and count is None:
         what = f"no node of the Ray cluster has {slot} for a run"
-        raise UsageError(what, "`ray status` says what it has")
+        raise UsageError(what, "`ray status` shows its resources")
     return [slot] * (found if count is None else count)
 
 
@@ -134,7 +137,7 @@ def _nodes(ray: Any) -> list[dict[str, float]]:
 
 
 def _room(ray: Any, slot: RaySlot) -> int:
-    """How many runs at a time the nodes could carry if nothing else ran on them."""
+    """The number of runs that the nodes could train at a time if nothing else ran on them."""
     found = 0
     for resources in _nodes(ray):
         shares = [resources.get("CPU", 0) / slot.cpus]
@@ -144,23 +147,24 @@ def _room(ray: Any, slot: RaySlot) -> int:
 
 
 def program() -> str:
-    """Ten hex digits over the code that a node must have in common with whoever sends it runs."""
-    same = "config data layers metrics models runs simulation sweep training"
-    return code_hash(tuple(same.split()))
+    """Ten hex digits over the code that must be the same on a node and on the sending machine."""
+    folders = "config data layers metrics models runs simulation sweep training"
+    return code_hash(tuple(folders.split()))
 
 
 def order_of(job: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
-    """A run as a node needs it: nothing in it is a path of this machine, but those of data. Refuses
-    a file of the user's own that has no place beneath a working folder."""
+    """A run as a node needs it; it contains no paths of this machine except those of the data.
+    Raises UsageError: a file of the user's own is not in or below the working folder."""
     loaded = load(job["experiment"], job["overrides"], job["axis"])
     write_text(folder.config, as_yaml(loaded, origin=True))
     config, names = loaded.config, (loaded.config.model.name, loaded.config.data.name)
     own = [name for name in names if name.endswith((".py", ".yaml"))]
     for name in own:
         if Path(name).is_absolute() or ".." in Path(name).parts:
-            what = f"{name}: --on ray sends files that lie beneath the working folder"
+            what = f"{name}: --on ray sends only files in or below the working folder"
             raise UsageError(what, "name it relative to that folder")
     data = replace(config.data, root=config.data.root and str(Path(config.data.root).absolute()))
+    # Tracking stays here: see `RayWorker._carry_out`.
     sent = replace(loaded, config=replace(config, data=data, tracking="disabled"))
     texts = {name: Path(name).read_text(encoding="utf-8") for name in own}
     return {
@@ -178,7 +182,7 @@ def order_of(job: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
 
 def download_results(folder: RunFolder, files: Mapping[str, bytes]) -> None:
     """Write a run's files: best before last, so that last can always be continued, and the result
-    when everything else is there."""
+    after everything else."""
     for name in sorted(files, key=lambda name: (name == "result.json", name)):
         write_bytes(folder.path / name, files[name])
 
@@ -192,16 +196,17 @@ def _read_files(folder: RunFolder, names: Iterable[str]) -> dict[str, bytes]:
 
 
 def carry_out(order: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The task on a node: yields its `host`, after each epoch `files` to continue from, and at the
-    end all `files` with the `reply` of the worker process that trained; or `unfit`, why this node
-    cannot do the run. Its folder is below `$ANOMALYNET_RAY_RUNS`, else in the user's cache."""
+    """Carry out an order on a node. Yields the node's `host`; after each epoch the `files` to
+    continue from; at the end all `files` and the `reply` of the worker process that trained. Yields
+    `unfit` instead, with the reason, if this node cannot train the run. The folder is below
+    `$ANOMALYNET_RAY_RUNS`, by default in the user's cache."""
     host = socket.gethostname()
     yield {"host": host}
     cache = Path.home() / ".cache" / "anomalynet" / "ray-runs"
     base = Path(os.environ.get("ANOMALYNET_RAY_RUNS") or cache).absolute()
-    for left in base.glob(f"{host}-*"):  # of processes that were killed
-        if (pid := left.name.removeprefix(f"{host}-")).isdigit() and not is_alive(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
+    for old in base.glob(f"{host}-*"):  # folders of processes that were killed
+        if (pid := old.name.removeprefix(f"{host}-")).isdigit() and not is_alive(int(pid)):
+            shutil.rmtree(old, ignore_errors=True)
     here = base / f"{host}-{os.getpid()}"
     here.mkdir(parents=True, exist_ok=True)
     os.chdir(here)
@@ -217,16 +222,16 @@ def carry_out(order: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     folder = RunFolder(here / "runs" / order["experiment"] / order["id"])
     shutil.rmtree(folder.path, ignore_errors=True)
     download_results(folder, order["state"])
-    worker, seen = _local_worker(), _stamp(folder)
+    worker, seen = _local_worker(), _progress_time(folder)
     job = {"experiment": str(config), "overrides": [], "axis": {}, "renew": False, **order["job"]}
     job |= {"runs": str(here / "runs"), "folder": str(folder.path)}
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(worker.ask, job)
-        while not wait([asked], order["poll"]).done:
-            if (stamp := _stamp(folder)) != seen:
-                seen = stamp
+        pending = pool.submit(worker.ask, job)
+        while not wait([pending], order["poll"]).done:
+            if (changed := _progress_time(folder)) != seen:
+                seen = changed
                 yield {"files": _read_files(folder, STATE)}
-    reply = asked.result() or {"failed": None, "died": worker.exit_reason()}
+    reply = pending.result() or {"failed": None, "died": worker.exit_reason()}
     if "died" in reply or worker.spent:
         worker.end()
         _local_worker.cache_clear()
@@ -242,14 +247,14 @@ def _local_worker() -> LocalWorker:
     return LocalWorker(Slot())
 
 
-def _stamp(folder: RunFolder) -> int:
+def _progress_time(folder: RunFolder) -> int:
     return folder.progress.stat().st_mtime_ns if folder.progress.exists() else 0
 
 
 def _unfit(config: Path, order: Mapping[str, Any]) -> str:
-    """Why this node would not compute the run that was planned; empty where it would."""
+    """Why this node would not compute the planned run; empty if it would."""
     if program() != order["code"]:
-        return f"it has other code ({program()}) than this machine ({order['code']})"
+        return f"it has other code ({program()}) than the machine that sends it ({order['code']})"
     try:
         loaded = load(str(config))
         data = sources.fingerprint(loaded.config.data)
@@ -259,13 +264,13 @@ def _unfit(config: Path, order: Mapping[str, Any]) -> str:
         return ""
     return (
         f"the data of {loaded.config.data.title}, fingerprint {data[:10]}, or the configuration "
-        f"is another here: it comes to the run {found}, not {order['id']}"
+        f"differs on the node: it would train the run {found}, not {order['id']}"
     )
 
 
 class RayWorker:
-    """Carries out the runs of a slot, each as a task of `session`'s Ray on whichever node has room;
-    `notify` gets what a user must know meanwhile."""
+    """Carries out the runs of a slot, one Ray task per run, on any node that has room; `notify` is
+    called with what the user must know meanwhile."""
 
     spent = False
 
@@ -274,13 +279,14 @@ class RayWorker:
         self.slot, self.ray, self.notify = slot, ray, notify
         self._host, self._ended, self._warned = "", False, False
         self._news: Any = None
-        self._asked = threading.Lock()
+        self._asking = threading.Lock()  # held while `ask` works
 
     def ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
-        """Carry out a job on a node, in the lock of its folder here. `lost`: with its node, which
-        is not the run's fault. None: `end` was called. RunError: no run of this sweep can work."""
+        """Carry out a job on a node while holding the lock of its folder here. The reply has `lost`
+        if the node was lost, which is not the run's fault. None: `end` was called. Raises RunError:
+        no run of this sweep can be trained."""
         folder, errors, self._host = RunFolder(Path(job["folder"])), self.ray.exceptions, ""
-        with self._asked:
+        with self._asking:
             try:
                 folder.renew(finished=job["renew"])
                 with folder.locked(wait=False):
@@ -319,37 +325,38 @@ class RayWorker:
                 if not self._host:
                     self._check_room(time.monotonic() - began)
                 continue
-            told = self.ray.get(next(self._news))
-            self._host = told.get("host", self._host)
-            if "unfit" in told:
-                what = f"{self._host} cannot do the runs of this sweep: {told['unfit']}"
+            event = self.ray.get(next(self._news))  # one of the dicts that `carry_out` yields
+            self._host = event.get("host", self._host)
+            if "unfit" in event:
+                what = f"{self._host} cannot do the runs of this sweep: {event['unfit']}"
                 raise RunError(what, SAME_CODE if "other code" in what else None)
-            download_results(folder, told.get("files", {}))
-            if "reply" in told:
+            download_results(folder, event.get("files", {}))
+            if "reply" in event:
                 if folder.finished:
                     loaded = load(job["experiment"], job["overrides"], job["axis"])
                     catch_up(loaded, folder, job["group"])
-                return dict(told["reply"])
-            if "files" in told and folder.stop.exists():  # the epoch under way has come home
+                return dict(event["reply"])
+            if "files" in event and folder.stop.exists():  # the epoch's checkpoint is here now
                 self.ray.cancel(self._news, force=True)
                 return {"failed": None, "stopped": True}
 
     def _check_room(self, seconds: float) -> None:
         if seconds > NO_ROOM and not _room(self.ray, self.slot):
-            hint = "`ray status` says what it has; the same command continues"
+            hint = "`ray status` shows its resources; repeat the command to resume"
             raise RunError(f"no node of the Ray cluster has {self.slot} for a run", hint)
         if seconds > SILENT and not self._warned:
             self._warned = True
-            self.notify(f"waiting for a place on the Ray cluster: {self.slot} for a run")
+            self.notify(f"waiting for free resources on the Ray cluster: {self.slot} for a run")
 
     def exit_reason(self) -> str:
         """Why there was no reply."""
         return "it was ended"
 
     def end(self) -> None:
-        """End the task, and with it the process that trains; what came home can be continued."""
+        """End the task and the process that trains; the run continues from the last files that its
+        node returned."""
         self._ended = True
         with contextlib.suppress(Exception):  # it may be gone, and the cluster too
             self.ray.cancel(self._news, force=True)
-        if self._asked.acquire(timeout=10):  # `ask` returns now, and lets go of the run's folder
-            self._asked.release()
+        if self._asking.acquire(timeout=10):  # wait until `ask` has released the run's folder
+            self._asking.release()

@@ -1,16 +1,16 @@
-"""Reads a sweep file: which configurations it asks for, by which design, and how its report judges
-them."""
+"""Reads a sweep file: which configurations it asks for, by which design, and by which metric its
+report compares them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from anomalynet.config import locate
 from anomalynet.config.leaves import Leaf
-from anomalynet.config.load import chain, nearest, nearest_key
+from anomalynet.config.load import chain, nearest, nearest_key, with_text
 from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.ablation.design import NOT_OF_STEPS
@@ -23,9 +23,10 @@ _OPEN = ("axes.", "arms.", "report.reference.")
 _WHOLE = (
     *("experiment", "experiments", "design", "worlds", "seeds", "folds", "exclude"),
     "report.metric",
-    *(f"search.{one.name}" for one in fields(SearchSettings)),
+    *(f"search.{setting.name}" for setting in fields(SearchSettings)),
 )
-"""The keys of a sweep file; below those of `_OPEN` and `presets.` are keys of configurations."""
+"""The keys of a sweep file. Keys of configurations follow the prefixes in `_OPEN` and the name of a
+preset (`presets.quick.training.epochs`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,43 +39,47 @@ class Sweep:
     folds: list[int] | None
     """None: every fold of the configuration."""
     worlds: list[int] | Literal["seed"] | None = None
-    """Seeds of simulated worlds, each with every seed and fold. `seed`: each seed has a world of
-    its own, the one of its number. None: that of the configuration; other data has one world
-    anyway."""
+    """Seeds of simulated worlds, each combined with every seed and fold. `seed`: each seed is run
+    on the world with the same number. None: the world of the configuration. Data that is not
+    simulated has only one world."""
     design: Design = "factorial"
     """`one_at_a_time`: the reference, and each axis varied alone. `factorial`: every combination.
     `search`: Optuna proposes."""
     axes: dict[str, Axis] = field(default_factory=dict)
     exclude: list[dict[str, object]] = field(default_factory=list)
-    """Combinations that make no sense: an arm that has all values of one of them is left out."""
+    """Combinations that make no sense: an arm with all values of one of them is skipped."""
     extras: dict[str, dict[str, object]] = field(default_factory=dict)
-    """Named arms beside the axes: what each sets."""
+    """Arms besides those of the axes: name → the values that it sets."""
     settings: dict[str, object] = field(default_factory=dict)
-    """What the preset sets in every run."""
+    """The values that the preset sets in every run."""
     reference: dict[str, object] = field(default_factory=dict)
-    """Levels that the other arms are compared with; of axes that are not here, those of the
-    experiment."""
+    """Levels of the arm that the others are compared with. An axis that is missing here has the
+    experiment's level."""
     metric: str = "test/average_precision"
-    """What the report judges by."""
+    """The metric by which the report compares arms."""
     search: SearchSettings = field(default_factory=SearchSettings)
     question: str = ""
     preset: str = ""
-    """The preset it was read with; empty where the file has none."""
-    places: dict[str, str] = field(default_factory=dict)
-    """File and line of each key of a configuration that it sets, and of each key of its own."""
+    """The preset that the file was read with; empty if it has no presets."""
+    locations: dict[str, str] = field(default_factory=dict)
+    """File and line of each key in the file, keys of configurations without their prefix."""
 
     def excludes(self, experiment: str, values: Mapping[str, object]) -> bool:
-        """Whether values of an experiment are a combination that makes no sense."""
-        known = {"experiment": experiment, **values}
-        return any(one.items() <= known.items() for one in self.exclude)
+        """Whether the file excludes an experiment with these values."""
+        point = {"experiment": experiment, **values}
+        return any(excluded.items() <= point.items() for excluded in self.exclude)
 
 
 def read_sweep(name: str, preset: str) -> Sweep:
-    """Read a sweep by name or path, with one of its presets. Raises ConfigError: every problem,
-    with file, line and the nearest valid key."""
+    """Read a sweep by name or path, with one of its presets. Raises UsageError: no such preset;
+    ConfigError: every problem, with file, line and the nearest valid key."""
     path = locate.find("sweeps", name)
     levels, problems = chain(path, "sweeps")
-    leaves = {leaf.key: leaf for level in levels for leaf in level}
+    leaves = {
+        leaf.key: replace(leaf, value=with_text(leaf.key, leaf.value, leaf.text))
+        for level in levels
+        for leaf in level
+    }
     own = {key: leaf for key, leaf in leaves.items() if key.startswith("presets.")}
     problems += [_no_keys(leaf) for key, leaf in own.items() if key.count(".") < 2 and leaf.value]
     presets = {key.split(".")[1] for key in own}
@@ -92,9 +97,9 @@ def _no_keys(leaf: Leaf) -> Problem:
 
 
 def _sweep(
-    path: Path, values: dict[str, Leaf], settings: dict[str, Leaf], preset: str, met: list[Problem]
+    path: Path, values: dict[str, Leaf], settings: dict[str, Leaf], preset: str, old: list[Problem]
 ) -> Sweep:
-    problems = [*met]
+    problems = [*old]
     for key, leaf in values.items():
         if key not in _WHOLE and not key.startswith(_OPEN):
             problem = Problem(leaf.where, f"unknown key {key!r}", nearest_key(key, _WHOLE))
@@ -111,7 +116,7 @@ def _sweep(
     search, more = read_search(_below(values, "search."), searched)
     problems += [*wrong, *more, *_metric_problem(values)]
     if not {"experiment", "experiments"} & values.keys() and not problems:
-        problems.append(Problem(path.name, "names no experiments"))
+        problems.append(Problem(path.name, "missing key 'experiment' or 'experiments'"))
     if problems:
         raise ConfigError(problems)
     extras: dict[str, dict[str, object]] = {}
@@ -136,7 +141,7 @@ def _sweep(
         search=search,
         question=locate.summary(path),
         preset=preset,
-        places=_places(values, settings),
+        locations=_locations(values, settings),
     )
 
 
@@ -148,7 +153,7 @@ def _below(values: Mapping[str, Leaf], prefix: str) -> dict[str, Leaf]:
     return {key[len(prefix) :]: leaf for key, leaf in values.items() if key.startswith(prefix)}
 
 
-def _places(values: Mapping[str, Leaf], settings: Mapping[str, Leaf]) -> dict[str, str]:
+def _locations(values: Mapping[str, Leaf], settings: Mapping[str, Leaf]) -> dict[str, str]:
     leaves = {key.removeprefix("report.reference."): leaf for key, leaf in values.items()}
     leaves |= settings
     leaves |= {key.partition(".")[2]: leaf for key, leaf in _below(values, "arms.").items()}
@@ -168,16 +173,16 @@ def _metric_problem(values: Mapping[str, Leaf]) -> list[Problem]:
 
 
 def _exclude_problems(values: Mapping[str, Leaf], arms: Mapping[str, Leaf]) -> list[Problem]:
-    """Keys that no arm has: nothing would ever be excluded by them."""
+    """A problem for each excluded key that no arm sets: it would never exclude anything."""
     leaf = values.get("exclude")
     if leaf is None or not isinstance(leaf.value, list):
         return []
     varied = {axis_key(key, own)[0] for key, own in values.items() if key.startswith("axes.")}
     known = sorted({"experiment", *varied, *(key.partition(".")[2] for key in arms)})
-    every = (key for one in leaf.value if isinstance(one, dict) for key in one)
+    keys = (key for excluded in leaf.value if isinstance(excluded, dict) for key in excluded)
     return [
         Problem(leaf.where, f"exclude: no axis or arm sets {key!r}", nearest_key(str(key), known))
-        for key in dict.fromkeys(every)
+        for key in dict.fromkeys(keys)
         if key not in known
     ]
 
@@ -195,7 +200,7 @@ def _shape_problems(values: Mapping[str, Leaf]) -> list[Problem]:
         elif not all(type(item) is kind for item in leaf.value):
             what = f"{key}: expected a list of {kind.__name__}, not {leaf.value!r}"
         elif key == "worlds" and any(world < 0 for world in leaf.value):
-            what = f"worlds: a world is at least 0, not {leaf.value!r}"
+            what = f"worlds: expected numbers of at least 0, not {leaf.value!r}"
         problems += [Problem(leaf.where, what)] if what else []
     leaf = values.get("experiment")
     if leaf is not None and not isinstance(leaf.value, str):

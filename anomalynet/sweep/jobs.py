@@ -1,5 +1,5 @@
-"""The runs of a sweep on their way: which folder each has and how it stands; and all that decides
-how the sweep is carried out."""
+"""The runs of a sweep as jobs, each with its folder and its state, and everything that decides how
+the sweep is carried out."""
 
 from __future__ import annotations
 
@@ -35,31 +35,31 @@ class Job:
 
     run: PlannedRun
     folder: RunFolder
-    number: int = 0  # in its plan, from 1
+    number: int = 0  # position in the plan, from 1
     state: State = "waiting"
     reason: str = ""  # why it failed
     attempts: int = 0
     asked: bool = False  # whether this launch asked it to stop
     stops: int = 0  # how often it stopped because another command had asked
-    losses: int = 0  # how often the machine was lost that it ran on
-    was_done: bool = False  # before this launch
-    stale: bool = False  # whether a finished run was made by other code
-    seconds: float | None = None  # how long it took in this launch
+    losses: int = 0  # how often the machine that it ran on was lost
+    was_done: bool = False  # whether it was done before this launch
+    stale: bool = False  # whether the run is finished but was made by other code
+    seconds: float | None = None  # duration in this launch
 
     def fail(self, reason: str) -> None:
-        """Give it up, and leave the reason in its folder for `status` and later commands."""
+        """Mark the job as failed, and store the reason in its folder for later commands."""
         self.state, self.reason = "failed", reason
         self.folder.path.mkdir(parents=True, exist_ok=True)
         write_json(self.folder.failed, {"reason": reason, "attempts": self.attempts})
 
     def ask_to_stop(self) -> None:
-        """Ask whoever trains it to stop after the epoch under way."""
+        """Ask the process that trains it to stop after the current epoch."""
         self.asked = True
         self.folder.path.mkdir(parents=True, exist_ok=True)
         self.folder.stop.touch()
 
     def message(self, group: str | None) -> dict[str, Any]:
-        """What a worker is told: plain values."""
+        """The job for a worker, as values that JSON can hold."""
         return {
             "experiment": self.run.arm.experiment,
             "overrides": list(self.run.overrides),
@@ -79,17 +79,16 @@ def jobs_of(
     prints: dict[DataConfig, str] | None = None,
 ) -> list[Job]:
     """The planned runs with the folders that their identities give them; the data is fingerprinted,
-    not parsed, and what `prints` knows already is not; it is added to.
-
-    `again`: which are wanted once more: `failed` ones, finished ones of other code (`stale`)."""
+    not parsed. `prints`: known fingerprints by data configuration; new ones are added. `again`:
+    which runs are trained once more: `failed` ones, finished ones of other code (`stale`)."""
     prints = {} if prints is None else prints
     jobs = []
     for number, run in enumerate(planned, 1):
         data = run.loaded.config.data
-        whole = replace(data, split=SplitConfig())
-        if whole not in prints:
-            prints[whole] = sources.fingerprint(data)
-        name = run_id(run.loaded.config, prints[whole])
+        unsplit = replace(data, split=SplitConfig())  # the fingerprint does not depend on the split
+        if unsplit not in prints:
+            prints[unsplit] = sources.fingerprint(data)
+        name = run_id(run.loaded.config, prints[unsplit])
         jobs.append(_job(run, RunFolder(runs / run.loaded.name / name), number, again))
     return jobs
 
@@ -109,27 +108,27 @@ def _job(run: PlannedRun, folder: RunFolder, number: int, again: Sequence[Again]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedSweep:
-    """A sweep and all that decides how it is carried out; nothing is trained or written yet."""
+    """A sweep and everything that decides how it is carried out, before anything is trained."""
 
     source: str  # name or path of its file
     sweep: Sweep
     overrides: tuple[str, ...]
     runs: Path
     out: Path  # folder of its report
-    label: str  # the sweep with its data and preset: its record, its group in W&B
-    jobs: list[Job]  # in the plan's order; of a search, those of its experiment unchanged
+    label: str  # the sweep with its data and preset; names its record and its group in W&B
+    jobs: list[Job]  # in the plan's order; for a search, the runs of the unchanged experiment
     slots: list[Slot] = field(default_factory=list)
     on: Where = "local"
 
     @property
     def data(self) -> str:
-        """The data set; of a world's folder or a scenario file, what that is called."""
+        """The name of the data set."""
         return data_name(self.jobs)
 
     @property
     def command(self) -> str:
-        """The command that makes its runs and report again; of a path that only this machine has,
-        the name."""
+        """The command that makes its runs and report again; an absolute path is shortened to its
+        last name, because only this machine has it."""
 
         def shown(override: str) -> str:
             key, _, value = override.partition("=")
@@ -143,8 +142,8 @@ class PlannedSweep:
     def write_record(
         self, runs: Iterable[SweepRun] | None = None, trials: int | None = None
     ) -> SweepRecord:
-        """Write what is wanted, for `status` and `report`: by default the planned runs. What the
-        last command has reported is kept."""
+        """Write the record of the command, for `status` and `report`; `runs` are by default the
+        planned ones. The digest of the last report is kept."""
         last = read_sweep_record(self.runs, self.label)
         own = self.source.endswith((".yaml", ".yml"))
         record = SweepRecord(
@@ -168,19 +167,20 @@ class PlannedSweep:
         for job in self.jobs:
             run, name = job.run, job.folder.path.name
             epochs = run.loaded.config.training.epochs
-            yield SweepRun(job.number, run.loaded.name, name, run.arm.name, run.place, epochs)
+            arm, repetition = run.arm.name, run.repetition
+            yield SweepRun(job.number, run.loaded.name, name, arm, repetition, epochs)
 
 
 PLAIN = ("data.name=", "data.root=", "data.subset=", "data.split.policy=", "hardware.", "tracking=")
-"""Overrides that a label names already, or that change nothing in a report."""
+"""Prefixes of overrides that a label names anyway, or that do not change a report."""
 
 
 def label_of(
     sweep: Sweep, jobs: Sequence[Job], overrides: Sequence[str], extra: Sequence[str] = ()
 ) -> str:
-    """What a report is called: the sweep unless it is the paper's, the data, the split's policy if
-    an override names one, the preset, and six digits of whatever else is asked or, of a world's
-    folder, of its content: other settings overwrite no report."""
+    """The name of a report: the sweep unless it is the paper's, the data, the split's policy if an
+    override names one, the preset unless it is `full`, and six digits of a hash of all other
+    overrides and of a world folder's content. So reports of other settings are not overwritten."""
     config = jobs[0].run.loaded.config.data
     named = any(text.startswith("data.split.policy=") for text in overrides)
     policy = [config.split.policy] if named else []
@@ -193,7 +193,7 @@ def label_of(
 
 
 def data_name(jobs: Sequence[Job]) -> str:
-    """The data set; of a world's folder or a scenario file, what that is called."""
+    """The name of the data set; for a world's folder or a scenario file, the name of that."""
     config = jobs[0].run.loaded.config.data
     if config.name == "simulated" and config.root is not None:
         return Path(config.root).resolve().name

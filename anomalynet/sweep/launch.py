@@ -1,5 +1,5 @@
-"""Gives the runs of a sweep to workers, one a slot, until all are done; by default processes on
-this machine, whose pipe is their life line."""
+"""Gives the runs of a sweep to workers, one per slot, until all are done. By default workers are
+processes on this machine, which end when the pipe from this process closes."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from anomalynet.errors import AnomalynetError
 from anomalynet.sweep.jobs import Job
 from anomalynet.sweep.slots import Slot
 
-ATTEMPTS = 2  # how often a run is tried whose worker dies under it
-LOSSES = 10  # how often a run is tried again whose machine was lost, which is not its fault
-PATIENCE = 20.0  # seconds in which runs may reach the end of their epoch after the first Ctrl-C
-GROWTH = 1 << 30  # bytes that a worker may outgrow its first run by; then another takes its place
+ATTEMPTS = 2  # how often a run is tried if its worker dies
+LOSSES = 10  # how often a run is tried again if its machine was lost, which is not its fault
+PATIENCE = 20.0  # seconds that runs have to finish their epoch after the first Ctrl-C
+GROWTH = 1 << 30  # bytes that a worker's memory may grow after its first run; then it is replaced
 
 
 class Worker(Protocol):
     """Takes one job at a time, wherever it runs."""
 
     def ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
-        """Hand over a job (`Job.message`) and wait for its reply; None where the worker died."""
+        """Hand over a job (`Job.message`) and wait for its reply; None if the worker died."""
 
     @property
     def spent(self) -> bool:
@@ -43,16 +43,16 @@ class Worker(Protocol):
 
 
 class LocalWorker:
-    """A process that imports torch with its first job and takes jobs until it is told to end."""
+    """A process that imports torch with its first job and takes jobs until it is ended."""
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
         self.process: subprocess.Popen[str] | None = None
-        self._words: deque[str] = deque(maxlen=20)
-        self._memory: list[int] = []
+        self._last_lines: deque[str] = deque(maxlen=20)  # of its stderr
+        self._memory: list[int] = []  # bytes after each job
 
     def ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
-        """Hand over a job and wait for its reply; None where the process died."""
+        """Hand over a job and wait for its reply; None if the process died."""
         try:
             process = self.process = self.process or self._start()
             assert process.stdin and process.stdout
@@ -86,7 +86,7 @@ class LocalWorker:
         assert process.stderr
         for line in process.stderr:
             if line.strip():
-                self._words.append(line.rstrip())
+                self._last_lines.append(line.rstrip())
 
     def exit_reason(self) -> str:
         """The signal that killed it, or the last line of its stderr."""
@@ -95,7 +95,7 @@ class LocalWorker:
         code = self.process.wait()
         if code < 0:
             return f"killed by {signal.Signals(-code).name}"
-        return self._words[-1] if self._words else f"exit status {code}"
+        return self._last_lines[-1] if self._last_lines else f"exit status {code}"
 
     def end(self) -> None:
         """Stop the process now; what it trained is in its last checkpoint."""
@@ -105,12 +105,12 @@ class LocalWorker:
 
 
 class Launch:
-    """Workers that wait for jobs, one per slot, each made by `worker_factory`; use as a context
-    manager, and call `run` as often as there are jobs. `group` is the sweep's name, for trackers;
-    `notify` gets what a user must know meanwhile.
+    """Workers that wait for jobs, one per slot, each made by `worker_factory`. Use it as a context
+    manager, and call `run` once per list of jobs. `group` is the sweep's name, for trackers;
+    `notify` is called with what the user must know meanwhile.
 
-    A KeyboardInterrupt in `run` asks the runs under way to stop after their epoch, a second one
-    ends them at once; both reach the caller."""
+    A KeyboardInterrupt in `run` asks the running runs to stop after their epoch, a second one ends
+    them at once; both reach the caller."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class Launch:
 
     def run(self, jobs: Sequence[Job], watch: Callable[[], None], interval: float = 0.5) -> None:
         """Work until every job is done, failed or stopped; calls `watch` every `interval` seconds.
-        Where a worker cannot work at all, its error comes here, and the others stop as on
+        If a worker cannot work at all, its error is raised here, and the others stop as on
         Ctrl-C."""
         for job in jobs:
             if job.state == "waiting":
@@ -151,46 +151,46 @@ class Launch:
             while any(thread.is_alive() for thread in threads):
                 watch()
                 _join(threads, interval)
-                self._raise()
+                self._raise_error()
             watch()
-            self._raise()
+            self._raise_error()
         except (KeyboardInterrupt, AnomalynetError):
             self._stop.set()
             self._wind_down([job for job in jobs if job.state == "running"], threads)
             raise
 
-    def _raise(self) -> None:
+    def _raise_error(self) -> None:
         if self._error:
             raise self._error
 
     def _wind_down(self, running: Sequence[Job], threads: Sequence[threading.Thread]) -> None:
         if running:
-            self.notify("stopping after the epochs under way; Ctrl-C again stops at once")
+            self.notify("stopping after the current epochs; Ctrl-C again stops at once")
         for job in running:
             job.ask_to_stop()
         _join(threads, PATIENCE)
 
-    def _serve(self, place: int) -> None:
+    def _serve(self, slot: int) -> None:
         while not self._stop.is_set():
             try:
                 job = self._queue.get(timeout=0.2)
             except queue.Empty:
                 if not self._queue.unfinished_tasks:
                     return
-                continue  # another slot may yet give its run back
+                continue  # another slot may still put its run back into the queue
             try:
-                if job.state == "waiting":  # else cancelled meanwhile
-                    self._carry_out(job, place)
+                if job.state == "waiting":  # otherwise it was cancelled meanwhile
+                    self._carry_out(job, slot)
             except Exception as error:
                 job.state, self._error = "waiting", error
                 self._stop.set()
             finally:
                 self._queue.task_done()
 
-    def _carry_out(self, job: Job, place: int) -> None:
-        if place not in self._workers:
-            self._workers[place] = self.worker_factory(self.slots[place])
-        worker = self._workers[place]
+    def _carry_out(self, job: Job, slot: int) -> None:
+        if slot not in self._workers:
+            self._workers[slot] = self.worker_factory(self.slots[slot])
+        worker = self._workers[slot]
         job.state, job.attempts = "running", job.attempts + 1
         started = time.monotonic()
         reply = worker.ask(job.message(self.group))
@@ -200,25 +200,25 @@ class Launch:
             return
         self._handle_reply(job, {"died": worker.exit_reason()} if reply is None else reply)
         if reply is None or worker.spent:
-            self._workers.pop(place).end()
+            self._workers.pop(slot).end()
 
     def _handle_reply(self, job: Job, reply: dict[str, Any]) -> None:
-        """Note how a job ended, or queue it again where that was not its own fault."""
+        """Store how a job ended, or queue it again if it is not the job's fault."""
         if reply.get("busy"):
-            self._again(job)
+            self._requeue(job)
             self._stop.wait(0.5)
         elif "lost" in reply and job.losses < LOSSES:
             job.losses += 1
-            self._again(job)
+            self._requeue(job)
         elif "lost" in reply:
             job.fail(f"its machine was lost {job.losses + 1} times, last: {reply['lost']}")
         elif reply.get("stopped") and not job.asked and job.stops < ATTEMPTS:
-            job.stops += 1  # a command that shares the run meant its own worker
-            self._again(job)
+            job.stops += 1  # the stop was asked for by another command that trains the same run
+            self._requeue(job)
         elif reply.get("stopped"):
             job.state = "stopped"
         elif "died" in reply and job.attempts < ATTEMPTS:
-            self._again(job, counts=True)
+            self._requeue(job, counts=True)
         elif "died" in reply:
             job.fail(f"the worker died {job.attempts} times, last: {reply['died']}")
         elif reply["failed"]:
@@ -226,8 +226,8 @@ class Launch:
         else:
             job.state, job.was_done, job.stale = "done", reply["was_done"], False
 
-    def _again(self, job: Job, *, counts: bool = False) -> None:
-        """Put a job back into the queue; `counts`: as one that was tried."""
+    def _requeue(self, job: Job, *, counts: bool = False) -> None:
+        """Put a job back into the queue; `counts`: the attempt counts as one of `ATTEMPTS`."""
         job.state = "waiting"
         job.attempts -= not counts
         self._queue.put(job)

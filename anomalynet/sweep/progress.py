@@ -1,4 +1,5 @@
-"""Shows the work of a sweep on stderr: a table on a terminal, redrawn; elsewhere a line per run."""
+"""Shows the progress of a sweep on stderr: a live table on a terminal; otherwise one line per
+finished run."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def quiet(text: str) -> None:
-    """Print nothing."""
+def say_nothing(text: str) -> None:
+    """Print nothing; use it instead of `say` if no progress is wanted."""
 
 
 def duration(seconds: float) -> str:
@@ -32,20 +33,20 @@ def duration(seconds: float) -> str:
 
 
 class Display:
-    """A context manager that draws with Rich on a terminal (`live`) and prints lines elsewhere;
-    neither unless it is `enabled`."""
+    """A context manager that draws with Rich on a terminal (`live`) and prints lines otherwise; it
+    does neither unless it is `enabled`."""
 
     def __init__(self, enabled: bool = True) -> None:
         self.live = enabled and sys.stderr.isatty()
-        self.say = say if enabled else quiet
-        self.began_at = self.drawn_at = time.monotonic()
+        self.say = say if enabled else say_nothing
+        self.began_at = self.last_due_at = time.monotonic()
         self.shown: Any = None  # Rich's display, which is started and stopped
 
     def __enter__(self) -> Self:
         if self.live:
             from rich.console import Console
 
-            self.shown = self.display(Console(stderr=True))
+            self.shown = self.make_live(Console(stderr=True))
             self.shown.start()
         return self
 
@@ -53,18 +54,18 @@ class Display:
         if self.shown:
             self.shown.stop()
 
-    def display(self, console: Any) -> Any:
-        """What Rich draws."""
+    def make_live(self, console: Any) -> Any:
+        """The display of Rich that `__enter__` starts."""
         from rich.live import Live
 
         return Live(console=console, refresh_per_second=4)
 
-    def due(self, seconds: float) -> bool:
-        """Whether so much time has passed since this was last true."""
+    def is_due(self, seconds: float) -> bool:
+        """True at most once every `seconds`; a True answer restarts the clock."""
         now = time.monotonic()
-        if now - self.drawn_at <= seconds:
+        if now - self.last_due_at <= seconds:
             return False
-        self.drawn_at = now
+        self.last_due_at = now
         return True
 
 
@@ -77,7 +78,7 @@ class SweepProgress(Display):
         self._reported: set[int] = set()
 
     def __call__(self) -> None:
-        """Show how it stands: one table, or a line a finished run."""
+        """Redraw the table, or print a line per newly finished run."""
         if self.live:
             self.shown.update(self._table())
             return
@@ -88,62 +89,62 @@ class SweepProgress(Display):
                     self.say(self._line(job))
 
     def _line(self, job: Job) -> str:
-        what = f"[{len(self._reported)}/{len(self.jobs)}] {job.run.arm.name} {job.run.place}"
+        what = f"[{len(self._reported)}/{len(self.jobs)}] {job.run.arm.name} {job.run.repetition}"
         if job.state == "failed":
             return f"{what} FAILED: {job.reason.splitlines()[0]}"
-        return f"{what} done in {job.seconds or 0:.0f} s{self._left()}"
+        return f"{what} done in {job.seconds or 0:.0f} s{self._time_left()}"
 
-    def _left(self) -> str:
+    def _time_left(self) -> str:
         done = sum(job.state == "done" and not job.was_done for job in self.jobs)
-        left = sum(job.state in ("waiting", "running") for job in self.jobs)
-        return _time_left(self.began_at, done, left)
+        unfinished = sum(job.state in ("waiting", "running") for job in self.jobs)
+        return _time_left(self.began_at, done, unfinished)
 
     def _table(self) -> Table:
         finished = sum(job.state in ("done", "failed") for job in self.jobs)
-        title = f"{finished} of {len(self.jobs)} runs{self._left()}"
+        title = f"{finished} of {len(self.jobs)} runs{self._time_left()}"
         rows = []
         for name in dict.fromkeys(job.run.arm.name for job in self.jobs):
             mine = [job for job in self.jobs if job.run.arm.name == name]
             done = sum(job.state == "done" for job in mine)
             failed = sum(job.state == "failed" for job in mine)
             rows.append((name, f"{done}/{len(mine)}", str(failed or ""), _running(mine)))
-        return _titled(title, ("arm", "done", "failed", "running"), rows)
+        return _make_table(title, ("arm", "done", "failed", "running"), rows)
 
 
 class SearchProgress(Display):
-    """Watches a search; `changed` is called whenever there are other trials than before."""
+    """Watches a search; `changed` is called whenever a trial was proposed or has ended."""
 
     def __init__(self, search: Search, changed: Callable[[], object], enabled: bool = True) -> None:
         super().__init__(enabled)
         self.search, self.changed = search, changed
         self.under_way: list[Trial] = []
-        self.known: list[FrozenTrial] = search.store.trials()
-        self._done = 0
+        self.stored: list[FrozenTrial] = search.store.trials()
+        self._ended_here = 0
 
     def began(self, trials: Sequence[Trial]) -> None:
-        """Trials are about to be run."""
+        """Called before trials run."""
         self.under_way = list(trials)
-        self.known = self.search.store.trials()
+        self.stored = self.search.store.trials()
         self.changed()
 
     def look(self) -> None:
-        """Half a second has passed."""
+        """Called about twice a second."""
         if self.live:
             self.shown.update(self._table())
 
     def ended(self, trial: Trial) -> None:
-        """A trial has been told."""
-        self.known = self.search.store.trials()
-        self._done += 1
+        """Called when a trial's result is stored."""
+        self.stored = self.search.store.trials()
+        self._ended_here += 1
         self.changed()
         if not self.live:
             seconds = sum(job.seconds or 0.0 for job in trial.jobs)
-            took = f" in {duration(seconds)}" if seconds else ""
-            count = f"{self._ended()}/{self.search.total}"
-            self.say(f"[{count}] trial {trial.index} {self._result(trial)}{took}{self._rest()}")
+            took = f", run time {duration(seconds)}" if seconds else ""
+            head = f"[{self._ended_in_total()}/{self.search.total}] trial {trial.index}"
+            self.say(f"{head} {self._result(trial)}{took}{self._best_and_time_left()}")
 
-    def _ended(self) -> int:
-        return sum(trial.state.is_finished() for trial in self.known)
+    def _ended_in_total(self) -> int:
+        return sum(trial.state.is_finished() for trial in self.stored)
 
     def _result(self, trial: Trial) -> str:
         if trial.pruned:
@@ -158,23 +159,24 @@ class SearchProgress(Display):
         named = zip(self.search.sweep.search.objectives, values, strict=True)
         return " / ".join(objective_text(name, value) for name, value in named)
 
-    def _rest(self) -> str:
-        """The best so far, and the time left."""
+    def _best_and_time_left(self) -> str:
         from anomalynet.sweep.search.study import best
 
-        left = _time_left(self.began_at, self._done, self.search.total - self._ended())
-        places = best(self.known, self.search.sweep.search.directions)
-        if not places:
-            return left
+        missing = self.search.total - self._ended_in_total()
+        time_left = _time_left(self.began_at, self._ended_here, missing)
+        best_trials = best(self.stored, self.search.sweep.search.directions)
+        if not best_trials:
+            return time_left
         if len(self.search.sweep.search.objectives) > 1:
-            return f", {len(places)} on the Pareto front{left}"
-        value = self._values(self.known[places[0]].values)
-        return f", best {value} (trial {places[0]}){left}"
+            return f", {len(best_trials)} on the Pareto front{time_left}"
+        value = self._values(self.stored[best_trials[0]].values)
+        return f", best {value} (trial {best_trials[0]}){time_left}"
 
     def _table(self) -> Table:
         from anomalynet.config.show import scalar
 
-        title = f"{self._ended()} of {self.search.total} trials{self._rest()}"
+        ended = self._ended_in_total()
+        title = f"{ended} of {self.search.total} trials{self._best_and_time_left()}"
         rows = []
         for trial in self.under_way:
             given = trial.params.items()
@@ -182,10 +184,10 @@ class SearchProgress(Display):
             done = f"{sum(job.state == 'done' for job in trial.jobs)}/{len(trial.jobs)}"
             running = "pruned" if trial.pruned else _running(trial.jobs)
             rows.append((str(trial.index), values, done, running))
-        return _titled(title, ("trial", "values", "runs", "running"), rows)
+        return _make_table(title, ("trial", "values", "runs", "running"), rows)
 
 
-def _titled(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+def _make_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     from rich.table import Table
 
     table = Table(*headings, title=title, title_justify="left")
@@ -194,24 +196,25 @@ def _titled(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) 
     return table
 
 
-def _time_left(began: float, done: int, left: int) -> str:
-    if not done or left <= 0:
+def _time_left(began: float, done: int, unfinished: int) -> str:
+    if not done or unfinished <= 0:
         return ""
-    return f", about {duration((time.monotonic() - began) / done * left)} left"
+    return f", about {duration((time.monotonic() - began) / done * unfinished)} left"
 
 
 def _running(jobs: Sequence[Job]) -> str:
-    """Seed, fold and world of the runs under way, and how many epochs they have come."""
+    """Seed, fold and world of the running runs, and their epoch so far."""
     found = []
     for job in jobs:
         if job.state == "running":
             epochs, wanted = len(job.folder.read_progress()), job.run.loaded.config.training.epochs
-            found.append(job.run.place + (f" epoch {epochs}/{wanted}" if epochs else ""))
+            found.append(job.run.repetition + (f" epoch {epochs}/{wanted}" if epochs else ""))
     return ", ".join(found)
 
 
 def audit_progress(title: str) -> Callable[[str], None]:
-    """Shows a leakage audit: one line, rewritten, on a terminal; a line per fold elsewhere."""
+    """A function that shows the progress of a leakage audit: on a terminal one line that is
+    rewritten, otherwise one line per fold."""
     folds: set[str] = set()
 
     def report(line: str) -> None:

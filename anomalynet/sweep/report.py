@@ -1,5 +1,5 @@
-"""Writes the report of a sweep from its finished runs, where the one that is there is not current,
-and logs the sweep in Weights & Biases."""
+"""Writes the report of a sweep from its finished runs unless the existing one is current, and logs
+the sweep in Weights & Biases."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from anomalynet.runs.sweeps import SweepRecord, read_sweeps, write_sweep
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import Job, PlannedSweep, jobs_of
 from anomalynet.sweep.plan import plan
-from anomalynet.sweep.progress import audit_progress, quiet
+from anomalynet.sweep.progress import audit_progress, say_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 def write_sweep_report(
     planned: PlannedSweep, forms: Sequence[Form], *, audits: bool = True, progress: bool = False
 ) -> Path:
-    """Write the report of a sweep's finished runs, of which there is one at least: the paper's
-    tables where it compares experiments, else its ablation. Returns the path of its first form.
-    `audits` lets it make the leakage audit of the data where none is there, which takes minutes."""
+    """Write the report of a sweep that has at least one finished run: its ablation if the sweep has
+    axes or arms, else the paper's tables. Returns the path of the report's first form. With
+    `audits`, a missing leakage audit of the data is made first, which takes minutes."""
     from anomalynet.runs.collect import load_record
 
     done = [job for job in planned.jobs if job.state == "done"]
@@ -82,8 +82,8 @@ def _write_ablation(planned: PlannedSweep, records: Mapping[Path, RunRecord]) ->
 
 
 def _make_audit(planned: PlannedSweep, job: Job, progress: bool) -> None:
-    """Make the leakage audit of the data and split that a finished run was trained on, unless it is
-    there; data without labels has none."""
+    """Make the leakage audit of the data and split that a finished run was trained on, unless it
+    exists; data without labels has no audit."""
     from anomalynet.data.audit import audit, identity
     from anomalynet.runs.audits import read_audit, write_audit
 
@@ -91,21 +91,21 @@ def _make_audit(planned: PlannedSweep, job: Job, progress: bool) -> None:
     if result.parts["test"].labelled == 0:
         return
     try:
-        there = read_audit(planned.runs, result.data)
+        stored = read_audit(planned.runs, result.data)
     except RunError:
-        there = None  # damaged: it is made again
-    if there is None or there.get("identity") != identity(config, 0, result.fingerprint):
-        shown = audit_progress(config.title) if progress else quiet
+        stored = None  # a damaged audit is made again
+    if stored is None or stored.get("identity") != identity(config, 0, result.fingerprint):
+        shown = audit_progress(config.title) if progress else say_nothing
         write_audit(planned.runs, audit(config, progress=shown).to_dict())
 
 
 def started_sweeps(name: str | None, runs: Path) -> list[SweepRecord]:
-    """The sweeps that a name means: by their own, or by that of their report; none where it means
-    something else. Raises NothingToCompareError: a sweep that was not started in `runs`."""
+    """The started sweeps with this name, file name or label; empty if the name means something
+    else. Raises NothingToCompareError: it names a sweep that was not started in `runs`."""
     from anomalynet.config import locate
 
     records = read_sweeps(runs)
-    found = [one for one in records if name in (one.sweep, Path(one.sweep).stem, one.label)]
+    found = [own for own in records if name in (own.sweep, Path(own.sweep).stem, own.label)]
     if name and not found and (name in locate.files("sweeps") or name.endswith((".yaml", ".yml"))):
         raise NothingToCompareError(
             f"the sweep {name} was not started in {runs}", f"anomalynet sweep {name}"
@@ -122,7 +122,8 @@ def report_again(
 ) -> list[dict[str, object]]:
     """Write the reports of sweeps that were started, each into the folder of its label below `out`;
     nothing is trained. Returns a row per report: sweep, runs, report. `storage`: the database of a
-    search that was started with one. Raises NothingToCompareError: the only one has no run."""
+    search that was started with one. Raises NothingToCompareError: the only sweep has no finished
+    run."""
     rows: list[dict[str, object]] = []
     for record in records:
         sweep = read_sweep(record.sweep, record.preset)
@@ -161,8 +162,8 @@ def renew_report(
     source: Callable[[], str],
     write: Callable[[], object],
 ) -> Path:
-    """Write a report unless the very one that lies in the record's folder, in all of these forms,
-    was made from this `source`: another command may have written it since. Returns the path of the
+    """Write a report unless the one in the record's folder has all of these forms and was made from
+    the same `source`, a digest: another command may have written it since. Returns the path of the
     first form."""
     out = Path(record.report)
     if not {"md", *forms} <= present(out) or record.reported != _stamp(record, source()):
@@ -187,8 +188,8 @@ def code_of_reports() -> str:
 
 
 def source_of(planned: PlannedSweep) -> str:
-    """A digest of all that a sweep's report is made from: the question, the results, the code, and
-    where the report quotes them, the audit and the findings of ablations beside it."""
+    """A digest of everything that a sweep's report is made from: the question, the results, the
+    code, and if the report quotes them, the audit and the findings of ablations beside it."""
     runs, out, sweep, jobs = planned.runs, planned.out, planned.sweep, planned.jobs
     digest = hashlib.sha256(f"{code_of_reports()} {out} {sweep}".encode())
     for job in jobs:
@@ -203,30 +204,30 @@ def source_of(planned: PlannedSweep) -> str:
 
 
 def _quoted(runs: Path, out: Path, data: str) -> Iterator[Path]:
-    """The files beside the runs of a data set that a report of them quotes."""
+    """The files that a report of a data set quotes, besides those of its runs."""
     from anomalynet.reporting.sections.ablations import FINDINGS, ablation_reports
     from anomalynet.runs.audits import audit_path
 
     yield audit_path(runs, data)
     yield from (
-        one.folder / FINDINGS if one.folder else Path(one.label)
-        for one in ablation_reports(runs, out, data)
+        ablation.folder / FINDINGS if ablation.folder else Path(ablation.label)
+        for ablation in ablation_reports(runs, out, data)
     )
 
 
 def content_of(folder: RunFolder) -> bytes:
-    """A finished run's result, and what made it."""
+    """The bytes of a finished run's result and of its environment, which names the code."""
     return (folder.path / "result.json").read_bytes() + folder.environment.read_bytes()
 
 
 _TEST = ("average_precision", "auroc", "f1_attack", "balanced_accuracy")
 SHOWN = (*(f"test/{name}" for name in _TEST), "validation/average_precision")
-"""Metrics of the table in Weights & Biases."""
+"""Metrics in the table that is logged in Weights & Biases."""
 
 
 def track_earlier(jobs: Sequence[Job], label: str) -> None:
-    """Where runs are tracked: log those that were finished before this command and that W&B does
-    not know."""
+    """Log in W&B the runs that were finished before this command and are not logged there; does
+    nothing if runs are not tracked."""
     done = [job for job in jobs if job.was_done and job.run.loaded.config.tracking == "wandb"]
     if not done:
         return
@@ -238,7 +239,7 @@ def track_earlier(jobs: Sequence[Job], label: str) -> None:
 
 
 def track(planned: PlannedSweep, notify: Callable[[str], None]) -> None:
-    """Where runs are tracked: log the sweep's runs and its report in W&B."""
+    """Log the sweep's runs and its report in W&B; does nothing if runs are not tracked."""
     if planned.jobs[0].run.loaded.config.tracking != "wandb":
         return
     rows: list[dict[str, object]] = []
@@ -264,8 +265,8 @@ def track_rows(
     folders: Sequence[Path],
     notify: Callable[[str], None],
 ) -> None:
-    """Log a sweep in W&B by a table of its own, and notify the user of what W&B did not get of the
-    runs in `folders`."""
+    """Log a sweep in W&B as one table, and notify the user of anything in the runs' `folders` that
+    W&B has not received."""
     from anomalynet.tracking.record import notes
     from anomalynet.tracking.run import track_sweep
 

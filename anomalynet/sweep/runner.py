@@ -1,6 +1,6 @@
 """Carries out a sweep: plans its runs, trains those that are not done, and writes the report.
 
-`run_sweep` is all of it, from Python as on the command line."""
+`run_sweep` does all of it; the command line calls it too."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from anomalynet.sweep import report
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Again, Job, PlannedSweep, data_name, jobs_of, label_of
 from anomalynet.sweep.plan import plan
-from anomalynet.sweep.progress import SweepProgress, duration, quiet, say
+from anomalynet.sweep.progress import SweepProgress, duration, say, say_nothing
 from anomalynet.sweep.slots import Slot, Where, choose_slots
 
 if TYPE_CHECKING:
@@ -28,25 +28,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepOutcome:
-    """What has become of a sweep, or what would be carried out (`plan_only`)."""
+    """The state of a sweep after `run_sweep`; with `plan_only`, before it."""
 
     label: str  # the sweep with its data and preset
     slots: int  # runs at a time
-    jobs: tuple[Job, ...]  # the runs with folder, state and why one failed; of a search, its base
-    report: Path | None = None  # its first form; None where no run is done or `only` some were run
+    jobs: tuple[Job, ...]  # folder, state and reason; for a search, of the unchanged experiment
+    report: Path | None = None  # its first form; None if no run is done or `only` some were run
     wanted: int | None = None  # trials that a search wants; None for other designs
-    trials: tuple[dict[str, Any], ...] = ()  # of a search: number, state, values, parameters
+    trials: tuple[dict[str, Any], ...] = ()  # of a search: trial, state, values, parameters
     best: tuple[int, ...] = ()  # numbers of a search's best trial, or of its Pareto front
 
     def count(self, state: str) -> int:
-        """How many runs (`done`, `failed`), or trials (`complete`, `pruned`, `fail`, `running`) of
-        a search, are in a state."""
-        runs: list[str] = [job.state for job in self.jobs]
-        return (runs if self.wanted is None else [one["state"] for one in self.trials]).count(state)
+        """The number of runs in a state (`done`, `failed`); for a search, the number of trials
+        (`complete`, `pruned`, `fail`, `running`)."""
+        if self.wanted is None:
+            return sum(job.state == state for job in self.jobs)
+        return sum(trial["state"] == state for trial in self.trials)
 
     @property
     def failed(self) -> int:
-        """How many runs, or trials of a search, failed."""
+        """The number of runs, or trials of a search, that failed."""
         return self.count("failed") + self.count("fail")
 
 
@@ -71,35 +72,35 @@ def run_sweep(
     plan_only: bool = False,
     progress: bool = False,
 ) -> SweepOutcome:
-    """Train every run that a sweep wants and that is not done, and write its report.
+    """Train every run of a sweep that is not done, and write the report.
 
-    The same call again continues what was interrupted, and does nothing for what is done.
+    Repeat the call to resume an interrupted sweep; finished runs are not trained again.
 
         outcome = run_sweep("attention", preset="quick", slots=2)
         outcome.report, outcome.failed
 
     Args:
         name: a sweep (`anomalynet ls sweeps`) or the path of a YAML file.
-        preset: how much is run, `quick` (the default) or `full`.
+        preset: how much is trained, `quick` (the default) or `full`.
         overrides: `key=value` of the configuration, which win over the sweep's.
         runs, out: folders of the runs, and of the report (default: `reports/<label>`).
         experiments: only these instead of the sweep's.
-        slots: runs at a time; by default every GPU, else one or two by the cores.
-        gpus: GPUs of this machine to place runs on, `0,1` or `all`, each with `runs_per_gpu` runs.
+        slots: runs at a time; by default one per GPU, without a GPU one or two.
+        gpus: GPUs of this machine to train on, `0,1` or `all`, each with `runs_per_gpu` runs.
         on: `local`, or `ray` for the nodes of a Ray cluster.
-        rerun: also train again runs that `failed`, or were made by other code (`stale`).
-        only: numbers of runs such as `3,7-9`, as `anomalynet sweep --plan` counts them; no report.
+        rerun: also train again runs that `failed`, or that other code made (`stale`).
+        only: numbers of runs such as `3,7-9`, as `--plan` counts them; no report is written.
         formats: forms of the report: `md`, `html`, `latex`, `csv` or `all`.
-        trials, storage: of a search: trials in all, and the database that machines share.
+        trials, storage: of a search: total number of trials, and database that machines share.
         measure: train one epoch of each unmeasured model first, to estimate the time.
-        plan_only: train and write nothing; return what would be done.
-        progress: show on stderr what is done; nothing is printed otherwise.
+        plan_only: train and write nothing; return the plan.
+        progress: show the progress on stderr; nothing is printed otherwise.
 
     Raises:
-        UsageError, ConfigError, DataError: what was asked cannot be done; before the first run.
+        UsageError, ConfigError, DataError: the sweep is invalid; raised before the first run.
         StoppedError: a run was asked to stop. A run that fails raises nothing: see `failed`.
     """
-    notify = say if progress else quiet
+    notify = say if progress else say_nothing
     forms = read_forms(formats)
     refuse_repetitions(overrides)
     sweep = read_sweep(str(name), preset or "quick")
@@ -110,7 +111,7 @@ def run_sweep(
     if searched and only is not None:
         refuse_search(sweep)
     if not searched and (trials is not None or storage is not None):
-        raise UsageError(f"{sweep.name} is no search: it has no --trials or --storage")
+        raise UsageError(f"{sweep.name} is not a search: --trials and --storage do not apply")
     if searched:
         from anomalynet.sweep.search import study
         from anomalynet.sweep.search.runner import run_search
@@ -146,8 +147,8 @@ def run_sweep(
 def _train(
     planned: PlannedSweep, own: Sequence[Job], again: bool, measure: bool, progress: bool
 ) -> SweepRecord:
-    """Train those of the sweep's `own` runs that are waiting; `again`: as failed ones too."""
-    notify = say if progress else quiet
+    """Train the runs in `own` that are waiting; `again`: the command had `--rerun failed`."""
+    notify = say if progress else say_nothing
     _announce(planned, notify)
     validate_splits(own, notify)
     record = planned.write_record()
@@ -157,7 +158,8 @@ def _train(
     carry_out(own, planned.slots, planned.label, planned.on, progress=progress)
     failed = [job for job in own if job.state == "failed"]
     for job in failed:
-        notify(f"failed: {job.run.arm.name} {job.run.place} {job.folder.path}: {brief(job.reason)}")
+        name = f"{job.run.arm.name} {job.run.repetition}"
+        notify(f"failed: {name} {job.folder.path}: {brief(job.reason)}")
     if failed:
         notify(f"{'the same command' if again else '`--rerun failed`'} tries them again")
     return record
@@ -170,26 +172,27 @@ def _report(
     write = partial(report.write_sweep_report, planned, forms, progress=progress)
     source = partial(report.source_of, planned)
     path = report.renew_report(record, planned.runs, forms, source, write)
-    report.track(planned, say if progress else quiet)
+    report.track(planned, say if progress else say_nothing)
     return path
 
 
 def refuse_repetitions(overrides: Sequence[str]) -> None:
-    """Refuse keys that a sweep itself varies in every run."""
+    """Raise UsageError if an override sets a key that the sweep varies in every run."""
     for text in overrides:
         if text.startswith(("seed=", "data.split.fold=")):
-            hint = "`anomalynet train` takes one; the sweep's file names them"
-            raise UsageError(f"{text}: seeds and folds are the sweep's", hint)
+            hint = "set them in the sweep's file; `anomalynet train` takes a single one"
+            raise UsageError(f"{text}: the sweep sets seeds and folds", hint)
 
 
 def refuse_search(sweep: Sweep) -> NoReturn:
-    """Refuse single runs of a search."""
+    """Raise UsageError: single runs of a search cannot be chosen."""
     what = f"{sweep.name} is a search: its runs are not known before"
-    raise UsageError(what, "--plan says how far it is")
+    raise UsageError(what, "--plan shows its progress")
 
 
 def numbers(text: str | None, count: int) -> list[int]:
-    """`3,7-9` as numbers of runs, all without it; refuses other texts, and runs that are not."""
+    """The numbers of runs in `3,7-9`, or all numbers if the text is None. Raises UsageError: an
+    invalid text, or a number that no run has."""
     if text is None:
         return list(range(1, count + 1))
     found: list[int] = []
@@ -205,7 +208,7 @@ def numbers(text: str | None, count: int) -> list[int]:
 
 
 def _announce(planned: PlannedSweep, notify: Callable[[str], None]) -> None:
-    """Notify of what is there before the first run, and warn of runs that other code made."""
+    """Notify of the state before the first run, and warn of runs that other code made."""
     jobs, slots = planned.jobs, planned.slots
     done = sum(job.state == "done" for job in jobs)
     failed = sum(job.state == "failed" for job in jobs)
@@ -223,8 +226,8 @@ def _announce(planned: PlannedSweep, notify: Callable[[str], None]) -> None:
         )
 
 
-def validate_splits(jobs: Sequence[Job], notify: Callable[[str], None] = quiet) -> None:
-    """Prepare the data and cut every split that waiting runs will need: what is refused, is refused
+def validate_splits(jobs: Sequence[Job], notify: Callable[[str], None] = say_nothing) -> None:
+    """Prepare the data and cut every split that waiting runs will need, so that problems are raised
     before the first run."""
     waiting = dict.fromkeys(job.run.loaded.config.data for job in jobs if job.state == "waiting")
     if not waiting:
@@ -250,12 +253,12 @@ def carry_out(
     *,
     progress: bool = False,
 ) -> None:
-    """Train the jobs that are waiting; does nothing where none is.
+    """Train the jobs that are waiting; does nothing if none is.
 
     Args:
-        jobs: their state says afterwards what became of them: a run that fails raises nothing.
+        jobs: their `state` is updated; a run that fails raises nothing.
         slots: where runs are trained, one at a time in each.
-        group: what they are called together in W&B.
+        group: name of their group in W&B.
         on: `local`, or `ray` for slots of a Ray cluster.
 
     Raises StoppedError: some were asked to stop.
@@ -265,14 +268,14 @@ def carry_out(
     with SweepProgress(jobs, progress) as shown, launcher(slots, group, on, shown.say) as launch:
         launch.run(jobs, shown)
     if stopped := sum(job.state == "stopped" for job in jobs):
-        raise StoppedError(f"{stopped} runs were asked to stop", "the same command continues")
+        raise StoppedError(f"{stopped} runs were asked to stop", "repeat the command to resume")
 
 
 @contextmanager
 def launcher(
     slots: Sequence[Slot], group: str, on: Where, notify: Callable[[str], None]
 ) -> Iterator[Launch]:
-    """Workers, started with their first runs."""
+    """A launch on this machine or on Ray; each worker starts with its first run."""
     from anomalynet.sweep.launch import Launch
 
     if on == "ray":
@@ -288,22 +291,22 @@ def launcher(
 
 
 def _estimate(planned: PlannedSweep, progress: bool) -> None:
-    """Notify of how long the runs take at most; models of which nothing is known are measured."""
+    """Notify of the longest time that the runs take; models without finished runs are measured."""
     from anomalynet.sweep import estimate
 
-    if not estimate.left(planned.jobs):
+    if not estimate.unfinished_jobs(planned.jobs):
         return
-    notify, jobs = say if progress else quiet, planned.jobs
-    costs = estimate.measured(planned.runs, jobs)
+    notify, jobs = say if progress else say_nothing, planned.jobs
+    costs = estimate.read_costs(planned.runs, jobs)
     if estimate.unmeasured(jobs, costs):
         notify("measuring one epoch of each model")
         costs = _measure(planned, progress) | costs
-    seconds = estimate.at_most(jobs, costs, len(planned.slots))
-    notify(f"at most {duration(seconds)}, less where training stops early")
+    seconds = estimate.longest_seconds(jobs, costs, len(planned.slots))
+    notify(f"at most {duration(seconds)}, less if training stops early")
 
 
 def _measure(planned: PlannedSweep, progress: bool) -> dict[str, Cost]:
-    """One epoch of each experiment on the first fold, in a folder that no report reads."""
+    """Train one epoch of each experiment on the first fold, in a folder that no report reads."""
     from anomalynet.sweep import estimate
 
     sweep, runs = planned.sweep, planned.runs / ".estimate"
@@ -312,4 +315,4 @@ def _measure(planned: PlannedSweep, progress: bool) -> dict[str, Cost]:
     once = [*planned.overrides, "training.epochs=1", "tracking=disabled"]
     jobs = jobs_of(plan(short, once), runs, again=["failed"])
     carry_out(jobs, planned.slots, "estimate", planned.on, progress=progress)
-    return estimate.measured(runs, jobs)
+    return estimate.read_costs(runs, jobs)

@@ -1,5 +1,5 @@
-"""A sweep as the YAML of a W&B sweep whose agents call `anomalynet train`: `wandb sweep FILE`, then
-`wandb agent`."""
+"""Writes a sweep as the YAML of a W&B sweep whose agents call `anomalynet train`: start it with
+`wandb sweep FILE`, then `wandb agent`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from anomalynet.sweep.plan import plan
 
 
 def as_wandb(sweep: Sweep, overrides: Sequence[str], given: str) -> str:
-    """The YAML of a plain grid: one experiment, and each key of the sweep a parameter of W&B, but
-    those of the overrides, which win. `given`: how the sweep was named. Refuses a sweep that is no
-    plain grid of numbers, texts, true and false."""
+    """The YAML of a plain grid. Each key of the sweep becomes a parameter of W&B, except those of
+    the overrides, which win. `given`: the sweep as the user named it. Raises UsageError: the sweep
+    is not a plain grid of one experiment over numbers, texts, true and false."""
     runs = plan(sweep, overrides)
     worlds = sorted({run.loaded.config.data.world for run in runs})
     values = {key: levels(axis) for key, axis in sweep.axes.items() if sweep.design == "factorial"}
@@ -31,9 +31,9 @@ def as_wandb(sweep: Sweep, overrides: Sequence[str], given: str) -> str:
     plain = all(isinstance(value, bool | int | float | str) for value in every)
     if sweep.design != "factorial" or varied or not plain:
         raise UsageError(
-            f"{sweep.name}: W&B can only be given a plain grid: `design: factorial` of one "
+            f"{sweep.name}: W&B takes only a plain grid: `design: factorial` of one "
             "experiment, without `exclude`, `arms`, `worlds: seed`, empty values and lists",
-            "`anomalynet sweep` without --as wandb carries it out",
+            "use `anomalynet sweep` without --as wandb",
         )
     parameters = {key: {"values": own} for key, own in values.items() if key not in fixed}
     set_before = fixed | parameters.keys()

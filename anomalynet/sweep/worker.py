@@ -1,6 +1,6 @@
-"""One long-lived worker process: imports torch once and takes runs one after another; and a run as
-a command line, for schedulers and for several devices. Speaks JSON lines: a job on stdin is
-answered by one line on stdout. It ends when its stdin closes: its parent is gone."""
+"""A worker process, which imports torch once and trains one run after another; and the command line
+of a single run, for schedulers and for several devices. The worker reads jobs from stdin and writes
+replies to stdout, one JSON line each. It ends when its stdin closes: then its parent is gone."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from anomalynet.sweep.jobs import Job
 
 def main() -> None:
     """Take jobs until stdin closes."""
+    # Only replies may go to stdout: what libraries print there goes to stderr.
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     jobs: queue.Queue[str] = queue.Queue()
@@ -42,7 +43,8 @@ def _read(jobs: queue.Queue[str]) -> None:
 
 
 def work(job: dict[str, Any]) -> dict[str, Any]:
-    """Carry out one job (`Job.message`), and say how it ended: plain values."""
+    """Carry out one job (`Job.message`). The reply holds plain values: `failed` is the reason or
+    None; `busy`, `stopped`, `was_done` and `died` are handled in `Launch`."""
     from anomalynet.config.load import load
     from anomalynet.errors import AnomalynetError
     from anomalynet.runs.folder import BusyError
@@ -50,7 +52,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     try:
         RunFolder(Path(job["folder"])).renew(finished=job["renew"])
         if job["devices"] > 1:
-            return _in_processes_of_its_own(job)
+            return _train_in_processes(job)
 
         from anomalynet.training.run import train
 
@@ -70,8 +72,9 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     return {"failed": None, "was_done": outcome is not None and outcome.was_done}
 
 
-def _in_processes_of_its_own(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Train by `anomalynet train`, a process a device; they end with this one, by its pipe."""
+def _train_in_processes(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Call `anomalynet train`, which starts one process per device; they end with this process,
+    because then their stdin closes."""
     folder = RunFolder(Path(job["folder"]))
     was_done = folder.finished
     words = [*_arguments(job["axis"], job["overrides"]), "--runs", job["runs"], "--no-wait"]
@@ -92,18 +95,18 @@ def _in_processes_of_its_own(job: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _arguments(axis: Mapping[str, object], overrides: Sequence[str]) -> list[str]:
-    """A sweep's values and the command line's as `key=value`, the later winning."""
+    """A sweep's values and then the command line's as `key=value`; the last one wins."""
     return [*(f"{key}={scalar(value)}" for key, value in axis.items()), *overrides]
 
 
 def shell_command(job: Job, runs: Path, group: str) -> str:
-    """One run for a shell, to be started anywhere that sees the folder of the runs."""
+    """The shell command of one run, for any machine that sees the folder of the runs."""
     words = [job.run.arm.experiment, *_arguments(job.run.axis, job.run.overrides)]
     return shlex.join(["anomalynet", "train", *words, "--runs", str(runs), "--group", group])
 
 
 def end_with_stdin() -> None:
-    """End this process at once when its stdin closes: whoever started it is gone."""
+    """End this process at once when its stdin closes, because then its parent is gone."""
 
     def watch() -> None:
         while os.read(0, 1):  # sys.stdin would be locked when the interpreter ends, which aborts
@@ -114,7 +117,7 @@ def end_with_stdin() -> None:
 
 
 def _memory() -> int:
-    """Bytes that this process holds, or on systems without /proc the most it has held."""
+    """Memory of this process in bytes; on systems without /proc its largest value so far."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")

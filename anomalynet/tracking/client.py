@@ -25,7 +25,7 @@ class Tracker:
     """The process that talks to W&B, and a queue of messages for it.
 
     It runs in its own session, so that Ctrl-C does not reach it. It ends cleanly when its stdin
-    closes, also when this process was killed. `finish` waits for it at most `patience` seconds."""
+    closes, even if this process was killed. `finish` waits for it at most `patience` seconds."""
 
     def __init__(
         self, folder: Path, run: Mapping[str, Any], *, quiet: bool = False, patience: float = 20.0
@@ -50,7 +50,7 @@ class Tracker:
                 )
         except OSError as error:
             self._warn(f"cannot be started: {error}")
-            self._note()
+            self._store_warning()
             return
         self._threads = [
             threading.Thread(target=target, args=(self._process,), daemon=True)
@@ -94,7 +94,7 @@ class Tracker:
             raise
         for thread in self._threads:
             thread.join(1.0)
-        self._note()
+        self._store_warning()
 
     def _kill(self, process: subprocess.Popen[str]) -> None:
         with suppress(OSError):  # it may have just ended
@@ -125,9 +125,9 @@ class Tracker:
         if not self.quiet:
             print(f"warning: {self.warning}", file=sys.stderr, flush=True)
 
-    def _note(self) -> None:
-        """Store the warning in `tracking.json`. Only after the W&B process has ended, which writes
-        that file while it runs."""
+    def _store_warning(self) -> None:
+        """Store the warning in `tracking.json`. Call it only after the W&B process has ended, which
+        writes that file while it runs."""
         if self.warning:
             record = read_record(self.folder) or Record(self.run_id)
             record.warning = self.warning

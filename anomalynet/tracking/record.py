@@ -19,7 +19,7 @@ class Part:
     folder: str  # W&B's folder, inside the run's folder
     mode: str  # `online` or `offline`
     reason: str = ""  # why it is offline
-    finished: bool = False  # whether W&B has written everything (online: sent it)
+    finished: bool = False  # whether W&B has written everything (online: has sent it)
 
 
 @dataclass(slots=True)

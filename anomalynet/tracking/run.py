@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 def tracked(
     loaded: Loaded, folder: RunFolder, listener: Listener | None, group: str | None
 ) -> Iterator[Listener | None]:
-    """Log the run that is trained inside to W&B, if the configuration says so; yields the listener
-    for training. Only for rank 0. Problems are reported on stderr; in a sweep (`group`) only in
-    `tracking.json`, because hundreds of runs would report the same."""
+    """Log the run that is trained in this block to W&B, if the configuration asks for it; yields
+    the listener for training. Call it only in rank 0. Problems are reported on stderr; in a sweep
+    (`group`) only in `tracking.json`, because hundreds of runs would report the same."""
     if loaded.config.tracking != "wandb" or os.environ.get("WANDB_MODE") == "disabled":
         yield listener
         return
-    tracker = Tracker(folder.path, described(loaded, folder, group), quiet=group is not None)
+    tracker = Tracker(folder.path, describe(loaded, folder, group), quiet=group is not None)
     try:
         yield TeeListener(listener, tracker)
     except BaseException:
@@ -42,15 +42,15 @@ def tracked(
 def catch_up(loaded: Loaded, folder: RunFolder, group: str | None) -> None:
     """Log a run that was finished before: if it is not in W&B yet, or if a W&B agent started it
     under the agent's own id."""
-    unknown = read_record(folder.path) is None or bool(os.environ.get("WANDB_SWEEP_ID"))
-    if unknown and loaded.config.tracking == "wandb":
+    not_logged = read_record(folder.path) is None or bool(os.environ.get("WANDB_SWEEP_ID"))
+    if not_logged and loaded.config.tracking == "wandb":
         with tracked(loaded, folder, None, group) as listener:
             for line in folder.read_progress() if listener else ():
                 assert listener
                 listener.epoch(line, 0)
 
 
-def described(loaded: Loaded, folder: RunFolder, group: str | None) -> dict[str, Any]:
+def describe(loaded: Loaded, folder: RunFolder, group: str | None) -> dict[str, Any]:
     """The description of a run for `wandb.init`."""
     config, name = loaded.config, folder.path.name
     policy = [] if config.data.split.policy == "auto" else [config.data.split.policy]
@@ -102,8 +102,8 @@ def track_sweep(
     plain = json.loads(json.dumps(list(rows), default=str))
     text = json.dumps(plain, sort_keys=True)
     identity = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
-    known = read_record(folder)
-    if known and known.id == identity and known.parts and known.parts[-1].finished:
+    record = read_record(folder)
+    if record and record.id == identity and record.parts and record.parts[-1].finished:
         return folder
     run: dict[str, Any] = {"job_type": "sweep", "id": identity, "name": name, "group": name}
     run |= {"tags": ["sweep"], "config": {"sweep": name, "runs": len(plain)}}

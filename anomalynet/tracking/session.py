@@ -1,5 +1,5 @@
-"""One W&B run from `wandb.init` to `finish`, and the process around it: it reads JSON lines from
-stdin, writes messages for the user to stdout, and ends when stdin closes."""
+"""The process that logs one W&B run from `wandb.init` to `finish`: it reads JSON lines from stdin,
+writes messages for the user to stdout, and ends when stdin closes."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Session:
         """Log an epoch. Epochs before it that were not logged because of a kill are taken from
         `progress.jsonl`."""
         number = int(line["epoch"])
-        known, first = self.folder.read_progress(), self.record.next_epoch
-        missed = [old for old in known if first <= old["epoch"] < number]
+        lines, first = self.folder.read_progress(), self.record.next_epoch
+        missed = [old for old in lines if first <= old["epoch"] < number]
         for one in (*missed, line):
             self.run.log(dict(one), step=int(one["epoch"]), commit=True)
         self.record.next_epoch = number + 1
@@ -66,7 +66,7 @@ class Session:
         self.run.log({"runs": content.rows_table(rows)}, step=0)
         if report and Path(report).is_dir():
             artifact = wandb.Artifact(f"report-{Path(report).resolve().name}", "report")
-            for pattern in REPORT:  # the folder may hold other files, which are private
+            for pattern in REPORT:  # other files in the folder may be private
                 for path in sorted(Path(report).glob(pattern)):
                     name = path.relative_to(report).as_posix()
                     artifact.add_file(str(path), name=name, skip_cache=True)

@@ -49,8 +49,8 @@ def upload(folder: Path, timeout: float) -> Upload:
 def _upload(name: str, folder: Path, timeout: float) -> Upload:
     parts = pending(folder)
     output = _sync(folder, parts, timeout)
-    left = pending(folder)
-    if not left:
+    missing = pending(folder)
+    if not missing:
         if record := read_record(folder):
             record.warning = ""
             record.write(folder)
@@ -58,7 +58,7 @@ def _upload(name: str, folder: Path, timeout: float) -> Upload:
     if "No API key" in output:
         hint = "`wandb login` stores one, or set WANDB_API_KEY"
         raise UsageError("there is no W&B API key", hint)
-    return Upload(name, "failed", len(left), _reason(output))
+    return Upload(name, "failed", len(missing), _reason(output))
 
 
 def _sync(folder: Path, parts: list[Path], timeout: float) -> str:
@@ -68,8 +68,8 @@ def _sync(folder: Path, parts: list[Path], timeout: float) -> str:
     env = {**environment(folder), "WANDB_SILENT": "false"}
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         try:
-            nowhere, same = subprocess.DEVNULL, subprocess.STDOUT
-            files: dict[str, Any] = {"stdin": nowhere, "stdout": output, "stderr": same}
+            files: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output}
+            files["stderr"] = subprocess.STDOUT
             subprocess.run(command, env=env, timeout=timeout, check=False, **files)
             late = ""
         except subprocess.TimeoutExpired:

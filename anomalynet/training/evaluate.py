@@ -1,50 +1,23 @@
-"""Scores every window of a part with a trained model, and says how long it takes."""
+"""What is measured of a trained model: threshold, metrics, table of scores, time for a window."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from anomalynet.data.steps import metrics, threshold
+from anomalynet.data.steps import fleet_warning, metrics, threshold
 from anomalynet.data.windows import Windows
-from anomalynet.models.base import Detector
-from anomalynet.models.carried import Carrying, carried_scores
-from anomalynet.models.classical import Classical
+from anomalynet.models import WindowModel
 from anomalynet.runs.schema import SCORES_COLUMNS
 
-__all__ = ["Scored", "metrics", "score", "scores_table", "threshold"]
+__all__ = ["fleet_warning", "metrics", "scores_table", "single_window_microseconds", "threshold"]
 
-CHUNK = 1024  # windows scored at once
 SINGLES = 50  # windows whose scoring is timed one by one
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A score for each window, in order: float64 (window,); and how long scoring took, in
-    seconds."""
-
-    scores: NDArray[np.float64]
-    seconds: float
-
-
-def score(model: Detector | Classical, windows: Windows) -> Scored:
-    """Score every window with a trained model; one that carries its state reads the windows'
-    segments instead."""
-    size = 4 * windows.shape.steps * windows.shape.channels * CHUNK
-    started = time.perf_counter()
-    if model.carries_state:
-        carried = carried_scores(cast("Carrying", model), windows)
-        return Scored(carried, time.perf_counter() - started)
-    parts = [model.score_array(windows.gather(chunk)) for chunk in windows.chunks(size)]
-    return Scored(np.concatenate(parts) if parts else np.empty(0), time.perf_counter() - started)
-
-
-def single_window_microseconds(model: Detector | Classical, windows: Windows) -> float | None:
+def single_window_microseconds(model: WindowModel, windows: Windows) -> float | None:
     """Median time to score one window by itself, after one that does not count; None without
     windows."""
     known = [windows.gather(np.array([number])) for number in range(min(len(windows), SINGLES + 1))]

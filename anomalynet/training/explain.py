@@ -7,12 +7,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
-import torch
 
 from anomalynet.data.prepared import Int64
 from anomalynet.data.telemetry import Incident
 from anomalynet.data.windows import Windows
-from anomalynet.models.base import Detector
+from anomalynet.models import WindowModel
 from anomalynet.runs.schema import EXPLANATION_COLUMNS
 
 EXAMPLES = 6  # incidents a run explains
@@ -24,7 +23,7 @@ SCHEMA = dict(zip(EXPLANATION_COLUMNS, _TYPES, strict=True))
 
 
 def explanations(
-    model: Detector,
+    model: WindowModel,
     windows: Windows,
     rows: Int64,
     steps: pl.DataFrame,
@@ -57,7 +56,7 @@ def _examples(steps: pl.DataFrame, known: Mapping[int, Incident]) -> list[int]:
 
 
 def _explained(
-    model: Detector, windows: Windows, rows: Int64, steps: pl.DataFrame, incident: int
+    model: WindowModel, windows: Windows, rows: Int64, steps: pl.DataFrame, incident: int
 ) -> pl.DataFrame | None:
     numbered = steps.with_row_index("at")
     own = numbered.filter(pl.col("incident") == incident)
@@ -69,17 +68,13 @@ def _explained(
     inside = (here >= int(at[0]) - AROUND) & (here <= int(at[-1]) + AROUND)
     chosen = here[inside][:LONGEST]
     numbers = np.searchsorted(windows.ends(), rows[chosen]).astype(np.int64)
-    x = torch.from_numpy(windows.gather(numbers)).to(model.device)
-    with torch.no_grad():
-        output = model(x)
-    if output.attention is None and output.error is None:
+    found = model.output_arrays(windows.gather(numbers))
+    if found.keys().isdisjoint({"error", "attention"}):
         return None
-    reading = model.normalise(x)[:, -1]
-    parts = {"reading": reading, "error": output.error, "attention": output.attention}
     count = len(chosen)
     columns = {
-        name: [None] * count if value is None else value.float().cpu().numpy().tolist()
-        for name, value in parts.items()
+        name: found[name].tolist() if name in found else [None] * count
+        for name in ("reading", "error", "attention")
     }
     times = steps["time"].gather(chosen.tolist())
     facts = {"incident": [incident] * count, "series": [series] * count, "time": times}

@@ -22,9 +22,7 @@ from anomalynet.data.split.ranges import Ranges
 from anomalynet.data.steps import scored_steps
 from anomalynet.data.windows import Windows, WindowShape
 from anomalynet.errors import DataError, UsageError
-from anomalynet.models import build, model_type
-from anomalynet.models.base import Detector
-from anomalynet.models.classical import Classical
+from anomalynet.models import WindowModel, build, model_type
 from anomalynet.runs.collect import find_run
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import Result
@@ -56,7 +54,7 @@ class FinishedRun:
         return module
 
     @cached_property
-    def detector(self) -> Detector | Classical:
+    def detector(self) -> WindowModel:
         """The trained model, its best epoch on validation, and its threshold."""
         model = build(self.config, WindowShape(self.config.data.window, len(self.result.channels)))
         model.load(self.folder.best.with_suffix(model.suffix))
@@ -137,13 +135,13 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
         )
     limit, warnings = run.result.threshold, list(prepared.warnings)
     if prepared.fingerprint == run.result.fingerprint:
-        scores = evaluate.score(run.detector, run.data.windows("test")).scores
+        scores = run.detector.score_windows(run.data.windows("test"))
         table = run.data.steps("test", scores)
     else:
         scored = [segment for segment in prepared.segments if not segment.train_only]
         whole = Ranges.of((segment.start, segment.stop) for segment in scored)
         windows, rows = Windows(prepared, whole, loaded.config.data.window), whole.rows()
-        scores = evaluate.score(run.detector, windows).scores
+        scores = run.detector.score_windows(windows)
         table = scored_steps(prepared, rows, windows, scores, "test")
         seen = _seen(run, prepared, rows)
         if seen.any():

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import numpy as np
@@ -16,9 +16,7 @@ from anomalynet.config.schema import Config
 from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.data.statistics import statistics
 from anomalynet.errors import DataError, StoppedError, UsageError
-from anomalynet.models import build
-from anomalynet.models.base import Detector
-from anomalynet.models.classical import Classical
+from anomalynet.models import Classical, Detector, WindowModel, build
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import write_json
 from anomalynet.runs.folder import RunFolder
@@ -66,7 +64,7 @@ class TrainerOptions:
 class Fitted:
     """A trained model, as validation chose it."""
 
-    model: Detector | Classical
+    model: WindowModel
     epochs: int | None
     best_epoch: int | None
 
@@ -74,7 +72,7 @@ class Fitted:
 def fit(
     config: Config,
     module: TelemetryDataModule,
-    model: Detector | Classical,
+    model: WindowModel,
     folder: RunFolder,
     listener: Listener | None = None,
     trainer_options: TrainerOptions | None = None,
@@ -82,14 +80,15 @@ def fit(
     """Train a model, each kind in its way. Raises UsageError: options of Lightning's Trainer where
     the model is not trained by it."""
     trainer_options = trainer_options or TrainerOptions()
-    if isinstance(model, Detector):
-        return fit_network(config, module, model, folder, listener, trainer_options)
+    if model.uses_trainer:
+        network = cast("Detector", model)
+        return fit_network(config, module, network, folder, listener, trainer_options)
     if trainer_options.note or trainer_options.logger:
         raise UsageError(
             f"{config.model.name} is not trained by Lightning: it takes no callbacks, logger or "
             "trainer_kwargs"
         )
-    return fit_classical(config, module, model, folder)
+    return fit_classical(config, module, cast("Classical", model), folder)
 
 
 def fit_classical(
@@ -136,17 +135,14 @@ def fit_network(
     return Fitted(model, checkpoints.epochs, checkpoints.best_epoch)
 
 
-def build_model(config: Config, module: TelemetryDataModule) -> Detector | Classical:
-    """The model of a configuration, its weights drawn from the run's seed and its normalisation
-    fitted on the training part. Raises DataError: the training windows have one class where the
-    model needs two."""
+def build_model(config: Config, module: TelemetryDataModule) -> WindowModel:
+    """The untrained model of a configuration, its weights drawn from the run's seed. Raises
+    DataError: the training windows have one class where the model needs two."""
     seed_everything(config.seed)
     model = build(config, module.shape)
     if model.trains_on == "labelled" and len(np.unique(module.windows("train").targets())) < 2:
         how = "an unsupervised model (autoencoder, isolation_forest) needs no label"
         raise DataError("the training windows are of one class", how)
-    if isinstance(model, Detector):
-        model.fit_normalisation(*module.normalisation())
     return model
 
 

@@ -4,6 +4,7 @@ sweep."""
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,14 +24,12 @@ from anomalynet.data.sources.simulated import world_of
 from anomalynet.data.telemetry import Incident
 from anomalynet.errors import UsageError
 from anomalynet.models import model_type
-from anomalynet.models.base import Detector
 from anomalynet.runs.files import read_json, write_json, write_text
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.incidents import IncidentNote, write_incidents
 from anomalynet.runs.schema import Result
 from anomalynet.tracking.run import catch_up, tracked
 from anomalynet.training import evaluate
-from anomalynet.training.architecture import architecture
 from anomalynet.training.callbacks import Listener
 from anomalynet.training.explain import explanations
 from anomalynet.training.fit import Fitted, TrainerOptions, build_model, fit
@@ -173,23 +172,27 @@ def _evaluate(
     loaded: Loaded, folder: RunFolder, module: TelemetryDataModule, fitted: Fitted
 ) -> Result:
     config, model = loaded.config, fitted.model
-    scored = {part: evaluate.score(model, module.windows(part)) for part in SCORED}
-    steps = {part: module.steps(part, scored[part].scores) for part in SCORED}
-    limit = evaluate.threshold(config.evaluation, steps["validation"])
+    started = time.perf_counter()
+    scores = {part: model.score_windows(module.windows(part)) for part in SCORED}
+    seconds = time.perf_counter() - started
+    steps = {part: module.steps(part, scores[part]) for part in SCORED}
+    rule, devices = config.evaluation, module.devices
+    limit = evaluate.threshold(rule, steps["validation"], devices)
     model.set_threshold(limit)
     model.save(folder.best.with_suffix(model.suffix))
     evaluate.scores_table(list(steps.values()), limit).write_parquet(folder.scores)
     write_incidents(folder.incidents, _notes(steps["test"], module.prepared.incident_table))
-    if isinstance(model, Detector):  # what a report shows of a network beside its scores
-        write_json(folder.architecture, architecture(config, module.shape))
-        test, known = module.windows("test"), module.prepared.incident_table
-        found = explanations(model, test, module.rows("test"), steps["test"], known)
-        if found is not None:
-            found.write_parquet(folder.explanations)
+    if (parts := model.architecture()) is not None:  # what a report shows beside the scores
+        write_json(folder.architecture, parts)
+    test, known = module.windows("test"), module.prepared.incident_table
+    found = explanations(model, test, module.rows("test"), steps["test"], known)
+    if found is not None:
+        found.write_parquet(folder.explanations)
     metrics: dict[str, float | None] = {}
     for part in SCORED:
         values = evaluate.metrics(steps[part], limit, probability=model.probability)
         metrics |= {f"{part}/{name}": value for name, value in values.items()}
+    alarms = metrics["validation/false_alarms_per_device_day"]
     split = config.data.split
     result = Result(
         id=folder.path.name,
@@ -200,7 +203,7 @@ def _evaluate(
         channels=tuple(channel.name for channel in module.prepared.channels),
         seed=config.seed,
         split=module.split.label,
-        folds=split.folds,
+        folds=module.split.folds,
         fold=split.fold,
         assignment=split.assignment,
         world=world_of(config.data),
@@ -212,10 +215,13 @@ def _evaluate(
         threshold_rule=config.evaluation.threshold,
         probability=model.probability,
         metrics=metrics,
-        warnings=(*module.split.warnings, *_options_warning(folder)),
+        warnings=(
+            *module.split.warnings,
+            *evaluate.fleet_warning(rule, steps["validation"], alarms, devices),
+            *_options_warning(folder),
+        ),
     )
-    seconds = sum(part.seconds for part in scored.values())
-    windows = sum(len(part.scores) for part in scored.values())
+    windows = sum(map(len, scores.values()))
     timings = {
         "score_seconds": seconds,
         "microseconds_per_window": 1e6 * seconds / max(windows, 1),

@@ -40,7 +40,7 @@ def test_a_table_that_can_be_true_exits_with_0_and_tells_what_is_missing(
     [
         ("", "give one table"),
         ("x.csv --paper", "give one table"),
-        ("--paper --unit fraction", "in percent"),
+        ("--paper --unit fraction", "unit, rounding and classes"),
         ("nowhere.csv", "nowhere.csv: cannot be read: No such file"),
         ("table.xlsx", "table.xlsx: not a table that can be audited"),
     ],
@@ -66,7 +66,7 @@ def test_plain_headings_are_read_as_the_class_that_is_named(
     _, second, *_ = capsys.readouterr().out.splitlines()
     assert second.startswith("not audited: Precision (of which class? --of attack reads it so)")
     assert main(["audit-table", str(path), "--of", "attack"]) == 1
-    told = "f1_attack 97.0 lies above both precision_attack 95.1 and recall_attack 93.2"
+    told = "f1_attack 97.0 is above both precision_attack 95.1 and recall_attack 93.2"
     assert told in capsys.readouterr().out
 
 
@@ -85,5 +85,5 @@ def test_a_number_that_no_metric_can_be_is_told_as_that(
     path.write_text(f"model,{text}")
     assert main(["audit-table", str(path), *arguments]) == 1
     shown = capsys.readouterr().out
-    assert f"{told} lies outside the range" in shown
+    assert f"{told} is outside the range" in shown
     assert "harmonic" not in shown

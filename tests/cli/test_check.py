@@ -90,9 +90,9 @@ def test_every_run_is_trained_afresh_in_a_folder_that_must_be_empty(
 ) -> None:
     assert main([*COMMAND, "--only", "golden", "--runs", "kept"]) == 0
     assert len(list(here.glob("kept/golden/logistic/*/result.json"))) == 1
-    assert "1 runs afresh" in capsys.readouterr().err
+    assert "training 1 runs" in capsys.readouterr().err
     assert main([*COMMAND, "--only", "golden", "--runs", "kept"]) == 2
-    assert "a check takes no run that is there" in capsys.readouterr().err
+    assert "a check does not use existing runs" in capsys.readouterr().err
     assert sorted(path.name for path in here.iterdir() if path.is_dir()) == ["kept"]
 
 
@@ -109,7 +109,7 @@ def test_an_experiment_that_went_or_came_is_nothing_to_compare(
     assert "golden%0Arandom_forest: " in told.err
     assert "random_forest: in sweep golden, missing in the baseline (golden)" in told.err
     steps = told.err[told.err.rindex("→") :]
-    assert 'logistic: the same command with --only golden --update "reason"' in steps
+    assert 'logistic: repeat the command with --only golden --update "reason"' in steps
     assert "--only golden --experiments random_forest --update" in steps
     (here / "golden.yaml").write_text(GOLDEN.replace("logistic", "removed"))
     assert main([*COMMAND]) == 4
@@ -167,15 +167,15 @@ def test_a_run_that_fails_passes_no_gate_and_changes_no_baseline(
     ("arguments", "told"),
     [
         (["--experiments", "hybird"], "unknown experiment 'hybird'"),
-        (["data.stride=2"], "data.stride=2: what is trained is the baseline's"),
+        (["data.stride=2"], "data.stride=2: the baseline decides what is trained"),
         (["--golden", "nowhere"], "unknown sweep 'nowhere'"),
         (["--golden", "attention"], "has axes, arms or a search"),
-        (["--history", "--out", "history.pdf"], "the figure is an .svg or a .png file"),
+        (["--history", "--out", "history.pdf"], "expected a figure's file, .svg or .png"),
         (["--slots", "0"], "--slots must be at least 1"),
-        (["--out", "golden.yaml"], "--out golden.yaml: is a file"),
-        (["--out", "golden.yaml/below"], "--out golden.yaml/below: nothing can be written at "),
-        (["--history", "--out", "folder.svg"], "--out folder.svg: is a folder"),
-        (["--history", "--out", "golden.yaml/h.svg"], "nothing can be written at "),
+        (["--out", "golden.yaml"], "--out golden.yaml: expected a folder"),
+        (["--out", "golden.yaml/below"], "golden.yaml is not writable"),
+        (["--history", "--out", "folder.svg"], "--out folder.svg: expected a file"),
+        (["--history", "--out", "golden.yaml/h.svg"], "golden.yaml is not writable"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_trained(
@@ -185,7 +185,7 @@ def test_mistakes_are_told_before_anything_is_trained(
     assert main([*COMMAND, *arguments]) == 2
     err = capsys.readouterr().err
     assert told in err
-    assert "afresh" not in err or "--slots" in told
+    assert "training" not in err or "--slots" in told
 
 
 def test_ctrl_c_writes_nothing_and_says_so(

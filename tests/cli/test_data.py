@@ -38,9 +38,12 @@ def test_ls_names_every_set(capsys: pytest.CaptureFixture[str], csv: Path) -> No
     capsys.readouterr()
     assert cli.main(["data", "ls", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
-    presets, downloads = ["healthcare", "industrial", "smart_city"], ["lwsndr", "skab", "ton_iot"]
+    presets, downloads = (
+        ["healthcare", "industrial", "smart_city"],
+        ["lwsndr", "nab", "skab", "smd", "ton_iot"],
+    )
     assert list(rows) == [*presets, *downloads, "rooms"]
-    assert [rows[name]["there"] for name in rows] == ["yes"] * 3 + ["no"] * 3 + ["yes"]
+    assert [rows[name]["there"] for name in rows] == ["yes"] * 3 + ["no"] * 5 + ["yes"]
     assert rows["skab"]["licence"] == "GPL-3.0"
 
 

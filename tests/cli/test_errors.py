@@ -34,7 +34,7 @@ SMALL = f"data.scenario='{TINY}' data.calibration_rows=50"
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ("trian cnn", 2, "there is no verb 'trian'; did you mean 'train'?"),
+        ("trian cnn", 2, "unknown verb 'trian'; did you mean 'train'?"),
         ("train cnnn", 2, "did you mean 'cnn'?"),
         ("train cnn training.epoch=3 seed=x", 2, "did you mean 'training.epochs'?"),
         ("train cnn seed=4294967296", 2, "must be below 2^32"),
@@ -53,7 +53,7 @@ SMALL = f"data.scenario='{TINY}' data.calibration_rows=50"
         ("sweep components --format docx", 2, "there is no form 'docx'"),
         ("reproduce --format docx", 2, "there is no form 'docx'"),
         ("reproduce --models=", 2, "no experiment is named"),
-        ("reproduce seed=3", 2, "seeds and folds are the sweep's"),
+        ("reproduce seed=3", 2, "the sweep sets seeds and folds"),
         ("show a b c", 2, "name one experiment, or two"),
         ("audit nothing", 2, "unknown data set 'nothing'"),
         ("ls sweps", 2, "invalid choice: 'sweps'"),

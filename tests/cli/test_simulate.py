@@ -37,7 +37,7 @@ def test_a_world_its_csv_and_its_counts(tmp_path: Path, capsys: pytest.CaptureFi
     )
     assert main(["simulate", *TINY, "--out", str(folder)]) == 0
     told = capsys.readouterr()
-    assert told.err == f"{folder}: complete and sound already\n"
+    assert told.err == f"{folder}: already complete and undamaged\n"
     assert told.out.splitlines()[0] == str(folder) and "readings expected\t720" in told.out
 
 
@@ -96,7 +96,10 @@ def test_data_info_shows_the_network_and_draws_it(
     folder = tmp_path / "world"
     assert main(["simulate", *TINY, "--out", str(folder), "--json"]) == 0
     counts = json.loads(capsys.readouterr().out)
-    assert main(["data", "info", str(folder), "--json"]) == 0
+    assert main(["data", "info", str(folder)]) == 0
+    assert not (folder / "figures").exists(), "it reads only"
+    capsys.readouterr()
+    assert main(["data", "info", str(folder), "--plot", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     for key in ("nodes", "received", "coverage"):
         assert facts["network"][key] == counts[key]
@@ -120,4 +123,4 @@ def test_data_info_shows_the_network_and_draws_it(
     for told in (str(tmp_path / "elsewhere/node_map.png"), "# cells", "4 in 2 cells"):
         assert told in out
     assert main(["data", "info", "skab", "--figures", str(tmp_path)]) == 2
-    assert "--figures needs a simulated network, which skab is not" in capsys.readouterr().err
+    assert "--figures need a simulated network, which skab is not" in capsys.readouterr().err

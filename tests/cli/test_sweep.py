@@ -21,7 +21,9 @@ from anomalynet.errors import UsageError
 from anomalynet.runs.files import read_json, write_json
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import PlannedSweep
+from anomalynet.sweep.launch import LocalWorker
 from anomalynet.sweep.runner import numbers
+from anomalynet.sweep.worker import work
 from tests.regression.training import in_process
 from tests.sweep.test_launch import children, needs_proc
 from tests.training.small import SHORT
@@ -134,6 +136,7 @@ def states(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [run["state"] for run in sweep["runs"]]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_from_the_plan_to_the_report_and_then_nothing_to_do(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,12 +276,25 @@ def test_killed_again_and_again_it_reports_what_an_undisturbed_sweep_does(here: 
     assert report() == first
 
 
-def test_two_commands_at_once_share_the_work(here: Path) -> None:
+def test_two_commands_at_once_share_the_work(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is a process, the other is called here and trains as soon as that has finished a run."""
     design = "experiment: logistic\ndesign: one_at_a_time\nfolds: [0, 1]\n"
     Path("small.yaml").write_text(f"{design}axes: {{data.window: [32, 24, 16]}}\n")
-    program, pipe = [sys.executable, "-m", "anomalynet", *command()], subprocess.PIPE
-    both = [subprocess.Popen(program, stderr=pipe, stdout=pipe, text=True) for _ in range(2)]
-    told = [process.communicate(timeout=300)[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], told
+    words = command("--only", "1-6")  # so no report is written
+    program, pipe = [sys.executable, "-m", "anomalynet", *words], subprocess.PIPE
+    other = subprocess.Popen(program, stderr=pipe, stdout=pipe, text=True)
+
+    def ask(self: LocalWorker, job: dict[str, Any]) -> dict[str, Any]:
+        while not results():
+            assert other.poll() is None
+            time.sleep(0.005)
+        return {**work(job), "memory": 0}
+
+    monkeypatch.setattr(LocalWorker, "ask", ask)
+    assert main(words) == 0
+    told = [other.communicate(timeout=300)[1], capsys.readouterr().err]
+    assert other.returncode == 0, told
     assert len(results()) == 6
     assert sum(text.count(" done in ") for text in told) == 6

@@ -11,7 +11,7 @@ from anomalynet.config import locate
 from anomalynet.config.identity import flatten, run_id
 from anomalynet.config.load import load, load_data_config
 from anomalynet.config.model import CNN, Hybrid, model_class, model_names
-from anomalynet.config.show import as_yaml, difference, documentation
+from anomalynet.config.show import as_yaml, difference, documentation, scalar
 from anomalynet.errors import ConfigError, UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -114,6 +114,72 @@ def test_the_data_section_alone() -> None:
     assert (config.name, config.window) == ("skab", 16)
     with pytest.raises(ConfigError, match=r"only keys of the data section"):
         load_data_config("skab", ["training.epochs=3"])
+
+
+NAMES = ("010", "007", "0x10", "no", "on", "null", "~", "1e5", "1.50", "1_0", "+1", "1:30", "true")
+DATES = ("2026-01-05", "2026-13-45", ".inf", "0b_")
+
+
+@pytest.mark.parametrize("name", [*NAMES, *DATES])
+def test_text_keys_keep_their_text(tmp_path: Path, name: str) -> None:
+    assert load("cnn", [f"data.name={name}"]).config.data.name == name
+    loaded = load(written(tmp_path, f"model: {{name: cnn}}\ndata:\n  name: {name}\n"))
+    assert loaded.config.data.name == name
+    again = load(written(tmp_path, as_yaml(loaded)))
+    assert again.config == loaded.config
+    assert (
+        load("cnn", [f"data.name={scalar(name)}"]).config
+        == load("cnn", [f"data.name={name}"]).config
+    )
+
+
+@pytest.mark.parametrize("root", ["010", "/data/a: b", "/data/#1 # b", "@here", "[a]", "*x", "{b}"])
+def test_a_path_is_what_was_typed(root: str) -> None:
+    config = load("cnn", [f"data.root={root}", f"data.subset='{root}'"]).config.data
+    assert (config.root, config.subset) == (root, root)
+
+
+def test_only_null_and_nothing_empty_an_optional_text(tmp_path: Path) -> None:
+    for empty in ("null", "~", ""):
+        config = load("cnn", ["data.root=x", f"data.root={empty}"]).config.data
+        assert config.root is None
+        text = f"model: {{name: cnn}}\ndata: {{subset: {empty}}}\n"
+        assert load(written(tmp_path, text), ["data.root=x"]).config.data.subset is None
+    assert load("cnn", ["data.subset='null'"]).config.data.subset == "null"
+    assert load("cnn", ["data.subset=no"]).config.data.subset == "no"
+
+
+@pytest.mark.parametrize(
+    "number", ["010", "-010", "1_0", "0x10", "0b1", "1:30", "00", "'010'", "１０"]
+)
+def test_a_number_has_one_meaning(tmp_path: Path, number: str) -> None:
+    keys = ("training.epochs", "training.learning_rate", "data.split.purge", "seed")
+    with pytest.raises(ConfigError) as caught:
+        load("cnn", [f"{key}={number}" for key in keys])
+    plain = number.strip("'")
+    wrong = [f"{key}: {plain!r} is not a plain decimal number" for key in keys]
+    assert [
+        one.what[: len(text)] for one, text in zip(caught.value.problems, wrong, strict=True)
+    ] == wrong
+    with pytest.raises(ConfigError, match=r"mine\.yaml:2"):
+        load(written(tmp_path, f"extends: cnn\nmodel: {{head: {number}}}\n"))
+
+
+def test_plain_numbers_and_switches() -> None:
+    data = load("cnn", ["data.max_gap=+5", "training.learning_rate=1e-3", "data.clip=.5"]).config
+    assert (data.data.max_gap, data.training.learning_rate, data.data.clip) == (5, 0.001, 0.5)
+    assert load("cnn", ["data.link_channels=no"]).config.data.link_channels is False
+
+
+def test_files_and_sections_are_found_by_what_is_written(tmp_path: Path) -> None:
+    written(tmp_path, "model: {name: cnn}\ntraining: {epochs: 3}\n", "010.yaml")
+    assert load(written(tmp_path, "extends: 010.yaml\n")).config.training.epochs == 3
+    with pytest.raises(ConfigError, match="extends '010'"):
+        load(written(tmp_path, "extends: 010\n"))
+    with pytest.raises(ConfigError, match="unknown key 'no'"):
+        load(written(tmp_path, "extends: 010.yaml\nno: 3\n"))
+    with pytest.raises(ConfigError, match="unknown model 'no'"):
+        load("cnn", ["model.name=no"])
 
 
 def test_identity_is_what_is_computed_not_where() -> None:

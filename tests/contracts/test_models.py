@@ -31,8 +31,24 @@ def _fitted(name: str, seed: int = 0) -> Classical:
     return model
 
 
-def test_every_dataclass_has_its_file_and_every_file_its_dataclass() -> None:
+def test_every_model_has_a_dataclass_and_answers_what_training_and_export_ask() -> None:
     assert available() == sorted(pairs())
+    for name in available():
+        model = build(small(name), SHAPE)
+        x = windows(3)[0].numpy()
+        if name in CLASSICAL:
+            model = _fitted(name)
+            assert (model.uses_trainer, model.graph_form) == (False, "statistics")
+            assert model.architecture() is None
+        else:
+            form = "step" if name == "hybrid_causal" else "window"
+            assert (model.uses_trainer, model.graph_form) == (True, form)
+            assert network(name).architecture()["parameters"] == model.parameter_count
+            model = network(name)
+            assert model.output_arrays(x)["reading"].shape == (3, SHAPE.channels)
+        outputs = model.output_arrays(x)
+        assert outputs["score"].shape == (3,) and outputs["score"].dtype == np.float64
+        assert np.array_equal(outputs["score"], model.score_array(x))
 
 
 @pytest.mark.parametrize("name", available())
@@ -153,7 +169,7 @@ def test_a_classical_model_learns_64_windows_and_scores_in_any_batch(name: str) 
         np.concatenate([model.score(window[None].numpy()) for window in x[:5]]), scores[:5]
     )
     assert len(model.score(x[:0].numpy())) == 0
-    assert model.parameters > 0
+    assert model.parameter_count > 0
     if model.trains_on == "labelled":
         assert ranking_metrics(target, scores)["auroc"] > 0.99
 

@@ -41,6 +41,7 @@ class Facts:
     train_only: frozenset[str] = frozenset()
     incidents: Mapping[int, Incident] = field(default_factory=dict)
     policy: SplitPolicy | None = None
+    imported: bool = False
 
 
 def telemetry(recordings: Sequence[Recording], facts: Facts | None = None) -> Telemetry:
@@ -64,7 +65,8 @@ def telemetry(recordings: Sequence[Recording], facts: Facts | None = None) -> Te
         frames.append(pl.DataFrame(columns))
     channels = tuple(Channel(ascii_lowercase[at], "1") for at in range(len(recordings[0].values)))
     about = (facts.period, facts.groups, facts.train_only, facts.incidents)
-    return Telemetry(pl.concat(frames).lazy(), channels, *about, policy=facts.policy)
+    frame, imported = pl.concat(frames).lazy(), facts.imported
+    return Telemetry(frame, channels, *about, policy=facts.policy, imported=imported)
 
 
 def prepared(

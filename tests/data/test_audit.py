@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,34 @@ def test_data_without_labels_has_nothing_to_leak(use: Callable[..., None]) -> No
     use([Recording("s", range(50), [noise(0, 50)])])
     with pytest.raises(DataError, match="no labels"):
         audit(CONFIG, 0)
+    use([Recording("s", range(50), [noise(0, 50)], [1] * 50)])
+    with pytest.raises(DataError, match="both classes"):
+        audit(replace(CONFIG, window=5), 0)
+
+
+def test_a_short_file_of_one_channel_with_a_gap_of_days_is_audited(
+    use: Callable[..., None],
+) -> None:
+    # Most blocks of equal time would lie in the gap.
+    seconds = [*range(300), *range(3 * 86_400, 3 * 86_400 + 300)]
+    labels = [row % 12 // 6 for row in range(600)]
+    use([Recording("s", seconds, [[float(label) for label in labels]], labels)])
+    found = audit(CONFIG, 0)
+    assert found.split == "blocked" and found.refused is None
+    assert auroc(found, "a") == 1 and found.steps == 600 - 4 * 3
+    assert "evenly spaced" in found.rule
+
+
+def test_folds_without_attacks_are_pooled(use: Callable[..., None]) -> None:
+    # Two of six series have attacks: no assignment gives every part of three folds both classes.
+    labels = [[int(row % 9 > 5 and number < 2) for row in range(60)] for number in range(6)]
+    recordings = [
+        Recording(f"s{n}", range(60), [[float(one) for one in labels[n]]], labels[n])
+        for n in range(6)
+    ]
+    use(recordings)
+    found = audit(CONFIG, 0)
+    assert found.split == "group" and found.steps == 6 * 57
 
 
 @pytest.fixture
@@ -130,17 +159,25 @@ def test_ton_iot_by_time_step(
     assert float(rows["fridge_temperature"][2]) < 0.55
 
 
-SLOW = pytest.mark.slow
-
-
 TRIVIAL = {"row position", "timestamp", "time step", "missingness"}
 READ = {"temperature", "rssi", "sequence_gap", "inter_arrival"}
 
 
-@pytest.mark.parametrize("world", [0, pytest.param(1, marks=SLOW), pytest.param(2, marks=SLOW)])
-def test_no_trivial_probe_ranks_the_default_data_above_070(world: int) -> None:
-    found = audit(load_data_config("smart_city", [f"data.world={world}"]))
+def check_trivial_probes(*overrides: str) -> None:
+    found = audit(load_data_config("smart_city", overrides))
     trivial = {probe.probe: probe.auroc for probe in found.probes if probe.sees != "everything"}
     assert set(trivial) >= TRIVIAL | READ
     assert {name: auroc for name, auroc in trivial.items() if auroc is None or auroc > 0.70} == {}
     assert found.prevalence > 0.05
+
+
+def test_no_trivial_probe_ranks_a_smaller_world_above_070(
+    fewer_windows: None,
+) -> None:
+    check_trivial_probes("data.scenario=deployment.nodes=15 duration=24h", "data.split.folds=3")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", [0, 1, 2])
+def test_no_trivial_probe_ranks_the_default_data_above_070(world: int) -> None:
+    check_trivial_probes(f"data.world={world}")

@@ -14,7 +14,7 @@ import pytest
 
 from anomalynet.data import fetch as fetching
 from anomalynet.data.fetch import fetch, manifest
-from anomalynet.data.sources import lwsndr, skab
+from anomalynet.data.sources import built_in, lwsndr, nab, skab, smd
 from anomalynet.errors import DataError
 
 FILES = {"single-hop.csv": b"reading,mote_id\n1,1\n", "multi-hop.csv": b"reading,mote_id\n1,2\n"}
@@ -135,9 +135,27 @@ def test_what_cannot_be_fetched_says_why(home: Path, name: str, told: str) -> No
 
 def test_addresses_are_pinned_to_a_commit() -> None:
     assert skab.url("valve1/0.csv").endswith("/data/valve1/0.csv")
-    for url in (skab.url("valve1/0.csv"), *map(lwsndr.url, manifest("lwsndr"))):
+    pinned = [
+        source.url(file)
+        for source in (skab, nab, smd, lwsndr)
+        for file in manifest(source.INFO.name)
+    ]
+    assert len(pinned) == 35 + 8 + 84 + 2
+    for url in pinned:
         assert re.match(r"https://raw\.githubusercontent\.com/[^/]+/[^/]+/[0-9a-f]{40}/", url)
     assert all(Path(file).stem in lwsndr.url(file) for file in manifest("lwsndr"))
+
+
+@pytest.mark.parametrize("name", ["nab", "smd"])
+def test_a_manifest_names_what_the_source_reads(name: str, tmp_path: Path) -> None:
+    hashes = manifest(name)
+    for file, digest in hashes.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+        assert re.fullmatch("[0-9a-f]{64}", digest)
+    read = built_in()[name].files(tmp_path, None)
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in read) == sorted(hashes)
+    assert len(set(hashes.values())) == len(hashes)
 
 
 @pytest.mark.parametrize(("name", "count"), [("skab", 35), ("lwsndr", 2)])

@@ -78,6 +78,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("time,node,temp\n1,a,1\n2,,1\n", TIME | {"series": "node"}, ["t.csv:3: ", "'node'"], ""),
         (PARTS, TIME | {"split": "part"}, ["t.csv:3: ", "'later'"], "validation"),
         (HEAD, NAMED | {"name": "../escape"}, ["'../escape'"], "--name"),
+        (HEAD, NAMED | {"name": "-x"}, ["'-x'"], "--name"),
+        (HEAD, NAMED | {"name": "x" * 201}, ["xxx"], "--name"),
         *((HEAD, NAMED | {"name": name}, [f"'{name}' is reserved"], "--name") for name in TAKEN),
     ],
 )

@@ -82,8 +82,8 @@ def test_a_comma_separated_copy_and_a_broken_number_are_named_with_their_line(
     first, second, third, *rest = text.splitlines()
     half = "\n".join([first, second, third.replace("0.5", "half", 1), *rest])
     for content, told in (
-        (text.replace(";", ","), r"0\.csv:1: missing column 'datetime'"),
-        (half, r"0\.csv:3: Accelerometer1RMS is 'half', not a number"),
+        (text.replace(";", ","), r"0\.csv:1: column 'datetime,"),
+        (half, r"0\.csv:3: sensor 'Accelerometer1RMS' is 'half'"),
     ):
         path.write_text(content)
         with pytest.raises(DataError, match=told):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from anomalynet.config.schema import DataConfig, SplitConfig
 from anomalynet.data.prepared import PARTS, Prepared
-from anomalynet.data.split.parts import OneClassError, Split, split
+from anomalynet.data.split.parts import Split, UnusableSplitError, split
 from anomalynet.data.split.ranges import Ranges
 from anomalynet.data.windows import Windows
 from anomalynet.errors import DataError
@@ -172,13 +172,25 @@ def test_blocks_by_hand() -> None:
     assert [first // 8 for first in dealt.assigned_rows["test"].starts] == [2, 5]
 
 
-def test_blocks_are_of_equal_time_on_a_grid_and_of_equal_count_without_one() -> None:
-    seconds = [*range(40), *range(400, 410)]
+@pytest.mark.parametrize("period", [1.0, None])
+def test_blocks_have_equal_numbers_of_steps_where_equal_time_would_leave_them_empty(
+    period: float | None,
+) -> None:
+    # 40 s, then nothing for three days, then 10 s: three of five blocks of equal time are empty.
+    seconds = [*range(40), *range(3 * 86_400, 3 * 86_400 + 10)]
     one = Recording("s", seconds, [[1.0] * 50], mixed(50))
-    events = split(prepared([one], facts=Facts(period=None)), config(policy="blocked"))
-    assert events.assigned_rows["test"].rows().tolist() == list(range(40, 50))
-    with pytest.raises(DataError, match="no window of 4 steps fits the validation part"):
-        split(prepared([one]), config(policy="blocked"))
+    found = split(prepared([one], facts=Facts(period=period)), config(policy="blocked"))
+    assert found.assigned_rows["test"].rows().tolist() == list(range(40, 50))
+    assert any("3 days" in warning for warning in found.warnings) is (period is not None)
+
+
+def test_blocks_on_a_grid_are_of_equal_time() -> None:
+    # 112 s with a gap of 12 s: the last fifths of the time begin at 89 s and at 67 s.
+    seconds = [*range(80), *range(92, 112)]
+    one = Recording("s", seconds, [[1.0] * 100], mixed(100))
+    found = split(prepared([one]), config(policy="blocked", folds=5))
+    assert found.assigned_rows["test"].rows().tolist() == list(range(80, 100))
+    assert found.assigned_rows["validation"].rows().tolist() == list(range(67, 80))
 
 
 def test_group_blocked_by_hand() -> None:
@@ -263,14 +275,49 @@ def test_one_class() -> None:
     rows = prepared([steady("s", 100, [0] * 60 + [1] * 40)])
     blocked = config(policy="blocked")
     refusing = replace(blocked, one_class="refuse")
-    with pytest.raises(OneClassError, match=r"validation part of fold 0 .* 0 normal") as caught:
+    with pytest.raises(
+        UnusableSplitError, match=r"validation part of fold 0 .* 0 normal"
+    ) as caught:
         split(rows, refusing)
-    assert caught.value.chronological and "data.split.interleave=20" in str(caught.value)
+    # 20 blocks of 5 rows would end in windows of 4, but purge gaps take all between them.
+    assert caught.value.chronological and "data.one_class=allow" in str(caught.value)
     assert any("one class" in warning for warning in split(rows, blocked).warnings)
     late = prepared([steady(f"s{number}", 100, [0, 1] * 40 + [0] * 20) for number in range(5)])
-    with pytest.raises(OneClassError, match=r"test part of fold 0 .*\n.*'duration=96h'"):
+    with pytest.raises(UnusableSplitError, match=r"test part of fold 0 .*\n.*'duration=96h'"):
         split(late, replace(config(policy="group_blocked"), one_class="refuse"))
     assert split(prepared([steady("s", 100)]), refusing).missed("test").labelled == 0
+
+
+def test_the_smallest_interleave_that_every_fold_can_use_is_named() -> None:
+    # Three blocks of 200 rows: normal, both, attack. Six of 100: the folds have blocks 6 and 3, 5
+    # and 2, 4 and 1, each with one of either class.
+    rows = prepared([steady("s", 600, [0] * 300 + [1] * 300)])
+    chosen = replace(config(policy="blocked", folds=3), one_class="refuse")
+    with pytest.raises(UnusableSplitError, match=r"data\.split\.interleave=2,"):
+        split(rows, chosen)
+
+
+def test_the_first_assignment_of_groups_that_every_fold_can_use_is_named() -> None:
+    # Folds of two of six series, s0 and s1 without an attack. Each fold tests two, and the next of
+    # the rest validates alone: the series at positions 0, 2 and 4 must have attacks.
+    rows = prepared([steady(f"s{n}", 40, mixed(40) if n > 1 else [0] * 40) for n in range(6)])
+    chosen = replace(config(policy="group", folds=3), one_class="refuse")
+    orders = [np.random.default_rng(seed).permutation(6).tolist() for seed in range(40)]
+    good = next(seed for seed in range(40) if min(orders[seed][::2]) > 1)
+    bad = next(seed for seed in range(40) if orders[seed][2] < 2)
+    refused = replace(chosen, split=replace(chosen.split, assignment=bad))
+    with pytest.raises(UnusableSplitError, match=rf"data\.split\.assignment={good},"):
+        split(rows, refused)
+
+
+def test_a_split_that_the_data_brings_is_one_fold() -> None:
+    parts = ("train", "validation", "test")
+    rows = prepared([replace(one, splits=[parts[i % 3]] * 20) for i, one in enumerate(many(6, 20))])
+    assert split(rows, config()).folds == 1
+    assert split(rows, config(policy="group", folds=3)).folds == 3
+    for policy in ("auto", "given"):
+        with pytest.raises(DataError, match="fold=1: a split that"):
+            split(rows, config(policy=policy, fold=1))
 
 
 def test_short_series_are_said() -> None:

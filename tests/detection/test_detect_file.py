@@ -12,8 +12,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from anomalynet.cli import detect_file
 from anomalynet.cli.main import main
+from anomalynet.detection import recording
+from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.sinks import delivery, targets
 from anomalynet.detection.sinks.delivery import Delivery
 from tests.detection.broker import free_port
@@ -91,6 +92,19 @@ def test_the_summary_as_json(tmp_path: Path, run: Run) -> None:
     assert len((tmp_path / "alarms.jsonl").read_text().splitlines()) == 3  # one is cleared
 
 
+def test_from_python_a_call_returns_the_summary(tmp_path: Path, model: Path) -> None:
+    file, scores = write(tmp_path / "rows.csv", ROWS), tmp_path / "scores.csv"
+    reported: list[dict[str, Any]] = []
+    twice = AlarmRule(k=2, n=2)
+    summary = recording.detect_file(
+        file, model, rule=twice, scores=scores, allowed={"n1"}, report=reported.append
+    )
+    assert [summary[name] for name in ("devices", "readings", "scored", "alarms")] == [1, 6, 3, 0]
+    assert summary["rejected"] == {"unknown device": 3}
+    assert reported == [summary] and len(scores.read_text().splitlines()) == 1 + 3
+    assert recording.detect_file(file, model, rule=AlarmRule(threshold=0.5))["alarms"] == 3
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_scores_of_every_step_and_the_same_again(tmp_path: Path, run: Run, kind: str) -> None:
     file, alarms = write(tmp_path / "rows.csv", ROWS), tmp_path / "alarms.jsonl"
@@ -127,7 +141,7 @@ def test_more_alarms_than_a_queue_holds_wait_for_a_slow_receiver(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "MAX_QUEUED", 10)
-    monkeypatch.setattr(detect_file, "EVENTS", 10)
+    monkeypatch.setattr(recording, "EVENTS", 10)
     sent: list[str] = []
 
     def send(key: str, line: str) -> None:

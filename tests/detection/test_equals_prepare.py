@@ -60,9 +60,12 @@ def recordings(draw: st.DrawFn, steps: st.SearchStrategy[float]) -> list[Recordi
     return found
 
 
-def offline(found: list[Recording], config: DataConfig, period: float | None) -> Prepared:
+def offline(
+    found: list[Recording], config: DataConfig, period: float | None, *, imported: bool = False
+) -> Prepared:
     with tempfile.TemporaryDirectory() as folder:
-        data = replace(telemetry(found, Facts(period=period)), channels=LIMITS)
+        data = telemetry(found, Facts(period=period, imported=imported))
+        data = replace(data, channels=LIMITS)
         build(data, config, "f", Path(folder))
         result = open_prepared(Path(folder))
         assert result is not None
@@ -144,6 +147,24 @@ def test_recordings(
     assert np.array_equal(np.sort(steps.observed), np.sort(expected.observed))
     assert_equal(detector, steps, expected)
     assert detector.counts == {}
+
+
+@settings(max_examples=60, deadline=None)
+@given(recordings(STEPS), CONFIGS, st.integers(1, 20))
+def test_series_of_another_step_than_the_set(
+    found: list[Recording], config: DataConfig, size: int
+) -> None:
+    first = replace(found[0], seconds=[7 * second for second in found[0].seconds])
+    found = [first, *found[1:]]
+    expected = offline(found, config, 1.0, imported=True)
+    assert np.isclose(expected.periods["s0"], np.median(np.diff(first.seconds)))
+    contract = of_config(config, 1.0, periods=expected.periods)
+    sent, half = messages(found), len(found[0].seconds)
+    detector, other = engine(contract), engine(contract)
+    steps = [streamed(detector, sent[:half], size)]
+    other.restore(detector.snapshot())
+    steps.append(streamed(other, sent[half:], size))
+    assert_equal(other, join(steps, len(contract.channels)), expected)
 
 
 @settings(max_examples=30, deadline=None)

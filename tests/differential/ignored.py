@@ -34,6 +34,9 @@ KEYS = {
 RENAMED = {
     "false_alarms_per_day": "false_alarms_per_device_day",
     "met and mended": "found and cleaned",
+    "training, s a run": "training, s per run",
+    "scoring, s a run": "scoring, s per run",
+    "inference in batches, µs a window": "inference in batches, µs per window",
 }
 """Keys and headings that have another name than in the baseline: their values are compared."""
 

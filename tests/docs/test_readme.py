@@ -14,6 +14,7 @@ import pytest
 from anomalynet.cli.main import VERBS, main
 from tests import tiny
 from tests.docs import results
+from tests.regression.training import in_process
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\S*) ?(.*?)\n(.*?)^```", re.S | re.M)
@@ -33,9 +34,14 @@ SECTIONS = {
 TINY = f"data.scenario={tiny.TINY}"
 
 
+SMALL_WORLD = ("deployment.nodes=8", "deployment.cell_nodes=4", "sampling.period=120")
+
+
 @pytest.fixture
-def sensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user's folder, with the sensor table that the README speaks of."""
+def sensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_figures: None) -> Path:
+    """A user's folder, with the sensor table that the README speaks of; sweeps train in this
+    process."""
+    in_process(monkeypatch)
     rng = np.random.default_rng(0)
     steps = np.tile(np.arange(1200), 2)
     columns = {"device": np.repeat(["pump", "fan"], 1200), "time": 1_700_000_000 + 60 * steps}
@@ -50,8 +56,11 @@ def run(command: str) -> None:
     """Run one line as the user would, but in this process and on a small network."""
     words = shlex.split(command)
     assert words[0] == "anomalynet"
-    small = words[1] in ("train", "sweep", "audit") and "data.name=plant" not in words
-    assert main([*words[1:], *[TINY] * small]) == 0, command
+    if words[1:3] == ["simulate", "smart_city"]:
+        words += SMALL_WORLD
+    elif words[1] in ("train", "sweep", "audit") and "data.name=plant" not in words:
+        words.append(TINY)
+    assert main(words[1:]) == 0, command
 
 
 def test_the_first_two_shell_blocks_are_one_pasteable_line_each() -> None:

@@ -12,14 +12,17 @@ import pytest
 from anomalynet.config import locate
 from anomalynet.models import Detector
 from tests.docs.notebook import code_cells, execute
+from tests.regression.training import in_process
 
 FILE = Path(__file__).parents[2] / "experiments" / "tour.py"
 TEXT = FILE.read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_tour_runs_and_writes_only_into_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    in_process(monkeypatch)
     folder, elsewhere = tmp_path / "tour", tmp_path / "elsewhere"
     folder.mkdir()
     elsewhere.mkdir()

@@ -22,13 +22,13 @@ def test_the_random_forest_is_scikit_learns() -> None:
     model.fit(FEATURES, TARGET.numpy(), 7)
     reference = RandomForestClassifier(20, random_state=7).fit(FEATURES, TARGET.numpy())
     assert np.array_equal(model.score(X.numpy()), reference.predict_proba(FEATURES)[:, 1])
-    assert model.parameters == sum(tree.tree_.node_count for tree in reference.estimators_)
+    assert model.parameter_count == sum(tree.tree_.node_count for tree in reference.estimators_)
 
 
 def test_logistic_regression_has_a_coefficient_a_statistic_and_an_intercept() -> None:
     model = classical("logistic")
     model.fit(FEATURES, TARGET.numpy(), 0)
-    assert model.parameters == 12 * 8 + 1
+    assert model.parameter_count == 12 * 8 + 1
 
 
 def test_an_isolation_forest_needs_no_label_and_finds_bursts() -> None:

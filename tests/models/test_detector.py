@@ -14,8 +14,9 @@ from sklearn import metrics as reference
 from torch.nn import functional as F
 
 from anomalynet.data.batches import Batch
+from anomalynet.layers.sequence import classification_loss
 from anomalynet.models import build
-from anomalynet.models.base import Detector, classification_loss
+from anomalynet.models.base import Detector
 from tests.models.examples import SHAPE, configuration, network, windows
 
 

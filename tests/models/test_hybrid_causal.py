@@ -11,7 +11,7 @@ from torch import Tensor
 
 from anomalynet.data.windows import WindowShape
 from anomalynet.errors import ConfigError
-from anomalynet.models.base import classification_loss
+from anomalynet.layers.sequence import classification_loss
 from anomalynet.models.hybrid_causal import HybridCausal
 from tests.models.examples import network, windows
 
@@ -59,6 +59,7 @@ def test_a_segment_in_parts_scores_as_in_one(lengths: list[int], kernel: int) ->
 def test_single_steps_over_a_ring_of_states_score_as_the_segment(kernel: int) -> None:
     model, x = _model(kernel=kernel), _segment()
     expected = model.advance(model.initial_state(2), x)[1]
+    graph = model.step_module()
     tail, hidden, cell, _ = model.initial_state(2)
     states = torch.full(
         (2, STEPS, 64), 7.0
@@ -67,16 +68,15 @@ def test_single_steps_over_a_ring_of_states_score_as_the_segment(kernel: int) ->
         slot = torch.zeros(2, STEPS)
         slot[:, t % STEPS] = 1
         with torch.no_grad():
-            found = model.step(x[:, t], tail, hidden, cell, states, slot)
-        tail, hidden, cell = found["tail_next"], found["hidden_next"], found["cell_next"]
+            found = graph(x[:, t], tail, hidden, cell, states, slot)
+        score, error, attention, tail, hidden, cell = found
         states[:, t % STEPS] = hidden
         if t >= STEPS - 1:
-            torch.testing.assert_close(found["score"], expected[:, t], atol=1e-6, rtol=1e-5)
-            torch.testing.assert_close(found["attention"].sum(dim=1), torch.ones(2))
+            torch.testing.assert_close(score, expected[:, t], atol=1e-6, rtol=1e-5)
+            torch.testing.assert_close(attention.sum(dim=1), torch.ones(2))
             reading = model.normalise(x[:, t])
-            torch.testing.assert_close(
-                found["error"], (model.autoencoder(reading)[1] - reading).square()
-            )
+            rebuilt = model.autoencoder(reading)[1]
+            torch.testing.assert_close(error, (rebuilt - reading).square())
 
 
 def test_the_loss_by_hand() -> None:

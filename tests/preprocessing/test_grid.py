@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomalynet.config.schema import DataConfig
 from anomalynet.data import resample
+from anomalynet.data.steps import metrics, step_table
 from anomalynet.data.telemetry import Incident
 from anomalynet.errors import DataError
 from tests.data.build import Facts, Recording, Value, prepared
@@ -122,3 +125,40 @@ def test_series_that_come_back_or_run_backwards_are_refused() -> None:
         prepared([a, b, a], RAW)
     with pytest.raises(DataError, match=r"time runs backwards in series 'c'"):
         prepared([a, Recording("c", [3, 2], [[1.0, 1.0]])], RAW)
+
+
+def test_an_imported_series_has_the_grid_of_its_own_step() -> None:
+    # A minute is 60 s in two series, 300 s in another; one loses two of three readings.
+    lossy = [0, 60, 180, 360, 420, 660, 780, 960, 1140, 1200]
+    minutes, slow = list(range(0, 1200, 60)), [0, 300, 600, 1200, 1500]
+    seconds = {"a": minutes, "b": minutes, "lossy": lossy, "slow": slow}
+    found = [Recording(name, at, [[1.0] * len(at)], [0] * len(at)) for name, at in seconds.items()]
+    config = replace(RAW, max_gap=10)
+    one = prepared(found, config, Facts(period=60.0, imported=True))
+    assert one.periods == {"slow": 300.0}
+    lengths = np.diff(one.series_starts).tolist()
+    assert lengths == [20, 20, 21, 6]  # 900 s is the one silent step of slow
+    assert one.times[-6:].tolist() == [300_000_000 * step for step in range(6)]
+    assert int((one.labels == 0).sum()) == sum(len(at) for at in seconds.values())
+    assert any("slow 300 s" in warning for warning in one.warnings)
+    same = prepared(found, config, Facts(period=60.0))  # a source that is not imported
+    assert same.periods == {} and np.diff(same.series_starts).tolist() == [20, 20, 21, 26]
+
+
+def test_a_silent_step_of_imported_data_has_no_label() -> None:
+    one = Recording("s", [0, 1, 4, 5], [[1.0] * 4], [0, 1, 1, 0], incidents=[None, 7, 7, None])
+    for imported, labels in ((True, [0, 1, -1, -1, 1, 0]), (False, [0, 1, 1, 1, 1, 0])):
+        found = prepared([one], RAW, Facts(imported=imported))
+        assert found.labels.tolist() == labels
+        assert found.incidents.tolist() == [-1, 7, 7, 7, 7, -1]
+
+
+def test_an_alarm_in_a_silent_step_of_an_incident_is_not_false() -> None:
+    # Steps 0-5 of one series: incident 7 has the silent steps 2 and 3 between its readings.
+    one = Recording("s", [0, 1, 4, 5], [[1.0] * 4], [0, 1, 1, 0], incidents=[None, 7, 7, None])
+    rows = prepared([one], RAW, Facts(imported=True))
+    table = step_table(rows, np.arange(6)).with_columns(score=pl.Series([0.0, 0, 1, 1, 1, 0]))
+    found = metrics(table, 0.5, probability=True)
+    assert found["false_alarms_per_device_day"] == 0.0
+    assert (found["event_recall"], found["detection_delay"]) == (1.0, 1.0)
+    assert found["recall_attack"] == 0.5, "steps count where they were read"

@@ -74,8 +74,8 @@ def leaked_threshold(patch: pytest.MonkeyPatch) -> None:
         seen[part] = real_steps(self, part, scores)
         return seen[part]
 
-    def threshold(config: EvaluationConfig, validation: pl.DataFrame) -> float:
-        return real_threshold(config, seen["test"])
+    def threshold(config: EvaluationConfig, validation: pl.DataFrame, devices: int) -> float:
+        return real_threshold(config, seen["test"], devices)
 
     patch.setattr(TelemetryDataModule, "steps", steps)
     patch.setattr(evaluate, "threshold", threshold)

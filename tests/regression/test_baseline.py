@@ -23,7 +23,7 @@ from anomalynet.regression.baseline import (
     read_baseline,
     write_baseline,
 )
-from anomalynet.regression.update import updated
+from anomalynet.regression.update import add_update
 from anomalynet.regression.verdict import Measured
 from anomalynet.runs.codec import build, dump, parse
 
@@ -111,7 +111,7 @@ def test_an_update_keeps_other_environments_experiments_tolerances_and_history()
     here, there = "torch 2.13, AVX2", "torch 2.13, AVX512"
     own = replace(small(), tolerances=replace(DEFAULTS, golden=1e-4))
     other = measured(there, "other", "lstm", "cnn")
-    new = updated(own, other, "why not", "2026-02-03", {})
+    new = add_update(own, other, "why not", "2026-02-03", {})
     assert new.environments[here] == own.environments[here]
     golden = Golden(2, "other", "new", {"threshold": [0.7]})
     assert new.environments[there].golden == {"lstm": golden}
@@ -120,7 +120,7 @@ def test_an_update_keeps_other_environments_experiments_tolerances_and_history()
     last = new.history[1]
     assert (last.reason, last.commit, last.means) == ("why not", "abc", {"cnn": {AP: 0.6}})
     third = measured(here, "third", "cnn")
-    again = updated(new, third, "x", "2026-02-03", {"golden": ["cnn"]}).environments
+    again = add_update(new, third, "x", "2026-02-03", {"golden": ["cnn"]}).environments
     assert again[here].golden["cnn"].update == 3
     assert again[there].golden == {}  # lstm is no experiment of the goldens any more
     assert again[there].statistical == new.environments[there].statistical

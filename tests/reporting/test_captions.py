@@ -45,7 +45,7 @@ def test_seeds_and_worlds_that_go_together_are_told_together(tmp_path: Path) -> 
     )
     assert "seeds of the repetitions: 0, 1; worlds 0, 1." in context(*crossed).facts()
     together = context(*paired).facts()
-    assert "seeds of the repetitions: 0, 1, each in the world of its number." in together
+    assert "seeds of the repetitions: 0, 1, each in the world with the same number." in together
 
 
 LABELS = [1, 0, 0, 0]
@@ -97,7 +97,7 @@ def test_what_all_runs_share_is_said_once(tmp_path: Path) -> None:
     assert first.startswith("2 runs of 1 model (CNN) on `toy`")
     assert second == provenance(runs, "anomalynet reproduce")
     for told in (
-        "Hardware: 2 CPU cores (AVX2), no GPU, Linux-6; 1 thread and 1 device a run. ",
+        "Hardware: 2 CPU cores (AVX2), no GPU, Linux-6; 1 thread and 1 device per run. ",
         "Software: anomalynet 0.1.0, torch 2.13.0+cpu, Python 3.11.7. ",
         f"Code: `{runs[0].code[:10]}`. Device time: 202 s of training and scoring. ",
         "`anomalynet reproduce` makes it again.",
@@ -113,7 +113,7 @@ def test_what_differs_is_counted_and_what_a_run_does_not_say_is_left_out(tmp_pat
         made_on(record(tmp_path, seed=1, code="0ther"), **other),
     ]
     text = provenance(runs)
-    two = "2 CPU cores (AVX2), 2 × H100, Linux-6; 4 threads and 1 device a run (2 runs)"
+    two = "2 CPU cores (AVX2), 2 × H100, Linux-6; 4 threads and 1 device per run (2 runs)"
     assert f"Hardware: {two}; 2 CPU cores (AVX2), no GPU" in text
     assert "Code: `c0dec0dec0` (2 runs); `0ther` (1 run)." in text
     assert provenance(list(reversed(runs))) == text
@@ -122,5 +122,5 @@ def test_what_differs_is_counted_and_what_a_run_does_not_say_is_left_out(tmp_pat
         for fold, name in enumerate(("microseconds_per_window", "train_seconds"))
     )
     assert provenance([silent]) == ""
-    said = "Device time: 10 s of training and scoring (1 of 2 runs do not say)."
+    said = "Device time: 10 s of training and scoring (unknown for 1 of 2 runs)."
     assert provenance([silent, loud]) == said

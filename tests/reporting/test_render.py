@@ -16,7 +16,7 @@ from anomalynet.reporting.paper import published
 from anomalynet.reporting.render import write_report
 from anomalynet.reporting.tables import COLUMNS, PAPER_TABLES, cost_rows
 from anomalynet.runs.collect import RunRecord
-from tests.reporting.conftest import DRAWING
+from tests.conftest import DRAWING
 from tests.reporting.synthetic import context, measured, record, rows, snapshot, suite
 
 pytestmark = pytest.mark.usefixtures("no_figures")
@@ -227,7 +227,7 @@ def test_probes_stand_in_the_report_and_warn_when_they_are_ahead(
     assert "| row position | no sensor | 100.00 | 94.00 | leak |" in text
     top = text[: text.index("## Which model is ahead")]
     assert "> **Warning.** the audit's own warning" in top
-    assert "without looking at a sensor, from row position (AUROC 100.00 %)" in top
+    assert "without any sensor, from row position (AUROC 100.00 %)" in top
     assert re.search(
         r"best model \(AUROC, scores pooled, 9\d\.\d\d %\): row position 100\.00 %", top
     )

@@ -10,7 +10,7 @@ from anomalynet.simulation.incidents.disturbers import (
     REACTION,
     Bursts,
     Reactive,
-    of_incident,
+    disturber_of,
     power_of,
 )
 from anomalynet.simulation.network.frames import builder, parse
@@ -51,7 +51,7 @@ def test_power_grows_with_the_square_of_the_magnitude() -> None:
 
 def test_a_periodic_jammer_is_on_for_five_twelfths_and_never_outside_its_incident() -> None:
     small = scenario()
-    jammer = of_incident(small, place_nodes(small, 0), incident("jamming", variant="periodic"))
+    jammer = disturber_of(small, place_nodes(small, 0), incident("jamming", variant="periodic"))
     on = sum(stop - start for start, stop, _ in jammer.during(0.0, 4 * 3600.0))
     assert on / (END - START) == pytest.approx(5 / 12, rel=0.01)
     assert jammer.during(0.0, START) == jammer.during(END, 4 * 3600.0) == []
@@ -61,7 +61,7 @@ def test_foreign_traffic_is_on_for_the_share_of_the_gilbert_elliott_model() -> N
     small = scenario()
     cell, on = place_nodes(small, 0), 0.0
     for number in range(20):
-        traffic = of_incident(small, cell, incident("interference", magnitude=2.0, number=number))
+        traffic = disturber_of(small, cell, incident("interference", magnitude=2.0, number=number))
         on += sum(stop - start for start, stop, _ in traffic.during(0.0, 4 * 3600.0))
     assert on / 20 / (END - START) == pytest.approx(1.5 / (1.5 + 3.0 / 2.0), abs=0.02)
 

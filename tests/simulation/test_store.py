@@ -82,7 +82,7 @@ KEYS = r"manifest\.json: damaged: keys are missing or of the wrong type"
         (changed(files={}), KEYS),
         (changed(files={"nodes.parquet": 3}), KEYS),
         (changed(format=99), r"manifest\.json: format 99, but this version reads format 1"),
-        (without("manifest.json"), r"interrupted \(no manifest\.json\)\n.*--out .* continues it"),
+        (without("manifest.json"), r"interrupted \(no manifest\.json\)\n.*--out .* resumes it"),
     ],
 )
 def test_a_damaged_world_is_one_message(world: Path, harm: Harm, told: str) -> None:
@@ -92,7 +92,7 @@ def test_a_damaged_world_is_one_message(world: Path, harm: Harm, told: str) -> N
 
 
 def test_a_folder_without_a_world_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no simulated world \(no manifest\.json\)"):
+    with pytest.raises(DataError, match=r"not a simulated world \(no manifest\.json\)"):
         read_world(tmp_path)
 
 

@@ -19,8 +19,8 @@ from anomalynet.simulation.environment.microclimate import (
 from anomalynet.simulation.environment.surroundings import (
     EFFECTS,
     Surroundings,
+    effect_shares,
     envelope,
-    felt,
     sample_times,
     surroundings,
     with_events,
@@ -322,7 +322,7 @@ def test_a_fall_is_a_burst_and_then_stillness() -> None:
 def test_events_decay_with_distance() -> None:
     cell = replace(BED, positions=np.array([[0.0, 0.0], [6.0, 8.0], [30.0, 0.0]]))
     fire = event(BED, "fire", nodes=(0, 1, 2), position=(0.0, 0.0))
-    assert felt(cell, fire).tolist() == pytest.approx([1.0, 0.5, 0.1])
+    assert effect_shares(cell, fire).tolist() == pytest.approx([1.0, 0.5, 0.1])
 
 
 def test_the_onset_is_smooth_and_short_events_reach_full_strength() -> None:

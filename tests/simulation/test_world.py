@@ -220,7 +220,7 @@ def test_a_folder_that_holds_anything_else_is_refused_and_left_alone(tmp_path: P
     before = contents(tmp_path)
     refusals = {
         "world": "seed is 0 in the folder, 5 in this command\n.*nothing was changed",
-        "thesis": r"thesis holds chapter\.tex and no simulated world\n.*nothing was changed",
+        "thesis": r"thesis contains chapter\.tex, but no simulated world\n.*nothing was changed",
         "file": "file: cannot be written to: File exists",
     }
     for name, told in refusals.items():

@@ -9,6 +9,7 @@ import pytest
 from anomalynet.errors import ConfigError
 from anomalynet.sweep.axes import Range, levels
 from anomalynet.sweep.file import read_sweep
+from anomalynet.sweep.plan import plan
 
 
 @pytest.mark.parametrize(
@@ -36,10 +37,10 @@ def test_levels_are_counted_out_by_hand(axis: Range | list[object], expected: li
         ("{low: 1}", "a range has `low` and `high`"),
         ("{low: 4, high: 2, step: 1}", "low = 4 is not below high = 2"),
         ("{low: 0, high: 2, log: true, count: 3}", "a logarithmic range starts above 0"),
-        ("{low: 1, high: 2, log: true, step: 1}", "a logarithmic range has a `count`, no `step`"),
+        ("{low: 1, high: 2, log: true, step: 1}", "has a `count`, not a `step`"),
         ("{low: 1, high: 2, step: 0}", "step must be positive"),
         ("{low: 1, high: 2, count: 1}", "count must be at least 2"),
-        ("{low: 1, high: 2}", "a range that is tried whole has either `step` or `count`"),
+        ("{low: 1, high: 2}", "needs either `step` or `count`"),
         ("{low: a, high: 2, step: 1}", "axes.data.window.low: expected float, not 'a'"),
         ("{low: 1, high: 2, step: 1, count: 2}", "either `step` or `count`"),
     ],
@@ -93,3 +94,34 @@ def test_a_power_of_ten_is_a_number(tmp_path: Path) -> None:
     path.write_text(f"experiment: cnn\naxes: {{{name}: {axis}}}\n")
     found = levels(read_sweep(str(path), "").axes[name])
     assert found == pytest.approx([1e-4, 1e-3, 1e-2])
+
+
+def test_names_keep_their_text_and_numbers_have_one_meaning(tmp_path: Path) -> None:
+    path = tmp_path / "010.yaml"
+    path.write_text(
+        "experiments: [010, no]\n"
+        "presets: {no: {data.name: 007, experiments: [0x10]}, on: {seeds: [1]}}\n"
+        "axes: {data.name: [010, no, null, 1e5], data.subset: [null, yes], data.stride: [1, 10]}\n"
+        "arms: {010: {data.root: 0o7}}\n"
+        "exclude: [{data.name: 010, data.stride: 10}]\n"
+        "report: {reference: {data.name: 010}}\n"
+    )
+    sweep = read_sweep(str(path), "no")
+    assert sweep.experiments == ["0x10"] and sweep.settings == {"data.name": "007"}
+    assert read_sweep(str(path), "on").experiments == ["010", "no"]
+    assert sweep.axes["data.name"] == ["010", "no", "null", "1e5"]
+    assert sweep.axes["data.subset"] == [None, "yes"] and sweep.axes["data.stride"] == [1, 10]
+    assert sweep.extras == {"010": {"data.root": "0o7"}}
+    assert sweep.exclude == [{"data.name": "010", "data.stride": 10}]
+    assert sweep.reference == {"data.name": "010"}
+
+
+def test_a_number_that_can_be_read_in_two_ways_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    for line in ("seeds: [0, 1_0]", "axes: {data.window: {low: 010, high: 16, step: 8}}"):
+        path.write_text(f"experiment: cnn\n{line}\n")
+        with pytest.raises(ConfigError, match=r"mine\.yaml:2.*expected.*'(010|1_0)'"):
+            read_sweep(str(path), "quick")
+    path.write_text("experiment: cnn\naxes: {data.stride: [1, 010]}\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml:2.*data\.stride: '010' is not a plain"):
+        plan(read_sweep(str(path), "quick"))

@@ -233,7 +233,7 @@ def test_a_cluster_without_room_is_told_and_then_an_error(
     worker = RayWorker(RaySlot(), FakeRay([HELLO], cpus=()), said.append)
     with pytest.raises(RunError, match="no node of the Ray cluster has 1 CPU for a run"):
         worker.ask(jobs[0].message(None))
-    assert said == ["waiting for a place on the Ray cluster: 1 CPU for a run"]
+    assert said == ["waiting for free resources on the Ray cluster: 1 CPU for a run"]
 
 
 def test_slots_are_what_the_cluster_has() -> None:
@@ -253,7 +253,7 @@ def test_slots_are_what_the_cluster_has() -> None:
     assert of([8], 2, None, accelerator="cpu") == [(1, 0.0)] * 8
     with pytest.raises(UsageError, match="no node of the Ray cluster has 1 CPU and 1 GPU"):
         of([8], 0, None, accelerator="cuda")
-    with pytest.raises(UsageError, match="has them alone"):
+    with pytest.raises(UsageError, match="exactly 1 if a run uses"):
         of([8], 2, None, 2, devices=2)
 
 
@@ -306,7 +306,7 @@ def test_an_order_holds_no_path_of_this_machine_but_the_datas(
     assert f"root: {tmp_path / 'here'}" in order["files"].pop("hybrid.yaml")
     assert order["files"] == {"./mine.py": Path("mine.py").read_text()}
     job["overrides"] = [*OVERRIDES, f"model.name={tmp_path / 'mine.py'}"]
-    with pytest.raises(UsageError, match="beneath the working folder"):
+    with pytest.raises(UsageError, match="in or below the working folder"):
         order_of(job, folder)
 
 
@@ -352,9 +352,10 @@ def test_a_node_with_other_code_or_data_says_so_and_clears_away_what_was_killed(
         folder.mkdir(parents=True)
     order = order_of(job.message(None), job.folder)
     _, other = carry_out({**order, "id": "0123456789"})
-    assert other["unfit"].endswith(f"it comes to the run {order['id']}, not 0123456789")
+    assert other["unfit"].endswith(f"it would train the run {order['id']}, not 0123456789")
     _, other = carry_out({**order, "code": "0123456789"})
-    assert other["unfit"] == f"it has other code ({program()}) than this machine (0123456789)"
+    told = f"it has other code ({program()}) than the machine that sends it (0123456789)"
+    assert other["unfit"] == told
     assert [folder.exists() for folder in left] == [True, False, True]
 
 

@@ -34,38 +34,40 @@ def planned(
     return plan(sweep, [*OVERRIDES, *(extra or [])])
 
 
-def launch(jobs: list[Job], slots: int = 1, watch: Callable[[], None] = lambda: None) -> list[Job]:
-    with Launch([Slot()] * slots) as launch:
+def launch(jobs: list[Job], watch: Callable[[], None] = lambda: None) -> list[Job]:
+    with Launch([Slot()]) as launch:
         launch.run(jobs, watch, interval=0.02)
     return jobs
 
 
-def launched(runs: list[PlannedRun], folder: Path, slots: int = 1) -> list[Job]:
-    return launch(jobs_of(runs, folder), slots)
+def given(worker: Launch, jobs: list[Job], watch: Callable[[], None] = lambda: None) -> list[Job]:
+    """Have jobs done by the session's worker."""
+    worker.run(jobs, watch, interval=0.02)
+    return jobs
 
 
-def test_a_run_after_another_in_a_worker_is_the_run_alone(tmp_path: Path) -> None:
+def test_a_run_after_another_in_a_worker_is_the_run_alone(worker: Launch, tmp_path: Path) -> None:
     runs = planned("cnn", "hybrid", "logistic")
-    jobs = launched(runs, tmp_path / "worker")
+    jobs = given(worker, jobs_of(runs, tmp_path / "worker"))
     assert [(job.state, job.was_done) for job in jobs] == [("done", False)] * 3
     alone = train(runs[1].loaded, tmp_path / "alone")
     assert alone is not None
     assert alone.folder.path.name == jobs[1].folder.path.name
     assert identical(alone.folder, jobs[1].folder)
     times = [(job.folder.path / "result.json").stat().st_mtime_ns for job in jobs]
-    again = launched(runs, tmp_path / "worker")
+    again = given(worker, jobs_of(runs, tmp_path / "worker"))
     assert all(job.was_done for job in again)
     assert times == [(job.folder.path / "result.json").stat().st_mtime_ns for job in again]
 
 
-def test_a_run_that_fails_says_why_and_costs_no_other(tmp_path: Path) -> None:
+def test_a_run_that_fails_says_why_and_costs_no_other(worker: Launch, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="absent"):
         jobs_of(planned("cnn", extra=["data.name=absent"]), tmp_path)
     diverging = ["training.learning_rate=1e38", "training.loss=cross_entropy"]
-    jobs = launch(jobs_of([*planned("cnn", extra=diverging), *planned("logistic")], tmp_path))
+    runs = [*planned("cnn", extra=diverging), *planned("logistic")]
+    jobs = given(worker, jobs_of(runs, tmp_path))
     assert [job.state for job in jobs] == ["failed", "done"]
     assert "training loss is" in jobs[0].reason
-    runs = [job.run for job in jobs]
     again = jobs_of(runs, tmp_path)
     assert [(job.state, job.reason) for job in again] == [("failed", jobs[0].reason), ("done", "")]
     again = jobs_of(runs, tmp_path, again=["failed"])

@@ -12,10 +12,11 @@ from anomalynet.config.load import load
 from anomalynet.config.schema import Config
 from anomalynet.errors import ConfigError, UsageError
 from anomalynet.runs.files import write_json
-from anomalynet.sweep.estimate import Cost, at_most, measured, unmeasured
+from anomalynet.sweep.estimate import Cost, longest_seconds, read_costs, unmeasured
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import jobs_of
 from anomalynet.sweep.plan import arms, plan
+from tests.training.small import imported
 
 SIMULATED, REAL = "data.name=smart_city", "data.name=skab"
 
@@ -24,6 +25,14 @@ def written(folder: Path, text: str) -> str:
     path = folder / "mine.yaml"
     path.write_text(text)
     return str(path)
+
+
+def test_data_that_brings_its_split_has_one_fold(tmp_path: Path) -> None:
+    mine = f"data.name={imported(tmp_path, 'brought')}"
+    for policy, folds in (("auto", {0}), ("given", {0}), ("group", {0, 1, 2, 3, 4})):
+        chosen = [mine, f"data.split.policy={policy}"]
+        runs = plan(read_sweep("paper_models", "quick"), chosen)
+        assert {run.loaded.config.data.split.fold for run in runs} == folds
 
 
 @pytest.mark.parametrize("name", sorted(set(locate.files("sweeps")) - {"base"}))
@@ -115,9 +124,9 @@ MISTAKES = {
     "+axes: {data.window: 8}": "mine.yaml:2: axes.data.window: expected a list or {low",
     "extends: bse.yaml": "mine.yaml:1: extends 'bse.yaml', neither in",
     "+design: fractorial": "mine.yaml:2: unknown design 'fractorial'; did you mean 'factorial'?",
-    "+worlds: [0, -1]": "mine.yaml:2: worlds: a world is at least 0, not [0, -1]",
+    "+worlds: [0, -1]": "mine.yaml:2: worlds: expected numbers of at least 0, not [0, -1]",
     "+worlds: [a]": "mine.yaml:2: worlds: expected a list of int",
-    "seeds: [0]": "names no experiments",
+    "seeds: [0]": "missing key 'experiment' or 'experiments'",
     "+folds: [5]": "there is no fold 5 of 5",
     "+axes: {model.kernl: [3]}": "mine.yaml:2: unknown key 'model.kernl'",
     "+axes: {model.kernel: [3, 4]}": "mine.yaml:2: model.kernel: must be odd",
@@ -154,9 +163,9 @@ def test_an_estimate_is_what_was_measured_times_what_is_left(tmp_path: Path) -> 
         data = f"{{scenario: null, window: 32, stride: {stride}, view: node}}"
         text = f"data: {data}\ntraining: {{batch_size: 32}}\n"
         (folder / "config.yaml").write_text(text)
-    costs = measured(tmp_path, jobs)
+    costs = read_costs(tmp_path, jobs)
     assert costs == {"cnn": Cost(2.0, True), "logistic": Cost(3.0, False)}
     assert unmeasured(jobs, costs) == ["lstm"]
-    assert at_most(jobs, costs, 2) == (20 * 100 * 2.0 + 20 * 3.0) / 2
+    assert longest_seconds(jobs, costs, 2) == (20 * 100 * 2.0 + 20 * 3.0) / 2
     other = jobs_of(plan(read_sweep("paper_models", "quick"), ["data.name=healthcare"]), tmp_path)
-    assert measured(tmp_path, other) == {}
+    assert read_costs(tmp_path, other) == {}

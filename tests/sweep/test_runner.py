@@ -26,8 +26,9 @@ OVERRIDES = [*WORLD, "data.stride=8", "data.split.folds=3"]
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a sweep of two runs, which are trained in this process."""
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_figures: None) -> Path:
+    """A working folder with a sweep of two runs, which are trained in this process, and reports
+    without figures."""
     monkeypatch.chdir(tmp_path)
     in_process(monkeypatch)
     (tmp_path / SWEEP_FILE).write_text(SWEEP)
@@ -79,9 +80,9 @@ def test_a_sweep_from_python_then_its_runs_and_a_report_of_one(
     ("wrong", "message"),
     [
         ({"formats": ["pdf"]}, "no form 'pdf'"),
-        ({"overrides": ["seed=3"]}, "seed=3: seeds and folds"),
+        ({"overrides": ["seed=3"]}, "seed=3: the sweep sets seeds"),
         ({"only": "3"}, "runs 1 to 2"),
-        ({"trials": 2}, "windows is no search"),
+        ({"trials": 2}, "windows is not a search"),
         ({"slots": 0}, "at least 1, not 0"),
     ],
 )

@@ -9,8 +9,9 @@ import pytest
 from anomalynet.cli.main import main
 from anomalynet.errors import UsageError
 from anomalynet.runs.files import read_json
+from anomalynet.sweep import launch as launching
 from anomalynet.sweep.jobs import jobs_of
-from anomalynet.sweep.launch import Launch
+from anomalynet.sweep.launch import Launch, LocalWorker
 from anomalynet.sweep.slots import Slot, cpu_slots, gpu_slots, gpus_here
 from tests.sweep.test_launch import planned
 
@@ -25,9 +26,9 @@ def test_gpus_are_dealt_out_one_a_slot_several_times_or_in_groups() -> None:
     ("gpus", "options", "what"),
     [
         (["0", "0"], {}, "named twice"),
-        (["0"], {"devices": 2}, "wants 2 devices"),
-        ([], {}, "wants 1 devices"),
-        (["0", "1"], {"devices": 2, "runs_per_gpu": 2}, "has them alone"),
+        (["0"], {"devices": 2}, "needs 2 devices"),
+        ([], {}, "needs 1 devices"),
+        (["0", "1"], {"devices": 2, "runs_per_gpu": 2}, "cannot share them"),
         (["0"], {"runs_per_gpu": 0}, "at least 1"),
     ],
 )
@@ -54,14 +55,28 @@ def test_the_gpus_of_this_machine_are_those_that_the_user_lets_us_see(
     assert gpus_here() == []
 
 
-def test_each_worker_sees_its_own_devices_alone(tmp_path: Path) -> None:
+def test_each_worker_sees_its_own_devices_alone_until_its_memory_has_grown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With devices that are not there: what a worker may see is decided before it starts."""
-    jobs = jobs_of(planned("logistic", "gradient_boosting", folds=(0, 1)), tmp_path)
-    with Launch(gpu_slots(["5", "7"])) as launch:
-        launch.run(jobs, lambda: None, interval=0.05)
+    hired: list[LocalWorker] = []
+
+    def hire(slot: Slot) -> LocalWorker:
+        hired.append(LocalWorker(slot))
+        return hired[-1]
+
+    jobs = jobs_of(planned("logistic", folds=(0, 1, 2)), tmp_path)
+    with Launch(gpu_slots(["5", "7"]), worker_factory=hire) as launch:
+        launch.run(jobs[:2], lambda: None, interval=0.05)
+        assert len(hired) == 2
+        monkeypatch.setattr(launching, "GROWTH", -(1 << 40))
+        assert hired[0].spent
+        launch.run(jobs[2:], lambda: None, interval=0.05)
+        ends = [one.process.poll() for one in hired if one.process]
+        assert ends != [None, None], "one that took a job was replaced"
     seen = [read_json(job.folder.environment)["visible_devices"] for job in jobs]
-    assert [job.state for job in jobs] == ["done"] * 4
-    assert set(seen) == {"5", "7"}
+    assert [job.state for job in jobs] == ["done"] * 3
+    assert set(seen[:2]) == {"5", "7"}
 
 
 def test_a_machine_without_gpus_says_so(

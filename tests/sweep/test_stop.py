@@ -9,20 +9,20 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from anomalynet.errors import StoppedError
 from anomalynet.runs.files import read_json, write_json
 from anomalynet.runs.folder import RunFolder
-from anomalynet.sweep import launch as launching
-from anomalynet.sweep.jobs import Job, jobs_of
-from anomalynet.sweep.launch import Launch, LocalWorker
-from anomalynet.sweep.slots import Slot
+from anomalynet.sweep.jobs import jobs_of
+from anomalynet.sweep.launch import Launch
 from anomalynet.training.run import planned_folder, train
-from tests.sweep.test_launch import OVERRIDES, children, launch, needs_proc, planned
-from tests.training.small import SHORT, identical, short
+from tests.sweep.test_launch import OVERRIDES, children, given, needs_proc, planned
+from tests.training.small import SHORT, identical, short, weights
 
 LONG = "training.epochs=60", "training.patience=60"
 
@@ -58,7 +58,9 @@ def test_a_run_that_is_asked_to_stop_keeps_its_epoch_and_continues_as_if_nothing
     assert not folder.stop.exists()
 
 
-def test_a_stop_that_another_command_asked_for_costs_the_run_nothing(tmp_path: Path) -> None:
+def test_a_stop_that_another_command_asked_for_costs_the_run_nothing(
+    worker: Launch, tmp_path: Path
+) -> None:
     (job,) = jobs_of(planned("hybrid", extra=["training.epochs=6"]), tmp_path / "shared")
     touched: list[int] = []
 
@@ -67,7 +69,7 @@ def test_a_stop_that_another_command_asked_for_costs_the_run_nothing(tmp_path: P
             touched.append(len(job.folder.read_progress()))
             job.folder.stop.touch()
 
-    launch([job], watch=other)
+    given(worker, [job], watch=other)
     assert touched
     assert (job.state, job.stops, job.attempts) == ("done", 1, 1)
     whole = train(job.run.loaded, tmp_path / "whole")
@@ -120,85 +122,64 @@ def test_ctrl_c_in_a_sweep(tmp_path: Path, insist: bool) -> None:
         time.sleep(0.05)
 
 
-def test_a_worker_whose_memory_has_grown_is_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hired: list[LocalWorker] = []
-
-    def hire(slot: Slot) -> LocalWorker:
-        hired.append(LocalWorker(slot))
-        return hired[-1]
-
-    jobs = jobs_of(planned("logistic", folds=(0, 1, 2)), tmp_path)
-    with Launch([Slot()], worker_factory=hire) as launched:
-        launched.run(jobs[:2], lambda: None, interval=0.05)
-        assert len(hired) == 1
-        monkeypatch.setattr(launching, "GROWTH", -(1 << 40))
-        assert hired[0].spent
-        launched.run(jobs[2:], lambda: None, interval=0.05)
-    assert [job.state for job in jobs] == ["done"] * 3
-    assert hired[0].process
-    assert hired[0].process.poll() is not None
-
-
-def test_stale_runs_are_made_again_on_request_and_only_then(tmp_path: Path) -> None:
+def test_stale_runs_are_made_again_on_request_and_only_then(worker: Launch, tmp_path: Path) -> None:
     runs = planned("logistic", "gradient_boosting")
-    with Launch([Slot()]) as launched:
-
-        def carry_out(jobs: list[Job]) -> list[Job]:
-            launched.run(jobs, lambda: None, interval=0.05)
-            return jobs
-
-        old = carry_out(jobs_of(runs, tmp_path))[0].folder
-        whole = (old.path / "result.json").read_bytes()
-        write_json(old.environment, {**read_json(old.environment), "code": "0123456789"})
-        (old.path / "of the old run").touch()
-        known = jobs_of(runs, tmp_path)
-        assert [(job.state, job.stale) for job in known] == [("done", True), ("done", False)]
-        again = jobs_of(runs, tmp_path, again=["stale"])
-        assert [job.state for job in again] == ["waiting", "done"]
-        carry_out(again)
-        ends = [(job.state, job.stale, job.was_done) for job in again]
-        assert ends == [("done", False, False), ("done", False, True)]
-        assert not (old.path / "of the old run").exists()
-        assert (old.path / "result.json").read_bytes() == whole
-        stamp = (old.path / "result.json").stat().st_mtime_ns
-        stale = jobs_of(runs, tmp_path, again=["stale"])
-        stale[0].state, stale[0].stale = "waiting", True  # as another command saw it before
-        carry_out(stale)
-        assert (old.path / "result.json").stat().st_mtime_ns == stamp
+    old = given(worker, jobs_of(runs, tmp_path))[0].folder
+    whole = (old.path / "result.json").read_bytes()
+    write_json(old.environment, {**read_json(old.environment), "code": "0123456789"})
+    (old.path / "of the old run").touch()
+    known = jobs_of(runs, tmp_path)
+    assert [(job.state, job.stale) for job in known] == [("done", True), ("done", False)]
+    again = jobs_of(runs, tmp_path, again=["stale"])
+    assert [job.state for job in again] == ["waiting", "done"]
+    given(worker, again)
+    ends = [(job.state, job.stale, job.was_done) for job in again]
+    assert ends == [("done", False, False), ("done", False, True)]
+    assert not (old.path / "of the old run").exists()
+    assert (old.path / "result.json").read_bytes() == whole
+    stamp = (old.path / "result.json").stat().st_mtime_ns
+    stale = jobs_of(runs, tmp_path, again=["stale"])
+    stale[0].state, stale[0].stale = "waiting", True  # as another command saw it before
+    given(worker, stale)
+    assert (old.path / "result.json").stat().st_mtime_ns == stamp
 
 
-def test_a_run_on_two_devices_in_a_sweep_is_the_run_on_one(tmp_path: Path) -> None:
+def test_a_run_on_two_devices_in_a_sweep_is_the_run_on_one(worker: Launch, tmp_path: Path) -> None:
     """In processes of its own, as Lightning starts them; dropout is off, because its streams differ
     by device."""
     extra = ["model.dropout=0", "training.epochs=1", "hardware.accelerator=cpu"]
-    (alone,) = launch(jobs_of(planned("hybrid", extra=extra), tmp_path / "one"))
+    (one,) = planned("hybrid", extra=extra)
+    alone = train(one.loaded, tmp_path / "one")
+    assert alone is not None
     both = planned("hybrid", extra=[*extra, "hardware.devices=2"])
-    (together,) = launch(jobs_of(both, tmp_path / "two"))
+    (together,) = given(worker, jobs_of(both, tmp_path / "two"))
     assert (together.state, together.reason) == ("done", "")
     assert together.folder.path.name == alone.folder.path.name
     assert read_json(together.folder.environment)["devices"] == 2
-    one, two = alone.folder.read_result(), together.folder.read_result()
-    assert two.parts == one.parts
-    assert two.metrics == pytest.approx(one.metrics, abs=2e-3)
-    again = launch(jobs_of([together.run], tmp_path / "two"))
-    assert again[0].was_done
+    result = together.folder.read_result()
+    assert result.parts == alone.result.parts
+    assert result.metrics == pytest.approx(alone.result.metrics, abs=2e-3)
+    a, b = weights(alone.folder.last), weights(together.folder.last)
+    torch.testing.assert_close(b, a, rtol=1e-3, atol=1e-4)
+    assert jobs_of([together.run], tmp_path / "two")[0].was_done
 
 
-def test_what_goes_wrong_on_two_devices_is_said(tmp_path: Path) -> None:
-    many = ["hardware.devices=99", "hardware.accelerator=cpu"]
-    (job,) = launch(jobs_of(planned("hybrid", extra=many), tmp_path))
+def test_what_goes_wrong_on_two_devices_is_said(worker: Launch, tmp_path: Path) -> None:
+    (run,) = planned("hybrid", extra=["hardware.devices=2", "hardware.accelerator=cpu"])
+    wrong = replace(run, overrides=(*run.overrides, "model.hiden=8"))
+    (job,) = given(worker, jobs_of([wrong], tmp_path))
     assert job.state == "failed"
-    assert "hardware.devices=99: this machine has" in job.reason
+    assert "model.hiden" in job.reason
 
 
 def test_a_command_with_a_life_line_ends_with_its_stdin(tmp_path: Path) -> None:
     words = ["train", "hybrid", *SHORT, *LONG, "--runs", str(tmp_path), "--life-line"]
-    command, nowhere = [sys.executable, "-m", "anomalynet", *words], subprocess.DEVNULL
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=nowhere, stdout=nowhere)
-    wait_for_epochs(planned_folder(short("hybrid", *LONG), tmp_path), 1)
+    command, pipe = [sys.executable, "-m", "anomalynet", *words], subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stderr=pipe, stdout=subprocess.DEVNULL)
+    assert process.stderr
+    assert b"preparing" in process.stderr.readline()
     assert process.poll() is None
     assert process.stdin
     process.stdin.close()
     assert process.wait(30) == 1
+    process.stderr.close()

@@ -80,5 +80,5 @@ def test_worlds_are_a_parameter(tmp_path: Path) -> None:
 def test_what_is_no_plain_grid_is_refused(tmp_path: Path, change: str) -> None:
     key = change.partition(":")[0]
     kept = [line for line in GRID.splitlines() if not line.startswith(f"{key}:")]
-    with pytest.raises(UsageError, match="without --as wandb carries it out"):
+    with pytest.raises(UsageError, match="use `anomalynet sweep` without --as wandb"):
         written(tmp_path, "\n".join([*kept, change]))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from anomalynet.sweep.plan import Arm, PlannedRun
 from anomalynet.sweep.slots import Slot
 from anomalynet.tracking.record import notes, pending, read_record
 from anomalynet.training.run import train
+from tests.regression.training import in_process
 from tests.tracking.reader import parts, read
 from tests.training.small import SHORT, short
 
@@ -30,9 +32,12 @@ def test_tracking_is_no_part_of_a_run_s_identity() -> None:
     assert run_id(plain, "data") == run_id(tracked, "data")
 
 
-def test_runs_of_one_worker_stay_apart_and_say_what_their_files_say(tmp_path: Path) -> None:
+def test_runs_of_one_worker_stay_apart_and_say_what_their_files_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_process(monkeypatch)
     overrides = [*TINY_RUNS, "tracking=wandb"]
-    named = [("hybrid", 0), ("cnn", 1), ("logistic", 0), ("hybrid", 1)]
+    named = [("hybrid", 0), ("cnn", 1), ("logistic", 0)]
     runs = []
     for name, seed in named:
         axis: dict[str, object] = {"seed": seed}
@@ -41,7 +46,7 @@ def test_runs_of_one_worker_stay_apart_and_say_what_their_files_say(tmp_path: Pa
     jobs = jobs_of(runs, tmp_path)
     with Launch([Slot()], group="a-sweep") as launch:
         launch.run(jobs, lambda: None, interval=0.05)
-    assert [job.state for job in jobs] == ["done"] * 4
+    assert [job.state for job in jobs] == ["done"] * 3
     for (name, seed), run, job in zip(named, runs, jobs, strict=True):
         result = job.folder.read_result()
         (part,) = parts(job.folder.path)
@@ -75,7 +80,7 @@ def test_runs_of_one_worker_stay_apart_and_say_what_their_files_say(tmp_path: Pa
         assert [(one.mode, one.finished) for one in record.parts] == [("offline", True)]
         assert pending(job.folder.path) == [part]
     assert notes(job.folder.path for job in jobs) == [
-        "W&B: 4 runs: offline (No API key configured. Use `wandb login` to log in)"
+        "W&B: 3 runs: offline (No API key configured. Use `wandb login` to log in)"
     ]
 
 
@@ -111,17 +116,22 @@ def test_a_finished_run_that_was_never_tracked_is_told_afterwards(tmp_path: Path
     assert parts(first.folder.path) == [part]
 
 
-def test_disabled_imports_nothing_and_starts_no_process(tmp_path: Path) -> None:
-    code = (
-        "import sys, subprocess\nfrom pathlib import Path\nfrom tests.training.small import short\n"
-        "from anomalynet.training.run import train\n"
-        "started = []\nsys.addaudithook(lambda event, told: started.append(str(told[1])) "
-        "if event == 'subprocess.Popen' else None)\n"
-        f"train(short('logistic'), Path({str(tmp_path)!r}))\n"
-        "print('wandb' in sys.modules, [one for one in started if 'tracking' in one])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False []\n"
+def test_disabled_imports_nothing_and_starts_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That no module of training imports it is asserted in `tests.training.two_processes`."""
+    started: list[object] = []
+    popen: Any = subprocess.Popen.__init__
+
+    def noted(self: Any, command: object, *rest: Any, **options: Any) -> None:
+        started.append(command)
+        popen(self, command, *rest, **options)
+
+    monkeypatch.setitem(sys.modules, "wandb", None)  # importing it is an error
+    monkeypatch.setattr(subprocess.Popen, "__init__", noted)
+    outcome = train(short("logistic"), tmp_path)
+    assert outcome and outcome.folder.finished
+    assert [one for one in started if "tracking" in str(one)] == []
     assert not list(tmp_path.glob("*/*/wandb"))
 
 

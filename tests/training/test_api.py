@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +19,14 @@ from anomalynet import TelemetryDataModule, train
 from anomalynet.data.steps import metrics, threshold
 from anomalynet.errors import ConfigError, DataError, RunError, UsageError
 from anomalynet.models import (
-    CNN,
     Autoencoder,
     Detector,
     Hybrid,
     HybridCausal,
     Output,
     RandomForest,
-    configured,
 )
-from anomalynet.training.evaluate import score
+from anomalynet.models.window_model import configured
 from tests.tiny import TINY
 from tests.training.small import shared
 
@@ -86,9 +82,11 @@ def test_normalisation_is_that_of_the_training_part(tour: Tour) -> None:
 
 
 def test_the_threshold_is_that_of_the_rule_on_the_validation_part(tour: Tour) -> None:
-    scores = score(tour.model, tour.dm.windows("validation")).scores
+    scores = tour.model.score_windows(tour.dm.windows("validation"))
     table = tour.dm.steps("validation", scores)
-    assert tour.fitted == pytest.approx(threshold(tour.model.config.evaluation, table), abs=1e-6)
+    assert tour.fitted == pytest.approx(
+        threshold(tour.model.config.evaluation, table, tour.dm.devices), abs=1e-6
+    )
 
 
 def test_test_logs_every_metric_at_the_stored_threshold(tour: Tour) -> None:
@@ -102,7 +100,7 @@ def test_test_logs_every_metric_at_the_stored_threshold(tour: Tour) -> None:
 
 def test_predictions_become_a_table_of_steps(tour: Tour) -> None:
     table = tour.dm.score_table(tour.predictions)
-    expected = score(tour.model, tour.dm.windows("test")).scores
+    expected = tour.model.score_windows(tour.dm.windows("test"))
     assert table.columns == ["series", "time", "split", "label", "incident", "kind", "score"]
     assert table["split"].unique().to_list() == ["test"]
     np.testing.assert_allclose(table["score"].drop_nulls().to_numpy(), expected, atol=1e-6)
@@ -148,7 +146,7 @@ def test_a_state_is_carried_through_test_and_predict(tmp_path: Path) -> None:
     model = HybridCausal(dm.shape, head=8, hidden=8, channels=8)
     own = trainer(tmp_path, max_epochs=1, logger=False, enable_checkpointing=False)
     own.fit(model, dm)
-    expected = score(model.eval(), dm.windows("test")).scores
+    expected = model.eval().score_windows(dm.windows("test"))
     table = dm.score_table(own.predict(model, dm))
     np.testing.assert_allclose(table["score"].drop_nulls().to_numpy(), expected, atol=1e-6)
     found = metrics(dm.steps("test", expected), float(model.threshold), probability=True)
@@ -161,8 +159,10 @@ def test_a_model_without_labels_has_an_alarm_budget_and_its_own_windows(tmp_path
     own = trainer(tmp_path, max_epochs=1, logger=False, enable_checkpointing=False)
     own.fit(model, dm)
     assert 1 not in dm.windows("train").targets()
-    table = dm.steps("validation", score(model, dm.windows("validation")).scores)
-    assert float(model.threshold) == pytest.approx(threshold(model.config.evaluation, table))
+    table = dm.steps("validation", model.score_windows(dm.windows("validation")))
+    assert float(model.threshold) == pytest.approx(
+        threshold(model.config.evaluation, table, dm.devices)
+    )
     limited = trainer(tmp_path, limit_test_batches=1, logger=False)
     assert 0 < limited.test(model, dm)[0]["test/prevalence"] < 1
 
@@ -219,6 +219,10 @@ def test_keywords_are_checked_and_the_nearest_is_named() -> None:
     assert model.hparams["loss"] == "cross_entropy"
     with pytest.raises(ConfigError, match=r"autoencoder_deep.*'autoencoder_depth'"):
         Hybrid(model.shape, autoencoder_deep=2)
+    with pytest.raises(ConfigError, match=r"\(depth=.*'autoencoder_depth'"):
+        Hybrid(model.shape, depth=2)
+    with pytest.raises(ConfigError, match=r"'learning_rate'"):
+        RandomForest(model.shape, rate=0.1)
     with pytest.raises(ConfigError, match=r"model\.kernel: must be odd"):
         Hybrid(model.shape, kernel=2)
     with pytest.raises(UsageError, match="a configuration and kernel"):
@@ -318,37 +322,3 @@ def test_a_run_refuses_to_score_what_it_does_not_read() -> None:
     model: Any = run.detector
     with pytest.raises(UsageError, match=r"CNN scores windows .* on cpu, not .* on meta"):
         model.score(torch.zeros(2, steps, channels, device="meta"))
-
-
-SCRIPT = """
-import sys, torch, lightning as L
-from anomalynet import TelemetryDataModule
-from anomalynet.models import CNN
-torch.set_num_threads(1)
-keys = dict(scenario=sys.argv[1], calibration_rows=50, stride=8, folds=3)
-dm = TelemetryDataModule(data="smart_city", **keys)
-torch.manual_seed(0)
-model = CNN(dm.shape, head=8, dropout=0.0)
-shown = dict(enable_progress_bar=False, enable_model_summary=False, logger=False)
-many = dict(accelerator="cpu", devices=2, strategy="ddp", enable_checkpointing=False)
-trainer = L.Trainer(max_epochs=1, **many, **shown)
-trainer.fit(model, dm)
-tested = trainer.test(model, dm, verbose=False)[0]
-if trainer.is_global_zero:
-    print(float(model.threshold), tested["test/auroc"])
-"""
-
-
-def test_two_devices_of_an_own_trainer_train_as_one(tmp_path: Path) -> None:
-    (tmp_path / "own.py").write_text(SCRIPT)
-    command = [sys.executable, str(tmp_path / "own.py"), TINY]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    dm = data()
-    torch.manual_seed(0)
-    model = CNN(dm.shape, head=8, dropout=0.0)
-    own = trainer(tmp_path, max_epochs=1, logger=False, enable_checkpointing=False)
-    own.fit(model, dm)
-    alone = [float(model.threshold), own.test(model, dm)[0]["test/auroc"]]
-    together = [float(text) for text in done.stdout.split()[-2:]]
-    assert together == pytest.approx(alone, abs=1e-3)

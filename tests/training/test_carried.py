@@ -10,7 +10,7 @@ import torch
 
 from anomalynet.data.split.ranges import Ranges
 from anomalynet.data.windows import Windows
-from anomalynet.models import carried
+from anomalynet.models import part_scores
 from anomalynet.models.hybrid_causal import HybridCausal
 from anomalynet.training.finished import FinishedRun, open_run
 from tests.training.small import shared
@@ -43,16 +43,16 @@ def test_neither_the_chunk_nor_the_other_windows_matter(
 ) -> None:
     model, windows = run.detector, run.data.windows("test")
     assert isinstance(model, HybridCausal)
-    whole = carried.carried_scores(model, windows)
-    monkeypatch.setattr(carried, "STEPS_AT_ONCE", 100)
-    np.testing.assert_allclose(carried.carried_scores(model, windows), whole, atol=1e-6)
+    whole = part_scores.carried_scores(model, windows)
+    monkeypatch.setattr(part_scores, "STEPS_AT_ONCE", 100)
+    np.testing.assert_allclose(part_scores.carried_scores(model, windows), whole, atol=1e-6)
     # Of several segments, in which they stand at different depths.
     some = windows.ends()[[5, 100, -1]]
     ranges = Ranges(some - windows.window + 1, some + 1)
-    picked = carried.carried_scores(model, Windows(windows.prepared, ranges, windows.window))
+    picked = part_scores.carried_scores(model, Windows(windows.prepared, ranges, windows.window))
     np.testing.assert_allclose(picked, whole[[5, 100, -1]], atol=1e-6)
     none = Windows(windows.prepared, Ranges.of([]), windows.window)
-    assert len(carried.carried_scores(model, none)) == 0
+    assert len(part_scores.carried_scores(model, none)) == 0
 
 
 def test_a_window_by_itself_is_the_start_of_a_segment(run: FinishedRun) -> None:
@@ -61,4 +61,4 @@ def test_a_window_by_itself_is_the_start_of_a_segment(run: FinishedRun) -> None:
     start, window = prepared.segments[0].start, run.config.data.window
     x = np.asarray(prepared.values[start : start + window])[None]
     first = Windows(prepared, Ranges.of([(start, start + window)]), window)
-    np.testing.assert_allclose(run.score(x), carried.carried_scores(model, first), atol=1e-6)
+    np.testing.assert_allclose(run.score(x), part_scores.carried_scores(model, first), atol=1e-6)

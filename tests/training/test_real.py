@@ -11,7 +11,6 @@ from anomalynet.config.load import load
 from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.models.classical import Classical
 from anomalynet.runs.folder import RunFolder
-from anomalynet.training.evaluate import score
 from anomalynet.training.fit import build_model, fit_classical
 
 
@@ -19,7 +18,7 @@ def forest_auroc(root: Path, folder: Path, calibration_rows: int) -> float:
     """AUROC of a random forest, every fold of SKAB held out once, test steps pooled."""
     labels, scores = [], []
     for fold in range(5):
-        keys = ["data.name=skab", f"data.root={root}", "model.trees=40", "data.stride=12"]
+        keys = ["data.name=skab", f"data.root={root}", "model.trees=20", "data.stride=24"]
         keys += [f"data.split.fold={fold}", f"data.calibration_rows={calibration_rows}"]
         config = load("random_forest", keys).config
         module = TelemetryDataModule(config)
@@ -30,7 +29,7 @@ def forest_auroc(root: Path, folder: Path, calibration_rows: int) -> float:
         fit_classical(config, module, model, RunFolder(folder / str(fold)))
         windows = module.windows("test")
         labels.append(windows.targets())
-        scores.append(score(model, windows).scores)
+        scores.append(model.score_windows(windows))
     return float(roc_auc_score(np.concatenate(labels), np.concatenate(scores)))
 
 

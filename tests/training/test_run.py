@@ -260,13 +260,22 @@ def test_data_of_one_class_is_refused_by_its_option_and_scored_with_it(tmp_path:
 
 def test_data_without_labels_trains_the_autoencoder_and_gives_alarms(tmp_path: Path) -> None:
     name = imported(tmp_path, "bare", labels=False)
-    outcome = trained("autoencoder", tmp_path, f"data.name={name}", "data.calibration_rows=50")
+    keys = (f"data.name={name}", "data.calibration_rows=50", "evaluation.alarms_per_day=2000")
+    outcome = trained("autoencoder", tmp_path, *keys)
     table = outcome.folder
     scores = pl.read_parquet(table.scores)
     assert scores["label"].null_count() == scores.height
     assert scores["score"].is_not_null().any()
     assert outcome.result.metrics["test/auroc"] is None
-    assert outcome.result.threshold_rule == "alarm_budget"
+    assert outcome.result.threshold_rule == "alarm_budget" and outcome.result.folds == 1
+    # One of six devices validates: what it raises in its scored steps of 10 s, six times.
+    judged = scores.filter(pl.col("split") == "validation").drop_nulls("score")
+    alarm = judged["alarm"].cast(pl.Int8)
+    count = int((alarm.diff().fill_null(alarm[0]) == 1).sum())
+    expected = 6 * count / (judged.height * 10 / 86_400)
+    assert 0 < expected <= 2000 and int(alarm.sum()) <= 0.05 * judged.height
+    told = f"{expected:.3g} alarms per day are expected of the whole fleet (series: 6), 2000 are"
+    assert any(told in warning for warning in outcome.result.warnings)
     with pytest.raises(DataError, match="labelled"):
         train(short("cnn", f"data.name={name}"), tmp_path)
 

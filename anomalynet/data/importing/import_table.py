@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from anomalynet.data.describe import not_in_order
 from anomalynet.data.importing import checks, ordering, store
 from anomalynet.data.importing.intervals import mark, read_intervals
 from anomalynet.data.importing.read import POSITION, Table, read_table
@@ -16,6 +17,8 @@ from anomalynet.data.sources import _fingerprint
 from anomalynet.data.sources._reading import LEADING, number_incidents
 from anomalynet.data.sources.table import VERSION
 from anomalynet.data.telemetry import Incident
+
+JUDGED = 100_000  # rows from which the order of rows is judged
 
 
 def import_table(request: ImportRequest) -> ImportReport:
@@ -52,6 +55,8 @@ def import_table(request: ImportRequest) -> ImportReport:
         if 0 < labelled < keys.height or (not labelled and has_labels):
             counts["unlabelled rows"] = keys.height - labelled
         channels = list(table.roles.channels.values())
+        if shuffled := not_in_order(frame.head(JUDGED), [channel.name for channel in channels]):
+            warnings.append(shuffled)
         # No absolute path and no current time: equal imports give equal sets.
         files = [(path.name, _fingerprint.of_file(path)) for path in request.files]
         description = {
@@ -103,11 +108,8 @@ def _incidents(
         denied = keys.filter(inside & (pl.col("label") == 0)).height
         if denied:
             table.counts["rows labelled normal inside an incident"] = denied
-        outside = (
-            pl.col("label")
-            if request.label or request.kind or request.labels
-            else pl.lit(0, pl.Int8)
-        )
+        known = request.label or request.kind or request.labels
+        outside = pl.col("label") if known else pl.lit(0, pl.Int8)
         keys = keys.with_columns(label=pl.when(inside).then(pl.lit(1, pl.Int8)).otherwise(outside))
         empty = set(given) - set(keys["incident"].drop_nulls().unique())
         if empty:

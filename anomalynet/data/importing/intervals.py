@@ -122,8 +122,7 @@ def mark(keys: pl.DataFrame, intervals: pl.DataFrame) -> pl.DataFrame:
 
 def _time(rows: Rows, index: int, zone: str | None) -> pl.Series:
     clock = read_clock(rows, [index], None, alone=False)
-    own = pl.int_range(pl.len())
-    keys = rows.frame.select(ROW, time=clock.time, series=own).collect()
+    keys = clock.time.with_columns(series=pl.int_range(pl.len()))
     return (to_utc(rows, keys, zone)[0] if zone and clock.local else keys)["time"]
 
 

@@ -12,8 +12,8 @@ from anomalynet.errors import DataError
 
 REGULAR_SHARE = 0.5
 REGULAR_WIDTH = 0.1
-"""A set has a period if at least `REGULAR_SHARE` of its time steps differ from the median step by
-at most `REGULAR_WIDTH` of it."""
+"""A series is regular if at least `REGULAR_SHARE` of its time steps differ from the median step by
+at most `REGULAR_WIDTH` of it; a set has a period if such series have this share of all steps."""
 
 
 def oldest_first(keys: pl.DataFrame) -> tuple[pl.DataFrame, int]:
@@ -86,12 +86,16 @@ def _in_series(keys: pl.DataFrame) -> str:
 
 
 def period(keys: pl.DataFrame) -> float | None:
-    """The median time step in seconds if steps are regular, else None. `keys` is sorted by (series,
-    time)."""
-    step = pl.col("time").diff().over("series").dt.total_microseconds() / 1e6
-    steps = keys.select(step=step).filter(pl.col("step") > 0)["step"]
-    median = steps.median()
-    if not isinstance(median, float) or not median:
+    """The median time step in seconds of the longest regular series, if regular series have most of
+    the steps, else None. `keys` is sorted by (series, time)."""
+    step = (pl.col("time").diff().over("series").dt.total_microseconds() / 1e6).alias("step")
+    steps = keys.select("series", step).filter(pl.col("step") > 0)
+    median = pl.col("step").median()
+    width = (pl.col("step") - median).abs() <= REGULAR_WIDTH * median
+    each = steps.group_by("series", maintain_order=True).agg(
+        median.alias("period"), count=pl.len(), regular=width.mean() >= REGULAR_SHARE
+    )
+    regular = each.filter("regular").sort("count", descending=True, maintain_order=True)
+    if not regular.height or regular["count"].sum() < REGULAR_SHARE * steps.height:
         return None
-    regular = ((steps - median).abs() <= REGULAR_WIDTH * median).sum()
-    return median if regular >= REGULAR_SHARE * len(steps) else None
+    return float(regular["period"][0])

@@ -115,10 +115,9 @@ def _keys(
         clock = read_clock(rows, roles.time, form.time_format, alone=roles.series is None)
         form = replace(form, time_format=clock.format)
     series = pl.lit(name) if roles.series is None else rows.text(roles.series)
-    time = pl.lit(None, pl.Datetime("us")) if clock is None else clock.time
     kind = none if roles.kind is None else rows.text(roles.kind, (*cells.NULLS, *form.null))
     split = none if roles.split is None else values.split(rows, roles.split)
-    keys = rows.frame.select(ROW, series=series, time=time, label=label, kind=kind, split=split)
+    keys = rows.frame.select(ROW, series=series, label=label, kind=kind, split=split)
     ordered = keys.collect(engine="streaming").sort(ROW)
     frame = ordered.with_columns(pl.int_range(pl.len()).alias(POSITION))
     if frame["series"].null_count():
@@ -132,6 +131,7 @@ def _keys(
         step = round((form.period or 1.0) * 1e6)
         nth = pl.int_range(pl.len()).over("series")
         return frame.with_columns(time=(nth * step).cast(pl.Datetime("us"))), form
+    frame = frame.hstack(clock.time.select("time"))
     frame, turned = ordering.oldest_first(frame)
     if turned:
         counts["rows newest first"] = turned

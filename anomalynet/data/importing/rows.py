@@ -157,7 +157,7 @@ def _open(path: Path, form: TableFormat, parts: Path) -> Rows:
     write(path, layout, parts)
     frame = pl.scan_parquet(parts / "*.parquet")
     names = layout.names
-    if not names[-1]:  # lines end with a separator
+    while not names[-1]:  # lines end with separators
         names, last = names[:-1], str(len(names) - 1)
         if not frame.select((pl.col(last) == "").all()).collect().item():
             raise DataError(f"{path}:{layout.line}: the last column has no name", "name it")
@@ -347,12 +347,10 @@ def _check_names(path: Path, line: int, names: tuple[str, ...]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice:
         raise DataError(f"{path}:{line}: duplicate column name {twice[0]!r}", "rename one of them")
-    inner = names[1:-1]
-    if "" in inner or names.count("") == 2:
-        raise DataError(
-            f"{path}:{line}: column {(*inner, '').index('') + 2} has no name",
-            "name it in the header",
-        )
+    last = max((index for index, name in enumerate(names) if name), default=0)
+    if "" in names[1:last]:
+        number = names.index("", 1) + 1
+        raise DataError(f"{path}:{line}: column {number} has no name", "name it in the header")
     for name in filter(None, names):
         check_name(name, f"{path}:{line}: column")
 

@@ -24,7 +24,8 @@ ROW_GROUP = 262_144
 def target(name: str, replace: bool) -> Path:
     """The folder of a new set. Raises DataError: the name is invalid or taken, or the folder has
     other content."""
-    if not re.fullmatch(r"[a-z0-9_-]+", name):
+    # A name that begins with "-" could not be typed as an argument; 200 fit every file system.
+    if not re.fullmatch(r"[a-z0-9_][a-z0-9_-]{,199}", name):
         what = f"invalid data set name {name!r}"
         raise DataError(what, "use lower-case letters, digits, _ and -: --name my-building")
     if name in built_in() or simulated.knows(name) or name == "prepared":

@@ -23,7 +23,7 @@ MICROSECOND = pl.Datetime("us")
 class Clock:
     """A parsed time column."""
 
-    time: pl.Expr  # Datetime("us"), null where a cell is invalid
+    time: pl.DataFrame  # columns row and time, Datetime("us"), in the order of the rows
     local: bool  # wall-clock time without an offset
     format: str | None  # for `TableFormat.time_format`; None for a column of dates
 
@@ -46,24 +46,21 @@ def read_clock(rows: Rows, indices: Sequence[int], form: str | None, alone: bool
             f"give {', '.join(cells.TIME_FORMATS)}, or a pattern such as '%d.%m.%y %H:%M'",
         )
     dtype = rows.dtype(indices[0]) if len(indices) == 1 else pl.String()
+    frame, raw = rows.frame, pl.col(str(indices[0]))
     if isinstance(dtype, pl.Datetime):
-        raw = pl.col(str(indices[0]))
-        utc = raw if dtype.time_zone is None else _in_utc(raw)
-        clock = Clock(utc.cast(MICROSECOND), local=dtype.time_zone is None, format=None)
+        time, local = raw if dtype.time_zone is None else _in_utc(raw), dtype.time_zone is None
+        time = time.cast(MICROSECOND)
     elif dtype == pl.Date:
-        clock = Clock(pl.col(str(indices[0])).cast(MICROSECOND), local=True, format=None)
-    elif form is not None and "%" in form:
-        clock = _by_pattern(column, form)
-    elif form in cells.MICROSECONDS or form == cells.EXCEL:
-        clock = _number(column, form)
-    elif form is None and column.is_numeric:
-        clock = _number(column, _number_format(column, alone))
+        time, local = raw.cast(MICROSECOND), True
+    elif form in cells.DATES or (form is None and not column.is_numeric):
+        frame, time, local, form = _written(column, form)
     else:
-        clock = _written(column, form)
-    bad = rows.first(clock.time.is_null())
-    if bad is not None:
-        raise column.invalid(bad, "correct or remove the line")
-    return clock
+        time, local, form = _counted(column, form or _number_format(column, alone))
+    found = frame.select(ROW, time=time).collect(engine="streaming").sort(ROW)
+    bad = found.filter(pl.col("time").is_null())
+    if bad.height:
+        raise column.invalid(bad[ROW][0], "correct or remove the line")
+    return Clock(found, local, form)
 
 
 class _Column:
@@ -97,16 +94,15 @@ class _Column:
 
     def invalid(self, row: int, advice: str) -> DataError:
         """The error that a time is invalid."""
-        what = f"invalid time {self.cell(row)!r} in column {self.name!r}"
-        return DataError(f"{self.rows.where(row)}: {what}", advice)
+        return DataError(
+            f"{self.rows.where(row)}: invalid time {self.cell(row)!r} in column {self.name!r}",
+            advice,
+        )
 
-    def refuse(self, condition: pl.Expr | None, what: str, advice: str) -> DataError:
-        """An error of the whole column, with the first row that shows it."""
-        row = self.rows.first(self.text.is_not_null() if condition is None else condition)
-        where, example = str(self.rows.path), self.head[0]
-        if row is not None:
-            where, example = self.rows.where(row), self.cell(row)
-        return DataError(f"{where}: time column {self.name!r}: {example!r} {what}", advice)
+    def refuse(self, row: int, what: str, advice: str) -> DataError:
+        """An error of the whole column, with a row that shows it."""
+        where = self.rows.where(row)
+        return DataError(f"{where}: time column {self.name!r}: {self.cell(row)!r} {what}", advice)
 
 
 def _number_format(column: _Column, alone: bool) -> str:
@@ -131,18 +127,18 @@ def _number_format(column: _Column, alone: bool) -> str:
     if low >= 20_000 and high < 80_000:  # the years 1954 to 2119 as days of a spreadsheet
         fits.append(cells.EXCEL)
     if not fits:
-        first = next(
-            (unit for unit in cells.MICROSECONDS if _in_unit(float(column.head[0]), unit)), None
-        )
-        other = None if first is None else ~value.is_between(*_range(first))
+        head = float(column.head[0])
+        unit = next((unit for unit in cells.MICROSECONDS if _in_unit(head, unit)), "seconds")
+        other = column.rows.first(~value.is_between(*_range(unit)))
         raise column.refuse(
-            other,
+            other if other is not None else _first(column),
             "does not fit the other times, or its year is outside 1900 to 2199",
             f"correct the line, or give {CHANGE} (seconds, milliseconds, excel, '%Y%m%d' …)",
         )
     if len(fits) > 1:
         forms = " or ".join(map(repr, fits))
-        raise column.refuse(None, f"could be {forms}", f"give {CHANGE} with one of them")
+        advice = f"give {CHANGE} with one of them"
+        raise column.refuse(_first(column), f"could be {forms}", advice)
     return fits[0]
 
 
@@ -158,29 +154,24 @@ def _in_unit(value: float, unit: str) -> bool:
     return low <= value < high
 
 
-def _number(column: _Column, form: str) -> Clock:
+def _counted(column: _Column, form: str) -> tuple[pl.Expr, bool, str]:
+    """Time, whether it is local, and the format, of a pattern, a unit or days of a spreadsheet."""
     if "%" in form:
-        return _by_pattern(column, form)
+        time, aware = _parse(column.text, form), "%z" in form
+        return _in_utc(time) if aware else time, not aware, form
     value = column.text.cast(pl.Float64, strict=False)
     if form == cells.EXCEL:
-        time = ((value - cells.EXCEL_EPOCH) * 86_400e6).round()
-        return Clock(_bounded(time), local=True, format=form)
+        return _bounded(((value - cells.EXCEL_EPOCH) * 86_400e6).round()), True, form
     per = cells.MICROSECONDS[form]
     whole = column.text.cast(pl.Int64, strict=False)  # exact where a float is not
     exact = whole // 1_000 if per < 1 else whole * round(per)
     time = pl.coalesce(exact, (value * per).round().cast(pl.Int64, strict=False))
-    return Clock(_bounded(time), local=False, format=form)
+    return _bounded(time), False, form
 
 
 def _bounded(time: pl.Expr) -> pl.Expr:
     inside = time.is_between(cells.EARLIEST, cells.LATEST, closed="left")
     return pl.when(inside).then(time).cast(pl.Int64).cast(MICROSECOND)
-
-
-def _by_pattern(column: _Column, pattern: str) -> Clock:
-    aware = "%z" in pattern
-    time = _parse(column.text, pattern)
-    return Clock(_in_utc(time) if aware else time, local=not aware, format=pattern)
 
 
 def _parse(text: pl.Expr, pattern: str) -> pl.Expr:
@@ -195,102 +186,81 @@ def _parse(text: pl.Expr, pattern: str) -> pl.Expr:
     return pl.when(year.is_between(*cells.YEARS, closed="left")).then(time)
 
 
-def _written(column: _Column, form: str | None) -> Clock:
-    """Dates with or without time of day, in the order of day and month that fits all of them."""
-    written = column.text.str.extract_groups(cells.WRITTEN).struct.rename_fields(list(GROUPS))
-    compact = column.text.str.extract_groups(cells.COMPACT).struct.rename_fields(list(GROUPS))
-    parts = compact if _matches(column.head, cells.COMPACT) else written
-    first, second, third = (parts.struct.field(name) for name in GROUPS[:3])
-    offset = parts.struct.field("offset")
-    day, month = first.cast(pl.Int64, strict=False), second.cast(pl.Int64, strict=False)
-    dotted = column.text.str.contains(r"^\d+\.\d+\.")
+def _written(column: _Column, form: str | None) -> tuple[pl.LazyFrame, pl.Expr, bool, str]:
+    """The parts of written dates, with or without time of day, then as `_counted`. The order of day
+    and month is that which fits all of them."""
+    compact = column.head.str.contains(cells.COMPACT).all()
+    groups = column.text.str.extract_groups(cells.COMPACT if compact else cells.WRITTEN)
+    parts = column.rows.frame.select(
+        ROW, text=column.text, parts=groups.struct.rename_fields(list(GROUPS))
+    ).unnest("parts")
+    first, second, third, offset = (pl.col(name) for name in (*GROUPS[:3], "offset"))
     named = second.str.contains("[A-Za-z]")
     short = (third.str.len_chars() < 3) & (first.str.len_chars() < 4) & ~named
-    facts = column.facts(
-        read=first.count(),
-        year_first=(first.str.len_chars() == 4).sum(),
-        names=named.sum(),
-        day_first=((day > 12) & (day < 32)).sum(),
-        month_second=(month > 12).sum(),
-        dotted=dotted.sum(),
-        short=short.sum(),
-        offset=offset.count(),
+    day, month = (part.cast(pl.Int64, strict=False) for part in (first, second))
+    facts = (
+        parts.select(
+            read=first.count(),
+            iso=(first.str.len_chars() == 4).any(),
+            names=named.any(),
+            short=pl.col(ROW).filter(short).min(),
+            dotted=pl.col("text").str.contains(r"^\d+\.\d+\.").all(),
+            day_first=pl.col(ROW).filter(day.is_between(13, 31)).min(),
+            month_first=pl.col(ROW).filter(month > 12).min(),
+            offset=offset.count(),
+            no_offset=pl.col(ROW).filter(first.is_not_null() & offset.is_null()).min(),
+        )
+        .collect(engine="streaming")
+        .row(0, named=True)
     )
     if not facts["read"]:
         if column.head.str.contains(r"^\d{1,2}(:\d{2}){1,2}([.,]\d+)?$").all():
             _refuse_time_of_day(column)
         advice = f"write times as YYYY-MM-DD HH:MM:SS, or give {CHANGE} '%d.%m.%y %H:%M'"
         raise column.invalid(_first(column), advice)
-    if facts["short"]:
-        raise column.refuse(
-            short, "has a year of two digits", f"give {CHANGE}, such as '%d.%m.%y %H:%M'"
-        )
-    if 0 < facts["offset"] < facts["read"]:
-        raise column.refuse(
-            first.is_not_null() & offset.is_null(),
-            "has no offset from UTC, other times have one",
-            "write all times alike",
-        )
-    order = form or _order(column, facts, first, second, day, month)
-    return Clock(_in_utc(_moment(parts, order), offset), facts["offset"] == 0, order)
+    if facts["short"] is not None:
+        advice = f"give {CHANGE}, such as '%d.%m.%y %H:%M'"
+        raise column.refuse(facts["short"], "has a year of two digits", advice)
+    if facts["offset"] and facts["no_offset"] is not None:
+        what = "has no offset from UTC, other times have one"
+        raise column.refuse(facts["no_offset"], what, "write all times alike")
+    order = form or _order(column, facts)
+    return parts, _in_utc(_moment(order), offset), not facts["offset"], order
 
 
-def _order(
-    column: _Column,
-    facts: dict[str, Any],
-    first: pl.Expr,
-    second: pl.Expr,
-    day: pl.Expr,
-    month: pl.Expr,
-) -> str:
+def _order(column: _Column, facts: dict[str, Any]) -> str:
     """Which of `cells.DATES` all dates of a column are in."""
-    if facts["year_first"]:
-        return "iso"
-    if facts["names"]:
-        return "month-name"
-    if facts["day_first"] and facts["month_second"]:
-        raise column.refuse(
-            (month > 12) if column.facts(first=day.first())["first"] > 12 else (day > 12),
-            "has day and month in another order than other dates",
-            "write dates as YYYY-MM-DD",
-        )
-    if facts["day_first"] or facts["dotted"] == facts["read"]:
-        return "day-first"
-    if facts["month_second"]:
-        return "month-first"
-    raise column.refuse(
-        None,
-        "is ambiguous, like all other dates: day and month",
-        f"give {CHANGE} day-first or month-first",
-    )
+    days, months = facts["day_first"], facts["month_first"]
+    if facts["iso"] or facts["names"]:
+        return "iso" if facts["iso"] else "month-name"
+    if days is not None and months is not None:
+        what = "has day and month in another order than other dates"
+        raise column.refuse(max(days, months), what, "write dates as YYYY-MM-DD")
+    if days is None and months is None and not facts["dotted"]:
+        what = "is ambiguous, like all other dates: day and month"
+        raise column.refuse(_first(column), what, f"give {CHANGE} day-first or month-first")
+    return "month-first" if months is not None else "day-first"
 
 
-def _moment(parts: pl.Expr, order: str) -> pl.Expr:
-    """Local time of the groups of a written time."""
-    group = {name: parts.struct.field(name) for name in GROUPS}
-    places = {
-        "iso": ("first", "second", "third"),
-        "month-first": ("third", "first", "second"),
-    }.get(order, ("third", "second", "first"))
-    year, month, day = (group[place] for place in places)
+def _moment(order: str) -> pl.Expr:
+    """Local time of the columns `GROUPS`."""
+    places = {"iso": (0, 1, 2), "month-first": (2, 0, 1)}.get(order, (2, 1, 0))
+    year, month, day = (pl.col(GROUPS[place]) for place in places)
     if order == "month-name":
         numbers = {name: f"{number:02}" for number, name in enumerate(cells.MONTHS, 1)}
         month = month.str.to_lowercase().str.head(3).replace_strict(numbers, default=None)
         century = pl.when(year >= "69").then(pl.lit("19")).otherwise(pl.lit("20"))
         year = pl.when(year.str.len_chars() == 2).then(century + year).otherwise(year)
-    hour = group["hour"].fill_null("0").cast(pl.Int64)
-    half = group["half"].str.to_lowercase()
+    hour, half = pl.col("hour").cast(pl.Int64), pl.col("half").str.to_lowercase()
     twelve = pl.when(hour.is_between(1, 12)).then(hour % 12 + 12 * (half == "p").cast(pl.Int64))
-    hour = pl.when(half.is_in(["a", "p"])).then(twelve).otherwise(hour)
-    leap = group["seconds"] == "60"  # kept apart from the next second
-    seconds = pl.when(leap).then(pl.lit("59")).otherwise(group["seconds"].fill_null("00"))
-    fraction = group["fraction"].fill_null("0").str.head(6).str.pad_end(6, "0")
-    fraction = pl.when(leap).then(pl.lit("999999")).otherwise(fraction)
-    date = pl.concat_str([year, month, day], separator="-")
-    clock = pl.concat_str(
-        [hour.cast(pl.String), group["minute"].fill_null("00"), seconds], separator=":"
+    hour = pl.when(half.is_in(["a", "p"])).then(twelve).otherwise(hour.fill_null(0))
+    leap = pl.col("seconds") == "60"  # kept apart from the next second
+    fraction = pl.col("fraction").fill_null("0").str.head(6)
+    usual = pl.concat_str(pl.col("seconds").fill_null("0"), fraction, separator=".")
+    seconds = pl.when(leap).then(pl.lit("59.999999")).otherwise(usual)
+    text = pl.format(
+        "{}-{}-{} {}:{}:{}", year, month, day, hour, pl.col("minute").fill_null("0"), seconds
     )
-    text = pl.concat_str([date, pl.lit(" "), clock, pl.lit("."), fraction])
     time = text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
     return pl.when(time.dt.year().is_between(*cells.YEARS, closed="left")).then(time)
 
@@ -304,10 +274,6 @@ def _in_utc(time: pl.Expr, offset: pl.Expr | None = None) -> pl.Expr:
     return time - pl.duration(minutes=minutes.fill_null(0))
 
 
-def _matches(head: pl.Series, pattern: str) -> bool:
-    return bool(head.str.contains(pattern).all())
-
-
 def _first(column: _Column) -> int:
     row = column.rows.first(column.text.is_not_null())
     assert row is not None
@@ -316,7 +282,7 @@ def _first(column: _Column) -> int:
 
 def _refuse_time_of_day(column: _Column) -> None:
     raise column.refuse(
-        None,
+        _first(column),
         "is a time of day without a date",
         "give both columns, such as --time Date,Time; or --ignore it and give the step in seconds, "
         "such as --period 60",

@@ -90,17 +90,18 @@ def _odd_cells(
         if not columns:
             continue
         cell, value = pl.col("cell"), pl.col("value")
-        cases = pl.when(value.is_finite()).then(pl.lit("large"))
+        case = pl.when(value.is_finite()).then(pl.lit("large")).otherwise(pl.lit("invalid"))
         if is_text:
-            cases = cases.when(cell.str.to_lowercase().is_in(list(SWITCH))).then(pl.lit("switch"))
+            switch = cell.str.to_lowercase().is_in(list(SWITCH))
+            case = pl.when(switch).then(pl.lit("switch")).otherwise(case)
         read = _long(rows, columns).with_columns(value=_number(cell, is_text, form))
         known = (value.abs() < cells.LARGEST) | value.is_nan()
         left = read.filter(cell.is_not_null() & ~known.fill_null(value=False))
         left = left.filter(~_is_null(cell, value, is_text, form))
-        facts = left.group_by("column", case=cases.otherwise(pl.lit("invalid")))
+        facts = left.group_by("column", case=case)
         found = facts.agg(pl.col(ROW).min(), pl.len()).collect(engine="streaming")
-        for column, case, row, count in found.iter_rows():
-            odd[case].append((row, int(column), count))
+        for column, which, row, count in found.iter_rows():
+            odd[which].append((row, int(column), count))
     return {case: sorted(found) for case, found in odd.items()}
 
 
@@ -125,8 +126,9 @@ def _is_null(cell: pl.Expr, value: pl.Expr, is_text: bool, form: TableFormat) ->
 
 
 def _reading(cell: pl.Expr, is_text: bool, has_switches: bool, form: TableFormat) -> pl.Expr:
-    if has_switches:  # not everywhere: time grows with the square of the columns
-        cell = pl.coalesce(cell.str.to_lowercase().replace_strict(SWITCH, default=None), cell)
+    if has_switches:  # expressions with `replace` take time with the square of the columns
+        for word, digit in SWITCH.items():
+            cell = cell.str.replace(f"(?i)^{word}$", digit)
     value = _number(cell, is_text, form)
     valid = value.abs() < cells.LARGEST
     if form.null:
@@ -184,7 +186,9 @@ def _number_format(
     )
 
 
-def _refuse_text(rows: Rows, channels: dict[int, Channel], invalid: list[tuple[int, int]]) -> None:
+def _refuse_text(
+    rows: Rows, channels: dict[int, Channel], invalid: list[tuple[int, int, int]]
+) -> None:
     row, index, _ = invalid[0]
     name, value = channels[index].name, rows.cell(index, row)
     others = ", ".join(repr(channels[other].name) for _, other, _ in invalid[1:9])

@@ -1,16 +1,16 @@
-"""Shared code of sources: their description, parsing of files, and incidents from labels. Files are
-read as text first, so that every invalid value is found and reported with its line."""
+"""Shared code of sources: their description, reading of files, and incidents from labels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 
+from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.telemetry import Incident
-from anomalynet.errors import DataError
 
 LEADING = ("series", "time", "label", "incident", "kind")
 
@@ -34,50 +34,25 @@ class SourceInfo:
     warnings: tuple[str, ...] = ()  # for every table made from this data
 
 
-def read_text(path: Path, separator: str, required: Sequence[str]) -> tuple[pl.DataFrame, int]:
-    """Read a CSV (any BOM and line ends) as stripped text; return it with the number of padded
-    fields. Raises DataError: the file cannot be read, or a `required` column is missing."""
-    try:
-        raw = pl.read_csv(path, separator=separator, infer_schema=False)
-    except pl.exceptions.PolarsError as error:
-        raise DataError(
-            f"{path}: not a table: {str(error).splitlines()[0]}", "fetch or copy the file again"
-        ) from error
-    raw = raw.rename({name: name.strip() for name in raw.columns})
-    missing = [name for name in required if name not in raw.columns]
-    if missing:
-        raise DataError(
-            f"{path}:1: missing column {', '.join(map(repr, missing))}; the file has "
-            f"{', '.join(map(repr, raw.columns))}",
-            "use a file of the data set; for your own table use `anomalynet data import`",
-        )
-    stripped = raw.select(pl.all().fill_null("").str.strip_chars())
-    padded = sum(int((raw[name].fill_null("") != stripped[name]).sum()) for name in raw.columns)
-    return stripped, padded
+def pinned(repository: str, commit: str, folder: str = "") -> Callable[[str], str]:
+    """A source's `url`: file → its URL on GitHub at a fixed commit; `<name>.sha256` has hashes."""
+    return lambda file: f"https://raw.githubusercontent.com/{repository}/{commit}/{folder}{file}"
 
 
-def parse(path: Path, before: pl.Series, after: pl.Series, what: str) -> pl.Series:
-    """Check that only empty text became null when `before` was parsed to `after`; return `after`.
-    Raises DataError: text that could not be parsed; names the first line."""
-    failed = (after.is_null() & (before != "")).arg_max()
-    if failed is not None and after[failed] is None and before[failed] != "":
-        raise DataError(
-            f"{path}:{failed + 2}: {before.name} is {before[failed]!r}, not {what}",
-            "fetch or copy the file again",
-        )
-    return after
+def incomplete(found: int, whole: int, what: str) -> list[str]:
+    """A warning if parts of a data set are missing."""
+    few = f"only {found} of {whole} {what} found: results are not comparable with the whole set"
+    return [few] if found < whole else []
 
 
-def numbers(path: Path, column: pl.Series) -> pl.Series:
-    """Parse a text column as Float64; empty text is null. Raises DataError as `parse`."""
-    return parse(path, column, column.cast(pl.Float64, strict=False), "a number")
+def read(path: Path, form: TableFormat) -> pl.DataFrame:
+    """Read a file by the rules of an import: the columns series, time, label, kind and the
+    channels, sorted by (series, time). Raises DataError: anything invalid, with its line."""
+    from anomalynet.data.importing.read import read_table
 
-
-def labels(path: Path, column: pl.Series) -> pl.Series:
-    """Parse a text column of 0 and 1, written as integers or decimals, as Int8. Raises DataError as
-    `parse`."""
-    number = column.cast(pl.Float64, strict=False)
-    return parse(path, column, number.set(~number.is_in([0.0, 1.0]), None).cast(pl.Int8), "0 or 1")
+    with TemporaryDirectory() as staging:
+        table = read_table([path], form, Path(staging))
+        return table.frame(table.keys.drop("split")).collect()
 
 
 def number_incidents(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, Incident]]:

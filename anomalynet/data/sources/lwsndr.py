@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.sources import _reading
 from anomalynet.data.telemetry import Channel, Telemetry
 
@@ -49,29 +50,24 @@ def load(root: Path, subset: str | None) -> Telemetry:
     paths = files(root, subset)
     frame = pl.concat([_read(path) for path in paths]).sort("series", "time", maintain_order=True)
     numbered, incidents = _reading.number_incidents(frame)
-    missing = len(INFO.subsets) - len(paths) if subset is None else 0
+    few = _reading.incomplete(len(paths), 1 if subset else len(INFO.subsets), "networks")
     return Telemetry(
         frame=numbered.lazy(),
         channels=CHANNELS,
         period=INFO.period,
         incidents=incidents,
         counts={"rows": numbered.height, "networks": len(paths)},
-        warnings=(*INFO.warnings, *(["one of the two networks is missing"] if missing else [])),
+        warnings=(*INFO.warnings, *few),
     )
 
 
 def _read(path: Path) -> pl.DataFrame:
-    text, _ = _reading.read_text(
-        path, ",", ["reading", "mote_id", "humidity", "temperature", "label"]
-    )
-    number = text["reading"].cast(pl.Int64, strict=False)
-    reading = _reading.parse(path, text["reading"], number, "a whole number")
-    label = _reading.labels(path, text["label"])
-    microseconds = ((reading - 1) * int(INFO.period or 0) * 1_000_000).cast(pl.Datetime("us"))
-    return pl.DataFrame({"time": microseconds, "label": label, "mote": text["mote_id"]}).select(
-        pl.format(f"{path.stem}/{{}}", "mote").alias("series"),
-        "time",
-        "label",
+    names = tuple(channel.name for channel in CHANNELS)
+    form = TableFormat(time="reading", series="mote_id", label="label", channels=names)
+    number = pl.col("time").to_physical() // 1_000_000  # readings are counted from 1
+    step = int(INFO.period or 0) * 1_000_000
+    return _reading.read(path, form).with_columns(
+        pl.format(f"{path.stem}/{{}}", "series").alias("series"),
+        ((number - 1) * step).cast(pl.Datetime("us")).alias("time"),
         pl.when(pl.col("label") == 1).then(pl.lit(KIND)).alias("kind"),
-        *(_reading.numbers(path, text[channel.name]) for channel in CHANNELS),
     )

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
+from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.sources import _reading
 from anomalynet.data.telemetry import Channel, Telemetry
-from anomalynet.errors import DataError
 
 INFO = _reading.SourceInfo(
     name="skab",
@@ -49,12 +49,7 @@ KINDS = {
     "valve2": "outlet valve closed",
     **{f"other/{number}": kind for number, kind in enumerate(OTHER_KINDS, 1)},
 }
-COMMIT = "b2c0d46c2971dcbfe71e26087b6d231998bb91c2"
-
-
-def url(file: str) -> str:
-    """The URL of a file at a fixed commit; `skab.sha256` has its hash."""
-    return f"https://raw.githubusercontent.com/waico/SKAB/{COMMIT}/data/{file}"
+url = _reading.pinned("waico/SKAB", "b2c0d46c2971dcbfe71e26087b6d231998bb91c2", "data/")
 
 
 def files(root: Path, subset: str | None) -> list[Path]:
@@ -79,10 +74,7 @@ def load(root: Path, subset: str | None) -> Telemetry:
             "labels: such runs form one group"
         )
     names: list[str] = frame["series"].unique().to_list()
-    if len(runs) != RUNS:
-        warnings.append(
-            f"only {len(runs)} of {RUNS} runs found: results are not comparable with the whole set"
-        )
+    warnings += _reading.incomplete(len(runs), RUNS, "runs")
     return Telemetry(
         frame=frame.lazy(),
         channels=CHANNELS,
@@ -102,24 +94,17 @@ def load(root: Path, subset: str | None) -> Telemetry:
 
 def _read(path: Path) -> pl.DataFrame:
     """Read one run; `anomaly-free` has no label column and is normal."""
-    folder = path.parent.name
-    text, _ = _reading.read_text(path, ";", ["datetime", *(channel.name for channel in CHANNELS)])
-    written = text["datetime"]
-    read = written.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
-    time = _reading.parse(path, written, read, "a time")
-    if "anomaly" in text.columns:
-        label = _reading.labels(path, text["anomaly"])
-    elif folder == "anomaly-free":
-        label = pl.repeat(0, text.height, dtype=pl.Int8, eager=True)
-    else:
-        raise DataError(f"{path}:1: missing column 'anomaly'", "fetch or copy the file again")
+    folder, free = path.parent.name, path.parent.name == "anomaly-free"
+    names = tuple(channel.name for channel in CHANNELS)
+    label = None if free else "anomaly"
+    form = TableFormat(separator=";", time="datetime", label=label, channels=names)
     kind = KINDS.get(folder, KINDS.get(f"{folder}/{path.stem}"))
-    return pl.DataFrame({"time": time, "label": label}).select(
+    frame = _reading.read(path, form)
+    attack = pl.col("label") == 1
+    return frame.with_columns(
         pl.lit(f"{folder}/{path.stem}").alias("series"),
-        "time",
-        "label",
-        pl.when(pl.col("label") == 1).then(pl.lit(kind, dtype=pl.String)).alias("kind"),
-        *(_reading.numbers(path, text[channel.name]) for channel in CHANNELS),
+        pl.lit(0, pl.Int8).alias("label") if free else pl.col("label"),
+        pl.when(attack).then(pl.lit(kind, dtype=pl.String)).alias("kind"),
     )
 
 

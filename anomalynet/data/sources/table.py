@@ -49,6 +49,7 @@ class Imported:
                 incidents={int(key): Incident(**one) for key, one in read["incidents"].items()},
                 counts=read["counts"],
                 warnings=tuple(read["warnings"]),
+                imported=True,
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise _damaged(root / DESCRIPTION) from error

@@ -4,12 +4,15 @@ result."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+import polars as pl
 
-from anomalynet.config.schema import DataConfig
+from anomalynet.config.schema import DataConfig, SplitConfig
+from anomalynet.data import sources
 from anomalynet.data.prepared import PARTS, Int64, Prepared
+from anomalynet.data.sources import simulated
 from anomalynet.data.split import policies
 from anomalynet.data.split.policies import Cut
 from anomalynet.data.split.ranges import Ranges
@@ -25,10 +28,13 @@ POLICIES = {
     "random": policies.random,
 }
 
+TRIED = 40  # values of a key that a search for a split that can be used tries
+FEWEST_BLOCKS = 3  # folds of blocks: one for each part
 
-class OneClassError(DataError):
-    """The validation or test part has only one class; `chronological`: because its blocks are
-    contiguous in time."""
+
+class UnusableSplitError(DataError):
+    """A part has no window, or has only one class; `chronological`: because blocks are contiguous
+    in time."""
 
     chronological = False
 
@@ -54,6 +60,7 @@ class Split:
     # part → all its rows, scored or not; ascending and disjoint
     assigned_rows: Mapping[str, Ranges]
     warnings: tuple[str, ...]  # for readers of any result of this split
+    folds: int  # 1 where the data brings the split
 
     def scored(self, part: str) -> Int64:
         """Rows on which a window ends, with stride 1: int64, ascending."""
@@ -79,11 +86,59 @@ def split(prepared: Prepared, config: DataConfig) -> Split:
         raise DataError(what, f"choose 0 … {chosen.folds - 1}")
     if chosen.folds < 2 and chosen.policy not in ("given", "group_blocked"):
         raise DataError(f"data.split.folds must be at least 2, got {chosen.folds}")
-    name = policies.choose(prepared, config) if chosen.policy == "auto" else chosen.policy
-    cut = POLICIES[name](prepared, config)
+    try:
+        return _split(prepared, config)
+    except UnusableSplitError as error:
+        searched = error.next_step != ONE_CLASS_EVERYWHERE
+        if searched and (other := workable(prepared, config)):
+            own = {**asdict(chosen), "policy": policies.choose(prepared, config)}
+            new = [
+                f"data.split.{key}={one}" for key, one in asdict(other).items() if one != own[key]
+            ]
+            error.next_step = f"every fold can be used with {' '.join(new)}"
+            if "one class" in error.message:
+                error.next_step += ", or allow one class with data.one_class=allow"
+        raise
+
+
+def _split(prepared: Prepared, config: DataConfig) -> Split:
+    cut = POLICIES[policies.choose(prepared, config)](prepared, config)
     warnings = (*prepared.warnings, *cut.warnings)
-    found = Split(prepared, config.window, cut.label, cut.parts, cut.assigned_rows, warnings)
+    folds = 1 if cut.policy == "given" else config.split.folds
+    found = Split(prepared, config.window, cut.label, cut.parts, cut.assigned_rows, warnings, folds)
     return replace(found, warnings=(*warnings, *_usable(found, cut, config)))
+
+
+def workable(prepared: Prepared, config: DataConfig) -> SplitConfig | None:
+    """The split as configured if every fold can use it, else the first assignment of groups or the
+    smallest `interleave` of blocks that can; of groups that have none, blocks. None: none of
+    `TRIED` can."""
+    own, numbers = replace(config.split, policy=policies.choose(prepared, config)), range(TRIED)
+    candidates = [own]
+    if own.policy != "blocked":
+        candidates += [replace(own, assignment=number) for number in numbers]
+    if own.policy in ("group", "blocked"):
+        blocks = [replace(own, policy="blocked", interleave=number + 1) for number in numbers]
+        candidates += [*blocks, *(replace(one, folds=FEWEST_BLOCKS) for one in blocks)]
+    for one in candidates:
+        try:
+            for fold in range(one.folds):
+                _split(prepared, replace(config, split=replace(one, fold=fold)))
+        except DataError:
+            continue
+        return one
+    return None
+
+
+def has_one_fold(config: DataConfig) -> bool:
+    """Whether the split is the one that the data brings; of the data, only that column is read."""
+    if config.split.policy != "auto" or simulated.knows(config.name):
+        return config.split.policy == "given"
+    try:
+        query = sources.load(config).frame.select(pl.col("split").is_not_null().any())
+        return bool(query.collect(engine="streaming").item())
+    except (DataError, pl.exceptions.ColumnNotFoundError):
+        return False  # whoever needs the data says what is wrong with it
 
 
 def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
@@ -105,11 +160,10 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
     for part in PARTS:
         rows = found.scored(part)
         if len(rows) == 0:
-            raise DataError(
+            raise UnusableSplitError(
                 f"split {cut.label}: no window of {config.window} steps fits the {part} part of "
                 f"fold {config.split.fold}",
-                "shorten data.window, use fewer data.split.folds or less data.split.interleave, "
-                "or lower data.calibration_rows",
+                "shorten data.window, or lower data.calibration_rows or data.max_gap",
             )
         if part == "train" or not any_labels:
             continue
@@ -124,8 +178,8 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
         )
         if config.one_class == "refuse":
             everywhere = len(np.unique(found.prepared.labels[found.prepared.labels >= 0])) == 1
-            advice = ONE_CLASS_EVERYWHERE if everywhere else _advice(cut.policy, config, found)
-            error = OneClassError(message, advice)
+            advice = ONE_CLASS_EVERYWHERE if everywhere else NONE_FOUND
+            error = UnusableSplitError(message, advice)
             in_time = cut.policy == "blocked" and config.split.interleave == 1
             error.chronological = in_time and not everywhere
             raise error
@@ -145,37 +199,16 @@ def _shared_incidents(found: Split) -> list[str]:
     return [f"{warning}: results there may be too good"] if shared else []
 
 
+NONE_FOUND = (
+    "no assignment of the series, no smaller blocks and no fewer folds help: use longer data "
+    "(simulated: data.scenario='duration=96h'), a shorter data.window, another data.split.policy, "
+    "or allow it with data.one_class=allow"
+)
+
 ONE_CLASS_EVERYWHERE = (
     "the whole data set has one class: data.one_class=allow scores it with a model that needs no "
     "attacks (autoencoder, isolation_forest), without metrics"
 )
-
-
-def _advice(policy: str, config: DataConfig, found: Split) -> str:
-    allow = "or allow it with data.one_class=allow"
-    groups = len({segment.group for segment in found.prepared.segments if not segment.train_only})
-    if policy == "blocked" and groups >= 3:
-        allow = (
-            "or hold out whole series with data.split.policy=group "
-            f"data.split.folds={min(groups, config.split.folds)}, {allow}"
-        )
-    if policy == "blocked" and config.split.interleave == 1:
-        return (
-            "a chronological split is impossible: the classes occur at different times; interleave "
-            f"the blocks with data.split.interleave=20 (easier; tables report it), {allow}"
-        )
-    if policy == "blocked":
-        return f"raise data.split.interleave, {allow}"
-    if policy == "group_blocked":
-        longer = "" if config.name == "simulated" else " (simulated: data.scenario='duration=96h')"
-        return (
-            "the test part is the last fifth of the time of one fold of the series: use fewer "
-            f"data.split.folds, another data.split.assignment, longer data{longer}, {allow}"
-        )
-    return (
-        "use another data.split.policy, fold or data.split.assignment, fewer "
-        f"data.split.folds, {allow}"
-    )
 
 
 def _short(prepared: Prepared, window: int) -> int:

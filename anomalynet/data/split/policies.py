@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomalynet.config.schema import DataConfig
+from anomalynet.config.schema import DataConfig, SplitPolicy
 from anomalynet.data.prepared import PARTS, Int8, Int64, Prepared, Segment
 from anomalynet.data.split.ranges import (
     NONE,
@@ -35,8 +35,10 @@ class Cut:
     warnings: tuple[str, ...] = ()
 
 
-def choose(prepared: Prepared, config: DataConfig) -> str:
-    """The policy that `auto` selects."""
+def choose(prepared: Prepared, config: DataConfig) -> SplitPolicy:
+    """The configured policy, or the one that `auto` selects."""
+    if config.split.policy != "auto":
+        return config.split.policy
     if prepared.has_split:
         return "given"
     if prepared.policy is not None:
@@ -105,8 +107,8 @@ def blocked(prepared: Prepared, config: DataConfig) -> Cut:
     """Cut each series into blocks of equal time, assigned to folds in turn from the last block,
     with a purge gap at every border.
 
-    Events without a period come in bursts, so blocks of equal time could be empty: their blocks
-    have equal numbers of readings.
+    Events without a period come in bursts, and a series may have gaps of days: where blocks of
+    equal time would be empty, they have equal numbers of steps.
     """
     chosen, purge = config.split, _purge(config)
     if chosen.folds < 3:
@@ -118,23 +120,33 @@ def blocked(prepared: Prepared, config: DataConfig) -> Cut:
         raise DataError(f"data.split.interleave must be at least 1, got {chosen.interleave}")
     count = chosen.folds * chosen.interleave
     from_latest = (count - 1 - np.arange(count)) % chosen.folds
+    gaps: list[int] = []  # the longest of each series whose blocks are not of equal time
     train_only = np.full(count, TRAIN, np.int8)
     parts = train_only.copy()
     parts[from_latest == (chosen.fold + 1) % chosen.folds] = VALIDATION
     parts[from_latest == chosen.fold] = TEST
 
     def cuts(start: int, stop: int) -> Int64:
-        inner = np.arange(1, count)
-        if prepared.period is None:
-            return start + (stop - start) * inner // count
-        first, last = int(prepared.times[start]), int(prepared.times[stop - 1]) + 1
-        return at_times(prepared, start, stop, first + (last - first) * inner // count)
+        inner, size = np.arange(1, count), (stop - start) // count
+        if prepared.period is not None:
+            first, last = int(prepared.times[start]), int(prepared.times[stop - 1]) + 1
+            found = at_times(prepared, start, stop, first + (last - first) * inner // count)
+            if np.diff(found, prepend=start, append=stop).min() >= min(config.window, size):
+                return found
+            gaps.append(int(np.diff(prepared.times[start:stop]).max()))
+        return start + (stop - start) * inner // count
 
     assigned_rows = cut_series(
         prepared, lambda segment: train_only if segment.train_only else parts, cuts
     )
     label = "blocked" if chosen.interleave == 1 else f"blocked (interleaved ×{chosen.interleave})"
-    return Cut("blocked", label, with_purge(prepared, assigned_rows, purge), assigned_rows)
+    warnings = [
+        f"gaps in {len(gaps)} series, the longest of {longest / 86.4e9:.3g} days, leave blocks of "
+        "equal time without a window: these have equal numbers of steps"
+        for longest in sorted(gaps)[-1:]
+    ]
+    purged = with_purge(prepared, assigned_rows, purge)
+    return Cut("blocked", label, purged, assigned_rows, tuple(warnings))
 
 
 def group_blocked(prepared: Prepared, config: DataConfig) -> Cut:
@@ -199,7 +211,12 @@ def held_out_types(prepared: Prepared, config: DataConfig) -> Cut:
 
 
 def given(prepared: Prepared, config: DataConfig) -> Cut:
-    """Use the split column of the data."""
+    """Use the split column of the data, which makes one fold."""
+    if config.split.fold:
+        raise DataError(
+            f"data.split.fold={config.split.fold}: a split that {config.name} brings is one fold",
+            "use data.split.fold=0, or choose another data.split.policy",
+        )
     usable = Ranges.of((segment.start, segment.stop) for segment in prepared.segments).rows()
     present = np.unique(prepared.splits[usable])
     absent = [name for code, name in enumerate(PARTS) if code not in present]

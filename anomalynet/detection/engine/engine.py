@@ -87,6 +87,7 @@ class Engine:
         known, batch = len(self.names), self._intake.read(messages)
         if len(self.names) > known:
             self._table.grow(len(self.names))
+            self._grid.add(self.names, known)
             self._following.own(np.arange(known, len(self.names)), np.array(self._intake.owners))
             self._intake.owners.clear()
         self._following.follow(batch)
@@ -123,6 +124,7 @@ class Engine:
         about = load(self.model, state, self._table, self._pipeline.preparation)
         self._clocks.restore(about.sources)
         self._intake.restore(about.names, about.counts)
+        self._grid.add(self.names, 0)
 
     def _outcome(self) -> Outcome:
         steps, events = self._pipeline.taken()

@@ -3,6 +3,7 @@ knowing what comes next."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,9 +45,12 @@ class Grid:
 
     def __init__(self, contract: Contract, table: Table, lateness: int) -> None:
         self.period = None if contract.period is None else contract.period * 1e6
-        self._near = IN_TIME * (self.period or 0) + lateness
+        self._periods = {name: seconds * 1e6 for name, seconds in contract.periods.items()}
+        self._own: Array = np.empty(0)  # float64 (device,), period of each; empty: that of all
+        self._lateness = lateness
         self.max_gap, self.breaks = contract.max_gap, contract.breaks
-        self.far = max(DAY, int(2 * contract.max_gap * (self.period or 0)))
+        longest = max(self.period or 0.0, *self._periods.values(), 0.0)
+        self.far = max(DAY, int(2 * contract.max_gap * longest))
         self._table = table
         table.add("last", np.int64, fill=NEVER)
         table.add("heard_at", np.int64, fill=-NEVER)
@@ -54,6 +58,17 @@ class Grid:
         table.add("ended", np.bool_, fill=True)  # none has started
         table.add("back", np.int8)
         table.add("back_time", np.int64, fill=NEVER)
+
+    def add(self, names: Sequence[str], known: int) -> None:
+        """Take the names of all devices, of which the first `known` are not new."""
+        if self._periods:
+            own = [self._periods.get(name, self.period or 0.0) for name in names[known:]]
+            self._own = np.append(self._own[:known], own)
+
+    def _period(self, rows: Array) -> Array | float:
+        """Microseconds between readings of these devices."""
+        assert self.period is not None
+        return self._own[rows] if self._periods else self.period
 
     def place(self, rows: Array, times: Array, clock: Array) -> Placed | None:
         """Say which readings count and what is missing before them; None: all count, and nothing is
@@ -67,7 +82,7 @@ class Grid:
         """
         table = self._table
         step = times - table["last"][rows]
-        limit = self.far if self.period is None else IN_TIME * self.period
+        limit = self.far if self.period is None else IN_TIME * self._period(rows)
         usual = (step > 0) & (step <= limit) & (table["laid"][rows] == 0) & ~table["ended"][rows]
         if np.count_nonzero(usual) == len(usual):
             return None
@@ -78,8 +93,9 @@ class Grid:
         laid, ended, first = table["laid"][rows], table["ended"][rows], table["last"][rows] == NEVER
         missing, broken = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.bool_)
         if self.period is not None:
-            missing = np.where(first, 0, missing_steps(step, self.period))
-            ahead = (missing - laid) * self.period > self.far
+            period = self._period(rows)
+            missing = np.where(first, 0, missing_steps(step, period))
+            ahead = (missing - laid) * period > self.far
             broken = missing > self.max_gap if self.breaks else ahead | (ended & (missing >= laid))
         back, duplicate = (step < 0) & ~first, step == 0
         taken = ~broken & ((missing < laid) | ended) & (step > 0) & ~first
@@ -115,7 +131,7 @@ class Grid:
         if self.period is None:
             return False
         heard_at = times
-        off = np.abs(clock - times) > self._near
+        off = np.abs(clock - times) > IN_TIME * self._period(rows) + self._lateness
         if np.count_nonzero(off):
             heard_at = np.where(off, clock, times)
         earlier = bool(np.count_nonzero(heard_at < table["heard_at"][rows]))
@@ -126,13 +142,13 @@ class Grid:
         """Times int64 of the next missing step of these devices, as far as is known before the next
         reading."""
         table = self._table
-        assert self.period is not None
         table["laid"][rows] += 1
         return np.asarray(self.newest(rows))
 
     def newest(self, rows: Array) -> Array:
         """Times int64 of the last steps of these devices."""
-        silent = np.rint(self._table["laid"][rows] * (self.period or 0.0)).astype(np.int64)
+        period = 0.0 if self.period is None else self._period(rows)
+        silent = np.rint(self._table["laid"][rows] * period).astype(np.int64)
         return np.asarray(self._table["last"][rows] + silent)
 
     def end(self, rows: Array) -> None:
@@ -143,10 +159,9 @@ class Grid:
         """How many steps are certainly missing and not yet laid when nothing before `clock` comes
         any more; and whose segment ends."""
         table = self._table
-        assert self.period is not None
         laid, ended = table["laid"][rows], table["ended"][rows]
         elapsed = clock - table["heard_at"][rows]
-        missing = missing_steps(elapsed, self.period)
+        missing = missing_steps(elapsed, self._period(rows))
         over = missing > self.max_gap if self.breaks else np.zeros(len(rows), np.bool_)
         missing[over] = self.max_gap
         return np.where(ended, 0, np.maximum(missing - laid, 0)), over & ~ended
@@ -154,6 +169,5 @@ class Grid:
     def next_due(self, rows: Array) -> Array:
         """Microseconds before which none of these devices can have missed another step."""
         table = self._table
-        assert self.period is not None
-        steps = ((table["laid"][rows] + IN_TIME) * self.period).astype(np.int64)
+        steps = ((table["laid"][rows] + IN_TIME) * self._period(rows)).astype(np.int64)
         return np.where(table["ended"][rows], -NEVER, table["heard_at"][rows] + steps - 1)

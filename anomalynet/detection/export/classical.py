@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from anomalynet.detection.export.paths import quiet
 from anomalynet.errors import RunError, first_line
-from anomalynet.models.classical import Classical
+from anomalynet.models import Classical
 
 
 def classical_graph(model: Classical, features: int) -> onnx.ModelProto:

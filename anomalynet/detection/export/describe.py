@@ -57,6 +57,7 @@ def contract(
         mask=prepared.mask is not None,
         window=data.window,
         period=prepared.period,
+        periods=prepared.periods,
         max_gap=data.max_gap,
         breaks=not simulated.knows(data.name),
         hold=data.max_gap if quality.impute == "hold" else 0,

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import onnx
 
@@ -20,8 +21,7 @@ from anomalynet.detection.export.session import open_session
 from anomalynet.detection.export.tidy import finished, fold, variant
 from anomalynet.detection.export.verify import Loss, Parity, compare, latencies, measure
 from anomalynet.errors import RunError
-from anomalynet.models.classical import Classical
-from anomalynet.models.hybrid_causal import HybridCausal
+from anomalynet.models import Classical, Detector
 from anomalynet.runs.files import write_bytes, write_text
 from anomalynet.training.finished import FinishedRun
 from anomalynet.training.reproducibility import prepare_process
@@ -105,13 +105,14 @@ def export(
 
 def _graph(run: FinishedRun) -> tuple[onnx.ModelProto, Contract]:
     model = run.detector
-    if isinstance(model, Classical):
+    if model.graph_form == "statistics":
         features = len(names) * len(run.result.channels)
-        return fold(classical_graph(model, features)), contract(run, "statistics", ("score",))
-    if model.carries_state:
-        if not isinstance(model, HybridCausal):
-            raise RunError(f"{type(model).__name__} carries a state: only hybrid_causal exports it")
-        graph = step_graph(model)
-        return fold(graph), contract(run, "step", OUTPUTS, carried(model), model.settings.hidden)
-    graph, outputs = window_graph(model)
+        graph = classical_graph(cast("Classical", model), features)
+        return fold(graph), contract(run, "statistics", ("score",))
+    if model.graph_form == "step":
+        network = cast("Detector", model)
+        width = network.initial_state(1).states.shape[-1]
+        graph = step_graph(network)
+        return fold(graph), contract(run, "step", OUTPUTS, carried(network), width)
+    graph, outputs = window_graph(cast("Detector", model))
     return fold(graph), contract(run, "window", outputs)

@@ -12,7 +12,7 @@ from anomalynet.data.statistics import statistics
 from anomalynet.data.windows import Windows
 from anomalynet.detection import model
 from anomalynet.errors import RunError
-from anomalynet.models.carried import touched
+from anomalynet.models.part_scores import touched
 
 BATCH = 1024  # windows scored at once
 REPEATS = 200  # number of windows that are timed one by one

@@ -9,13 +9,12 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
-import torch
 
 from anomalynet.data.prepared import Float32, Float64
 from anomalynet.data.windows import Windows
+from anomalynet.detection.export.network import OUTPUTS
 from anomalynet.detection.export.session import Session
 from anomalynet.errors import RunError
-from anomalynet.models.classical import Classical
 from anomalynet.training import evaluate
 from anomalynet.training.finished import FinishedRun
 
@@ -77,23 +76,17 @@ def _sample(windows: Windows) -> Float32:
 def _expected(run: FinishedRun, windows: Float32) -> dict[str, np.ndarray]:
     """Outputs of the run's model, in one batch."""
     model = run.detector
-    if isinstance(model, Classical):
-        return {"score": model.score(windows)}
-    with torch.no_grad():
-        x = torch.from_numpy(windows)
-        output = model(x)
-        error, score = output.error, model.scores(output)
-        if model.carries_state and output.reconstruction is not None:
-            error = (output.reconstruction - model.normalise(x)).square()[:, -1]  # of the last step
-        found = {"score": score, "error": error, "attention": output.attention}
-    return {name: value.double().numpy() for name, value in found.items() if value is not None}
+    found = model.output_arrays(windows)
+    if model.graph_form == "step":  # a graph that reads one step knows the error of that step alone
+        found["error"] = found["last_error"]
+    return {name: found[name] for name in OUTPUTS if name in found}
 
 
 def _carried(run: FinishedRun, session: Session) -> float | None:
     model, windows = run.detector, run.data.windows("test")
     if not model.carries_state:
         return None
-    return difference(session.scores(windows), evaluate.score(model, windows).scores)
+    return difference(session.scores(windows), model.score_windows(windows))
 
 
 def _batched(session: Session, windows: Float32, size: int) -> dict[str, np.ndarray]:

@@ -1,17 +1,91 @@
-"""Publishes messages to one topic of an MQTT broker. Every message arrives, in order, also if the
-connection is lost."""
+"""Sends a data set as its gateways would have, by event time: to any function, or to one topic of
+an MQTT broker, where every message arrives, in order, also if the connection is lost."""
 
 from __future__ import annotations
 
+import json
 import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from threading import Condition
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
+from anomalynet.data.telemetry import Telemetry
+from anomalynet.detection.records import iso
+from anomalynet.detection.replay.rows import Sent, detector_rows, gateways, messages
 from anomalynet.detection.service import mqtt
 from anomalynet.errors import UsageError
 
 MAX_UNACKNOWLEDGED = 1000  # messages; publishing waits when there are more
+
+
+class Replayed(NamedTuple):
+    """How much was sent."""
+
+    messages: int
+    gateways: int
+    readings: int
+
+
+def replay(
+    telemetry: Telemetry,
+    gateway: str,
+    send: Callable[[str], None],
+    *,
+    series: Sequence[str] = (),
+    speed: float = 1.0,
+    first: int | None = None,
+    last: int | None = None,
+    shift: bool = False,
+) -> Replayed:
+    """Send a data set's readings as JSON messages, each when it is due.
+
+    Args:
+        gateway: sender of devices whose radio cell is unknown.
+        send: takes a message; `Publisher` is one.
+        series: names of the wanted series; empty: all.
+        speed: event seconds per second; 0: as fast as possible.
+        first, last: µs since 1970 UTC, both included; other readings are skipped.
+        shift: moves times so that the replay starts now.
+
+    Raises DataError: unknown series, or a channel has a reserved name.
+    """
+    sequence = Counter[str]()
+    readings = offset = 0
+    began, start = 0.0, None
+    with tempfile.TemporaryDirectory(prefix="anomalynet-") as scratch:
+        rows, cells = detector_rows(telemetry, series), gateways(telemetry)
+        span = {"first": first, "last": last}
+        for one in messages(rows, telemetry.period, cells, gateway, Path(scratch), **span):
+            if start is None:
+                began, start = time.monotonic(), one.time
+                offset = round(time.time() * 1e6) - start if shift else 0
+            if speed:  # a message that is late does not delay the next
+                due = began + (one.time - start) / 1e6 / speed
+                time.sleep(max(due - time.monotonic(), 0))
+            send(_document(one, sequence[one.gateway], offset))
+            sequence[one.gateway] += 1
+            readings += len(one.readings)
+    return Replayed(sequence.total(), len(sequence), readings)
+
+
+def _document(one: Sent, sequence: int, shift: int) -> str:
+    """A gateway's message as JSON; `shift` in µs moves its times."""
+    readings = [
+        {"device": device, "time": iso(time + shift), "values": values}
+        for device, time, values in one.readings
+    ]
+    document = {
+        "gateway": one.gateway,
+        "time": iso(one.time + shift),
+        "sequence": sequence,
+        "readings": readings,
+    }
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 class Publisher:

@@ -10,6 +10,7 @@ from typing import Any
 
 from anomalynet.data.importing.cells import LARGEST, is_missing, read_number, read_time
 from anomalynet.data.importing.format import TableFormat
+from anomalynet.data.names import check_name
 from anomalynet.detection.records import LONGEST_NAME, Message, Reading
 from anomalynet.detection.service.problem_log import ProblemLog
 
@@ -154,5 +155,5 @@ def _name(given: object) -> str | None:
     """A valid name, printable on one line: text or a whole number. None otherwise."""
     if type(given) is int and abs(given) < 1 << 63:
         return str(given)
-    text = isinstance(given, str) and 0 < len(given) <= LONGEST_NAME and given.isprintable()
+    text = isinstance(given, str) and len(given) <= LONGEST_NAME and check_name(given)
     return str(given) if text else None

@@ -1,2 +1,2 @@
-"""Metrics of detection over time, from labels, scores and alarms alone; NumPy, each linear in the
-number of steps but for a sort."""
+"""Metrics of detection over time, computed with NumPy from labels, scores and alarms. Each takes
+linear time in the number of steps, apart from a sort."""

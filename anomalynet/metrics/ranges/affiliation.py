@@ -1,10 +1,11 @@
-"""Affiliation precision and recall: how near alarms and attacks are to each other, against alarms
-placed at random around each attack.
+"""Affiliation precision and recall: how near alarms and attacks are to each other, compared with
+alarms at random times.
 
 Time is continuous and counted in steps: step i is the interval [i, i + 1). Each range of attack J
-owns the zone E of all times nearer to it than to another range of its stretch. Precision of a zone
-averages over its alarmed times the chance that a random time of the zone is farther from J; recall
-averages over J the chance that a random time of the zone is farther than the nearest alarm."""
+has a zone E: all times nearer to it than to any other range of its stretch. The precision of a zone
+is the mean, over its alarmed times, of the probability that a random time of the zone is farther
+from J. The recall is the mean, over J, of the probability that a random time of the zone is farther
+away than the nearest alarm."""
 
 from __future__ import annotations
 
@@ -24,17 +25,16 @@ from anomalynet.metrics.ranges.ranges import (
     undefined,
 )
 
-OUT_OF_ZONES = "no alarm in a stretch with attack"
+NO_ALARM_IN_ZONES = "no alarm in a stretch with attack"
 
 
 @dataclass(frozen=True, slots=True)
 class Affiliation:
-    """Precision, recall, and the share of alarmed steps that precision does not see: those in
-    stretches without attack."""
+    """Affiliation precision and recall, and what they ignore."""
 
     precision: Value
     recall: Value
-    unjudged: Value
+    unjudged: Value  # share of alarmed steps that precision ignores: in stretches without attack
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +47,14 @@ class _Zones:
     start: Floats
     stop: Floats
 
-    def of(self, pieces: _Pieces) -> list[Floats]:
-        """The sides of the zone of each piece."""
+    def by_piece(self, pieces: _Pieces) -> list[Floats]:
+        """begin, end, start and stop of the zone of each piece."""
         return [side[pieces.zone] for side in (self.begin, self.end, self.start, self.stop)]
 
 
 @dataclass(frozen=True, slots=True)
 class _Pieces:
-    """What the zones cut from the alarmed ranges: number of the zone, start and stop, each
+    """The pieces of alarmed ranges within one zone: number of the zone, start and stop, each
     (pieces,), ascending."""
 
     zone: Integers
@@ -66,9 +66,9 @@ def affiliation(labels: Integers, alarms: Booleans, stretch: Integers) -> Affili
     """Affiliation precision and recall, each the mean over zones; a zone without alarm has recall 0
     and no precision.
 
-    A random alarm has about 0.5, so read it beside a random detector's. Several series: the mean
-    over the zones of all; zones end with their stretch, and alarms in a stretch without attack are
-    in no zone.
+    Random alarms get about 0.5, so compare with a random detector. For several series it is the
+    mean over the zones of all; zones end with their stretch, and alarms in a stretch without attack
+    are in no zone.
 
     Args:
         labels: (n,) 1 attack, 0 normal.
@@ -79,14 +79,14 @@ def affiliation(labels: Integers, alarms: Booleans, stretch: Integers) -> Affili
     """
     real, alarmed = ranges(labels == 1, stretch), ranges(alarms, stretch)
     attacked = np.isin(stretch, stretch[real.starts])
-    outside = int((alarms & ~attacked).sum())
-    unjudged = Value(outside / int(alarms.sum())) if len(alarmed) else undefined(NO_ALARM)
+    ignored = int((alarms & ~attacked).sum())
+    unjudged = Value(ignored / int(alarms.sum())) if len(alarmed) else undefined(NO_ALARM)
     if len(real) == 0:
         return Affiliation(undefined(NO_ATTACK), undefined(NO_ATTACK), unjudged)
     zones = _zones(real, stretch)
     pieces = _cut(alarmed, zones)
     if len(pieces.zone) == 0:
-        reason = OUT_OF_ZONES if len(alarmed) else NO_ALARM
+        reason = NO_ALARM_IN_ZONES if len(alarmed) else NO_ALARM
         return Affiliation(undefined(reason), Value(0.0), unjudged)
 
     def by_zone(values: Floats) -> Floats:
@@ -100,15 +100,15 @@ def affiliation(labels: Integers, alarms: Booleans, stretch: Integers) -> Affili
 
 
 def _zones(real: Ranges, stretch: Integers) -> _Zones:
-    """Borders are half-way between neighbouring ranges, the first and last of a stretch reach its
-    ends."""
+    """The zone of each range. Zones meet half-way between neighbouring ranges; the first and the
+    last zone of a stretch reach its ends."""
     first = np.append(0, np.flatnonzero(np.diff(stretch)) + 1)
-    of = np.searchsorted(first, real.starts, side="right") - 1
-    opening, closing = first[of], np.append(first[1:], len(stretch))[of]
-    alone = of[1:] != of[:-1]
+    index = np.searchsorted(first, real.starts, side="right") - 1  # of the stretch of each range
+    opening, closing = first[index], np.append(first[1:], len(stretch))[index]
+    apart = index[1:] != index[:-1]
     middle = (real.stops[:-1] + real.starts[1:]) / 2
-    begin = np.append(opening[0], np.where(alone, opening[1:], middle))
-    end = np.append(np.where(alone, closing[:-1], middle), closing[-1])
+    begin = np.append(opening[0], np.where(apart, opening[1:], middle))
+    end = np.append(np.where(apart, closing[:-1], middle), closing[-1])
     sides = (begin, end, real.starts, real.stops)
     return _Zones(*(side.astype(np.float64) for side in sides))
 
@@ -127,13 +127,13 @@ def _cut(alarmed: Ranges, zones: _Zones) -> _Pieces:
 
 
 def _near_attack(pieces: _Pieces, zones: _Zones) -> Floats:
-    """Integral over each piece of 1 − (|J| + d + min(d, m)) / |E|: 1 inside J; d the distance to J,
-    m the shorter side of the zone."""
-    begin, end, start, stop = zones.of(pieces)
+    """Integral over each piece of 1 − (|J| + d + min(d, m)) / |E|, where d is the distance to J and
+    m the shorter side of the zone beside J; inside J the integrand is 1."""
+    begin, end, start, stop = zones.by_piece(pieces)
     margin, whole, own = np.minimum(start - begin, end - stop), end - begin, stop - start
 
     def from_attack(distance: Floats) -> Floats:
-        """The integral from distance 0."""
+        """The integral from distance 0 to this distance."""
         short = np.minimum(distance, margin)
         both = short**2 / 2 + margin * (distance - short)
         integral: Floats = distance - (own * distance + distance**2 / 2 + both) / whole
@@ -150,26 +150,27 @@ def _near_attack(pieces: _Pieces, zones: _Zones) -> Floats:
 
 
 def _near_alarm(pieces: _Pieces, zones: _Zones) -> Floats:
-    """Integral, over the part of J that is nearer to each piece than to others of its zone, of the
-    chance that random is farther."""
-    begin, end, start, stop = zones.of(pieces)
+    """For each piece, the integral over those times of J to which it is the nearest piece, of the
+    probability that a random time is farther away than the piece."""
+    begin, end, start, stop = zones.by_piece(pieces)
     same = np.diff(pieces.zone) == 0
     middle = (pieces.stop[:-1] + pieces.start[1:]) / 2
     low = np.maximum(start, np.append(begin[0], np.where(same, middle, begin[1:])))
     high = np.minimum(stop, np.append(np.where(same, middle, end[:-1]), end[-1]))
     inside = np.maximum(np.minimum(high, pieces.stop) - np.maximum(low, pieces.start), 0)
-    behind = _away(np.maximum(low, pieces.stop), high, pieces.stop, begin, end)
-    before = _away(np.maximum(-high, -pieces.start), -low, -pieces.start, -end, -begin)
+    behind = _behind_alarm(np.maximum(low, pieces.stop), high, pieces.stop, begin, end)
+    # Times before the alarm are behind it if time runs backwards.
+    before = _behind_alarm(np.maximum(-high, -pieces.start), -low, -pieces.start, -end, -begin)
     integral: Floats = before + inside + behind
     return integral
 
 
-def _away(low: Floats, high: Floats, alarm: Floats, begin: Floats, end: Floats) -> Floats:
-    """Integral over t = low … high, all behind the alarm's end, of 1 − (d + min(d, end − t)) / |E|
-    with d = t − alarm; 0 where empty.
+def _behind_alarm(low: Floats, high: Floats, alarm: Floats, begin: Floats, end: Floats) -> Floats:
+    """Integral over t = low … high, all after the alarm's end, of 1 − (d + min(d, end − t)) / |E|
+    with d = t − alarm; 0 if low >= high.
 
-    d is never more than t − begin, as the alarm is in the zone; up to the time half-way between
-    alarm and end it is the lesser."""
+    d is at most t − begin, because the alarm is in the zone. It is the smaller argument of the
+    minimum until half-way between alarm and end."""
     half = (end - alarm) / 2
 
     def from_alarm(time: Floats) -> Floats:

@@ -1,8 +1,8 @@
-"""What is detected when the test part may raise so many false alarms a day, how long after its
-start each incident is, and two detectors that see nothing, for every metric to be read beside.
+"""Event recall at a given number of false alarms per day, quantiles of the detection delay, and two
+trivial detectors to compare every metric with.
 
-The curve is a diagnosis: its thresholds are read from the test part, which no operator could do. It
-is never the operating point."""
+The recall is only for diagnosis: its thresholds are chosen on the test part, which no operator
+could do. It is never the operating point."""
 
 from __future__ import annotations
 
@@ -26,29 +26,28 @@ def event_recall_at_budgets(
     step_seconds: float,
     budgets: Sequence[float],
 ) -> tuple[Value, ...]:
-    """Share of the incidents with an alarmed step, at the lowest threshold from which on, upwards,
-    none raises more than each budget.
+    """For each budget, the share of incidents with an alarmed step at the threshold that
+    `events.lowest_thresholds` finds for it.
 
-    Alarms, days and incidents are those of `metrics/events.py`, thresholds those of its
-    `lowest_thresholds`.
+    Alarms, days and incidents are those of `metrics/events.py`.
 
     Args:
         labels: (n,) 1 positive class, 0 the rest, -1 unlabelled; steps ordered by (series, time).
-        scores: (n,) float64, NaN where a step was missed: never alarmed, and it ends an alarm.
-        incidents: (n,) number of the event, -1 none. Series that share a number saw the same event.
+        scores: (n,) float64, NaN if the step was missed: it is never alarmed, and ends an alarm.
+        incidents: (n,) number of the incident, -1 none; one incident may span several series.
         series: (n,) number of the series.
-        step_seconds: seconds a step stands for.
+        step_seconds: seconds per step.
         budgets: false alarms per device-day.
     Source: not in the paper.
     """
     scored = ~np.isnan(scores)
     positive = (labels == 1) & (incidents >= 0)
-    numbers, of = np.unique(incidents[positive], return_inverse=True)
+    numbers, index = np.unique(incidents[positive], return_inverse=True)
     days = events.device_days(int(scored.sum()), step_seconds)
     if len(numbers) == 0 or not days > 0:
         return tuple(undefined(NOTHING_SCORED if len(numbers) else NO_INCIDENT) for _ in budgets)
     highest = np.full(len(numbers), -np.inf)
-    np.maximum.at(highest, of, np.where(scored, scores, -np.inf)[positive])
+    np.maximum.at(highest, index, np.where(scored, scores, -np.inf)[positive])
     level = np.where(scored & (labels != 1), scores, -np.inf)
     thresholds = events.lowest_thresholds(level, series, np.asarray(budgets) * days)
     lowest = -np.finfo(np.float64).max
@@ -56,8 +55,8 @@ def event_recall_at_budgets(
 
 
 def delay_quantile(delays: Floats, share: float) -> Value:
-    """The seconds within which a share, a fraction, of the *detected* incidents are; read it beside
-    the share undetected. `delays`: (incident,), inf where undetected."""
+    """The seconds within which this share (a fraction) of the *detected* incidents was detected;
+    report the share `undetected` with it. `delays`: (incident,), inf if undetected."""
     value = events.delay_quantile(delays, share)
     if np.isnan(value):
         return undefined(NONE_DETECTED if len(delays) else NO_INCIDENT)
@@ -65,23 +64,22 @@ def delay_quantile(delays: Floats, share: float) -> Value:
 
 
 def undetected(delays: Floats) -> Value:
-    """Share of the incidents that no alarm meets."""
+    """Share of the incidents that no alarm detects."""
     return Value(float(np.isinf(delays).mean())) if len(delays) else undefined(NO_INCIDENT)
 
 
 def random_detector(
     scores: Floats, alarms: Booleans, seed: int | Sequence[int]
 ) -> tuple[Floats, Booleans]:
-    """Uniform scores on the steps that a model scored, and as many alarms as it raises, at the
-    steps with the highest of them.
+    """A detector with random scores that alarms as often as a model.
 
-    The threshold is so that it alarms as often as the model: what the model's metrics say beyond
-    its habit of alarming is the difference.
+    Its scores are uniform on the steps that the model scored; its alarms are the steps with the
+    highest scores. How much better the model is shows what it knows beyond its rate of alarms.
 
     Args:
-        scores: (n,) the model's, NaN where a step was missed.
+        scores: (n,) the model's, NaN if the step was missed.
         alarms: (n,) bool, the model's.
-        seed: of the scores: the same for the same steps, whichever model is beside them.
+        seed: of the random scores; use the same one for all models on the same steps.
     Returns: scores and alarms.
     """
     scored = ~np.isnan(scores)
@@ -93,6 +91,6 @@ def random_detector(
 
 
 def always_on(scores: Floats) -> tuple[Floats, Booleans]:
-    """One score for every step that a model scored, and an alarm at each."""
+    """A detector that alarms on every step that a model scored: its scores and alarms."""
     scored = ~np.isnan(scores)
     return np.where(scored, 1.0, np.nan), scored

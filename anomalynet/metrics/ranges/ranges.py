@@ -1,9 +1,9 @@
-"""Where time flows without a gap, the ranges within, and the metrics of ranges: range-based
+"""Stretches without a gap in time, ranges of steps within them, and metrics of ranges: range-based
 precision and recall, and point adjustment.
 
-A *stretch* is steps of one series that follow each other; no range, buffer or zone of a metric
-reaches beyond one. Metrics take `stretch`, a number a step; steps are ordered by (series, time),
-and neighbours in the arrays are neighbours in time only where they share the number."""
+A *stretch* is a sequence of steps of one series without a gap; no range, buffer or zone of a metric
+crosses its ends. Metrics take `stretch`, the number of the stretch of each step. Steps are ordered
+by (series, time); neighbours in the arrays are neighbours in time only within a stretch."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ Integers = NDArray[np.integer]
 Booleans = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
-LATE = 1.5  # steps more than this many steps apart do not follow each other
+LATE = 1.5  # a gap is more than this many steps
 
 NO_ATTACK, NO_NORMAL, NO_ALARM = "no step of attack", "no normal step", "no alarm"
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A metric's value, NaN where it is undefined, and then why."""
+    """A metric's value."""
 
-    value: float
-    reason: str = ""
+    value: float  # NaN if undefined
+    reason: str = ""  # why it is undefined
 
 
 def undefined(reason: str) -> Value:
-    """No value, and why."""
+    """An undefined value, with the reason."""
     return Value(float("nan"), reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """Runs of steps, in order: `starts` and `stops` (exclusive) are positions, int64 (ranges,)."""
+    """Runs of steps, in order: `starts` and `stops` (exclusive) are indices, int64 (ranges,)."""
 
     starts: NDArray[np.int64]
     stops: NDArray[np.int64]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Steps of each range."""
+        """Number of steps of each range."""
         return self.stops - self.starts
 
     def __len__(self) -> int:
@@ -51,15 +51,16 @@ class Ranges:
 
 
 def stretches(series: Integers, times: NDArray[np.int64], step_seconds: float) -> NDArray[np.int64]:
-    """Number the stretches: a new one where the series changes, or where the next step is late.
+    """The number of the stretch of each step (n,). A new one begins if the series changes or the
+    next step is late.
 
-    Steps that a metric cannot use are dropped before this is called, so that they end a stretch as
-    a gap in time does.
+    The caller drops steps that a metric cannot use before, so that they end a stretch like a gap in
+    time.
 
     Args:
         series: (n,) number of the series.
         times: (n,) microseconds, ascending within a series.
-        step_seconds: seconds from a step to the next; NaN where no two steps follow each other.
+        step_seconds: seconds per step; NaN if no series has two steps.
     """
     cut = np.diff(series) != 0
     cut |= np.diff(times) > LATE * step_seconds * 1e6
@@ -67,8 +68,8 @@ def stretches(series: Integers, times: NDArray[np.int64], step_seconds: float) -
 
 
 def ranges(mask: Booleans, stretch: Integers) -> Ranges:
-    """The runs of true steps of a mask, bool (n,). `stretch`: (n,) number of the stretch, whose end
-    ends a run."""
+    """The runs of true steps in a mask, bool (n,). A run ends with its stretch, whose number is in
+    `stretch` (n,)."""
     begins, ends = mask.copy(), mask.copy()
     apart = stretch[1:] != stretch[:-1]
     begins[1:] &= ~mask[:-1] | apart
@@ -84,10 +85,10 @@ def sums(values: NDArray[np.number] | Booleans, over: Ranges) -> Floats:
 
 
 def range_recall(labels: Integers, alarms: Booleans, stretch: Integers) -> Value:
-    """Mean over the ranges of attack of the share that is alarmed, divided by the number of alarmed
-    pieces; 0 without alarm, undefined without attack.
+    """Mean over the ranges of attack: the alarmed share of a range, divided by the number of its
+    alarmed pieces. It is 0 without alarm, undefined without attack.
 
-    Several series: the mean over the ranges of all; a range ends with its stretch.
+    For several series it is the mean over the ranges of all; a range ends with its stretch.
 
     Args:
         labels: (n,) 1 attack, 0 normal.
@@ -101,15 +102,15 @@ def range_recall(labels: Integers, alarms: Booleans, stretch: Integers) -> Value
 
 
 def range_precision(labels: Integers, alarms: Booleans, stretch: Integers) -> Value:
-    """The same of the alarmed ranges, with the parts exchanged; undefined without alarm. (aeon 1.6
-    gives 0 where every step is alarmed; here that is a range like any other.) Arguments as of
+    """`range_recall` with attacks and alarms exchanged; undefined without alarm. (If every step is
+    alarmed, aeon 1.6 gives 0; here that is a range like any other.) Arguments as in
     `range_recall`."""
     return _mean_reward(alarms, labels == 1, stretch, NO_ALARM)
 
 
 def range_f1(labels: Integers, alarms: Booleans, stretch: Integers) -> Value:
     """Harmonic mean of range-based precision and recall; 0 without alarm, undefined without
-    attack. Arguments as of `range_recall`."""
+    attack. Arguments as in `range_recall`."""
     recall = range_recall(labels, alarms, stretch)
     if recall.reason:
         return recall
@@ -132,21 +133,20 @@ def _mean_reward(own: Booleans, other: Booleans, stretch: Integers, nothing: str
 
 @dataclass(frozen=True, slots=True)
 class Adjusted:
-    """F1 after adjustment: of every range that is met (`f1`), of those alarmed by more than 20 %,
-    and the mean over K = 0 … 100 %."""
+    """F1 after point adjustment; see `adjusted`."""
 
-    f1: Value
-    at_20: Value
-    area: Value
+    f1: Value  # K = 0: ranges with any alarmed step are adjusted
+    at_20: Value  # K = 20: ranges alarmed by more than 20 % are adjusted
+    area: Value  # mean over K = 0 … 100
 
 
 def adjusted(labels: Integers, alarms: Booleans, stretch: Integers) -> Adjusted:
     """PA-F1, PA%20 and the area under PA%K over K (trapezoids of 1 %), for comparison with papers
-    that use them, only ever under these names: one alarmed step is paid as a whole range.
+    that use them. Never report them as F1: one alarmed step can count as a whole range.
 
-    A range of which more than K percent is alarmed counts as alarmed throughout; K = 0 is the usual
-    point adjustment, K = 100 plain F1. Several series: steps of all are counted together. 0 without
-    alarm, undefined without attack. Arguments as of `range_recall`.
+    If more than K percent of a range is alarmed, all its steps count as alarmed; K = 0 is the usual
+    point adjustment, K = 100 plain F1. The steps of several series are counted together. It is 0
+    without alarm, undefined without attack. Arguments as in `range_recall`.
 
     Source: not in the paper. Kim, Choi, Choi, Lee, Yoon: Towards a Rigorous Evaluation of
     Time-Series Anomaly Detection, AAAI 2022, where K must be exceeded. (tsadmetrics 1.0 adjusts at

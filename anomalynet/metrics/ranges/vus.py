@@ -1,12 +1,13 @@
-"""Volume under the surface: ROC and precision-recall of labels whose ranges grow a sloping buffer,
-averaged over the buffer's width.
+"""Volume under the surface (VUS): the area under the ROC or precision-recall curve of labels whose
+ranges have sloping buffers on both sides, averaged over the width of the buffers.
 
-Of each width w = 0 … max_buffer, every range of attack gets up to w // 2 steps on either side that
-count √(1 − d/w) at distance d, those in two buffers 1 (the sum of two slopes is above 1 and is
-cut). At a threshold, precision = found / alarmed steps, where `found` sums the weights of the
-alarmed ones; the positives are P + (weight of the alarmed buffer) / 2, as the authors average the
-plain and the grown labels; recall = min(found / positives, 1) × share of ranges with an alarm,
-where ranges whose buffers overlap are one."""
+For each width w = 0 … max_buffer, every range of attack gets up to w // 2 steps on either side,
+which have the weight √(1 − d/w) at distance d; a step in two buffers has the weight 1 (the sum of
+two slopes is above 1 and is cut). At a threshold, precision = found / alarmed steps, where `found`
+is the sum of the weights of the alarmed steps. The number of positives is P + (weight of the
+alarmed buffer) / 2, because the authors average the labels with and without buffers. Recall =
+min(found / positives, 1) × share of ranges with an alarm; ranges whose buffers overlap count as
+one."""
 
 from __future__ import annotations
 
@@ -44,19 +45,20 @@ def vus(
     max_buffer: int,
     thresholds: int | None = None,
 ) -> Volumes:
-    """VUS-PR and VUS-ROC over every distinct score, several series as one set of steps with common
+    """VUS-PR and VUS-ROC over every distinct score; several series are one set of steps with common
     thresholds.
 
-    It asks how well scores rank attack above the rest where the borders of an incident are not
-    known to the step. Undefined with one class.
+    They measure how well scores rank attack above the rest if the borders of incidents are not
+    known exactly. They are undefined if a class is missing.
 
     Args:
         labels: (n,) 1 attack, 0 normal.
         scores: (n,) float64 without NaN; higher is more anomalous.
         stretch: (n,) number of the stretch; neither ranges nor buffers reach beyond one.
         max_buffer: widest buffer, in steps, both sides together.
-        thresholds: None: every distinct score. A number: so many scores, evenly spaced by rank, as
-        the authors take 250 of them, which makes the curve of a rare class coarse. At least 2.
+        thresholds: None: every distinct score is one. Otherwise the number of scores, at least 2,
+            that are taken, evenly spaced by rank. The authors take 250, which makes the curve of a
+            rare class coarse.
     Source: not in the paper. Paparrizos, Boniol, Palpanas, Tsay, Elmore, Franklin: Volume Under the
     Surface, PVLDB 15(11), 2022; as the authors' package vus 0.0.6 computes it. (aeon 1.6 takes
     positives that do not depend on the threshold, buffers that begin on the last step of a range,
@@ -75,19 +77,19 @@ def vus(
 
 
 def _ranks(scores: Floats, thresholds: int | None) -> tuple[NDArray[np.int64], int]:
-    """(n,) place of the first threshold, from the highest, that a score reaches; and how many
-    thresholds there are."""
+    """(n,) rank of the first threshold, from the highest, that a score reaches; and the number of
+    thresholds."""
     if thresholds is None:
-        values, place = np.unique(scores, return_inverse=True)
-        return len(values) - 1 - place, len(values)
+        values, index = np.unique(scores, return_inverse=True)
+        return len(values) - 1 - index, len(values)
     chosen = np.linspace(0, len(scores) - 1, thresholds).astype(np.int64)
     limits = -np.sort(-scores)[chosen]
     return np.searchsorted(-limits, -scores, side="left"), thresholds
 
 
 def _bends(ranks: NDArray[np.int64], levels: int) -> NDArray[np.bool_]:
-    """(levels,) where curves can bend: thresholds that raise a step of attack or of a buffer, and
-    those before; others lie on lines."""
+    """(levels,) bool: the thresholds at which curves can bend. They newly alarm a step of attack or
+    of a buffer, or are the one before such a threshold. Between them curves are straight."""
     bends = np.zeros(levels + 1, dtype=np.bool_)
     bends[ranks] = True
     bends[:-1] |= bends[1:]
@@ -96,7 +98,7 @@ def _bends(ranks: NDArray[np.int64], levels: int) -> NDArray[np.bool_]:
 
 
 class _Surface:
-    """What all widths share; widths are asked in ascending order."""
+    """Curves for all widths of the buffer; call `areas` with widths in ascending order."""
 
     def __init__(
         self,
@@ -111,8 +113,8 @@ class _Surface:
         self.steps, self.positives = len(rank), int(attack.sum())
         self.nearest, self.second, near = self._buffers(reach)
         bends = _bends(np.append(rank[attack], rank[near]), levels)
-        place = np.cumsum(bends) - 1
-        self.rank, self.levels = place[rank], int(bends.sum())
+        new_rank = np.cumsum(bends) - 1
+        self.rank, self.levels = new_rank[rank], int(bends.sum())
         self.near_rank = self.rank[near]
         self.raised = np.cumsum(np.bincount(rank, minlength=levels))[bends].astype(np.float64)
         self.core = np.cumsum(np.bincount(self.rank[attack], minlength=self.levels)).astype(
@@ -126,8 +128,8 @@ class _Surface:
     def _buffers(
         self, reach: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """The normal steps within reach of a range, nearest first: distance to the nearest and the
-        second nearest edge, and position."""
+        """The normal steps within reach of a range, nearest first: distance to the nearest edge and
+        to the second nearest edge, and index."""
         starts, lasts, far = self.real.starts, self.real.stops - 1, self.steps + reach
         normal = np.flatnonzero(~self.attack)
         after = np.searchsorted(starts, normal)
@@ -137,8 +139,8 @@ class _Surface:
             edge: NDArray[np.int64], which: NDArray[np.int64], steps: NDArray[np.int64]
         ) -> NDArray[np.int64]:
             at = edge[np.clip(which, 0, len(edge) - 1)]
-            known = (which >= 0) & (which < len(edge)) & (self.stretch[at] == self.stretch[steps])
-            return np.where(known, np.abs(at - steps), far)
+            exists = (which >= 0) & (which < len(edge)) & (self.stretch[at] == self.stretch[steps])
+            return np.where(exists, np.abs(at - steps), far)
 
         near = np.minimum(*(distance(edge, which, normal) for edge, which in edges[:2])) <= reach
         steps = normal[near]
@@ -148,8 +150,8 @@ class _Surface:
         return found[0][order], found[1][order], steps[order]
 
     def _existence(self) -> Floats:
-        """(levels,) share of the ranges, joined where buffers overlap, with an alarm at each
-        threshold."""
+        """(levels,) share of the ranges that have an alarm at each threshold; ranges whose buffers
+        overlap count as one."""
         starts, lasts = self.real.starts, self.real.stops - 1
         apart = (lasts[:-1] + self.reach < starts[1:] - self.reach) | (
             self.stretch[lasts[:-1]] != self.stretch[starts[1:]]
@@ -167,8 +169,8 @@ class _Surface:
                 (self.real.stops - 1, self.reach),
             ):
                 at = np.clip(edge + beyond, 0, self.steps - 1)
-                there = (at == edge + beyond) & (self.stretch[at] == self.stretch[edge])
-                self.first = np.where(there, np.minimum(self.first, self.rank[at]), self.first)
+                exists = (at == edge + beyond) & (self.stretch[at] == self.stretch[edge])
+                self.first = np.where(exists, np.minimum(self.first, self.rank[at]), self.first)
             self.existence = self._existence()
 
     def areas(self, width: int) -> tuple[float, float]:

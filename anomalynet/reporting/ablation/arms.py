@@ -1,5 +1,5 @@
-"""An ablation's arms with what their runs found: run metrics by repetition, series metrics by run,
-and clusters of series."""
+"""The arms of an ablation with the results of their runs: run metrics by repetition, series metrics
+by run, and clusters of series."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from anomalynet.reporting.measures import primary
 from anomalynet.runs.collect import RunRecord
 
 OTHERS = ("average_precision", "auroc", "f1_attack", "balanced_accuracy")
-"""Shown beside the metric that arms are compared by."""
+"""Metrics that are shown in addition to the metric of comparison."""
 
-Place = tuple[int, int, int, int | None]
-"""(seed, fold, assignment, world): two arms' runs of one place are a pair."""
+RunKey = tuple[int, int, int, int | None]
+"""(seed, fold, assignment, world); two arms' runs with the same key are a pair."""
 
-SeriesValues = Mapping[Place, Mapping[SeriesKey, float]]
-"""Place → series → a metric, a fraction or a count; NaN where it is undefined."""
+SeriesValues = Mapping[RunKey, Mapping[SeriesKey, float]]
+"""Run → series → a metric, a fraction or a count; NaN if it is undefined."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredArm:
     """An arm and its numbers."""
 
-    design: AblationArm  # what the sweep says of it
+    design: AblationArm
     metrics: ArmMetrics
-    runs: Mapping[Place, RunRecord]  # the run of each place
-    series: SeriesValues  # the metric of comparison
+    runs: Mapping[RunKey, RunRecord]
+    series: SeriesValues  # values of the metric of comparison
 
     @property
     def name(self) -> str:
@@ -41,21 +41,21 @@ class MeasuredArm:
 
     @property
     def complete(self) -> bool:
-        """Whether every run that the sweep wants is there."""
+        """Whether every run that the sweep wants is finished."""
         enough = len(self.runs) >= max(self.design.expected, 1)
         return enough and self.metrics.arm.complete
 
     @property
     def status(self) -> str:
-        """`complete`, `not run`, or how many runs are there, and how many of the others failed."""
+        """`complete`, `not run`, or the number of finished runs; and the number of failed ones."""
         if self.complete:
             return "complete"
         failed = f", {self.design.failed} failed" if self.design.failed else ""
-        there = f"{len(self.runs)} of {max(self.design.expected, len(self.runs))} runs"
-        return (there if self.runs else "not run") + failed
+        finished = f"{len(self.runs)} of {max(self.design.expected, len(self.runs))} runs"
+        return (finished if self.runs else "not run") + failed
 
     def undefined(self, metric: str) -> int:
-        """Runs whose own metric is undefined."""
+        """The number of runs whose metric is undefined."""
         own = (record.result.metrics.get(f"test/{metric}") for record in self.runs.values())
         return sum(value is None for value in own)
 
@@ -64,10 +64,10 @@ def measure(ablation: Ablation) -> tuple[tuple[MeasuredArm, ...], dict[SeriesKey
     """Read the scores of every run once.
 
     Returns:
-        the arms in the ablation's order, and series → its cluster, joined by the incidents of all
-        runs.
+        the arms in the ablation's order, and series → its cluster, as joined by the incidents of
+        all runs.
     Raises:
-        UsageError: the metric is none that steps determine.
+        UsageError: the metric is not computed from single steps.
         RunError: a run's scores cannot be read.
     """
     metric = ablation.measured
@@ -78,13 +78,13 @@ def measure(ablation: Ablation) -> tuple[tuple[MeasuredArm, ...], dict[SeriesKey
     found = []
     for design in ablation.arms:
         arm = _arm(design, tested)
-        runs = {place_of(record): record for record in arm.records}
+        runs = {run_key(record): record for record in arm.records}
         series = {}
-        for place, record in runs.items():
-            own = read_steps(record)
-            touched |= {((place[-1], name), number) for name, number in own.incidents}
+        for key, record in runs.items():
+            own, world = read_steps(record), key[-1]
+            touched |= {((world, name), number) for name, number in own.incidents}
             values = own.metric(metric, record.result.probability)
-            series[place] = {(place[-1], name): value for name, value in values.items()}
+            series[key] = {(world, name): value for name, value in values.items()}
         (metrics,) = aggregate([arm])
         found.append(MeasuredArm(design, metrics, runs, series))
     every = {key for arm in found for values in arm.series.values() for key in values}
@@ -92,38 +92,38 @@ def measure(ablation: Ablation) -> tuple[tuple[MeasuredArm, ...], dict[SeriesKey
 
 
 def _arm(design: AblationArm, tested: Mapping[int, set[int]]) -> Arm:
-    """A repetition lacks the folds that another run of the sweep has; folds that the sweep does not
-    ask for are not missing."""
+    """The arm with its missing folds: a repetition lacks the folds that another run of the sweep
+    has; folds that the sweep does not ask for are not missing."""
     repetitions, duplicates = repetitions_of(design.name, design.records, ())
-    known = []
-    for one in repetitions:
-        there = {record.result.fold for record in one.records}
-        wanted = tested[one.records[0].result.folds]
-        known.append(replace(one, missing=tuple(sorted(wanted - there))))
-    return Arm(design.name, design.name, "", tuple(known), duplicates, heading=design.name)
+    complete = []
+    for repetition in repetitions:
+        present = {record.result.fold for record in repetition.records}
+        wanted = tested[repetition.records[0].result.folds]
+        complete.append(replace(repetition, missing=tuple(sorted(wanted - present))))
+    return Arm(design.name, design.name, "", tuple(complete), duplicates, heading=design.name)
 
 
-def place_of(record: RunRecord) -> Place:
-    """Where a run is."""
+def run_key(record: RunRecord) -> RunKey:
+    """The key by which runs of two arms are paired."""
     result = record.result
     return result.seed, result.fold, result.assignment, result.world
 
 
 def shown_metrics(metric: str) -> tuple[str, ...]:
-    """Their names in tables, the metric of comparison first."""
+    """The names of the shown metrics in tables, the metric of comparison first."""
     return tuple(dict.fromkeys(map(primary, (metric, *OTHERS))))
 
 
 def paired_differences(one: SeriesValues, other: SeriesValues) -> dict[SeriesKey, float]:
-    """A metric of each series minus another's, paired by run and averaged over them.
+    """The difference of a metric for each series, paired by run and averaged over the pairs.
 
     Returns:
-        each series that both tested in a shared place; NaN where no such pair is defined.
+        each series that both tested in a run with the same key; NaN if no pair is defined.
     """
     pairs: dict[SeriesKey, list[float]] = defaultdict(list)
-    for place in _shared(one, other):
-        for key in one[place].keys() & other[place].keys():
-            pairs[key].append(one[place][key] - other[place][key])
+    for run in _shared(one, other):
+        for key in one[run].keys() & other[run].keys():
+            pairs[key].append(one[run][key] - other[run][key])
     return {key: summarise(values).mean for key, values in pairs.items()}
 
 
@@ -134,5 +134,5 @@ def gap(arm: MeasuredArm, reference: MeasuredArm | None, metric: str) -> Summary
     return difference(arm.metrics, reference.metrics, metric)
 
 
-def _shared(one: Mapping[Place, object], other: Mapping[Place, object]) -> Iterable[Place]:
+def _shared(one: Mapping[RunKey, object], other: Mapping[RunKey, object]) -> Iterable[RunKey]:
     return sorted(one.keys() & other.keys(), key=str)

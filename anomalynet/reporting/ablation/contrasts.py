@@ -1,5 +1,5 @@
-"""Is a difference more than chance? Series that saw the same incident are one cluster, each cluster
-is one independent unit, and Holm corrects for the number of questions.
+"""Tests whether a difference is more than chance. Series with the same incident form one cluster,
+clusters are the independent units, and Holm corrects for the number of tests.
 
 Source: not in the paper."""
 
@@ -23,28 +23,24 @@ BETTER, WORSE, NO_EVIDENCE, UNTESTABLE = (
     "cannot be tested",
 )
 
-SeriesKey = tuple[int | None, str]  # (world, series): a name means another sensor in another world
+SeriesKey = tuple[int | None, str]  # (world, series): each world has its own series of a name
 
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """A difference over clusters of series, in the metric's own scale; NaN where the clusters do
-    not suffice."""
+    """A difference over clusters of series, in the metric's own scale; NaN if there are too few
+    clusters."""
 
     mean: float  # of the clusters' mean differences
-    # low, high: 95 % bootstrap interval over clusters
-    low: float
+    low: float  # 95 % bootstrap interval over clusters
     high: float
-    # p, adjusted: two-sided, by sign flips of clusters; after Holm's correction in its family
-    p: float
-    # smallest, reachable: the lowest p, and adjusted p, that so many clusters allow
-    smallest: float
-    # clusters, series: how many count
+    p: float  # two-sided, by sign flips of clusters
+    smallest: float  # the lowest p that this number of clusters allows
     clusters: int
-    series: int
-    left_out: int  # series tested by both sides whose metric is undefined
-    adjusted: float = NAN
-    reachable: float = NAN
+    series: int  # number of series in the clusters
+    left_out: int  # number of series tested by both arms whose metric is undefined
+    adjusted: float = NAN  # p after Holm's correction
+    reachable: float = NAN  # the lowest adjusted p that this number of clusters allows
 
     @property
     def testable(self) -> bool:
@@ -52,8 +48,8 @@ class Contrast:
         return self.reachable < LEVEL
 
     def verdict(self, metric: str) -> str:
-        """`better` or `worse` only where the adjusted p is below the level and the interval leaves
-        zero out."""
+        """`better` or `worse` only if the adjusted p is below the level and the interval excludes
+        zero."""
         if not self.testable:
             return UNTESTABLE
         if not self.adjusted < LEVEL or self.low <= 0 <= self.high:
@@ -65,7 +61,7 @@ def contrast(
     differences: Mapping[SeriesKey, float], clusters: Mapping[SeriesKey, SeriesKey]
 ) -> Contrast:
     """Average the series of each cluster, then test the clusters. `differences`: series →
-    difference, NaN where it is undefined; `clusters`: series → its cluster."""
+    difference, NaN if undefined; `clusters`: series → its cluster."""
     members: dict[SeriesKey, list[float]] = defaultdict(list)
     for key in sorted(differences, key=_in_order):
         if not math.isnan(differences[key]):
@@ -86,8 +82,8 @@ def contrast(
 
 
 def family(contrasts: Sequence[Contrast]) -> tuple[Contrast, ...]:
-    """The same, corrected for being tested together. Holm's adjusted p never falls when a raw p
-    rises, so the adjusted smallest p are what the clusters could give at best."""
+    """The same contrasts, corrected for being tested together. Holm's adjusted p never falls when a
+    raw p rises, so adjusting the smallest p gives the lowest p that the clusters allow."""
     adjusted = resampling.holm([one.p for one in contrasts])
     reachable = resampling.holm([one.smallest for one in contrasts])
     return tuple(
@@ -102,9 +98,9 @@ def clusters(
     """Group series that share an incident, directly or through others.
 
     Args:
-        series: every series; one that no incident touches is a cluster of its own.
-        touched: (series, number of an incident that it saw); a number means the same incident only
-            within a world.
+        series: every series; one without an incident is its own cluster.
+        touched: (series, number of one of its incidents); numbers identify incidents only within a
+            world.
     Returns:
         series → the first series of its cluster, in order of world and name.
     """

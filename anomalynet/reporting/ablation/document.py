@@ -1,5 +1,5 @@
-"""Writes the report of an ablation: `report.md`, `findings.md`, `cost.md`, `tables/*.csv`,
-`figures/*`; the same runs give the same bytes."""
+"""Writes the report of an ablation: `report.md`, `findings.md`, `cost.md`, `tables/*.csv` and
+`figures/*`. The same runs give the same bytes."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from anomalynet.runs.scores import reading_once
 __all__ = ["FINDINGS", "Ablation", "AblationArm", "write_ablation"]
 
 FINDINGS = "findings.md"
-"""What was found, in the sentences of the report: another report quotes it whole."""
+"""The findings, in the sentences of the report; other reports quote this file."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Everything that the report says, before it is written."""
+    """Everything that the report contains, before it is written."""
 
     ablation: Ablation
     metric: str
@@ -49,7 +49,7 @@ class _Found:
 
     @property
     def title(self) -> str:
-        """What the tests compare."""
+        """The title of the metric that the tests compare."""
         return MEASURES[series_mean(self.metric)].title
 
 
@@ -58,18 +58,17 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
     """Write the report of an ablation into the folder `out`, and return the path of its
     `report.md`.
 
-    Durations stand in `cost.md` and `tables/cost.csv` alone, so that every other file is the same
-    after an interruption. Everything is computed before the first file is replaced; other files in
-    `out` stay as they are.
+    Only `cost.md` and `tables/cost.csv` contain durations, so every other file is the same after an
+    interruption. Everything is computed before the first file is replaced; other files in `out` are
+    kept.
 
     Args:
         ablation: arms in the order of the tables, their runs in any order.
-        out: folder, made where it is absent.
+        out: folder, created if missing.
         title: heading.
     Raises:
         NothingToCompareError: no arm has a run.
-        UsageError: the metric is none that single steps determine, or several arms are the
-            reference.
+        UsageError: the metric is not computed from single steps, or several arms are the reference.
         RunError: the scores of a run cannot be read.
     """
     if not any(arm.records for arm in ablation.arms):
@@ -118,36 +117,36 @@ def _drawn(found: _Found) -> dict[str, bytes]:
 
 
 def _notes(found: _Found) -> list[str]:
-    """What the signs mean, and what was left out."""
+    """Explanations of the signs, and what was left out."""
     arms, title = [arm.metrics.arm for arm in found.arms], METRICS[found.metric].title
-    lacking = "; ".join(f"{arm.name} ({arm.status})" for arm in found.arms if not arm.complete)
+    incomplete = "; ".join(f"{arm.name} ({arm.status})" for arm in found.arms if not arm.complete)
     undefined = "; ".join(
         f"{arm.name} ({count})" for arm in found.arms if (count := arm.undefined(found.metric))
     )
-    notes = [f"{INCOMPLETE} Not all runs are there: {lacking}."] if lacking else []
+    notes = [f"{INCOMPLETE} Not all runs are finished: {incomplete}."] if incomplete else []
     notes += found.context.code_notes(found.context.models)
     reference = reference_of(found.arms)
     if not (reference and reference.runs):
-        notes.append("The reference has not been run: there is nothing to take a difference from.")
+        notes.append("The reference has not been run: no differences can be computed.")
     if undefined:
         notes.append(f"Runs whose {title} is undefined: {undefined}.")
     left_out = "left out, because another run has their seed and fold"
     notes += [
         f"{arm.name}: {left_out}: {', '.join(arm.duplicates)}." for arm in arms if arm.duplicates
     ]
-    # pairs are of one seed, fold and world, but not of the same data where an axis changes it
+    # Pairs have the same seed, fold and world, but other data if an axis changes the data.
     prints: dict[int | None, set[str]] = {}
     for record in (record for arm in found.arms for record in arm.runs.values()):
         prints.setdefault(record.result.world, set()).add(record.result.fingerprint)
     if any(len(own) > 1 for own in prints.values()):
         notes.append(
-            "The arms do not share one version of the data (see the appendix): a difference "
-            "between them is also one between data."
+            "The arms do not share one version of the data (see the appendix): differences "
+            "between them may come from the data."
         )
     return notes
 
 
-def _quoted(lines: Iterable[str]) -> str:
+def _quote(lines: Iterable[str]) -> str:
     return "\n>\n".join(f"> {line}" for line in lines)
 
 
@@ -174,7 +173,7 @@ def _against(found: _Found) -> str:
 
 
 def _findings(found: _Found) -> list[str]:
-    """The question, and the sentences that a reader came for."""
+    """The question, and one sentence per arm and effect."""
     metric, question = found.metric, found.ablation.question
     parts = [
         *([f"*{question}*"] if question else []),
@@ -184,15 +183,15 @@ def _findings(found: _Found) -> list[str]:
     ]
     for noun, effects in (("main effect", found.main), ("interaction", found.interactions)):
         if effects:
-            told = (sentences.effect_sentence(one, metric) for one in effects if one.wanted)
-            parts += [f"{noun.capitalize()}s:", *_bullets(told), *_notice(effects, noun)]
+            lines = (sentences.effect_sentence(one, metric) for one in effects if one.wanted)
+            parts += [f"{noun.capitalize()}s:", *_bullets(lines), *_notice(effects, noun)]
     return parts
 
 
 def _quotable(found: _Found) -> str:
-    """The findings with what must be known to read them."""
-    known = [*_notes(found), *(f"⚠ {one}" for one in found.context.warnings())]
-    return "\n\n".join([*_findings(found), _quoted([found.context.facts(), *known])]) + "\n"
+    """The findings with the facts, notes and warnings that are needed to understand them."""
+    notes = [*_notes(found), *(f"⚠ {warning}" for warning in found.context.warnings())]
+    return "\n\n".join([*_findings(found), _quote([found.context.facts(), *notes])]) + "\n"
 
 
 def _document(found: _Found, title: str) -> str:
@@ -209,7 +208,7 @@ def _document(found: _Found, title: str) -> str:
         "## Tests over series",
         tables.comparisons_table(found.comparisons, metric, signs)
         if found.comparisons
-        else "There is no arm beside the reference.",
+        else "There is no arm besides the reference.",
         sentences.base(sentences.contrasts_of(found.comparisons), "arm"),
         context.caption(f"{found.title}, arm minus reference", csv="tests.csv"),
     ]

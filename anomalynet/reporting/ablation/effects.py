@@ -1,5 +1,5 @@
-"""Each arm beside the reference; main effects and interactions of a factorial: only arms that exist
-and were run are matched, nothing is fitted.
+"""Compares each arm with the reference, and computes main effects and interactions of a factorial.
+Only arms that exist and were run are matched; no model is fitted.
 
 Source: not in the paper."""
 
@@ -24,15 +24,15 @@ Clusters = Mapping[SeriesKey, SeriesKey]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """An arm that is not the reference."""
+    """An arm that is not the reference, compared with it."""
 
     arm: MeasuredArm
-    contrast: Contrast | None  # over clusters of series; None where nothing can be compared
-    shared: int = 0  # runs that the two have in common
-    reason: str = ""  # why the two are not compared, though the arm has been run
+    contrast: Contrast | None  # over clusters of series; None if nothing can be compared
+    shared: int = 0  # number of run keys that both have
+    reason: str = ""  # why the two are not compared although the arm has been run
 
     def verdict(self, metric: str) -> str:
-        """Of the contrast, or that there is none."""
+        """The verdict of the contrast, or why there is none."""
         if self.contrast is not None:
             return self.contrast.verdict(metric)
         return NOT_COMPARED if self.arm.runs else NOT_RUN
@@ -40,7 +40,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """From the reference's level of an axis to another."""
+    """A change from the reference's level of an axis to another level."""
 
     axis: str
     usual: str
@@ -49,24 +49,24 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one change does, or how two changes depend on each other."""
+    """The main effect of one change, or the interaction of two."""
 
     changes: tuple[Change, ...]  # one for a main effect, two for an interaction
     matched: int  # combinations of the other axes' levels that it is averaged over
     wanted: int  # combinations that the sweep has, run or not
-    contrast: Contrast | None  # the effect; None where nothing is matched
+    contrast: Contrast | None  # the effect; None if nothing is matched
 
     @property
     def label(self) -> str:
-        """Its changes, each named as an arm that makes this change alone."""
+        """Its changes, each named like an arm that makes only this change."""
         return " × ".join(f"{change.axis}={change.level}" for change in self.changes)
 
 
 Tested = TypeVar("Tested", Comparison, Effect)
 
 
-def _corrected(found: Sequence[Tested]) -> tuple[Tested, ...]:
-    """Holm over those that can be compared."""
+def _correct(found: Sequence[Tested]) -> tuple[Tested, ...]:
+    """Apply Holm's correction over those that can be compared."""
     contrasts = iter(family([one.contrast for one in found if one.contrast is not None]))
     return tuple(
         one if one.contrast is None else replace(one, contrast=next(contrasts)) for one in found
@@ -76,7 +76,7 @@ def _corrected(found: Sequence[Tested]) -> tuple[Tested, ...]:
 def compare(arms: Sequence[MeasuredArm], clusters: Clusters) -> tuple[Comparison, ...]:
     """Compare every arm with the reference."""
     reference = reference_of(arms)
-    return _corrected([_compare(arm, reference, clusters) for arm in arms if arm is not reference])
+    return _correct([_compare(arm, reference, clusters) for arm in arms if arm is not reference])
 
 
 def reference_of(arms: Sequence[MeasuredArm]) -> MeasuredArm | None:
@@ -100,46 +100,47 @@ def _compare(arm: MeasuredArm, reference: MeasuredArm | None, clusters: Clusters
 def main_effects(
     ablation: Ablation, arms: Sequence[MeasuredArm], clusters: Clusters
 ) -> tuple[Effect, ...]:
-    """Of each level but the reference's: the mean over pairs of arms that differ in this axis
-    only."""
-    crossed = _crossed(ablation, arms)
+    """The main effect of each level except the reference's: the mean over pairs of arms that differ
+    only in this axis."""
+    by_crossing = _by_crossing(ablation, arms)
     found = []
     for axis, change in _changes(ablation):
         pairs = [
-            _difference(crossed, crossing, axis, change)
-            for crossing in crossed
+            _difference(by_crossing, crossing, axis, change)
+            for crossing in by_crossing
             if crossing[axis] == change.level
         ]
         found.append(_effect((change,), pairs, clusters))
-    return _corrected(found)
+    return _correct(found)
 
 
 def interactions(
     ablation: Ablation, arms: Sequence[MeasuredArm], clusters: Clusters
 ) -> tuple[Effect, ...]:
-    """Of each two changes on different axes: what the first does beside the second, less what it
-    does without it."""
-    crossed = _crossed(ablation, arms)
+    """The interaction of each two changes on different axes: the effect of the first together with
+    the second, minus its effect without the second."""
+    by_crossing = _by_crossing(ablation, arms)
     found = []
     for (first, one), (second, other) in combinations(_changes(ablation), 2):
         if first == second:
             continue
         squares: list[Differences | None] = []
-        for both in crossed:
+        for both in by_crossing:
             if (both[first], both[second]) == (one.level, other.level):
-                beside = _difference(crossed, both, first, one)
-                alone = _difference(crossed, _moved(both, second, other.usual), first, one)
-                if beside is None or alone is None:
+                joint = _difference(by_crossing, both, first, one)
+                without = _with_level(both, second, other.usual)
+                alone = _difference(by_crossing, without, first, one)
+                if joint is None or alone is None:
                     squares.append(None)
                 else:
-                    keys = beside.keys() & alone.keys()
-                    squares.append({key: beside[key] - alone[key] for key in keys})
+                    keys = joint.keys() & alone.keys()
+                    squares.append({key: joint[key] - alone[key] for key in keys})
         found.append(_effect((one, other), squares, clusters))
-    return _corrected(found)
+    return _correct(found)
 
 
 def _changes(ablation: Ablation) -> list[tuple[int, Change]]:
-    """(index of the axis, change) for every level but the reference's; none without a reference."""
+    """(index of the axis, change) for every level except the reference's; empty without one."""
     return [
         (index, Change(axis, usual, level))
         for index, axis in enumerate(ablation.axes)
@@ -149,21 +150,21 @@ def _changes(ablation: Ablation) -> list[tuple[int, Change]]:
     ]
 
 
-def _crossed(ablation: Ablation, arms: Sequence[MeasuredArm]) -> dict[Crossing, MeasuredArm]:
+def _by_crossing(ablation: Ablation, arms: Sequence[MeasuredArm]) -> dict[Crossing, MeasuredArm]:
     measured = {arm.name: arm for arm in arms}
     return {crossing: measured[arm.name] for crossing, arm in ablation.crossings.items()}
 
 
-def _moved(crossing: Crossing, axis: int, level: str) -> Crossing:
+def _with_level(crossing: Crossing, axis: int, level: str) -> Crossing:
     return (*crossing[:axis], level, *crossing[axis + 1 :])
 
 
 def _difference(
     arms: Mapping[Crossing, MeasuredArm], one: Crossing, axis: int, change: Change
 ) -> Differences | None:
-    """An arm less the one without the change; None where the sweep has no such arms, empty where
-    the two share no run."""
-    other = _moved(one, axis, change.usual)
+    """The arm minus the one without the change; None if the sweep has no such arms, empty if the
+    two share no run key."""
+    other = _with_level(one, axis, change.usual)
     if one not in arms or other not in arms:
         return None
     return paired_differences(arms[one].series, arms[other].series)
@@ -172,10 +173,10 @@ def _difference(
 def _effect(
     changes: tuple[Change, ...], found: Sequence[Differences | None], clusters: Clusters
 ) -> Effect:
-    """Averaged over combinations; a series counts where each of them has it, else combinations
-    would weigh differently by series."""
-    wanted = [one for one in found if one is not None]
-    run = [one for one in wanted if one]
-    series = {key for one in run for key in one}
-    values = {key: math.fsum(one.get(key, NAN) for one in run) / len(run) for key in series}
+    """The effect averaged over combinations. Only series that each combination has count: otherwise
+    the weights of combinations would depend on the series."""
+    wanted = [differences for differences in found if differences is not None]
+    run = [differences for differences in wanted if differences]
+    series = {key for differences in run for key in differences}
+    values = {key: math.fsum(own.get(key, NAN) for own in run) / len(run) for key in series}
     return Effect(changes, len(run), len(wanted), contrast(values, clusters) if run else None)

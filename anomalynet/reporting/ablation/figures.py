@@ -1,5 +1,5 @@
-"""An ablation's figures: the metric along each axis, and every arm's difference from the reference;
-the same rows give the same bytes."""
+"""Draws an ablation's figures: the metric along each axis, and every arm's difference from the
+reference. The same rows give the same bytes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DIFFERENCES = "differences"
 
 REFERENCE, LEVEL, EXTRA, GREY = "#0072B2", "#404040", "#D55E00", "#8C8C8C"
 VERDICTS = {BETTER: "#009E73", WORSE: "#D55E00"}
-"""Okabe–Ito colours; verdicts are also told by filled markers and by words."""
+"""Okabe–Ito colours; verdicts are also shown by filled markers and as text."""
 DASHED: dict[str, Any] = {
     "color": REFERENCE,
     "linewidth": 0.8,
@@ -43,11 +43,10 @@ class Point:
     """A level of an axis, or an arm outside the axes that sets it."""
 
     label: str  # the level, or the arm's name
-    # of each repetition, averaged over the arms that are shown here; NaN where it is undefined
-    values: Mapping[RepetitionKey, float]
+    values: Mapping[RepetitionKey, float]  # mean over the arms of the point; NaN if undefined
     reference: bool  # whether this is the reference's level
     extra: bool  # whether this is an arm outside the axes
-    incomplete: bool  # whether an arm that is shown here lacks runs
+    incomplete: bool  # whether an arm of the point lacks runs
 
     @property
     def summary(self) -> Summary:
@@ -57,17 +56,17 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class AxisView:
-    """The points of one axis, the other axes held or averaged alike for all of them."""
+    """The points of one axis; the other axes are fixed, or averaged alike for all points."""
 
     axis: str  # dotted key
     points: tuple[Point, ...]  # the levels in order, then arms outside the axes
-    shown: tuple[MeasuredArm, ...]  # arms that the points are made from
-    combinations: int  # of the other axes' levels, that each level is averaged over
+    shown: tuple[MeasuredArm, ...]  # the arms of the points
+    combinations: int  # number of combinations of other levels that each level is averaged over
     balanced: bool  # whether these are the same for every level that has been run
 
     @property
     def note(self) -> str:
-        """What each level is averaged over."""
+        """How the other axes were treated."""
         if not self.balanced:
             return "levels share no combination of the other axes and are not comparable"
         if self.combinations > 1:
@@ -81,8 +80,8 @@ class AxisView:
 
 
 def axis_view(ablation: Ablation, axis: str, arms: Sequence[MeasuredArm], metric: str) -> AxisView:
-    """Average each level over the combinations of other levels that every level has been run in;
-    one at a time, that is the reference's."""
+    """Average each level over the combinations of other levels that have been run with every level;
+    in the design `one_at_a_time`, that is only the reference's combination."""
     index = list(ablation.axes).index(axis)
     measured = {arm.name: arm for arm in arms}
     by_level: dict[str, dict[Crossing, MeasuredArm]]
@@ -96,16 +95,16 @@ def axis_view(ablation: Ablation, axis: str, arms: Sequence[MeasuredArm], metric
     usual, points, shown = ablation.usual(axis), [], []
     for level, own in by_level.items():
         group = [arm for rest, arm in sorted(own.items()) if rest in shared or not shared]
-        points.append(_averaged(level, group, metric, reference=level == usual))
+        points.append(_average(level, group, metric, reference=level == usual))
         shown += group
     for arm in arms:
         if not arm.design.on_axes and axis in arm.design.levels:
-            points.append(_averaged(arm.name, [arm], metric, extra=True))
+            points.append(_average(arm.name, [arm], metric, extra=True))
             shown.append(arm)
     return AxisView(axis, tuple(points), tuple(shown), len(shared), bool(shared) or not run)
 
 
-def _averaged(
+def _average(
     label: str,
     arms: Sequence[MeasuredArm],
     metric: str,
@@ -113,7 +112,7 @@ def _averaged(
     reference: bool = False,
     extra: bool = False,
 ) -> Point:
-    """Mean over the arms, of each repetition that all of them have."""
+    """A point with the mean over the arms, for each repetition that all of them have."""
     own, name = [arm.metrics.values for arm in arms], primary(metric)
     keys = set.intersection(*map(set, own)) if own else set()
     values = {key: sum(one[key][name] for one in own) / len(own) for key in sorted(keys, key=str)}
@@ -152,14 +151,15 @@ def _axis_figure(view: AxisView, metric: str, context: ReportContext) -> Figure:
     axes.set_xlabel(view.axis)
     axes.set_ylabel(f"{title}{unit(measure.unit)}")
     axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
-    axes.set_title(f"{view.note}; mean ± spread, a dot a repetition", loc="left", fontsize=8.5)
+    title_note = f"{view.note}; mean ± spread, one dot per repetition"
+    axes.set_title(title_note, loc="left", fontsize=8.5)
     heading(figure, f"{title} by {view.axis}")
     foot(figure, context.short_facts([arm.metrics for arm in view.shown]))
     return figure
 
 
 def _point(axes: Axes, at: int, point: Point, scale: float) -> None:
-    """The repetitions left of the mean, in their order."""
+    """Draw the mean, and left of it the repetitions in their order."""
     colour = REFERENCE if point.reference else EXTRA if point.extra else LEVEL
     known = [value * scale for value in point.values.values() if not math.isnan(value)]
     if not known:
@@ -215,7 +215,7 @@ def _difference_figure(
 
 
 def _difference(axes: Axes, at: int, one: Comparison, metric: str) -> None:
-    """A line of the forest; what was found stands at its right."""
+    """Draw one line of the forest plot, with the result as text to the right of it."""
     scale, found, verdict = MEASURES[metric].scale, one.contrast, one.verdict(metric)
     if found is not None and found.clusters:
         colour = VERDICTS.get(verdict, LEVEL if found.testable else GREY)

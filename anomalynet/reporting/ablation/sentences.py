@@ -1,4 +1,4 @@
-"""What an ablation found, in sentences that claim no more than the clusters allow."""
+"""The findings of an ablation in sentences that claim no more than the clusters allow."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOGETHER = {
     WORSE: "together worse than the sum of both",
     NO_EVIDENCE: "no evidence of an interaction",
 }
-"""What a verdict means of an interaction."""
+"""The meaning of a verdict for an interaction."""
 
 
 def how_to_read(metric: str) -> str:
@@ -36,30 +36,30 @@ def how_to_read(metric: str) -> str:
     return f"""\
 {RULE}
 
-*Difference* of the arms: arm minus reference, paired by repetition where both have the same \
+*Difference* of the arms: arm minus reference, paired by repetition if both have the same \
 folds; mean ± sample standard deviation over those pairs.
 
 *Test*: seeds repeat the training, not the data, so they are not independent units. \
 {title} is computed again for each test series of each run, with the run's threshold, and averaged \
-over the runs that both arms have; the difference is taken per series. A series where it is \
-undefined (one class only) is left out and counted. Series that saw the same incident are one \
+over the runs that both arms have; the difference is taken per series. A series for which it is \
+undefined (only one class) is left out and counted. Series with the same incident are one \
 cluster, whose value is the mean of its series. Over clusters: mean, 95 % bootstrap percentile \
 interval ({RESAMPLES:,} resamples), and a two-sided sign-flip p (all assignments of signs up to \
 {EXACT} clusters, else {FLIPS:,} random ones), with Holm's correction over the arms (and \
 separately over main effects and over interactions). *n* clusters allow no p below 2/2ⁿ, and with \
-few of them the interval is too narrow as well. *Better* and *worse* stand only where Holm's p is \
-below 0.05 and the interval leaves zero out. This *mean over series* weighs each \
-cluster alike and is another number than the difference of the arms. {better} is better."""
+few clusters the interval is too narrow as well. A verdict is *better* or *worse* only if Holm's p \
+is below 0.05 and the interval excludes zero. This *mean over series* weights all \
+clusters equally, so it differs from the difference of the arms. {better} is better."""
 
 
 def unit_text(metric: str) -> str:
-    """What a difference is counted in: `points AP`, `MCC`."""
+    """The unit of a difference: `points AP`, `MCC`."""
     short = SHORT.get(metric, METRICS[metric].title)
     return f"points {short}" if MEASURES[metric].unit == "%" else short
 
 
 def signed(value: float, metric: str) -> str:
-    """A difference with its sign, shares in percent points; a dash where it is undefined."""
+    """A difference with its sign, shares in percentage points; a dash if undefined."""
     measure = MEASURES[metric]
     if math.isnan(value):
         return "–"
@@ -68,7 +68,7 @@ def signed(value: float, metric: str) -> str:
 
 
 def p_text(p: float) -> str:
-    """Two decimals, below 0.1 three digits; no p is rounded across the level."""
+    """p with two decimals, below 0.1 with three digits; it is never rounded across the level."""
     if math.isnan(p):
         return "–"
     text = "< 0.0001" if p < 0.0001 else f"{p:.2f}" if p >= 0.1 else f"{p:.3g}"
@@ -76,12 +76,12 @@ def p_text(p: float) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 cluster`, `2 clusters`; series stay as they are."""
+    """`1 cluster`, `2 clusters`; a noun that ends in s is not changed."""
     return f"{number} {noun}" + ("" if number == 1 or noun.endswith("s") else "s")
 
 
 def contrast_text(label: str, one: Contrast, metric: str, verdict: str) -> str:
-    """The sentence of one contrast, as far as its clusters carry it."""
+    """The sentence of one contrast, with as many numbers as its clusters allow."""
     if verdict == UNTESTABLE:
         verdict += f", {counted(one.clusters, 'cluster')}"
     if not one.clusters:
@@ -98,7 +98,7 @@ def contrast_text(label: str, one: Contrast, metric: str, verdict: str) -> str:
 
 
 def arm_sentence(one: Comparison, metric: str) -> str:
-    """An arm against the reference."""
+    """The sentence on an arm compared with the reference."""
     verdict = one.verdict(metric)
     if one.contrast is None:
         return f"{one.arm.name}: {verdict}{one.reason and f', {one.reason}'}."
@@ -106,7 +106,7 @@ def arm_sentence(one: Comparison, metric: str) -> str:
 
 
 def effect_verdict(one: Effect, metric: str) -> str:
-    """Of an interaction, what the two changes do together."""
+    """The verdict of an effect; for an interaction, what the two changes do together."""
     if one.contrast is None:
         return NOT_RUN if one.wanted else NOT_IN_SWEEP
     verdict = one.contrast.verdict(metric)
@@ -114,7 +114,8 @@ def effect_verdict(one: Effect, metric: str) -> str:
 
 
 def effect_sentence(one: Effect, metric: str) -> str:
-    """A main effect or an interaction, with what it is averaged over."""
+    """The sentence on a main effect or an interaction, with the combinations it is averaged
+    over."""
     if one.contrast is None:
         return f"{one.label}: {effect_verdict(one, metric)}."
     over = f"{one.label}, mean over {counted(one.matched, 'combination')}"
@@ -124,21 +125,22 @@ def effect_sentence(one: Effect, metric: str) -> str:
 
 
 def contrasts_of(found: Iterable[Comparison | Effect]) -> list[Contrast]:
-    """Those that could be compared."""
+    """The contrasts of those that could be compared."""
     return [one.contrast for one in found if one.contrast is not None]
 
 
 def base(contrasts: Sequence[Contrast], noun: str) -> str:
-    """On how many clusters the tests of a family rest at most, and how low a p these allow."""
-    asked = [one for one in contrasts if one.clusters >= 2]
-    if not asked:
+    """A sentence on the largest number of clusters in a family of tests, and the lowest p that they
+    allow."""
+    tested = [one for one in contrasts if one.clusters >= 2]
+    if not tested:
         return ""
-    most = max(asked, key=lambda one: one.clusters)
+    most = max(tested, key=lambda one: one.clusters)
     series, cluster = counted(most.series, "series"), counted(most.clusters, "cluster")
     text = f"{series} in {cluster} allow no p below {_floor_text(most.smallest)}"
-    if len(asked) > 1:
-        lowest = _floor_text(min(one.reachable for one in asked))
-        text += f", which Holm over {len(asked)} {noun}s makes {lowest}"
+    if len(tested) > 1:
+        lowest = _floor_text(min(one.reachable for one in tested))
+        text += f"; Holm's correction over {len(tested)} {noun}s raises it to {lowest}"
     return f"{text}."
 
 
@@ -147,8 +149,8 @@ def _floor_text(p: float) -> str:
 
 
 def notice(contrasts: Sequence[Contrast], noun: str) -> tuple[str, str] | None:
-    """That no arm (main effect, interaction) can pass, whatever was measured, and why; None where
-    one could."""
+    """A statement that no arm (main effect, interaction) could pass the test with any results, and
+    why; None if one could."""
     if not contrasts or any(one.testable for one in contrasts):
         return None
     advice = (
@@ -160,6 +162,6 @@ def notice(contrasts: Sequence[Contrast], noun: str) -> tuple[str, str] | None:
         form = f"the test series form {counted(most, 'cluster')}"
         return f"No {noun} can be tested", f"{form}. {advice}"
     return (
-        f"No {noun} can pass {LEVEL}, whatever the runs had found",
+        f"No {noun} could pass {LEVEL} with any results",
         f"{base(contrasts, noun)} Intervals are shown, but nothing here is evidence. {advice}",
     )

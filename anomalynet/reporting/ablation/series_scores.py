@@ -1,5 +1,4 @@
-"""A metric of each test series of a run, and the incidents that the series saw; one reading of the
-scores."""
+"""Reads the scores of a run by test series: a metric of each series, and the incidents of each."""
 
 from __future__ import annotations
 
@@ -23,30 +22,27 @@ OF_ONE_CLASS = (
     "false_negatives",
     "true_positives",
 )
-"""Metrics that mean something where only one class was seen. Others need both: an F1 of a series
-without attack would be defined only where there is a false alarm."""
+"""Metrics that have a meaning for a series with only one class. Others need both classes: the F1 of
+a series without attack would be defined only if there is a false alarm."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesSteps:
     """A run's test part by series."""
 
-    # series → its labelled, scored test steps, none of them where it has none
-    series: dict[str, Scored]
-    # (series, number of an incident) of every test step in an incident, labelled or not, scored or
-    # not
-    incidents: frozenset[tuple[str, int]]
+    series: dict[str, Scored]  # series → its test steps that have a label and a score; may be empty
+    incidents: frozenset[tuple[str, int]]  # (series, number of an incident) of all its test steps
 
     def metric(self, name: str, probability: bool) -> dict[str, float]:
-        """A metric of each series with the run's own threshold, a fraction or a count; NaN where it
-        is undefined."""
+        """A metric of each series with the run's own threshold, a fraction or a count; NaN if
+        undefined."""
         return {series: _metric(name, steps, probability) for series, steps in self.series.items()}
 
 
 def read_steps(record: RunRecord) -> SeriesSteps:
     """Read a run's test part by series, in order of their names.
 
-    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column.
+    Raises: RunError: `scores.parquet` is missing, damaged, or lacks a column.
     """
     test = read_test_steps(record)
     scored = test.drop_nulls(["label", "score"])

@@ -1,4 +1,4 @@
-"""An ablation's tables: arms, tests and effects, as tidy CSV and as Markdown."""
+"""Makes an ablation's tables of arms, tests and effects, as tidy CSV and as Markdown."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _contrast_cells(one: Contrast | None, metric: str) -> list[object]:
 
 
 def _p(value: float) -> str:
-    """Six digits: four decimals would make a small p zero."""
+    """A p with six digits; four decimals would round a small p to zero."""
     return "" if math.isnan(value) else f"{value:.6g}"
 
 

@@ -1,1 +1,1 @@
-"""Models over several data sets: ranks, tests, critical-difference diagrams."""
+"""Compares models over several data sets: ranks, Friedman's test and figures of mean ranks."""

@@ -1,5 +1,5 @@
-"""What is compared: a value of every model in every block; a block is a data set, or each simulated
-world of one."""
+"""Computes the values that are compared: one per model and block. A block is a data set, or each
+world of a simulated one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from anomalynet.reporting.aggregate import ArmMetrics, aggregate, in_world
 from anomalynet.reporting.arms import Arm, arms
 from anomalynet.runs.collect import RunRecord
 
-FEWEST_DATA, FEWEST_MODELS = 2, 3
+MIN_DATA, MIN_MODELS = 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,33 +27,30 @@ class Comparison:
 
     @property
     def experiments(self) -> tuple[str, ...]:
-        """Those compared."""
+        """The experiments that are compared."""
         return tuple(next(iter(self.models.values())))
 
     @property
     def titles(self) -> dict[str, str]:
-        """How tables name them."""
-        return {
-            name: one.arm.title for name, one in next(iter(self.models.values())).items()
-        }  # an only arm has no difference in it
+        """Experiment → its title in tables; there is one arm per experiment, so no difference."""
+        return {name: one.arm.title for name, one in next(iter(self.models.values())).items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Values (blocks, models) of a metric, and sentences on blocks without one for every model."""
+    """The values of a metric."""
 
     names: tuple[str, ...]
-    values: NDArray[np.float64]
-    left_out: tuple[str, ...]
+    values: NDArray[np.float64]  # (blocks, models)
+    left_out: tuple[str, ...]  # blocks in which a model has no value, with these models
 
 
 def comparable(records: Mapping[str, Sequence[RunRecord]]) -> bool:
-    """Whether there are data sets, and experiments with one configuration in each, enough to
-    compare."""
-    return len(records) >= FEWEST_DATA and len(_chosen(_arms(records))[0]) >= FEWEST_MODELS
+    """Whether there are enough data sets, and enough experiments with one configuration in each."""
+    return len(records) >= MIN_DATA and len(_chosen(_arms(records))[0]) >= MIN_MODELS
 
 
-def compared(records: Mapping[str, Sequence[RunRecord]]) -> Comparison:
+def compare_models(records: Mapping[str, Sequence[RunRecord]]) -> Comparison:
     """Compute the metrics of each data set's models; an experiment with several configurations in
     one data set is left out.
 
@@ -91,8 +88,8 @@ def _chosen(
             left_out.append(f"`{name}` has no run on {', '.join(absent)}.")
         elif several:
             left_out.append(
-                f"`{name}` has runs of several configurations on {', '.join(several)}: which to "
-                "compare cannot be told."
+                f"`{name}` has runs of several configurations on {', '.join(several)}: it is "
+                "unknown which of them to compare."
             )
         else:
             kept.append(name)

@@ -1,4 +1,4 @@
-"""The report on models over several data sets: `report.md`, `tables/ranks.csv`,
+"""Writes the comparison of models over several data sets: `report.md`, `tables/ranks.csv` and
 `figures/ranks_*`."""
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from anomalynet.errors import NothingToCompareError
 from anomalynet.reporting.ablation.contrasts import LEVEL
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.comparison.blocks import (
-    FEWEST_DATA,
-    FEWEST_MODELS,
+    MIN_DATA,
+    MIN_MODELS,
     Blocks,
     Comparison,
     blocks_of,
-    compared,
+    compare_models,
 )
 from anomalynet.reporting.comparison.ranking import Ranking, draw, rank
 from anomalynet.reporting.formats import write_files
@@ -32,13 +32,13 @@ METRICS = ("average_precision_fold_mean", "auroc_fold_mean", "f1_attack", "balan
 COLUMNS = ("metric", "model", "block", "value", "rank", "unit")
 
 NOTE = f"""\
-A *block* is a data set, or each world of a simulated one; its value is a model's mean over \
-repetitions there, of decisions pooled over folds and of rankings averaged over folds. In every \
-block the models are ranked, 1 is best, equal ones share their mean rank. *Friedman's test* asks \
-whether any model's ranks are out of the ordinary (p below {LEVEL:g}; χ², corrected for ties; an \
-approximation that wants more than about ten blocks); it does not say which. Worlds of one \
-simulator are more alike than data sets are: they say how a result carries over to another city, \
-not to other data."""
+A *block* is a data set, or each world of a simulated one. Its value for a model is the mean over \
+the repetitions there; decisions are pooled over folds, rankings are averaged over folds. In every \
+block the models are ranked: 1 is best, equal models share their mean rank. *Friedman's test* asks \
+whether the ranks of any model differ from chance (p below {LEVEL:g}; χ², corrected for ties; an \
+approximation that needs more than about ten blocks); it does not show which model. Worlds of one \
+simulator are more alike than data sets: they show how a result generalises to another world, not \
+to other data."""
 
 
 @reading_once()
@@ -48,19 +48,19 @@ def write_comparison(records_by_data: Mapping[str, Sequence[RunRecord]], out: Pa
 
     Args:
         records_by_data: data set → its finished runs, in any order.
-        out: folder; other files in it stay.
+        out: folder; other files in it are kept.
     Raises:
         NothingToCompareError: fewer than two data sets, or fewer than three experiments with one
             configuration in each.
         RunError: a run's scores cannot be read.
     Source: not in the paper.
     """
-    comparison = compared(records_by_data) if len(records_by_data) >= FEWEST_DATA else None
-    if comparison is None or len(comparison.experiments) < FEWEST_MODELS:
+    comparison = compare_models(records_by_data) if len(records_by_data) >= MIN_DATA else None
+    if comparison is None or len(comparison.experiments) < MIN_MODELS:
         why = " ".join(comparison.left_out) if comparison else f"{len(records_by_data)} data set"
         raise NothingToCompareError(
-            f"a comparison needs {FEWEST_DATA} data sets with {FEWEST_MODELS} experiments, each "
-            f"of one configuration: {why}",
+            f"a comparison needs {MIN_DATA} data sets with {MIN_MODELS} experiments, each with "
+            f"one configuration: {why}",
             "anomalynet reproduce --data NAME",
         )
     own = {data: tuple(models.values()) for data, models in comparison.models.items()}
@@ -86,7 +86,7 @@ def _opening(comparison: Comparison, contexts: Mapping[str, ReportContext]) -> l
     left_out = [f"- Not compared: {sentence}" for sentence in comparison.left_out]
     return [
         f"# {len(comparison.experiments)} models on {len(comparison.models)} data sets",
-        f"Compared: {names}, which every data set has in one configuration.",
+        f"Compared: {names}, of which every data set has runs of one configuration.",
         "\n".join([*signs, *left_out]),
         "## How to read the tables",
         NOTE,
@@ -97,22 +97,22 @@ def _closing(contexts: Mapping[str, ReportContext]) -> list[str]:
     notes = dict.fromkeys(note for one in contexts.values() for note in one.notes(one.models))
     lines = [f"- {note}" for note in notes]
     for data, context in contexts.items():
-        lines += [f"- ⚠ {data}: {told}" for told in context.warnings()]
-    told = ["## What to know of the runs", "\n".join(lines)] if lines else []
-    return [*told, "Numbers: [ranks.csv](tables/ranks.csv)."]
+        lines += [f"- ⚠ {data}: {warning}" for warning in context.warnings()]
+    parts = ["## Notes on the runs", "\n".join(lines)] if lines else []
+    return [*parts, "Numbers: [ranks.csv](tables/ranks.csv)."]
 
 
 def _section(metric: str, comparison: Comparison, blocks: Blocks, ranking: Ranking) -> Section:
     measure, titles = MEASURES[metric], list(comparison.titles.values())
     heading = f"## {measure.title}"
-    gone = [f"Blocks left out: {'; '.join(blocks.left_out)}."] if blocks.left_out else []
+    left_out = [f"Blocks left out: {'; '.join(blocks.left_out)}."] if blocks.left_out else []
     if not blocks.names:
-        return Section([heading, "No block has a value of every model.", *gone])
+        return Section([heading, "No block has a value for every model.", *left_out])
     lines = []
     for block, row, ranks in zip(blocks.names, blocks.values, ranking.ranks, strict=True):
         values = [measure.text(float(row[one]) * measure.scale) for one in ranking.order]
-        places = (f" ({ranks[one]:g})" for one in ranking.order)
-        lines.append([block, *map("".join, zip(values, places, strict=True))])
+        in_brackets = (f" ({ranks[one]:g})" for one in ranking.order)
+        lines.append([block, *map("".join, zip(values, in_brackets, strict=True))])
     lines.append(["**Mean rank**", *(f"**{ranking.mean[one]:.2f}**" for one in ranking.order)])
     header = [f"Block{unit(measure.unit)} (rank)", *(titles[one] for one in ranking.order)]
     name, title = f"ranks_{metric}", f"Mean ranks by {measure.title}"
@@ -121,7 +121,7 @@ def _section(metric: str, comparison: Comparison, blocks: Blocks, ranking: Ranki
     parts = [
         heading,
         grid(header, lines, "l" + "r" * len(titles)),
-        *gone,
+        *left_out,
         ranking.verdict,
         f"![{title}, {foot}](figures/{name}.svg)",
     ]

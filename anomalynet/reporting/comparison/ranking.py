@@ -1,4 +1,4 @@
-"""Do models differ over blocks? Ranks and Friedman's test, in words and as a figure.
+"""Tests whether models differ over blocks: ranks and Friedman's test, as text and as a figure.
 
 Source: not in the paper. Demšar: Statistical Comparisons of Classifiers over Multiple Data Sets,
 JMLR 7, 2006."""
@@ -15,21 +15,20 @@ from numpy.typing import NDArray
 from anomalynet.metrics.kernels import NAN
 from anomalynet.reporting.ablation.contrasts import LEVEL
 
-ROUGH = 10  # most blocks with which Friedman's p is a rough approximation
+ROUGH = 10  # up to this number of blocks, Friedman's p is a rough approximation
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Models over blocks."""
+    """The ranks of models over blocks, and Friedman's test of them."""
 
     ranks: NDArray[np.float64]  # (blocks, models) 1 is best, ties share their mean
     mean: NDArray[np.float64]  # (models,) mean rank
-    # statistic, p: Friedman's χ², corrected for ties; NaN with fewer than two blocks or three
-    # models, or where all are equal
+    # Friedman's χ², corrected for ties, and its p; NaN with fewer than two blocks or three models,
+    # or if all values are equal
     statistic: float
     p: float
-    # the p if all blocks ranked alike: no data of so many blocks can give a lower one
-    least_p: float
+    least_p: float  # p if all blocks had the same ranks: the lowest p that so many blocks allow
 
     @property
     def order(self) -> list[int]:
@@ -38,12 +37,12 @@ class Ranking:
 
     @property
     def verdict(self) -> str:
-        """What the test says, or that so few blocks cannot say it."""
+        """The result of the test as a sentence, or why there is none."""
         blocks, models = self.ranks.shape
         if blocks < 2:
             return (
-                "One block is no sample: nothing can be tested. The ranks above are its order of "
-                "models and no more."
+                "One block is not a sample: nothing can be tested. The ranks above only show the "
+                "order of models in this block."
             )
         if math.isnan(self.p):
             return "All models have the same value in every block: there is nothing to test."
@@ -53,15 +52,15 @@ class Ranking:
         )
         if blocks <= ROUGH:
             least = _p_text(self.least_p)
-            text += f"; with so few blocks p is rough, and if all ranked alike it would be {least}"
+            text += f"; with so few blocks p is rough, and equal ranks in all would give {least}"
         if self.p < LEVEL:
             return f"{text}. The ranks differ."
         return f"{text}. No evidence that any model's ranks differ."
 
 
 def rank(values: NDArray[np.float64], higher_is_better: bool) -> Ranking:
-    """Rank models in each block and test. `values`: (blocks, models) without NaN;
-    `higher_is_better`: of the metric."""
+    """Rank models in each block and test the ranks. `values`: (blocks, models) without NaN;
+    `higher_is_better`: whether that holds for the metric."""
     from scipy.stats import chi2, friedmanchisquare, rankdata
 
     blocks, models = values.shape
@@ -79,26 +78,26 @@ def rank(values: NDArray[np.float64], higher_is_better: bool) -> Ranking:
 def draw(
     name: str, ranking: Ranking, titles: Sequence[str], heading: str, foot: str
 ) -> dict[str, bytes]:
-    """Models on the line of mean ranks, as file name → content, SVG and PNG."""
+    """Draw the models on a line of mean ranks; returns file name → content, SVG and PNG."""
     from matplotlib.figure import Figure
 
     from anomalynet.reporting.figures import encode, style
 
-    models, left = len(titles), (len(titles) + 1) // 2
+    models, left_count = len(titles), (len(titles) + 1) // 2  # the other names are on the right
     with style():
-        figure = Figure(figsize=(9.0, 1.7 + 0.34 * left), layout="constrained")
+        figure = Figure(figsize=(9.0, 1.7 + 0.34 * left_count), layout="constrained")
         axes = figure.subplots()
         axes.set_xlim(1 - 0.42 * (models - 1), models + 0.42 * (models - 1))
-        axes.set_ylim(left + 0.9, -1.0)
+        axes.set_ylim(left_count + 0.9, -1.0)
         axes.axis("off")
         axes.plot([1, models], [0, 0], color="black", linewidth=1.0)
         for tick in range(1, models + 1):
             axes.plot([tick, tick], [0, -0.2], color="black", linewidth=1.0)
             axes.text(tick, -0.3, str(tick), ha="center", va="bottom")
         for at, model in enumerate(ranking.order):
-            first, mean = at < left, float(ranking.mean[model])
-            line = (at if first else models - 1 - at) + 0.8
-            edge, side = (1 - 0.04 * models, "right") if first else (1.04 * models, "left")
+            on_left, mean = at < left_count, float(ranking.mean[model])
+            line = (at if on_left else models - 1 - at) + 0.8
+            edge, side = (1 - 0.04 * models, "right") if on_left else (1.04 * models, "left")
             axes.plot([mean, mean, edge], [0, line, line], color="#606060", linewidth=0.8)
             axes.text(edge, line, f" {titles[model]} ({mean:.2f}) ", ha=side, va="center")
         figure.suptitle(heading, x=0.012, ha="left", fontsize=11, fontweight="bold")

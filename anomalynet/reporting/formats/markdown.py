@@ -9,9 +9,8 @@ from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.tables import Row, Table
 
-REPAIRED_BY_MORE_THAN = (
-    0.011  # percentage points; smaller differences are rounding, such as 98.4 for 98.41
-)
+# Percentage points; smaller differences are rounding, such as 98.4 for 98.41
+REPAIRED_BY_MORE_THAN = 0.011
 
 
 def grid(header: Sequence[str], rows: Iterable[Sequence[str]], align: str = "") -> str:
@@ -90,8 +89,8 @@ def cost(
 
     def cell(row: Mapping[str, str], name: str) -> str:
         mean, spread = row[name], row.get(f"{name}_spread", "")
-        beside = f" ± {float(spread):.2f}" if spread else ""
-        return f"{float(mean):.2f}{beside}" if mean else "–"
+        suffix = f" ± {float(spread):.2f}" if spread else ""
+        return f"{float(mean):.2f}{suffix}" if mean else "–"
 
     lines = []
     for row in rows:

@@ -1,5 +1,5 @@
-"""The paper's Tables 2–5, audited: a section of a report, every number of it computed from what the
-paper prints."""
+"""The section "The paper's tables, audited" on Tables 2–5; all its numbers are computed from the
+printed ones."""
 
 from __future__ import annotations
 
@@ -26,20 +26,19 @@ COLUMNS += ("printed_precision", "implied_precision")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one class's precision says of the test set, and what it must be on the common one;
-    percent."""
+    """The prevalence that a row of one class implies; percent."""
 
     model: str
     class_: str
-    prevalence: float  # from the cells as printed
-    bounds: Interval  # the same within their rounding, as a fraction
-    printed: float
-    implied: float
+    prevalence: float  # implied by the cells as printed
+    bounds: Interval  # prevalences that the cells allow within their rounding, fractions
+    printed: float  # the printed precision
+    implied: float  # the precision at the common prevalence
 
 
 @cache
 def audit() -> TableAudit:
-    """The printed tables as `anomalynet audit-table` sees them."""
+    """The audit of the printed tables, as by `anomalynet audit-table --paper`."""
     text = (
         files("anomalynet.reporting.paper")
         .joinpath("paper_tables.yaml")
@@ -50,8 +49,8 @@ def audit() -> TableAudit:
 
 @cache
 def common_prevalence() -> float:
-    """Share of attack, percent with two decimals: the mean of the normal rows that can be of one
-    test set."""
+    """Share of attack, percent with two decimals: the mean over the normal rows that can come from
+    one test set."""
     agree = _agreement("normal").agree
     shares = [published.load().implied_prevalence(model, "normal") for model in agree]
     return round(sum(shares) / len(agree), 2)
@@ -62,14 +61,14 @@ def _agreement(class_: str) -> Agreement:
 
 
 def repaired_shares(model: str) -> tuple[float, float, float, float]:
-    """Shares of tn, fp, fn, tp that the printed recalls give at the common prevalence."""
+    """Shares of tn, fp, fn, tp that follow from the printed recalls at the common prevalence."""
     cells, attack = published.load().printed_cells[model], common_prevalence() / 100
     kept, found = cells["recall_normal"] / 100, cells["recall_attack"] / 100
     return (1 - attack) * kept, (1 - attack) * (1 - kept), attack * (1 - found), attack * found
 
 
 def repaired_matrix(model: str) -> Confusion:
-    """The same as whole counts per 10 000 windows that add up to the classes' sizes."""
+    """The repaired shares as whole counts per 10 000 windows that add up to the classes' sizes."""
     tn, _, _, tp = (round(WINDOWS * share) for share in repaired_shares(model))
     attack = round(WINDOWS * common_prevalence() / 100)
     return Confusion(tn, WINDOWS - attack - tn, attack - tp, tp)
@@ -82,7 +81,7 @@ def implied_precision(model: str, class_: str) -> float:
 
 
 def readings() -> list[Reading]:
-    """One for each model and class."""
+    """One reading per model and class."""
     numbers = published.load()
     return [
         Reading(
@@ -103,30 +102,31 @@ def _listed(found: list[str]) -> str:
 
 
 def _one_test_set() -> list[str]:
-    """Which rows share a test set, by each class."""
+    """Sentences on which rows can share a test set, by each class."""
     normal, attack = (_agreement(class_) for class_ in CLASSES)
-    of = {(one.model, one.class_): one for one in readings()}
+    by_row = {(one.model, one.class_): one for one in readings()}
     agree = _listed([published.TITLES[model] for model in normal.agree])
-    points = _listed([f"{of[model, 'normal'].prevalence:.2f}" for model in normal.agree])
+    points = _listed([f"{by_row[model, 'normal'].prevalence:.2f}" for model in normal.agree])
     others = "; ".join(
-        f"{published.TITLES[model]}'s own gives {of[model, 'normal'].prevalence:.1f} %"
+        f"{published.TITLES[model]}'s own gives {by_row[model, 'normal'].prevalence:.1f} %"
         for model in normal.others
     )
-    needed = _listed([f"{of[model, 'attack'].prevalence:.1f}" for model in normal.agree])
+    needed = _listed([f"{by_row[model, 'attack'].prevalence:.1f}" for model in normal.agree])
     shared = "no two agree" if len(attack.agree) == 1 else f"{len(attack.agree)} agree"
     return [
         "*One test set, by the normal rows.* One class's precision and both recalls determine the "
         f"share of attack. The normal rows of {agree} give {points} %. Within their rounding they "
         f"share {span(normal.prevalence, 'percent')}: one test set, {common_prevalence()} % "
-        f"attack. {others}, which no test set of the others has.",
+        f"attack. {others}, which is impossible for that test set.",
         f"*None by the attack rows.* With their printed attack precisions {agree} would need "
         f"{needed} % attack; of the {len(audit().rows)} rows {shared}.",
     ]
 
 
 def _repairs() -> list[str]:
-    """What must be replaced in each row, and whether a slip explains it."""
-    single, told = [], []
+    """A sentence on the cells that must be replaced in each row, and whether a slip explains
+    them."""
+    single, several = [], []
     for row in audit().rows:
         title = published.TITLES[row.model]
         if len(row.repairs) == 1 and len(row.repairs[0]) == 1:
@@ -139,36 +139,37 @@ def _repairs() -> list[str]:
                 for repair in row.repairs
             ]
             ways = map(" with ".join, cells)
-            told.append(f"{title} needs {len(row.repairs[0])} other cells: {'; or '.join(ways)}.")
+            needs = f"{title} needs {len(row.repairs[0])} other cells"
+            several.append(f"{needs}: {'; or '.join(ways)}.")
     return [
-        "*One cell a row.* Replacing a single cell makes these rows possible, and no other single "
-        f"cell does: {_listed(single)}. The printed F1s then follow within their rounding. "
-        f"{' '.join(told)} Its repaired row takes the others' {common_prevalence()} % instead, "
-        "which is an assumption."
+        "*One cell per row.* Replacing a single cell makes these rows possible, and no other "
+        f"single cell does: {_listed(single)}. The printed F1s then follow within their rounding. "
+        f"{' '.join(several)} Its repaired row instead uses {common_prevalence()} % as the others "
+        "do, which is an assumption."
     ]
 
 
 def _impossible_f1() -> list[str]:
-    """F1 that no precision and recall give, by how it lies to them."""
-    said = {
+    """A sentence on printed F1s that their precision and recall cannot give."""
+    descriptions = {
         "above": "above both its precision and its recall",
         "below": "below both",
         "not the mean": "between them, but not their harmonic mean",
     }
-    told = []
-    for verdict, text in said.items():
-        where = [
+    phrases = []
+    for verdict, text in descriptions.items():
+        cells = [
             f"{published.TITLES[row.model]} ({class_})"
             for row in audit().rows
             for class_, found in row.f1.items()
             if found == verdict
         ]
-        told += [f"{text}: {_listed(where)}"] if where else []
-    return [f"*Impossible F1.* Printed {'; '.join(told)}."] if told else []
+        phrases += [f"{text}: {_listed(cells)}"] if cells else []
+    return [f"*Impossible F1.* Printed {'; '.join(phrases)}."] if phrases else []
 
 
 def _recipe() -> list[str]:
-    """Eq. 13 as the paper uses it."""
+    """A sentence on eq. 13 as the paper uses it."""
     numbers = published.load()
     cells, headline = numbers.printed_cells["hybrid"], numbers.headline_accuracy
     made = list(published.eq13(cells["precision_normal"], cells["precision_attack"]).values())
@@ -181,8 +182,8 @@ def _recipe() -> list[str]:
         if model != "hybrid"
     )
     return [
-        "*Accuracy from precisions alone.* One classifier has one accuracy; eq. 13 as used makes "
-        f"one a class and never looks at a recall. For the hybrid it gives {made[0]:.2f} (printed "
+        "*Accuracy only from precisions.* One classifier has one accuracy; eq. 13 as used gives "
+        f"one per class and uses no recall. For the hybrid it gives {made[0]:.2f} (printed "
         f"{printed[0]}) and {made[1]:.2f} (printed {printed[1]}), mean {sum(made) / 2:.2f} "
         f"(printed {headline['calculation']}, then {headline['abstract']}). Of the {len(tried)} "
         f"accuracies in Table 5 it gives {sum(one.fits for _, one in tried) or 'none'} within "
@@ -191,8 +192,8 @@ def _recipe() -> list[str]:
 
 
 def paper_audit_section() -> Section:
-    """The findings, the prevalence that each precision implies, and the repaired matrices; the same
-    bytes every time.
+    """The findings, the prevalence that each precision implies, and the repaired matrices. The
+    result is always the same.
 
     Source: §4, Tables 2–5, eq. 13.
     """
@@ -215,15 +216,15 @@ def paper_audit_section() -> Section:
     parts = [
         "## The paper's tables, audited",
         f"For {_listed(wrong)} no confusion matrix gives the printed row within its rounding; "
-        "that is proven, not estimated (`anomalynet audit-table --paper`).",
+        "this is proven, not estimated (`anomalynet audit-table --paper`).",
         "\n".join(f"- {finding}" for finding in findings),
         grid(header, rows, "llrrrr"),
-        "Implied prevalence: what the class's printed precision and both printed recalls give. "
+        "Implied prevalence: computed from the class's printed precision and both printed recalls. "
         f"Implied precision: at {common_prevalence()} % attack with the printed recalls. Numbers: "
         f"[paper_audit.csv]({CSV}).",
         f"Repaired confusion matrices per {WINDOWS:,} windows at {common_prevalence()} % attack, "
         "from the printed recalls. Tables 2–5 "
-        f"take the hybrid's repaired cells from these whole counts, which may change a last digit.",
+        f"compute the hybrid's repaired cells from these counts, which may change the last digit.",
         counts,
     ]
     lines: list[list[object]] = []

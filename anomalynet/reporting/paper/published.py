@@ -1,5 +1,5 @@
-"""The paper's Tables 1–5: printed, and repaired to the one confusion matrix per model that its
-consistent cells imply."""
+"""The numbers of the paper's Tables 1–5: as printed, and repaired to the one confusion matrix per
+model that the consistent cells imply."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ import yaml
 
 from anomalynet.metrics.kernels import Confusion, decision_metrics, ratio
 
-# Experiments with a row in the paper's tables, in its order, and how it writes them
+# Experiments with a row in the paper's tables, in its order → their names there
 TITLES = {"cnn": "CNN", "lstm": "LSTM", "cnn_lstm": "CNN-LSTM", "hybrid": "Hybrid"}
 
-# Our names of the paper's accuracies per class → its own names. They get their own because they are
-# not accuracies.
+# Our names of the paper's accuracies per class, which are not accuracies → the paper's names
 EQ13 = {"eq13_accuracy_normal": "accuracy_normal", "eq13_accuracy_attack": "accuracy_attack"}
 
 COUNTS = {
@@ -34,16 +33,15 @@ class Paper:
     training: dict[str, str | float | int]  # Table 1
     printed_cells: dict[str, dict[str, float]]
     repaired_cells: dict[str, dict[str, float]]
-    # The hybrid's accuracy as three places of the paper give it
-    headline_accuracy: dict[str, float]
+    headline_accuracy: dict[str, float]  # the hybrid's accuracy in three places of the paper
 
     def printed(self, model: str, metric: str) -> float | None:
-        """What the paper prints for a metric of this report, None where it prints nothing."""
+        """The paper's printed value of a metric of the report, None if there is none."""
         return self.printed_cells.get(model, {}).get(EQ13.get(metric, metric))
 
     def repaired(self, model: str, metric: str) -> float | None:
-        """What the repaired confusion matrix gives: the listed cell, else computed from the counts;
-        None for another model."""
+        """The repaired value: the listed cell, else computed from the repaired counts; None for
+        other models."""
         cells = self.repaired_cells.get(model)
         if cells is None:
             return None
@@ -68,19 +66,17 @@ class Paper:
         cells = {name: value / 100 for name, value in self.printed_cells[model].items()}
         precision, kept = cells[f"precision_{class_}"], cells[f"recall_{class_}"]
         lost = 1 - cells["recall_attack" if class_ == "normal" else "recall_normal"]
-        # precision = share·kept / (share·kept + (1 − share)·lost), solved for the share of this
-        # class
+        # precision = share·kept / (share·kept + (1 − share)·lost), solved for this class's share
         share = precision * lost / (precision * lost + kept * (1 - precision))
         return 100 * (share if class_ == "attack" else 1 - share)
 
 
 def eq13(precision_normal: float, precision_attack: float) -> dict[str, float]:
-    """Compute the paper's accuracies per class from two precisions in percent, as it does; recalls
-    are never used.
+    """Compute the paper's accuracies per class from two precisions in percent, as the paper does;
+    recalls are not used.
 
-    TP := precision of normal, FP := what attack's precision lacks to 100, and the same with the
-    classes exchanged. The result says nothing of accuracy and is shown beside the printed numbers
-    only.
+    TP := precision of normal, FP := 100 − precision of attack, and the same with the classes
+    exchanged. The result is not an accuracy; it is only shown next to the printed numbers.
 
     Source: §4, eq. 13, Table 5.
     """

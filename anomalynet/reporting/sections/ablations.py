@@ -1,4 +1,5 @@
-"""The ablations on the same data: what each asks and found, in the words of its own report."""
+"""The section on ablations of the same data: their questions and findings, quoted from their own
+reports."""
 
 from __future__ import annotations
 
@@ -15,39 +16,38 @@ from anomalynet.runs.sweeps import SweepRecord, read_sweeps
 __all__ = ["FINDINGS", "AblationReport", "ablation_reports", "ablations_section"]
 
 TITLE = "Ablations"
-PAPER = "paper_models"  # the sweep of this very report
+PAPER = "paper_models"  # the sweep that this report is about
 
 NOTE = (
-    "Sweeps on the same data that were started beside these runs, each with a question of its "
-    "own. The sentences are their reports': difference from the reference, interval, and verdict "
-    "of a test over recordings. They have their own repetitions and presets, so their numbers are "
-    "not those of the tables above."
+    "These sweeps on the same data were started in the same folder of runs; each has its own "
+    "question. The sentences are quoted from their reports: difference from the reference, "
+    "interval, and verdict of a test over recordings. They have their own repetitions and presets, "
+    "so their numbers differ from those of the tables above."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class AblationReport:
-    """A sweep that was started on some data: its name, its report's folder, None where there is
-    none, and the link to it from a report."""
+    """A sweep that was started on some data."""
 
     label: str
-    sweep: str
-    folder: Path | None
-    link: str
+    sweep: str  # name or path of its file
+    folder: Path | None  # of its report; None if there is none
+    link: str  # from the report that quotes it; empty if its folder is not next to that report's
 
 
 def ablation_reports(runs: Path, out: Path, data: str) -> tuple[AblationReport, ...]:
     """The ablations on a data set that have a finished run, by name.
 
-    A report is looked for beside `out` first, then where the sweep has put it; only one beside
-    `out` gets a link."""
+    A report is first looked for next to `out`, then in the folder that the sweep recorded; only one
+    next to `out` gets a link."""
     found = []
     for record in read_sweeps(runs):
         if record.trials is not None or record.sweep == PAPER or data not in _data(record, runs):
             continue
-        beside, told = out.parent / record.label, Path(record.report)
-        folder = next((place for place in (beside, told) if (place / FINDINGS).is_file()), None)
-        link = f"../{record.label}/report.md" if folder == beside else ""
+        neighbour, recorded = out.parent / record.label, Path(record.report)
+        folder = next((path for path in (neighbour, recorded) if (path / FINDINGS).is_file()), None)
+        link = f"../{record.label}/report.md" if folder == neighbour else ""
         found.append(AblationReport(record.label, record.sweep, folder, link))
     return tuple(sorted(found, key=lambda one: one.label))
 
@@ -60,7 +60,7 @@ def _data(record: SweepRecord, runs: Path) -> set[str]:
 
 
 def ablations_section(reports: Sequence[AblationReport]) -> Section:
-    """A heading an ablation; nothing where none was started.
+    """One heading per ablation; empty if none was started.
 
     Raises: RunError: the findings of a report are damaged.
     """
@@ -73,7 +73,7 @@ def _ablation(one: AblationReport) -> Iterator[str]:
     yield f"### {one.label}"
     if one.folder is None:
         yield (
-            "Started, and without a report that this version can quote: `anomalynet report "
+            "It was started, but has no report that this version can quote: `anomalynet report "
             f"{one.sweep}` writes it."
         )
         return

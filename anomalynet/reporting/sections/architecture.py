@@ -24,45 +24,44 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-EDGE = 0.36  # rows from the middle of a box to where its arrows begin and end
+EDGE = 0.36  # rows from the middle of a box to the ends of its arrows
 MAIN, OTHERS = "figure_1_architecture", "figure_1_other_networks"
 TITLE, OTHERS_TITLE = "Figure 1. Architecture of the hybrid", "Architecture of the other networks"
 COLUMNS = ("model", "data", "run", "part", "kind", "layers", "output", "parameters")
 NOTE = (
-    "Each box is a part of the network that was trained, with the shape of what it returns and how "
-    "many weights it has; parts that are switched off are not there. The order is the "
-    "configuration's."
+    "Each box is a part of the trained network, with the shape of its output and its number of "
+    "weights; parts that are switched off are not shown. The order is that of the configuration."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a network: its name and type, the torch layers within, shapes without the batch."""
+    """A part of a network."""
 
     name: str
-    kind: str
-    layers: str
-    output: str
+    kind: str  # its class
+    layers: str  # the torch layers in it
+    output: str  # shapes without the batch
     parameters: int
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Parts in the order they were made; `beside` of them reads the window beside the others."""
+    """The parts of a network."""
 
-    window: str
-    parts: tuple[Part, ...]
+    window: str  # shape of its input
+    parts: tuple[Part, ...]  # in the order in which data passes through them
     parameters: int
-    beside: str
+    parallel: str  # name of the part that runs in parallel with the others; "" if none
 
     @property
     def chain(self) -> list[Part]:
-        """The parts that feed each other, in their order."""
-        return [part for part in self.parts if part.name != self.beside] or list(self.parts)
+        """The parts that follow each other, in their order."""
+        return [part for part in self.parts if part.name != self.parallel] or list(self.parts)
 
 
 def read_network(record: RunRecord) -> Network | None:
-    """The network of a run; None where the run kept none, or an earlier version wrote it.
+    """The network of a run; None if the run stored none, or an earlier version wrote it.
 
     Raises: RunError: the file is damaged.
     """
@@ -75,9 +74,9 @@ def read_network(record: RunRecord) -> Network | None:
         parts = tuple(_part(**one) for one in raw["layers"])
         parts = tuple(sorted(parts, key=lambda part: part.name != "autoencoder"))
         inline = record.config.get("model", {}).get("autoencoder_placement") == "inline"
-        beside = "" if inline else "autoencoder"
+        parallel = "" if inline else "autoencoder"
         window = f"{steps} steps × {channels} channels"
-        return Network(window, parts, int(raw["parameters"]), beside)
+        return Network(window, parts, int(raw["parameters"]), parallel)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -95,75 +94,76 @@ def _part(
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """An arm with the network that most of its runs have, and one of those runs."""
+    """An arm and its network."""
 
-    one: ArmMetrics
-    network: Network
-    run: str
-    others: str
+    model: ArmMetrics
+    network: Network  # that of most of its runs
+    run: str  # one of these runs
+    others: str  # how many runs have another network or none, as text
 
     @property
     def title(self) -> str:
-        return f"{self.one.arm.title}: {_count(self.network.parameters)} parameters"
+        return f"{self.model.arm.title}: {_count(self.network.parameters)} parameters"
 
     @property
     def sentence(self) -> str:
-        return f"{self.title}, of run `{self.run}`{self.others}"
+        return f"{self.title}, from run `{self.run}`{self.others}"
 
 
 def figure_1_section(context: ReportContext) -> Section:
-    """Figure 1 and its tables; nothing where the report is of no network.
+    """Figure 1 and its tables; empty if the report contains no network.
 
     Raises: RunError: a run's `architecture.json` is damaged.
     """
     records = [record for one in context.models for record in one.arm.records]
     if all(record.result.epochs is None for record in records):
         return Section()
-    known = [found for one in context.models if (found := _shown(one))]
-    main = [found for found in known if found.one.arm.experiment == "hybrid"][:1]
-    others = [found for found in known if found not in main]
+    networks = [found for model in context.models if (found := _shown(model))]
+    main = [found for found in networks if found.model.arm.experiment == "hybrid"][:1]
+    others = [found for found in networks if found not in main]
     parts, files = [f"### {TITLE}"], dict[str, bytes]()
     if not main:
-        missing = "there is none, or it was made by an earlier version."
-        parts.append(f"No run of the hybrid has kept its network's parts: {missing}")
-    parts += [NOTE] if known else []
+        missing = "there is no such run, or an earlier version made it."
+        parts.append(f"No run of the hybrid has stored the parts of its network: {missing}")
+    parts += [NOTE] if networks else []
     for name, title, shown in ((MAIN, TITLE, main), (OTHERS, OTHERS_TITLE, others)):
         if shown:
             note = "; ".join(found.sentence for found in shown) + "."
-            parts.append(context.figure(name, title, [found.one for found in shown], note))
+            parts.append(context.figure(name, title, [found.model for found in shown], note))
             files |= drawn(name, partial(_figure, title, shown))
     if main:
         network = main[0].network
         lines = [
-            [f"`{one.name}`", one.kind, one.layers, one.output, _count(one.parameters)]
-            for one in network.parts
+            [f"`{part.name}`", part.kind, part.layers, part.output, _count(part.parameters)]
+            for part in network.parts
         ]
         lines.append(["**all**", "", "", "", f"**{_count(network.parameters)}**"])
         header = ["Part", "kind", "layers", "output", "parameters"]
         parts.append(markdown.grid(header, lines, "llllr"))
-    if known:
+    if networks:
         rows = [
-            (one.one.arm.name, context.data, one.run, *astuple(part))
-            for one in known
-            for part in one.network.parts
+            (found.model.arm.name, context.data, found.run, *astuple(part))
+            for found in networks
+            for part in found.network.parts
         ]
         files["tables/architecture.csv"] = to_csv(COLUMNS, rows).encode()
         parts.append("The parts of every network: [architecture.csv](tables/architecture.csv).")
     return Section(parts, files)
 
 
-def _shown(one: ArmMetrics) -> _Shown | None:
-    """The commonest network of an arm's runs; of several as common, that of the first run."""
-    found = [(record, network) for record in one.arm.records if (network := read_network(record))]
+def _shown(model: ArmMetrics) -> _Shown | None:
+    """The most common network of an arm's runs; of equally common ones, that of the first run."""
+    records = model.arm.records
+    found = [(record, network) for record in records if (network := read_network(record))]
     if not found:
         return None
     usual, same = Counter(network for _, network in found).most_common(1)[0]
     first = next(record.result for record, network in found if network == usual)
-    other, none = len(found) - same, len(one.arm.records) - len(found)
-    told = [f"{other} with another network"] if other else []
-    told += [f"{none} without one"] if none else []
-    beside = f" (beside {' and '.join(told)})" if told else ""
-    return _Shown(one, usual, f"{first.experiment}/{first.id}", beside)
+    other, none = len(found) - same, len(records) - len(found)
+    phrases = [f"{other} with another network"] if other else []
+    phrases += [f"{none} without one"] if none else []
+    not_shown = f" (not shown: {' and '.join(phrases)})" if phrases else ""
+    return _Shown(model, usual, f"{first.experiment}/{first.id}", not_shown)
 
 
 def _count(number: int) -> str:
@@ -192,7 +192,7 @@ def _figure(title: str, shown: Sequence[_Shown]) -> Figure:
 
 
 def _blocks(axes: Axes, network: Network) -> None:
-    """The window above, the parts below each other, the one that reads beside them at the side."""
+    """Draw the window at the top, the parts below each other, and the parallel part at the side."""
     chain = network.chain
     side = [part for part in network.parts if part not in chain]
     middle = -0.5 if side else 0.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Markdown in paragraphs, and the files beside `report.md` that it names: path → content."""
+    """Markdown in paragraphs, and the files it links to: path next to `report.md` → content."""
 
     parts: Sequence[str] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)

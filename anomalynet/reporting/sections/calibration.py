@@ -1,4 +1,4 @@
-"""How far scores that are called probabilities may be read as such: bins of scores, expected
+"""Tests whether scores that are meant as probabilities are calibrated: bins of scores, expected
 calibration error, Brier score, and the section with its reliability diagrams."""
 
 from __future__ import annotations
@@ -36,33 +36,33 @@ PANELS = 4  # most panels beside each other
 BLUE, GREY = "#0072B2", "#B8B8B8"
 
 NOTE = (
-    "*Brier score*: mean squared difference between score and label; *share of attack alone*: "
-    "what always saying the test part's own share would have, so that a Brier score above it is "
-    "worse than no model. *Calibration error*: how far the share of attack in a bin of scores is "
-    f"from their mean, averaged over steps; {BINS} bins of equal width, or with equally many steps "
-    "each. Lower is better in all four. Where the *mean score* is far from the *share of attack* "
-    "(prevalence), scores are too high or too low as a whole. Folds are pooled within a repetition."
+    "*Brier score*: mean squared difference between score and label; *share of attack alone*: the "
+    "Brier score if every score were the test part's share of attack, so that a Brier score above "
+    "it is worse than no model. *Calibration error*: distance between the share of attack in a bin "
+    f"of scores and their mean, averaged over steps; {BINS} bins of equal width, or with equally "
+    "many steps each. Lower is better in all four. If the *mean score* is far from the *share of "
+    "attack* (prevalence), scores are too high or too low as a whole. Folds are pooled within a "
+    "repetition."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Bins:
-    """Scored steps by their score, float64 arrays of shape (bin,): how many, the sum of their
-    scores, how many are attack; a score on one of the (bin + 1,) edges belongs below it."""
+    """Scored steps in bins of scores, float64."""
 
-    edges: Floats
-    steps: Floats
-    scores: Floats
-    attacks: Floats
+    edges: Floats  # (bin + 1,); a score on an edge belongs to the bin below it
+    steps: Floats  # (bin,) number of steps
+    scores: Floats  # (bin,) sum of their scores
+    attacks: Floats  # (bin,) number of attacks
 
     @property
     def predicted(self) -> Floats:
-        """Mean score; NaN where a bin is empty."""
+        """Mean score of each bin; NaN if it is empty."""
         return self.scores / np.where(self.steps > 0, self.steps, NAN)
 
     @property
     def observed(self) -> Floats:
-        """Share of attack; NaN where a bin is empty."""
+        """Share of attack in each bin; NaN if it is empty."""
         return self.attacks / np.where(self.steps > 0, self.steps, NAN)
 
     @property
@@ -78,25 +78,25 @@ def equal_width(bins: int = BINS) -> Floats:
 
 
 def equal_mass(scores: Floats, bins: int = BINS) -> Floats:
-    """Edges between which lie equally many scores; equal scores stay in one bin, so that some may
-    be empty."""
+    """Edges of bins with equally many scores; equal scores stay in one bin, so some bins may be
+    empty."""
     return np.percentile(scores, 100 * np.linspace(0.0, 1.0, bins + 1))
 
 
 def binned(labels: NDArray[np.int8], scores: Floats, edges: Floats) -> Bins:
     """Sort steps into bins: labels (steps,) 0 normal, 1 attack; scores (steps,) within [0, 1];
     edges (bin + 1,), ascending."""
-    place = np.searchsorted(edges[1:-1], scores)
+    index = np.searchsorted(edges[1:-1], scores)
 
     def total(weights: Floats | None) -> Floats:
-        return np.bincount(place, weights, minlength=len(edges) - 1).astype(np.float64)
+        return np.bincount(index, weights, minlength=len(edges) - 1).astype(np.float64)
 
     return Bins(edges, total(None), total(scores), total((labels == 1).astype(np.float64)))
 
 
 def calibration_metrics(labels: NDArray[np.int8], scores: Floats) -> dict[str, float]:
-    """Brier score, that of always saying the share of attack, both expected calibration errors, and
-    the mean score; NaN without steps. Arguments as of `binned`.
+    """Brier score of the scores and of the constant share of attack, both expected calibration
+    errors, and the mean score; NaN without steps. Arguments as in `binned`.
 
     Source: not in the paper. Brier, 1950; Naeini, Cooper and Hauskrecht, 2015 (equal width); Nixon
     et al., 2019 (equal mass).
@@ -116,11 +116,10 @@ def calibration_metrics(labels: NDArray[np.int8], scores: Floats) -> dict[str, f
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """An arm whose score is a probability: its metrics with those of calibration among them, and
-    bins of equal width by repetition."""
+    """An arm whose score is a probability."""
 
-    metrics: ArmMetrics
-    bins: Mapping[RepetitionKey, Bins]
+    metrics: ArmMetrics  # its metrics, including those of calibration
+    bins: Mapping[RepetitionKey, Bins]  # of equal width
 
     @property
     def pooled(self) -> Bins:
@@ -133,8 +132,8 @@ class Calibrated:
 
     @property
     def observed_range(self) -> tuple[Floats, Floats]:
-        """Lowest and highest share of attack of a repetition, (bin,); NaN where none has steps
-        there."""
+        """Lowest and highest share of attack of any repetition, (bin,); NaN if a bin is empty in
+        all."""
         shares = np.stack([one.observed for one in self.bins.values()])
         return np.fmin.reduce(shares), np.fmax.reduce(shares)
 
@@ -142,8 +141,8 @@ class Calibrated:
 def calibrate(
     models: Sequence[ArmMetrics],
 ) -> tuple[tuple[Calibrated, ...], tuple[ArmMetrics, ...]]:
-    """The calibration of every arm whose scores are probabilities; and the arms whose are not: they
-    say so themselves, or a score lies outside [0, 1].
+    """The calibration of every arm whose scores are probabilities; and the other arms: their
+    results say so, or a score is outside [0, 1].
 
     Raises: RunError: a run's scores cannot be read.
     """
@@ -168,30 +167,30 @@ def _calibrated(one: ArmMetrics) -> Calibrated | None:
 
 
 def calibration_section(context: ReportContext) -> Section:
-    """Table and reliability diagram of every model whose score is a probability; the others are
-    named.
+    """Table and reliability diagram of every model whose score is a probability; a sentence names
+    the others.
 
     Raises: RunError: a run's scores cannot be read.
     """
     known, others = calibrate(context.models)
-    said = (
-        f"The scores of {', '.join(one.arm.title for one in others)} are no probabilities: "
-        "nothing there can be calibrated or not."
+    uncalibrated = (
+        f"The scores of {', '.join(one.arm.title for one in others)} are not probabilities: "
+        "calibration is not defined for them."
     )
     if not known:
-        return Section([f"## {TITLE}", said]) if others else Section()
+        return Section([f"## {TITLE}", uncalibrated]) if others else Section()
     shown = [one.metrics for one in known]
     table = table_of(context, NAME, TITLE, METRICS, shown)
     several = max(len(one.bins) for one in known) > 1
     spread = "; a vertical line goes from the lowest to the highest repetition" if several else ""
     note = (
-        f"Points: {BINS} bins of equal width, all repetitions together{spread}. On the diagonal a "
-        "score is what it says; below: steps."
+        f"Points: {BINS} bins of equal width, all repetitions together{spread}. On the diagonal, "
+        "scores equal the share of attack; lower panels: number of steps."
     )
     parts = [
         f"## {TITLE}",
         NOTE,
-        *([said] if others else []),
+        *([uncalibrated] if others else []),
         markdown.matrix(table, context.signs),
         context.caption(TITLE, shown, f"{NAME}.csv"),
         context.figure(FIGURE, FIGURE_TITLE, shown, note),
@@ -219,7 +218,7 @@ def _rows(one: Calibrated, data: str) -> Iterator[list[object]]:
 
 
 def _figure(models: Sequence[Calibrated], context: ReportContext) -> Figure:
-    """A panel a model, share of attack over mean score, and how many steps each bin has."""
+    """One panel per model: share of attack over mean score, and the number of steps per bin."""
     from matplotlib.figure import Figure
 
     columns = min(PANELS, len(models))
@@ -228,16 +227,16 @@ def _figure(models: Sequence[Calibrated], context: ReportContext) -> Figure:
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(2 * lines, columns, squeeze=False, height_ratios=[2.3, 1.0] * lines)
     names = broken_names([one.metrics.arm for one in models], context)
-    for place in range(lines * columns):
-        line, column = divmod(place, columns)
+    for index in range(lines * columns):
+        line, column = divmod(index, columns)
         above, below = grid[2 * line][column], grid[2 * line + 1][column]
-        if place >= len(models):
+        if index >= len(models):
             above.axis("off")
             below.axis("off")
             continue
-        _reliability(above, models[place])
-        _counts(below, models[place].pooled)
-        above.set_title(names[place], loc="left", fontsize=9.5)
+        _reliability(above, models[index])
+        _counts(below, models[index].pooled)
+        above.set_title(names[index], loc="left", fontsize=9.5)
         if column == 0:
             above.set_ylabel("share of attack")
             below.set_ylabel("steps")
@@ -248,13 +247,13 @@ def _figure(models: Sequence[Calibrated], context: ReportContext) -> Figure:
 
 
 def _reliability(axes: Axes, one: Calibrated) -> None:
-    """Bins of all repetitions together, with the range over repetitions; the diagonal is
-    perfect."""
+    """Draw the bins of all repetitions together, with the range over repetitions; perfect
+    calibration is the diagonal."""
     pooled, (low, high) = one.pooled, one.observed_range
-    there = pooled.steps > 0
-    x, y = pooled.predicted[there], pooled.observed[there]
+    filled = pooled.steps > 0
+    x, y = pooled.predicted[filled], pooled.observed[filled]
     axes.plot([0, 1], [0, 1], color="#808080", linewidth=0.8, linestyle=(0, (4, 3)))
-    axes.vlines(x, low[there], high[there], color=BLUE, linewidth=1.0)
+    axes.vlines(x, low[filled], high[filled], color=BLUE, linewidth=1.0)
     axes.plot(x, y, "o-", color=BLUE, markersize=3.5, linewidth=1.0)
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
@@ -263,7 +262,7 @@ def _reliability(axes: Axes, one: Calibrated) -> None:
 
 
 def _counts(axes: Axes, bins: Bins) -> None:
-    """Steps by bin on a logarithmic scale: most scores are near zero."""
+    """Draw the steps per bin on a logarithmic scale, because most scores are near zero."""
     axes.bar(
         bins.edges[:-1],
         bins.steps,

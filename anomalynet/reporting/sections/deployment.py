@@ -1,13 +1,15 @@
-"""Pictures of a simulated world's network: where its nodes stand and how much of what they send
-arrives (§3.1.3-3.1.4)."""
+"""Pictures of a simulated world's network: the positions of its nodes, and the share of their
+readings that arrives (§3.1.3-3.1.4)."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from anomalynet.errors import UsageError
 from anomalynet.reporting.figures import encode, heading, style
 from anomalynet.reporting.sections.recordings import draw_day, draw_incidents
 from anomalynet.simulation.network.placement import place_nodes
@@ -19,15 +21,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANELS = 6  # most cells on one map
-NAMED = 60  # most nodes whose names stand under the axis
+NAMED = 60  # most nodes whose numbers are written under the axis
 
 
 def draw_world(world: World) -> dict[str, bytes]:
     """Every picture of a world as file name → content, SVG and PNG; the same world gives the same
     bytes.
 
-    The day of signals is left out where the world was made without telemetry, the incidents where
-    there are none."""
+    The day of signals is missing if the world was made without telemetry, the incidents if there
+    are none."""
     pictures = {"node_map": draw_map, "delivery": draw_delivery}
     if world.telemetry is not None:
         pictures["signals"] = draw_day
@@ -40,13 +42,28 @@ def draw_world(world: World) -> dict[str, bytes]:
     return files
 
 
+def write_pictures(world: World, folder: Path | None = None) -> list[Path]:
+    """Write every picture of a world into a folder, by default its `figures`; returns their paths.
+    Raises UsageError: the folder cannot be written to."""
+    target = folder or world.folder / "figures"
+    pictures = {target / name: content for name, content in draw_world(world).items()}
+    for path, content in pictures.items():
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except OSError as error:
+            what = f"{path}: cannot be written: {error.strerror}"
+            raise UsageError(what, "--figures names a folder for the pictures") from None
+    return list(pictures)
+
+
 def delivery(nodes: pl.DataFrame) -> pl.Series:
     """Percent of a node's readings that arrived intact, float64 (node,)."""
     return 100 * nodes["received"] / nodes["expected"]
 
 
 def draw_map(world: World) -> Figure:
-    """A panel a cell in metres: nodes coloured by delivery, rooms, gateway."""
+    """One panel per cell, in metres: nodes coloured by delivery, rooms, gateway."""
     from matplotlib.figure import Figure
 
     cells = world.nodes["cell"].unique().sort().to_list()
@@ -151,10 +168,10 @@ def draw_delivery(world: World) -> Figure:
     from matplotlib.figure import Figure
 
     nodes = world.nodes.sort("link", "number")
-    places = np.arange(nodes.height)
+    positions = np.arange(nodes.height)
     figure = Figure(figsize=(9.5, 5.6), layout="constrained")
     share, power = figure.subplots(2, 1, sharex=True)
-    share.bar(places, delivery(nodes), color="#0072B2", width=0.8)
+    share.bar(positions, delivery(nodes), color="#0072B2", width=0.8)
     share.set_ylim(0, 100)
     share.set_ylabel("delivered\n(percent of readings)")
     total = 100 * int(nodes["received"].sum()) / int(nodes["expected"].sum())
@@ -162,7 +179,7 @@ def draw_delivery(world: World) -> Figure:
     share.axhline(total, color="#D55E00", linewidth=1.2, linestyle="--", label=label)
     share.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
     power.plot(
-        places,
+        positions,
         nodes["link"],
         "o",
         color="#E69F00",
@@ -175,7 +192,7 @@ def draw_delivery(world: World) -> Figure:
     power.margins(y=0.12)
     if nodes.height <= NAMED:
         turned = 90 if nodes.height > 30 else 0
-        power.set_xticks(places, list(map(str, nodes["number"])), fontsize=7.5, rotation=turned)
+        power.set_xticks(positions, list(map(str, nodes["number"])), fontsize=7.5, rotation=turned)
     for axes in (share, power):
         axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
     share.set_xlim(-0.7, nodes.height - 0.3)

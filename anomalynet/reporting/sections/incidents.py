@@ -1,4 +1,4 @@
-"""The section "By incident": what became of each kind of incident, for every model, as tables, CSV
+"""The section "By incident": how many incidents of each kind every model detects, as tables, CSV
 and a heat map of alarms."""
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
 COLUMNS: tuple[str, ...] = ("table", "model", "data", "label", "type", "cause", "severity")
 COLUMNS += ("incidents", "steps", "missed", "detected", "detected_spread", "detected_n", "alarmed")
 COLUMNS += ("alarmed_spread", "alarmed_n", *FACTS)
-"""Shares in percent; `detected` is empty where an alarm is not right, `type`, `cause` and
-`severity` where the table does not ask."""
+"""Shares are in percent. `detected` is empty if an alarm would be false; `type`, `cause` and
+`severity` are empty unless the table is by them."""
 
 NAME, TITLE = "by_type", "Alarms by type of incident"
 TITLES = {"by_type": "By type", "by_cause": "By cause", "by_severity": "By severity"}
 
 NOTE = (
     "Every labelled step of the test parts is in one row. *Steps* counts them over all folds and "
-    "repetitions, *missed* those without a score; *incidents* are distinct. Steps of label 1 "
-    "should be alarmed: *detected* is the share of their incidents with at least one alarmed step "
-    "in any fold, an incident of which nothing was scored is not. All other steps should not: "
-    "their share of alarmed steps is that of false alarms, during faults, during events that are "
-    "nobody's fault, and outside all incidents. Shares of steps are of scored steps. Mean ± "
-    "standard deviation over repetitions."
+    "repetitions, *missed* counts those without a score; *incidents* are distinct. Steps of label "
+    "1 should be alarmed: *detected* is the share of their incidents with at least one alarmed "
+    "step in any fold; an incident without any scored step is undetected. All other steps should "
+    "not be alarmed: their share of alarmed steps is that of false alarms, during faults, during "
+    "events of the environment, and outside all incidents. Shares of steps are shares of scored "
+    "steps. Mean ± standard deviation over repetitions."
 )
 
 HALVES = {
     True: ("label 1: should be alarmed", "Blues"),
     False: ("label 0: every alarm is false", "Oranges"),
 }
-"""Label → heading, colours, which everyone can tell apart; lightness says how many."""
+"""Label → heading, colour map; lighter colours are smaller shares."""
 
 
 def incident_section(context: ReportContext) -> Section:
-    """Empty where no type of incident is known.
+    """Tables, CSV and heat map by kind of incident; empty if no type of incident is known.
 
     Raises: RunError: the scores or the incidents of a run cannot be read.
     """
@@ -74,18 +74,18 @@ def incident_section(context: ReportContext) -> Section:
 
 
 def csv(table: IncidentTable, context: ReportContext) -> str:
-    """One line a model and group."""
+    """One line per model and group."""
     lines: list[list[object]] = []
     for arm in table.arms:
-        beside = context.by_arm[arm.name].cells.values()
+        facts = context.by_arm[arm.name].cells.values()
         for group in table.groups:
             if (cell := table.cells.get((arm.name, group))) is not None:
                 own = [int(group.positive), group.type, group.cause, group.severity]
                 counts = [cell.incidents, cell.steps, cell.missed]
                 detected = [*scaled(cell.detected, 100), cell.detected.n]
                 alarmed = [*scaled(cell.alarmed, 100), cell.alarmed.n]
-                shares = [*detected, *alarmed, *beside]
-                lines.append([table.name, arm.name, context.data, *own, *counts, *shares])
+                shares = [*detected, *alarmed]
+                lines.append([table.name, arm.name, context.data, *own, *counts, *shares, *facts])
     return to_csv(COLUMNS, lines)
 
 
@@ -100,35 +100,36 @@ def _lines(
     share: Callable[[Counted], Summary],
     signs: Mapping[str, str],
 ) -> str:
-    """One line a group, one column a model; the counts are those of the first model that tested
+    """One line per group, one column per model; the counts are those of the first model that tested
     such steps."""
     names = ["type", "cause"] if table.name == "by_type" else [table.name.removeprefix("by_")]
     lines = []
     for group in groups:
         cells = [table.cells.get((arm.name, group)) for arm in table.arms]
         first = next(cell for cell in cells if cell is not None)
-        told = [getattr(group, name).replace("_", " ") for name in names]
+        texts = [getattr(group, name).replace("_", " ") for name in names]
         counts = [int(group.positive), first.incidents or "–", first.steps, first.missed]
         shares = ["–" if cell is None else _cell(share(cell)) for cell in cells]
-        lines.append([*told, *map(str, counts), *shares])
+        lines.append([*texts, *map(str, counts), *shares])
     header = [*(name.capitalize() for name in names), "Label", "Incidents", "Steps", "Missed"]
     header += [arm.title + signs[arm.name] for arm in table.arms]
     return grid(header, lines, "l" * len(names) + "r" * (4 + len(table.arms)))
 
 
 def counts_text(table: IncidentTable) -> str:
-    """How many labelled steps the table holds, and which models tested others than the first."""
+    """The number of labelled steps in the table, and the models that tested other steps than the
+    first one."""
     totals = [(arm.title, table.total(arm)) for arm in table.arms]
     first, (steps, missed) = totals[0]
     others = [f"{title}: {own[0]}, {own[1]}" for title, own in totals if own != (steps, missed)]
-    beside = f", of {first}; steps and missed of others, by row in the CSV: {'; '.join(others)}"
-    return (
-        f"Labelled steps in all rows: {steps}, {missed} of them missed{beside if others else ''}."
-    )
+    text = f"Labelled steps in all rows: {steps}, {missed} of them missed"
+    if others:
+        text += f", for {first}; steps and missed of others, by row in the CSV: {'; '.join(others)}"
+    return f"{text}."
 
 
 def _figure(table: IncidentTable, context: ReportContext) -> Figure:
-    """Types of incident by models, right alarms above, false alarms below."""
+    """A heat map of types of incident and models: correct alarms above, false alarms below."""
     from matplotlib.figure import Figure
 
     halves = [

@@ -1,5 +1,5 @@
-"""The leakage audit in a report: what trivial probes reach on the same windows, beside what the
-models reach."""
+"""The section on the leakage audit: the results of trivial probes on the same windows, compared
+with those of the models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import to_csv
 
 AuditResult = Mapping[str, Any]
-"""`anomalynet.data.audit.AuditResult` as it was stored: plain values."""
+"""`anomalynet.data.audit.AuditResult` as stored in JSON."""
 
 COLUMNS: tuple[str, ...] = ("data", "probe", "sees", "auroc", "accuracy", "majority", "verdict")
 COLUMNS += ("split", "prevalence", "steps", "folds")
@@ -21,7 +21,7 @@ SEES = {"nothing": "no sensor", "channel": "one channel", "everything": "every c
 
 
 def audit_section(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> Section:
-    """The probes as a table, or how to get them; their CSV has a header alone without an audit."""
+    """The probes as a table, or how to get them; without an audit, the CSV has only a header."""
     lines = [{**audit, **probe} for probe in audit["probes"]] if audit else []
     csv = to_csv(COLUMNS, ([line.get(column) for column in COLUMNS] for line in lines))
     parts = ["## Leakage audit", _text(audit, models)]
@@ -29,13 +29,13 @@ def audit_section(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> Se
 
 
 def warnings(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> tuple[str, ...]:
-    """What the audit warns of, and which probe without any sensor ranks at least as well as every
+    """The audit's warnings, and the probes without any sensor that rank at least as well as every
     model."""
     if not audit:
         return ()
     results = [record.result for one in models for record in one.arm.records]
-    known = {warning for result in results for warning in result.warnings}
-    found = [warning for warning in audit["warnings"] if warning not in known]
+    in_results = {warning for result in results for warning in result.warnings}
+    found = [warning for warning in audit["warnings"] if warning not in in_results]
     aurocs = (one.summary("auroc_pooled").mean for one in models)
     best = max((value for value in aurocs if not math.isnan(value)), default=math.nan)
     leaks, ahead = [], []
@@ -47,8 +47,8 @@ def warnings(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> tuple[s
         if auroc >= best:
             ahead.append(f"{probe['probe']} {100 * auroc:.2f} %")
     if leaks:
-        how = f"without looking at a sensor, from {', '.join(leaks)}"
-        found.append(f"The labels can be told {how}: see the leakage audit.")
+        how = f"without any sensor, from {', '.join(leaks)}"
+        found.append(f"The labels can be guessed {how}: see the leakage audit.")
     if ahead:
         found.append(
             "A probe that sees no sensor ranks at least as well as the best model (AUROC, scores "
@@ -75,12 +75,12 @@ def _text(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> str:
         for probe in audit["probes"]
     ]
     caption = (
-        "> **What each probe reaches that sees no more than its name says**, percent. Data: "
+        "> **Results of probes, each of which sees only what its name says**, percent. Data: "
         f"{audit['data']}{world}. Split: {audit['split']}; folds: "
         f"{audit['folds']}, pooled; assignment {audit['assignment']}; windows of "
         f"{audit['window']} steps. Test part: {audit['steps']} steps, "
-        f"{100 * audit['prevalence']:.2f} % attack; always saying the commoner class is right in "
-        f"{100 * audit['majority']:.2f} %. Rule: {audit['rule']}. Numbers: "
+        f"{100 * audit['prevalence']:.2f} % attack; always predicting the more common class is "
+        f"right in {100 * audit['majority']:.2f} %. Rule: {audit['rule']}. Numbers: "
         "[audit.csv](tables/audit.csv)."
     )
     notes = [f"> ⚠ {warning}" for warning in audit["warnings"]]
@@ -91,6 +91,6 @@ def _text(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> str:
             f"{len(audit['days'])} days have both classes."
         )
     if audit["fingerprint"] not in {result.fingerprint for result in results}:
-        notes.append("> The audit saw another version of the data than the runs: run it again.")
+        notes.append("> The audit used another version of the data than the runs: run it again.")
     table = grid(["Probe", "sees", "AUROC", "Accuracy at 0.5", "verdict"], lines, "llrrl")
     return table + "\n\n" + "\n>\n".join([caption, *notes])

@@ -1,5 +1,5 @@
-"""The sections with a table a model: "The paper's tables and figures" (Tables 1–5, Figures 1–6,
-printed, repaired and ours), the models that are not in the paper, and what each costs."""
+"""The sections with one line per model: "The paper's tables and figures" (Tables 1–5, Figures 1–6:
+printed, repaired and our values), the models that are not in the paper, and the cost of each."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ TRAINING_TITLE = "Table 1. Training parameters"
 
 
 def paper_section(context: ReportContext) -> Section:
-    """Each table with its note and its figure; the paper's four models are there whether they have
-    been run or not."""
+    """Each table with its note and its figure; the paper's four models are included even if they
+    have not been run."""
     tables = {table.name: table for table in paper_tables(context)}
     training = training_rows(context.models)
     trained = {row["model"] for row in training}
@@ -55,13 +55,13 @@ def paper_section(context: ReportContext) -> Section:
     for (name, table), (drawn, heading), note in zip(
         tables.items(), TITLES.items(), (*notes, None), strict=True
     ):
-        if note is None:  # of the confusion matrices a figure alone
+        if note is None:  # the confusion matrices are only drawn
             parts += ["### Confusion matrices", context.figure(drawn, heading, table.models)]
             continue
-        told = context.caption(f"{table.title}, percent", table.models, f"{name}.csv", ESTIMAND)
-        parts += [f"### {table.title}", markdown.comparison(table, context.signs), told, note]
-        if name == "table_5_accuracy" and (beside := majority_sentence(context.models)):
-            parts.append(beside)
+        caption = context.caption(f"{table.title}, percent", table.models, f"{name}.csv", ESTIMAND)
+        parts += [f"### {table.title}", markdown.comparison(table, context.signs), caption, note]
+        if name == "table_5_accuracy" and (majority := majority_sentence(context.models)):
+            parts.append(majority)
         parts.append(context.figure(drawn, f"{heading}, percent", table.models))
     parts.append("Numbers: [confusion.csv](tables/confusion.csv).")
     rows = [
@@ -75,15 +75,15 @@ def paper_section(context: ReportContext) -> Section:
 
 
 def model_section(context: ReportContext) -> Section:
-    """The classical and unsupervised models as Tables 2–5 show networks, then ranking and incidents
+    """The classical and unsupervised models in tables like Tables 2–5, then ranking and incidents
     for all models."""
     tables = other_tables(context)
     parts = []
     for table in tables:
         parts.append(f"## {table.title}")
         if table.models:
-            told = context.caption(table.title, table.models, f"{table.name}.csv", ESTIMAND)
-            parts += [markdown.matrix(table, context.signs), told]
+            caption = context.caption(table.title, table.models, f"{table.name}.csv", ESTIMAND)
+            parts += [markdown.matrix(table, context.signs), caption]
         else:
             parts.append("No such model has been run yet.")
     return Section(parts, _csv(tables))
@@ -94,7 +94,7 @@ def _csv(tables: Iterable[Table]) -> dict[str, bytes]:
 
 
 def cost_section(context: ReportContext) -> Section:
-    """Parameters and durations."""
+    """The number of parameters and the durations of every model."""
     costs = cost_rows(context.models)
     priced = [{"data": context.by_arm[row["model"]].data, **row} for row in costs]
     table = markdown.cost(costs, {one.arm.name: one.arm.title for one in context.models}, COSTS)

@@ -1,5 +1,5 @@
-"""Pictures of a simulated world's course: a day of one node's signals, and its incidents in time
-(§3.1.1, §3.1.6)."""
+"""Pictures of a simulated world over time: one day of a node's readings, and all incidents (§3.1.1,
+§3.1.6)."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ CAUSES = {
     "fault": ("#0072B2", "...."),
     "environment": ("#009E73", ""),
 }
-"""Okabe–Ito colours, told apart without colour by hatch."""
+"""Okabe–Ito colours, and hatches for readers who cannot tell the colours apart."""
 SEVERITIES = ("#FEE8C8", "#FDBB84", "#E34A33", "#7F0000")
-"""Of severity 1–4: the darker, the graver."""
+"""Colours of severity 1–4: darker is graver."""
 DAY = timedelta(days=1)
 
 
 def draw_day(world: World) -> Figure:
-    """The readings of one node over the first day: five panels, incidents shaded by cause; silence
-    is a gap.
+    """The readings of one node over the first day: one panel per sensor, incidents shaded by cause;
+    missing readings are gaps.
 
-    The node is that with the most types of incidents on the day; of several, the first."""
+    The node is the one with the most types of incidents on that day; of several, the first."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
@@ -53,9 +53,9 @@ def draw_day(world: World) -> Figure:
     for axes, (name, unit) in zip(panels, SENSORS, strict=True):
         values = rows[name].to_numpy()
         axes.plot(rows["time"], values, color="#303030", linewidth=0.8)
-        alone = alone_among_gaps(values)
-        times = rows["time"].to_numpy()[alone]
-        axes.plot(times, values[alone], ".", color="#303030", markersize=2.5)
+        isolated = isolated_readings(values)
+        times = rows["time"].to_numpy()[isolated]
+        axes.plot(times, values[isolated], ".", color="#303030", markersize=2.5)
         axes.set_ylabel("motion\n(detections)" if name == "motion" else f"{name}\n({unit})")
         axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
         for one in own.iter_rows(named=True):
@@ -91,7 +91,7 @@ def draw_day(world: World) -> Figure:
     period = f"a reading every {frame_period(world.scenario):g} s"
     heading(figure, f"{world.scenario.name}, {node}: {begin:%A %Y-%m-%d}, {period}")
     figure.supxlabel(
-        f"gaps: nothing was accepted ({silent} of {rows.height} slots); "
+        f"gaps: no reading was accepted ({silent} of {rows.height} slots); "
         "in brackets the severity, 1–4",
         fontsize=8.5,
         color="#404040",
@@ -106,16 +106,16 @@ def draw_day(world: World) -> Figure:
     return figure
 
 
-def alone_among_gaps(values: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
-    """Readings with a gap before and after, which a line would not show: bool like `values`, NaN
-    being a gap."""
-    there = np.concatenate([[False], ~np.isnan(values), [False]])
-    alone: npt.NDArray[np.bool_] = there[1:-1] & ~there[:-2] & ~there[2:]
-    return alone
+def isolated_readings(values: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+    """Readings with a gap (NaN) before and after, which a line would not show: bool, shape of
+    `values`."""
+    present = np.concatenate([[False], ~np.isnan(values), [False]])
+    isolated: npt.NDArray[np.bool_] = present[1:-1] & ~present[:-2] & ~present[2:]
+    return isolated
 
 
 def draw_incidents(world: World) -> Figure:
-    """A line a type, those that occur: when its incidents are, and how many there are of each
+    """One line per type of incident that occurs: the times of its incidents, and their number by
     severity."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
@@ -125,13 +125,13 @@ def draw_incidents(world: World) -> Figure:
     present = set(world.incidents["type"])
     types = [name for name in TYPES if name in present]
     figure = Figure(figsize=(11.0, 1.9 + 0.27 * len(types)), layout="constrained")
-    course, bars = figure.subplots(1, 2, sharey=True, width_ratios=[3, 1])
+    over_time, bars = figure.subplots(1, 2, sharey=True, width_ratios=[3, 1])
     for line, name in enumerate(types):
         own = world.incidents.filter(pl.col("type") == name)
         colour, _ = CAUSES[TYPES[name].cause]
         times = own.select("start", "end").iter_rows()
         spans: Any = [(start, stop - start) for start, stop in times]
-        course.broken_barh(
+        over_time.broken_barh(
             spans,
             (line - 0.36, 0.72),
             facecolor=colour,
@@ -154,16 +154,16 @@ def draw_incidents(world: World) -> Figure:
             fontsize=8,
             va="center",
         )
-    course.set_yticks(range(len(types)), [name.replace("_", " ") for name in types])
-    course.set_ylim(len(types) - 0.4, -0.6)
+    over_time.set_yticks(range(len(types)), [name.replace("_", " ") for name in types])
+    over_time.set_ylim(len(types) - 0.4, -0.6)
     bars.tick_params(axis="y", length=0)
     bars.set_xlabel("incidents, by severity")
     bars.margins(x=0.15)
     bars.xaxis.get_major_locator().set_params(integer=True)
-    for axes in (course, bars):
+    for axes in (over_time, bars):
         axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
-    _clock(course, begin, end)
-    course.set_xlabel(f"{course.get_xlabel()} (darker: several at once)")
+    _clock(over_time, begin, end)
+    over_time.set_xlabel(f"{over_time.get_xlabel()} (darker: several at once)")
     heading(figure, f"{world.scenario.name}: {world.incidents.height} incidents")
     handles = [
         Patch(facecolor=colour, alpha=0.6, edgecolor="black", label=cause)
@@ -185,7 +185,7 @@ def draw_incidents(world: World) -> Figure:
 
 
 def _clock(axes: Axes, begin: datetime, end: datetime) -> None:
-    """A time axis in UTC from end to end."""
+    """Draw a time axis in UTC from `begin` to `end`."""
     from matplotlib import dates
 
     library: Any = dates  # its functions have no types

@@ -31,11 +31,7 @@ RHYTHMS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 }
 """People at each full hour in percent of the busiest hour, on weekdays and weekends;
 interpolated."""
-STAY = {
-    "street": 180.0,
-    "shifts": 2700.0,
-    "ward": 900.0,
-}  # mean seconds that a person stays in a room
+STAY = {"street": 180.0, "shifts": 2700.0, "ward": 900.0}  # mean seconds of a person in a room
 WORKING = 0.3  # share of the busiest hour's people above which machines run
 RUN, PAUSE = 2400.0, 420.0  # mean seconds that a machine runs and pauses
 SUN_HEAT = 2.0  # K by which full sun heats a sensor's housing outdoors
@@ -92,10 +88,10 @@ def occupancy(scenario: Scenario, cell: Cell, times: Float64) -> Float64:
     # Each person arrived at a random moment of the step before the sample.
     before = draw("moments").random(len(sample)) * (sample > 0)
     stays = draw("stays").exponential(stay / step, len(sample))
-    left = sample + np.maximum(np.ceil(stays - before), 0.0).astype(np.int64)
+    leaving = sample + np.maximum(np.ceil(stays - before), 0.0).astype(np.int64)
     change = np.zeros((rooms, len(times) + 1))
     np.add.at(change, (room, sample), 1.0)
-    np.add.at(change, (room, np.minimum(left, len(times))), -1.0)
+    np.add.at(change, (room, np.minimum(leaving, len(times))), -1.0)
     present: Float64 = np.cumsum(change, axis=1)[:, :-1]
     return present
 

@@ -83,11 +83,11 @@ def _detections(scenario: Scenario, expected: Float64, uniform: Float64) -> Floa
     draws, count = uniform.ravel(), np.zeros(mean.size)
     term = np.exp(-mean)
     below = term.copy()
-    left, number = np.flatnonzero(draws >= below), 0
-    while left.size and number < most:
+    rest, number = np.flatnonzero(draws >= below), 0
+    while rest.size and number < most:
         number += 1
-        count[left] += 1
-        term[left] *= mean[left] / number
-        below[left] += term[left]
-        left = left[draws[left] >= below[left]]
+        count[rest] += 1
+        term[rest] *= mean[rest] / number
+        below[rest] += term[rest]
+        rest = rest[draws[rest] >= below[rest]]
     return count.reshape(expected.shape)

@@ -34,16 +34,14 @@ FALSE_DETECTIONS = 0.02  # detections per minute without people: leaves, warm ai
 class Effect:
     """The effect of an event of magnitude 1 at its position and at full strength."""
 
-    # temperature, vapour, light: K, hPa, lx
-    temperature: float = 0.0
-    vapour: float = 0.0
-    light: float = 0.0
+    temperature: float = 0.0  # K
+    vapour: float = 0.0  # hPa
+    light: float = 0.0  # lx
     sound: float = 0.0  # energy, as a multiple of the background's
     motion: float = 0.0  # detections per minute
     people: float = 0.0  # number of people who come
-    # whether lamps are switched on, with a brightness that grows with the magnitude
-    lamps: bool = False
-    # factor on sound and motion during the first `BURST` seconds; afterwards there is no sound and
+    lamps: bool = False  # whether lamps are switched on; brightness grows with the magnitude
+    # Factor on sound and motion during the first `BURST` seconds; afterwards there is no sound and
     # less motion
     burst: float = 0.0
 
@@ -58,7 +56,7 @@ EFFECTS = {
 quantity that it changes most."""
 
 
-def felt(cell: Cell, incident: Incident) -> Float64:
+def effect_shares(cell: Cell, incident: Incident) -> Float64:
     """Share of an event's effect at its nodes, float64 (affected node,): 1 at its position, one
     half at `DISTANCE`."""
     nodes = cell.positions[list(incident.nodes)]
@@ -78,12 +76,10 @@ class Surroundings:
     """True physical quantities, float64 (node, sample) each."""
 
     times: Float64  # float64 (sample,), seconds: the beginning of each sampling period
-    # temperature, vapour: of the air about the sensor, °C and hPa
-    temperature: Float64
-    vapour: Float64
-    # light, sound: lx, and dB over the sampling period
-    light: Float64
-    sound: Float64
+    temperature: Float64  # of the air around the sensor, °C
+    vapour: Float64  # hPa
+    light: Float64  # lx
+    sound: Float64  # dB over the sampling period
     motion: Float64  # expected motions in the sampling period
 
 
@@ -143,7 +139,7 @@ def _apply(
     first = int(np.searchsorted(changed.times, incident.start))
     times, part = changed.times[first:], (list(incident.nodes), slice(first, None))
     strength, fading = envelope(times, incident.start, incident.end)
-    size = (incident.magnitude * felt(cell, incident))[:, None]
+    size = (incident.magnitude * effect_shares(cell, incident))[:, None]
     changed.temperature[part] += size * effect.temperature * fading
     changed.vapour[part] += size * effect.vapour * fading
     changed.light[part] += size * effect.light * strength

@@ -23,13 +23,12 @@ TWILIGHT = 0.007  # light at sunrise as a share of noon's
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """The weather, equal for all cells, float64 (sample,): outdoor temperature in °C, water vapour
-    in hPa, daylight as a share of a clear noon, wind with mean 0 and variance 1."""
+    """The weather, equal for all cells, float64 (sample,)."""
 
-    temperature: Float64
-    vapour: Float64
-    daylight: Float64
-    wind: Float64
+    temperature: Float64  # outdoors, °C
+    vapour: Float64  # hPa
+    daylight: Float64  # share of a clear noon
+    wind: Float64  # mean 0, variance 1
 
 
 def saturation(temperature: Float64 | float) -> Float64:
@@ -135,9 +134,9 @@ def grid(scenario: Scenario) -> Float64:
 
 def resample(values: Float64, times: Float64) -> Float64:
     """A field (step, n) at other times: float64 (n, sample), linear between the points."""
-    left = np.minimum((times / STEP).astype(np.int64), len(values) - 2)
-    weight = (times / STEP - left)[:, None]
-    between: Float64 = values[left] * (1 - weight) + values[left + 1] * weight
+    before = np.minimum((times / STEP).astype(np.int64), len(values) - 2)
+    weight = (times / STEP - before)[:, None]
+    between: Float64 = values[before] * (1 - weight) + values[before + 1] * weight
     return np.ascontiguousarray(between.T)
 
 

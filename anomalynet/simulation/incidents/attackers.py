@@ -43,8 +43,8 @@ def attacker(
     scenario: Scenario, cell: Cell, incident: Incident, life: Life, readings: Float64
 ) -> tuple[Station, Int64]:
     """The radio of a spoofing, replay or flooding incident, and the slots of the readings that it
-    sends, int64 (frame,). It imitates the incident's first node, whose activity and quantised
-    readings, float64 (slot, 5), it knows.
+    sends, int64 (frame,). It imitates the incident's first node; its activity and quantised
+    readings, float64 (slot, 5), are known to it.
 
     - spoofing: after each frame of the victim, a frame with its address, the next sequence number
       and shifted readings; the victim's next frame then looks like a duplicate.

@@ -86,7 +86,7 @@ def reach(
     return at_gateway, at_nodes > scenario.radio.carrier_sense
 
 
-def of_incident(scenario: Scenario, cell: Cell, incident: Incident) -> Disturber:
+def disturber_of(scenario: Scenario, cell: Cell, incident: Incident) -> Disturber:
     """The source of interference of a jamming or interference incident."""
     power, heard_by = reach(scenario, cell, incident.position, power_of(incident))
     milliwatt = 10 ** (power / 10)
@@ -108,8 +108,8 @@ def of_incident(scenario: Scenario, cell: Cell, incident: Incident) -> Disturber
 
 
 def background(scenario: Scenario, cell: Cell, until: float) -> Sequence[Disturber]:
-    """Foreign traffic of a healthy network, which only the gateway hears: bursts at random times,
-    each with its own power."""
+    """Foreign traffic around a healthy network, which only the gateway detects: bursts at random
+    times, each with its own power."""
     chosen = scenario.background
     rng = stream(scenario.seed, "cell", cell.number, "foreign")
     seconds = np.arange(0, until, 60.0)

@@ -32,8 +32,8 @@ def plan(scenario: Scenario, cell: Cell) -> tuple[Incident, ...]:
     Types of one cause affect nodes equally often; causes are weighted by the scenario. The
     incidents of a type are spread evenly over the simulated time (golden-ratio sequence over all
     cells), so that every part of it contains all types. Durations and magnitudes are log-uniform.
-    No node has two incidents at once, and none starts in the quiet hours. An incident for which no
-    free time is found is left out.
+    No node has two incidents at once, and none starts in the quiet hours. An incident is left out
+    if no free time is found for it.
 
     Source: §3.1.6; the schedule is not in the paper
     """

@@ -16,14 +16,14 @@ class Kind:
     """One type of incident."""
 
     cause: Cause
-    # what is changed: the `environment`, a `sensor`, the node's `application` or the whole `node`,
+    # What it changes: the `environment`, a `sensor`, the node's `application` or the whole `node`,
     # the `link` (an attacker sends frames), the `physical` channel, or the `network` behind the
     # gateway's radio
     layer: Layer
-    impact: Impact  # what it harms most
-    # which nodes it affects: one `node`; a `room`; up to four `neighbours`, of a node or behind one
-    # relay; the `sector` behind an obstacle; those that `radio` interference can reach; the whole
-    # `cell`
+    impact: Impact  # the property that it harms most
+    # The nodes that it affects: one `node`; a `room`; up to four `neighbours`, of a node or behind
+    # one relay; the `sector` behind an obstacle; those that `radio` interference can reach; the
+    # whole `cell`
     reach: Reach = "node"
     variants: tuple[str, ...] = ("",)
 

@@ -1,5 +1,5 @@
-"""Simulates one radio cell, from the positions of its nodes to the gateway's log. A world is a
-number of independent cells."""
+"""Simulates one radio cell, from the positions of its nodes to the gateway's log. A world consists
+of independent cells."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.incidents.values import distort
 from anomalynet.simulation.network.clocks import Life, live
 from anomalynet.simulation.network.frames import builder
-from anomalynet.simulation.network.gateway import Heard, arrived, hear, in_service, measured, table
+from anomalynet.simulation.network.gateway import Heard, arrived, grade, hear, in_service, table
 from anomalynet.simulation.network.placement import place_nodes
 from anomalynet.simulation.radio.link import draws_needed, on_air
 from anomalynet.simulation.radio.propagation import audible, to_gateway
@@ -38,14 +38,13 @@ OBSTACLE = 6.0  # dB of loss at magnitude 1 on the links behind an obstacle
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """One simulation of a cell: the activity of its nodes, the radio log, the gateway's log, link
-    powers in dBm (node, slot), and counts."""
+class Simulation:
+    """One simulation of a cell."""
 
-    lives: list[Life]
+    lives: list[Life]  # activity of each node
     log: RadioLog
-    heard: Heard
-    power: Float64
+    heard: Heard  # the gateway's log
+    power: Float64  # of the links in dBm, (node, slot)
     counts: dict[str, int]
 
 
@@ -56,12 +55,12 @@ def simulate_cell(
     incidents: Sequence[Incident] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> CellResult:
-    """Simulate one cell, and again without incidents: the difference gives their severity.
+    """Simulate one cell, and again without incidents: their severity follows from the difference.
 
     Args:
-        number: of the cell, from 0. Cells share only the weather.
-        incidents: replace the planned ones; empty: no incidents. Whatever an incident does not
-            affect is equal with and without it.
+        number: number of the cell, from 0. Cells share only the weather.
+        incidents: they replace the planned ones; empty: no incidents. Everything that an incident
+            does not affect is equal with and without it.
         progress: called with the simulated seconds.
 
     Returns: gateway log, incidents with severity, nodes, counts.
@@ -71,23 +70,24 @@ def simulate_cell(
     world = surroundings(scenario, cell)
     half = seconds(scenario.duration) / 2
     first = progress and (lambda moment: progress(moment / 2 if chosen else moment))
-    course = _course(scenario, cell, world, chosen, first)
-    columns = table(scenario, course.heard)
+    disturbed = _simulate(scenario, cell, world, chosen, first)
+    columns = table(scenario, disturbed.heard)
     if chosen:
         second = progress and (lambda moment: progress(half + moment / 2))
-        undisturbed = _course(scenario, cell, world, (), second)
+        undisturbed = _simulate(scenario, cell, world, (), second)
         without = arrived(scenario, cell, undisturbed.heard, table(scenario, undisturbed.heard))
-        chosen = measured(scenario, chosen, arrived(scenario, cell, course.heard, columns), without)
-    return CellResult(cell, columns, chosen, _nodes(scenario, cell, course), course.counts)
+        happened = arrived(scenario, cell, disturbed.heard, columns)
+        chosen = grade(scenario, chosen, happened, without)
+    return CellResult(cell, columns, chosen, _nodes(scenario, cell, disturbed), disturbed.counts)
 
 
-def _course(
+def _simulate(
     scenario: Scenario,
     cell: Cell,
     world: Surroundings,
     incidents: Sequence[Incident],
     progress: Callable[[float], None] | None,
-) -> Course:
+) -> Simulation:
     """Simulate the cell with the given incidents."""
     lives = [
         live(scenario, cell, node, [one for one in incidents if node in one.nodes])
@@ -115,7 +115,7 @@ def _course(
     noise = [*disturbers.background(scenario, cell, until)]
     for one in incidents:
         if TYPES[one.type].layer == "physical" and one.type != "shadowing_outage":
-            noise.append(disturbers.of_incident(scenario, cell, one))
+            noise.append(disturbers.disturber_of(scenario, cell, one))
     hears = audible(scenario, cell, np.array([one.position for one in hostile]))
 
     def corrupt(station: int, frame: int, attempt: int) -> np.random.Generator:
@@ -128,11 +128,11 @@ def _course(
     heard, relayed = forward(scenario, heard.take(np.flatnonzero(up)), incidents)
     heard = heard.take(np.flatnonzero(heard.time < until))
     counts = {**log.counts, **relayed, "lost while the gateway restarted": int((~up).sum())}
-    return Course(lives, log, heard, power, counts)
+    return Simulation(lives, log, heard, power, counts)
 
 
 def _noisy(scenario: Scenario, cell: Cell, readings: Float64, lives: Sequence[Life]) -> Float64:
-    """Readings (node, slot, 5) with additional noise where the battery is low."""
+    """Readings (node, slot, 5) with additional noise if the battery is low."""
     found = readings.copy()
     for node, life in enumerate(lives):
         extra = np.sqrt(np.maximum(life.noise**2 - 1, 0))
@@ -157,10 +157,10 @@ def _node(
 
 
 def _nodes(
-    scenario: Scenario, cell: Cell, course: Course
+    scenario: Scenario, cell: Cell, simulation: Simulation
 ) -> dict[str, Float64 | Int64 | list[str]]:
     """The columns of the table of nodes; see `store.NODES`."""
-    count, heard = len(cell.names), course.heard
+    count, heard, lives = len(cell.names), simulation.heard, simulation.lives
     own = heard.intact & (heard.station < count)
     pairs = np.unique(np.stack([heard.station[own], heard.slot[own]], axis=1), axis=0)
     return {
@@ -173,11 +173,11 @@ def _nodes(
         "room": cell.rooms,
         "gateway_x": np.full(count, cell.gateway[0]),
         "gateway_y": np.full(count, cell.gateway[1]),
-        "link": course.power.mean(axis=1),
+        "link": simulation.power.mean(axis=1),
         "expected": np.full(count, slots(scenario)),
-        "sent": np.array([int((course.log.retries[node] >= 0).sum()) for node in range(count)]),
+        "sent": np.array([int((own >= 0).sum()) for own in simulation.log.retries[:count]]),
         "received": np.bincount(pairs[:, 0], minlength=count),
-        "clock_error": np.array([life.error for life in course.lives]),
-        "battery_start": np.array([life.battery[0] for life in course.lives]),
-        "battery_end": np.array([life.battery[1] for life in course.lives]),
+        "clock_error": np.array([life.error for life in lives]),
+        "battery_start": np.array([life.battery[0] for life in lives]),
+        "battery_end": np.array([life.battery[1] for life in lives]),
     }

@@ -31,7 +31,7 @@ class Life:
     alive: Bool  # whether it sends a frame
     times: Float64  # seconds at which the frame is given to the radio, ascending
     clock: Float64  # seconds by the node's own clock at that time
-    sequence: Int64  # number of the frame since the node's last start; undefined where it is silent
+    sequence: Int64  # number of the frame since the node's last start; undefined if it is silent
     noise: Float64  # factor on the sensors' noise: 1, larger with a low battery
     error: float  # clock error in parts per million
     battery: tuple[float, float]  # state of charge at the beginning and at the end, 0 to 1

@@ -38,16 +38,14 @@ WORST_LQI, BEST_LQI = -6.0, 20.0  # SNR in dB that map to LQI 0 and 255, linear 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Received frames by arrival (seconds), each array (reception,): the true sender, the sender's
-    slot (for an attacker the slot that it imitates), RSSI in dBm, SNR in dB, whether the FCS is
-    right."""
+    """Received frames in the order of their arrival; arrays (reception,)."""
 
-    time: Float64
-    station: Int64
-    slot: Int64
-    rssi: Float64
-    snr: Float64
-    intact: Bool
+    time: Float64  # of the arrival in seconds
+    station: Int64  # index of the true sender
+    slot: Int64  # of the sender; for an attacker the slot that it imitates
+    rssi: Float64  # dBm
+    snr: Float64  # dB
+    intact: Bool  # whether the FCS is right
     frames: list[bytes]
 
     def take(
@@ -122,11 +120,10 @@ def table(scenario: Scenario, heard: Heard) -> Columns:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """Contents of the last valid frame of each slot: readings float64 (node, slot, 5) and their age
-    in slots float64 (node, slot), NaN without such a frame."""
+    """Contents of the last valid frame of each slot, NaN without such a frame."""
 
-    readings: Float64
-    age: Float64
+    readings: Float64  # float64 (node, slot, 5)
+    age: Float64  # float64 (node, slot), in slots
 
 
 def arrived(scenario: Scenario, cell: Cell, heard: Heard, columns: Columns) -> Arrived:
@@ -150,7 +147,7 @@ def arrived(scenario: Scenario, cell: Cell, heard: Heard, columns: Columns) -> A
     return found
 
 
-def measured(
+def grade(
     scenario: Scenario, incidents: tuple[Incident, ...], happened: Arrived, without: Arrived
 ) -> tuple[Incident, ...]:
     """The incidents with their severity: the worst of deviation, loss and lateness, increased by
@@ -166,13 +163,13 @@ def measured(
     for incident in incidents:
         within = covered(scenario, incident)
         part = np.ix_(np.array(incident.nodes), np.arange(within.start, within.stop))
-        there, expected = np.isfinite(happened.age[part]), np.isfinite(without.age[part])
-        both = there & expected
+        present, expected = np.isfinite(happened.age[part]), np.isfinite(without.age[part])
+        both = present & expected
         away = ((happened.readings[part] - without.readings[part]) / ordinary)[both]
         older = np.minimum(np.abs(happened.age[part] - without.age[part])[both], OLDEST)
         effects = (
             (float(np.sqrt((away**2).mean(axis=0)).max()) if len(away) else 0.0, DEVIATION),
-            (float((expected & ~there).sum() / max(expected.sum(), 1)), LOSS),
+            (float((expected & ~present).sum() / max(expected.sum(), 1)), LOSS),
             (float(older.mean()) if len(older) else 0.0, LATENESS),
         )
         worst = max(sum(value >= limit for limit in limits) for value, limits in effects)

@@ -55,13 +55,13 @@ def distances(first: Float64, second: Float64) -> Float64:
 
 
 def coverage(scenario: Scenario) -> dict[str, float]:
-    """How well the deployment covers its area.
+    """Measures of how well the deployment covers its area.
 
     Returns: `density` in nodes per hectare; `coverage`, the share of the area within
         `SENSING_RADIUS` of a node of its cell; `nearest`, the mean distance in metres to the
-        nearest node of the same cell (0 where no cell has two nodes); `dispersion`, that distance
-        over its expectation for random positions (Clark and Evans): below 1 clustered, above 1
-        regular.
+        nearest node of the same cell (0 if no cell has two nodes); `dispersion`, that distance
+        divided by its expectation for random positions (Clark and Evans): below 1 clustered, above
+        1 regular.
 
     Source: §3.1.3 names the three; the measures are not in the paper
     """

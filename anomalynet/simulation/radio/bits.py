@@ -11,7 +11,7 @@ import numpy as np
 
 from anomalynet.simulation.records import Disturber
 
-BIT = 4e-6  # seconds of a bit; 32 µs a byte
+BIT = 4e-6  # seconds per bit; 32 µs per byte
 HEADER = 6  # bytes on the air before the PSDU: preamble 4, start of frame 1, length 1
 
 Stretch = tuple[float, float, float]  # from, to (seconds), and the interference in between (mW)

@@ -26,7 +26,7 @@ def time_on_air(payload: int, spreading_factor: int) -> float:
     """Seconds on air of a frame with `payload` bytes in 125 kHz at coding rate 4/5, with 8 symbols
     of preamble, explicit header and CRC.
 
-    Low data rate optimisation is on where a symbol lasts 16 ms or longer.
+    Low data rate optimisation is on if a symbol lasts 16 ms or longer.
 
     Source: Semtech SX1276 data sheet, 4.1.1.7
     """

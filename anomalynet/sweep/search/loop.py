@@ -128,24 +128,24 @@ class Search:
         size = self.sweep.search.batch
         claimed: list[FrozenTrial] = []
         with self.store.lock():
-            known = self.store.trials()
-            lost = [trial for trial in known[: self.total] if self.store.orphaned(trial)]
-            batch = (_index(lost[0]) if lost else len(known)) // size
+            stored = self.store.trials()
+            lost = [trial for trial in stored[: self.total] if self.store.orphaned(trial)]
+            batch = (_index(lost[0]) if lost else len(stored)) // size
             claimed = [self.store.adopt(trial) for trial in lost if _index(trial) // size == batch]
-            while len(known) < min((batch + 1) * size, self.total):
-                new = self._proposed(known)
+            while len(stored) < min((batch + 1) * size, self.total):
+                new = self._propose(stored)
                 if new is None and self.exhausted:
                     break
                 claimed += [new] if new else []
-                known = self.store.trials()
-                batch = batch if claimed else len(known) // size
-        return [self._prepared(trial, known) for trial in claimed]
+                stored = self.store.trials()
+                batch = batch if claimed else len(stored) // size
+        return [self._prepare(trial, stored) for trial in claimed]
 
-    def _proposed(self, known: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    def _propose(self, stored: Sequence[FrozenTrial]) -> FrozenTrial | None:
         """Propose and store the next trial; None if the space is exhausted, or if another machine
         stored one first."""
-        index = len(known)
-        params = space.propose(self.sweep, self._before(known, index), index)
+        index = len(stored)
+        params = space.propose(self.sweep, self._before(stored, index), index)
         if params is None:
             self.exhausted = True
             return None
@@ -156,13 +156,13 @@ class Search:
             runs = []  # the problem is reported when the trial is prepared
         return self.store.add(index, params, space.distributions(self.sweep.axes), {"runs": runs})
 
-    def _before(self, known: Sequence[FrozenTrial], index: int) -> list[FrozenTrial]:
+    def _before(self, stored: Sequence[FrozenTrial], index: int) -> list[FrozenTrial]:
         """What a proposal may depend on: earlier batches with their results; earlier trials of the
         same batch without results."""
         from optuna.trial import TrialState, create_trial
 
         batch = index // self.sweep.search.batch * self.sweep.search.batch
-        found = list(known[:index])
+        found = list(stored[:index])
         for number, trial in enumerate(found):
             if number >= batch or not trial.state.is_finished():
                 found[number] = create_trial(
@@ -172,7 +172,7 @@ class Search:
                 )
         return found
 
-    def _prepared(self, frozen: FrozenTrial, known: Sequence[FrozenTrial]) -> Trial:
+    def _prepare(self, frozen: FrozenTrial, stored: Sequence[FrozenTrial]) -> Trial:
         settings = self.sweep.search
         trial = Trial(frozen, _index(frozen), dict(frozen.params))
         try:
@@ -182,7 +182,7 @@ class Search:
             trial.jobs, trial.reason = [], str(error)
             return trial
         if settings.pruner != "none":
-            before = self._before(known, trial.index)
+            before = self._before(stored, trial.index)
             epochs = trial.jobs[0].run.loaded.config.training.epochs
             trial.judge = Judge(
                 settings, before, trial.params, frozen.distributions, epochs, self.store.name
@@ -206,7 +206,7 @@ class Search:
             return [
                 (number, value)
                 for number, job in enumerate(finished)
-                if (value := _known(job, objective)) is not None
+                if (value := _value_or_none(job, objective)) is not None
             ]
         lines = [] if made_by_other_code(first.folder.environment) else first.folder.read_progress()
         return [(int(line["epoch"]), float(line[objective])) for line in lines if objective in line]
@@ -220,7 +220,7 @@ class Search:
             self.store.prune(trial.frozen, trial.judged)
             return
         if failed:
-            trial.reason = f"{failed.run.place}: {failed.reason}"
+            trial.reason = f"{failed.run.repetition}: {failed.reason}"
         elif any(job.state != "done" for job in trial.jobs):
             what = f"trial {trial.index}: a run was requested to stop"
             raise StoppedError(what, "the same command continues it")
@@ -239,10 +239,10 @@ class Search:
 
 
 def _index(trial: FrozenTrial) -> int:
-    return int(trial.user_attrs["place"])  # the stored key
+    return int(trial.user_attrs["place"])  # the key of the index in stored trials
 
 
-def _known(job: Job, objective: str) -> float | None:
+def _value_or_none(job: Job, objective: str) -> float | None:
     try:
         return run_value(job.folder, objective)
     except AnomalynetError:

@@ -27,8 +27,7 @@ WARM_UP = 2  # epochs before the median pruner acts: the first ones are too nois
 def run_value(folder: RunFolder, objective: str) -> float:
     """An objective of one finished run: a metric on validation, microseconds per window
     (`latency`), or the number of trained weights (`parameters`). `validation/loss` is that of the
-    best epoch.
-    Raises RunError: it is undefined."""
+    best epoch. Raises RunError: it is undefined."""
     if objective == "latency":
         value = read_json(folder.timings).get("microseconds_per_window")
     elif objective == "parameters":

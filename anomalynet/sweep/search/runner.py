@@ -17,7 +17,7 @@ from anomalynet.runs.sweeps import SweepRecord, SweepRun
 from anomalynet.sweep import report
 from anomalynet.sweep.file import Sweep
 from anomalynet.sweep.jobs import Again, Job, PlannedSweep
-from anomalynet.sweep.progress import SearchProgress, quiet, say
+from anomalynet.sweep.progress import SearchProgress, say, say_nothing
 from anomalynet.sweep.runner import SweepOutcome, launcher, validate_splits
 from anomalynet.sweep.search import study
 from anomalynet.sweep.search.loop import Search
@@ -34,61 +34,61 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OpenSearch:
-    """A search with its trials so far. Of its plan, `jobs` are the runs of the experiment as it is:
-    a trial has as many, on the same data."""
+    """A search with its trials so far. The `jobs` of its plan are the runs of the unchanged
+    experiment; each trial has as many runs, on the same data."""
 
     planned: PlannedSweep
     search: Search
 
     @property
-    def together(self) -> int:
-        """How many runs go on at a time: those of one batch at most."""
+    def runs_at_a_time(self) -> int:
+        """The number of runs that are trained at a time: at most those of one batch."""
         batch = self.search.sweep.search.batch
         return min(len(self.planned.slots), len(self.planned.jobs) * batch)
 
-    def rows(self, known: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
+    def rows(self, stored: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
         """A row per trial: its number, state, values and parameters."""
         found, objectives = [], self.search.sweep.search.objectives
-        for number, trial in enumerate(known):
+        for number, trial in enumerate(stored):
             values = dict(zip(objectives, trial.values or [None] * len(objectives), strict=True))
             state = trial.state.name.lower()
             found.append({"trial": number, "state": state, **values, **trial.params})
         return found
 
-    def best(self, known: Sequence[FrozenTrial]) -> list[int]:
+    def best(self, stored: Sequence[FrozenTrial]) -> list[int]:
         """The numbers of the best trial, or of the Pareto front."""
-        return study.best(known, self.search.sweep.search.directions)
+        return study.best(stored, self.search.sweep.search.directions)
 
     def folders(self, trial: FrozenTrial) -> list[RunFolder]:
-        """The folders of a trial's runs, there or not."""
+        """The folders of a trial's runs; they may not exist yet."""
         return [RunFolder(self.planned.runs / name) for name in trial.user_attrs.get("runs", [])]
 
-    def outcome(self, known: Sequence[FrozenTrial], path: Path | None = None) -> SweepOutcome:
+    def outcome(self, stored: Sequence[FrozenTrial], path: Path | None = None) -> SweepOutcome:
         """The trials so far, with the path of the report."""
         return SweepOutcome(
             label=self.planned.label,
-            slots=self.together,
+            slots=self.runs_at_a_time,
             jobs=tuple(self.planned.jobs),
             report=path,
             wanted=self.search.total,
-            trials=tuple(self.rows(known)),
-            best=tuple(self.best(known)),
+            trials=tuple(self.rows(stored)),
+            best=tuple(self.best(stored)),
         )
 
-    def write_record(self, known: Sequence[FrozenTrial]) -> SweepRecord:
+    def write_record(self, stored: Sequence[FrozenTrial]) -> SweepRecord:
         """Write the runs so far, for `status`."""
-        return self.planned.write_record(self._runs(known), self.search.total)
+        return self.planned.write_record(self._runs(stored), self.search.total)
 
-    def _runs(self, known: Sequence[FrozenTrial]) -> Iterator[SweepRun]:
+    def _runs(self, stored: Sequence[FrozenTrial]) -> Iterator[SweepRun]:
         base, number = self.planned.jobs, 0
         epochs = base[0].run.loaded.config.training.epochs
-        for index, trial in enumerate(known):
-            own, closed = trial.params.get("training.epochs", epochs), trial.state.is_finished()
+        for index, trial in enumerate(stored):
+            own, ended = trial.params.get("training.epochs", epochs), trial.state.is_finished()
             for name, job in zip(trial.user_attrs.get("runs", []), base, strict=False):
                 experiment, _, run_id = name.partition("/")
                 number += 1
-                arm = f"trial {index}"
-                yield SweepRun(number, experiment, run_id, arm, job.run.place, own, closed)
+                arm, repetition = f"trial {index}", job.run.repetition
+                yield SweepRun(number, experiment, run_id, arm, repetition, own, ended)
 
 
 def open_search(
@@ -98,19 +98,18 @@ def open_search(
     *,
     create: bool = True,
 ) -> OpenSearch:
-    """The search of a plan with the trials that its journal, or the database `storage`, holds.
-    Without `create` no journal is made. `trials`: how many there should be, instead of the
-    file's."""
+    """The search of a plan with the trials in its journal, or in the database `storage`. Without
+    `create` no journal is made. `trials`: the total number, instead of the file's."""
     if trials is not None and trials < 1:
         raise UsageError(f"--trials must be at least 1, not {trials}")
     sweep, runs = planned.sweep, planned.runs
     journal, lock = study.files_of(runs, planned.label)
-    new = not create and storage is None and not journal.is_file()
-    trial_storage = empty_storage() if new else open_storage(storage, journal)
+    in_memory = not create and storage is None and not journal.is_file()
+    trial_storage = empty_storage() if in_memory else open_storage(storage, journal)
     name = study.study_name(sweep, planned.jobs)
-    ledger = TrialStore(trial_storage, name, sweep.search, lock)
+    store = TrialStore(trial_storage, name, sweep.search, lock)
     total = trials or sweep.search.trials
-    return OpenSearch(planned, Search(sweep, list(planned.overrides), runs, ledger, total))
+    return OpenSearch(planned, Search(sweep, list(planned.overrides), runs, store, total))
 
 
 def run_search(
@@ -122,33 +121,33 @@ def run_search(
     plan_only: bool = False,
     progress: bool = False,
 ) -> SweepOutcome:
-    """Carry out the trials that are missing, and write the report; `run_sweep` calls it."""
+    """Carry out the missing trials, and write the report; `run_sweep` calls it."""
     opened = open_search(planned, trials, storage, create=not plan_only)
-    notify, search = say if progress else quiet, opened.search
+    notify, search = say if progress else say_nothing, opened.search
     if plan_only:
         return opened.outcome(search.store.trials())
     if rerun:
         search.renew(rerun)
-    known = search.store.trials()
-    ended = sum(trial.state.is_finished() for trial in known[: search.total])
+    stored = search.store.trials()
+    ended = sum(trial.state.is_finished() for trial in stored[: search.total])
     size = f"{len(planned.jobs)} run{'s' if len(planned.jobs) > 1 else ''}"
     notify(
         f"{search.total} trials of {size} on {planned.data}, {ended} done, "
-        f"{opened.together} at a time, in {planned.runs}"
+        f"{opened.runs_at_a_time} at a time, in {planned.runs}"
     )
-    record = opened.write_record(known)
+    record = opened.write_record(stored)
     if ended < search.total:
         _work(opened, progress)
-        known = search.store.trials()
-        record = opened.write_record(known)
-    _notify_of_trials(opened, known, notify)
-    chosen = opened.best(known)
-    source = partial(_source_of, opened, known, chosen)
-    write = partial(_report, opened, known, chosen, forms, notify)
+        stored = search.store.trials()
+        record = opened.write_record(stored)
+    _notify_of_trials(opened, stored, notify)
+    chosen = opened.best(stored)
+    source = partial(_source_of, opened, stored, chosen)
+    write = partial(_report, opened, stored, chosen, forms, notify)
     path = report.renew_report(record, planned.runs, forms, source, write)
-    outcome = opened.outcome(known, path)
+    outcome = opened.outcome(stored, path)
     if planned.jobs[0].run.loaded.config.tracking == "wandb":
-        folders = [folder.path for trial in known for folder in opened.folders(trial)]
+        folders = [folder.path for trial in stored for folder in opened.folders(trial)]
         report.track_rows(planned, outcome.trials, folders, notify)
     return outcome
 
@@ -161,13 +160,14 @@ def _work(opened: OpenSearch, progress: bool) -> None:
     def ready(jobs: Sequence[Job]) -> None:
         waiting = [job for job in jobs if job.state == "waiting"]
         new = [job for job in waiting if job.run.loaded.config.data not in tried]
-        validate_splits(new, say if progress else quiet)
+        validate_splits(new, say if progress else say_nothing)
         tried.update(job.run.loaded.config.data for job in new)
 
     def changed() -> None:
         opened.write_record(search.store.trials())
 
-    ready([replace(job, state="waiting") for job in planned.jobs])  # refused before any trial
+    # Problems of the data are raised here, before any trial.
+    ready([replace(job, state="waiting") for job in planned.jobs])
     search.ready = ready
     shown = SearchProgress(search, changed, progress)
     with shown, launcher(planned.slots, planned.label, planned.on, shown.say) as launch:
@@ -175,24 +175,25 @@ def _work(opened: OpenSearch, progress: bool) -> None:
 
 
 def _notify_of_trials(
-    opened: OpenSearch, known: Sequence[FrozenTrial], notify: Callable[[str], None]
+    opened: OpenSearch, stored: Sequence[FrozenTrial], notify: Callable[[str], None]
 ) -> None:
-    """Notify of trials under way elsewhere, of failed ones, and of runs that other code made."""
-    for trial in known[: opened.search.total]:
+    """Notify of trials that another process runs, of failed ones, and of runs that other code
+    made."""
+    for trial in stored[: opened.search.total]:
         if not trial.state.is_finished():
             owner, number = trial.user_attrs.get("owner") or {}, trial.user_attrs["place"]
             where = f"process {owner.get('pid')} on {owner.get('host')}"
-            notify(f"trial {number} is under way in {where}")
+            notify(f"trial {number} is running in {where}")
     if opened.search.exhausted:
-        notify(f"all {len(known)} points of the space have been tried")
-    failed = [number for number, trial in enumerate(known) if trial.state.name == "FAIL"]
+        notify(f"all {len(stored)} points of the space have been tried")
+    failed = [number for number, trial in enumerate(stored) if trial.state.name == "FAIL"]
     for number in failed:
-        reason = str(known[number].user_attrs.get("reason", "")).strip()
+        reason = str(stored[number].user_attrs.get("reason", "")).strip()
         notify(f"failed: trial {number}: {reason.splitlines()[0]}")
     if failed:
-        notify("`--rerun failed` tries them again, with the same values and in the same places")
+        notify("`--rerun failed` tries them again, with the same values and numbers")
     stale = []
-    for number, trial in enumerate(known):
+    for number, trial in enumerate(stored):
         folders = opened.folders(trial) if trial.state.name == "COMPLETE" else []
         stale += [number] if any(made_by_other_code(one.environment) for one in folders) else []
     if stale:
@@ -202,22 +203,23 @@ def _notify_of_trials(
         )
 
 
-def _source_of(opened: OpenSearch, known: Sequence[FrozenTrial], chosen: Sequence[int]) -> str:
-    """A digest of what a report is made from: trials, results of the chosen ones, the code."""
+def _source_of(opened: OpenSearch, stored: Sequence[FrozenTrial], chosen: Sequence[int]) -> str:
+    """A digest of everything that a report is made from: trials, results of the chosen ones, the
+    code."""
     facts = f"{report.code_of_reports()} {opened.planned.out} {opened.search.total}"
     digest = hashlib.sha256(facts.encode())
-    for trial in known:
+    for trial in stored:
         own = (trial.state.name, trial.params, trial.values, trial.user_attrs.get("reason"))
         digest.update(repr(own).encode())
     for number in chosen:
-        for folder in opened.folders(known[number]):
+        for folder in opened.folders(stored[number]):
             digest.update(report.content_of(folder) if folder.finished else b"elsewhere")
     return digest.hexdigest()
 
 
 def _report(
     opened: OpenSearch,
-    known: Sequence[FrozenTrial],
+    stored: Sequence[FrozenTrial],
     chosen: Sequence[int],
     forms: Sequence[Form],
     notify: Callable[[str], None],
@@ -229,14 +231,14 @@ def _report(
     search, out = opened.search, opened.planned.out
     sweep, settings, records = search.sweep, search.sweep.search, {}
     for number in chosen:
-        folders = opened.folders(known[number])
+        folders = opened.folders(stored[number])
         if all(folder.finished for folder in folders):
             records[number] = [load_record(folder) for folder in folders]
         else:
             notify(
                 f"trial {number} was run on another machine: its test metrics are not in the report"
             )
-    params = {number: known[number].params for number in chosen}
+    params = {number: stored[number].params for number in chosen}
     outcome = SearchOutcome(
         name=sweep.name,
         question=sweep.question,
@@ -245,7 +247,7 @@ def _report(
         objectives=settings.objectives,
         directions=settings.directions,
         wanted=search.total,
-        trials=known,
+        trials=stored,
         space=distributions(sweep.axes),
         best=chosen,
         records=records,
@@ -258,13 +260,13 @@ def _report(
 
 
 def _repetitions(base: Sequence[Job]) -> str:
-    """`seed 0 × folds 0, 1 × world 0`"""
+    """The seeds, folds and worlds of a trial's runs, such as `seed 0 × folds 0, 1 × world 0`."""
     parts = []
     for index, name in enumerate(("seed", "fold", "world"), 1):
         values = [job.run.expected[index] for job in base]
-        known = sorted({value for value in values if isinstance(value, int)})
-        if known:
-            parts.append(f"{name}{'s' if len(known) > 1 else ''} {', '.join(map(str, known))}")
+        numbers = sorted({value for value in values if isinstance(value, int)})
+        if numbers:
+            parts.append(f"{name}{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}")
     return " × ".join(parts)
 
 
@@ -277,7 +279,7 @@ def report_search_again(
     storage: str | None = None,
 ) -> Path:
     """Write the report of a search that was started, from its journal or database and its runs.
-    Raises NothingToCompareError: it has no trials there, or those are another search's."""
+    Raises NothingToCompareError: it has no trials there, or only those of another search."""
     label = record.label
     again = f"anomalynet sweep {record.sweep}"
     base = study.base_jobs(sweep, record.overrides, runs)
@@ -288,7 +290,7 @@ def report_search_again(
     studies = open_storage(storage, journal).get_all_studies()
     if study.study_name(sweep, base) not in {one.study_name for one in studies}:
         raise NothingToCompareError(
-            f"{label}: no trial of this search as its file, its data and this program are now",
+            f"{label}: no trial of this search with its current file, data and code",
             again,
         )
     planned = PlannedSweep(
@@ -301,7 +303,7 @@ def report_search_again(
         jobs=base,
     )
     opened = open_search(planned, record.trials, storage)
-    known = opened.search.store.trials()
-    if not known:
+    stored = opened.search.store.trials()
+    if not stored:
         raise NothingToCompareError(f"{label}: no trial yet", again)
-    return _report(opened, known, opened.best(known), forms, say)
+    return _report(opened, stored, opened.best(stored), forms, say)

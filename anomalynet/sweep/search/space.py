@@ -139,8 +139,8 @@ def _sampler(sweep: Sweep, seed: int) -> BaseSampler:
 def _untried(sweep: Sweep, tried: set[str], seed: int) -> Params | None:
     """A random point that was not tried, for a sampler that only repeats itself."""
     if _enumerable(sweep):
-        left = [point for point in every(sweep) if key_of(point) not in tried]
-        return random.Random(seed).choice(left) if left else None
+        untried = [point for point in every(sweep) if key_of(point) not in tried]
+        return random.Random(seed).choice(untried) if untried else None
     from optuna.samplers import RandomSampler
     from optuna.study import create_study
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from anomalynet.config import locate
 from anomalynet.config.leaves import read_overrides
-from anomalynet.config.load import load
+from anomalynet.config.load import load, with_text
 from anomalynet.config.show import scalar
 from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.runs.files import write_text
@@ -57,7 +57,7 @@ def _axis_problems(sweep: Sweep, overrides: Sequence[str], key: str) -> list[Pro
     axis, found = sweep.axes[key], []
     for end in (axis.low, axis.high) if isinstance(axis, Range) else (axis[0], axis[-1]):
         try:
-            load(sweep.experiments[0], overrides, {**sweep.settings, key: end}, sweep.places)
+            load(sweep.experiments[0], overrides, {**sweep.settings, key: end}, sweep.locations)
         except ConfigError as error:
             found.append(list(error.problems))
         else:
@@ -132,7 +132,8 @@ def _experiment(
     sweep: Sweep, overrides: Sequence[str], index: int, params: Mapping[str, object], out: Path
 ) -> str:
     values = {**sweep.settings, **params}
-    values |= {leaf.key: leaf.value for leaf in read_overrides(overrides)}
+    for leaf in read_overrides(overrides):
+        values[leaf.key] = with_text(leaf.key, leaf.value, leaf.text)
     sections: dict[str, dict[str, object]] = {}
     for key, value in values.items():
         section, _, name = key.partition(".")

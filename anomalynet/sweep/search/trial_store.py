@@ -85,9 +85,9 @@ class TrialStore:
         """Write a new trial; None if another machine wrote one with this index first."""
         from optuna.trial import TrialState, create_trial
 
-        known = {"place": index, **self._owner(), **(attributes or {})}
+        user_attrs = {"place": index, **self._owner(), **(attributes or {})}
         state, space = TrialState.RUNNING, dict(distributions)
-        trial = create_trial(state=state, params=params, distributions=space, user_attrs=known)
+        trial = create_trial(state=state, params=params, distributions=space, user_attrs=user_attrs)
         number = self.storage.get_trial(self.storage.create_new_trial(self._study, trial)).number
         return next((valid for valid in self.trials() if valid.number == number), None)
 
@@ -174,8 +174,7 @@ def empty_storage() -> BaseStorage:
 
 def open_storage(url: str | None, journal: Path) -> BaseStorage:
     """Open a database, or by default a journal file, which is locked only for milliseconds at a
-    time.
-    Raises UsageError: it cannot be opened."""
+    time. Raises UsageError: it cannot be opened."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)

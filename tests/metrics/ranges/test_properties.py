@@ -12,13 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from anomalynet.metrics.events import detection_delays, event_metrics
+from anomalynet.metrics.events import (
+    detection_delays,
+    device_days,
+    event_metrics,
+    lowest_thresholds,
+)
 from anomalynet.metrics.kernels import ranking_metrics
 from anomalynet.metrics.ranges.affiliation import affiliation
 from anomalynet.metrics.ranges.budget import delay_quantile, event_recall_at_budgets
 from anomalynet.metrics.ranges.ranges import Value, adjusted, range_precision, range_recall, ranges
 from anomalynet.metrics.ranges.vus import vus
-from anomalynet.metrics.threshold import alarm_budget
 
 Part = tuple[NDArray[np.int8], NDArray[np.bool_], NDArray[np.float64]]
 
@@ -128,7 +132,10 @@ def test_budgets_and_delays_are_those_of_a_run(
     for budget, value in zip(budgets, found, strict=True):
         if value.reason or not (~np.isnan(scores) & (labels != 1)).any():
             continue
-        limit = alarm_budget(labels, scores, series, 3600.0, budget)
+        level = np.where(~np.isnan(scores) & (labels != 1), scores, -np.inf)
+        allowed = budget * device_days(int((~np.isnan(scores)).sum()), 3600.0)
+        (lowest,) = lowest_thresholds(level, series, np.array([allowed]))
+        limit = max(lowest, level[level > -np.inf].min())
         run = event_metrics(**known, threshold=limit, times=times)
         assert run["false_alarms_per_device_day"] <= budget * (1 + 1e-9)
         admitted = scores[~np.isnan(scores) & (labels != 1)]

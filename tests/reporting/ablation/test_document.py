@@ -100,7 +100,7 @@ def test_what_is_one_series_and_one_cluster(tmp_path: Path) -> None:
     assert (test["series"], test["clusters"], test["smallest_p"]) == ("8", "5", "0.0625")
     assert test["verdict"] == "cannot be tested"
     assert findings(text)[0].endswith("(p = 0.0625, Holm 0.0625): cannot be tested, 5 clusters.")
-    assert "> **No arm can pass 0.05" in text
+    assert "> **No arm could pass 0.05" in text
     first, second = (
         [run(runs, f"{base}", recalls(base, series=3), world=world) for world in range(2)]
         for base in (0.5, 0.4)
@@ -121,7 +121,7 @@ def test_only_runs_of_the_same_seed_are_a_pair(tmp_path: Path) -> None:
     assert (row["mean"], row["pairs"]) == ("55.5000", "1")
     assert (row["difference"], row["difference_spread"]) == ("5.0000", "")
     assert "| **model.attention=false**† | 1 of 2 |" in text
-    assert "- † Not all runs are there: model.attention=false (1 of 2 runs)." in text
+    assert "- † Not all runs are finished: model.attention=false (1 of 2 runs)." in text
 
 
 def test_decisions_are_pooled_over_folds_and_rankings_averaged(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_why_an_arm_is_not_compared(tmp_path: Path) -> None:
         text, _, test = written(tmp_path, alone)
         told = test["verdict"], test["reason"]
         assert told == ("not compared", "the reference has not been run")
-        assert "there is nothing to take a difference from." in text
+        assert "no differences can be computed." in text
         assert f"| **{OFF}** | 1 of 1 | 1 | 50.50 | – |" in text
     _, _, test = written(tmp_path, ablation(on(first), off(later)))
     assert test["verdict"] == "not compared"
@@ -189,7 +189,7 @@ def test_other_code_other_data_warnings_and_duplicates_are_said(tmp_path: Path) 
     text, arms, _ = written(tmp_path, ablation(on(twice, expected=1)))
     assert "reference: left out, because another run has their seed and fold: bbbb0000." in text
     assert arms["reference", "recall_attack"]["mean"] == "50.5000"
-    assert "There is no arm beside the reference." in text
+    assert "There is no arm besides the reference." in text
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from anomalynet.errors import NothingToCompareError
-from anomalynet.reporting.comparison.blocks import blocks_of, comparable, compared
+from anomalynet.reporting.comparison.blocks import blocks_of, comparable, compare_models
 from anomalynet.reporting.comparison.document import METRICS, write_comparison
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import record, rows, snapshot
@@ -33,7 +33,7 @@ def runs(
 
 def test_blocks_are_data_sets_and_the_worlds_of_one(tmp_path: Path) -> None:
     records = {"toy": runs(tmp_path, "toy"), "city": runs(tmp_path, "city", worlds=(3, 5))}
-    comparison = compared(records)
+    comparison = compare_models(records)
     assert comparison.experiments == MODELS
     blocks = blocks_of(comparison, "f1_attack")
     assert blocks.names == ("city, world 3", "city, world 5", "toy")
@@ -47,7 +47,7 @@ def test_a_model_that_one_data_set_lacks_or_has_twice_is_left_out(tmp_path: Path
     b = runs(tmp_path, "b", (*MODELS, "hybrid"))
     config = {"training": {"epochs": 3}}
     b.append(record(tmp_path / "more", "hybrid", seed=9, data="b", config=config))
-    comparison = compared({"a": a, "b": b})
+    comparison = compare_models({"a": a, "b": b})
     assert comparison.experiments == MODELS
     left_out = "\n".join(comparison.left_out)
     assert "`cnn_lstm` has no run on b" in left_out
@@ -62,7 +62,7 @@ def test_a_block_without_a_value_is_left_out_by_name(tmp_path: Path) -> None:
     normal = [
         record(tmp_path / "calm", name, fold=fold, **only) for name in MODELS for fold in range(2)
     ]
-    comparison = compared({"calm": normal, "toy": runs(tmp_path, "toy")})
+    comparison = compare_models({"calm": normal, "toy": runs(tmp_path, "toy")})
     blocks = blocks_of(comparison, "auroc_fold_mean")
     assert blocks.names == ("toy",)
     assert blocks.left_out == ("calm (no value: CNN, LSTM, Logistic)",)

@@ -55,7 +55,7 @@ def test_three_models_by_hand() -> None:
     assert found.statistic == pytest.approx(12 * 6 / 12 * (1 + 6.25 + 6.25) - 3 * 6 * 4)
     assert found.p == pytest.approx(math.exp(-found.statistic / 2))  # χ² of two degrees
     assert found.least_p == pytest.approx(float(chi2.sf(12, 2)))
-    assert "if all ranked alike it would be 0.0025. The ranks differ." in found.verdict
+    assert "equal ranks in all would give 0.0025. The ranks differ." in found.verdict
     reverse = rank(-values, higher_is_better=False)
     np.testing.assert_array_equal(reverse.ranks, found.ranks)
 
@@ -71,7 +71,7 @@ def test_what_the_test_says() -> None:
     alone = rank(np.array([[1.0, 2.0, 3.0]]), higher_is_better=True)
     assert math.isnan(alone.p)
     assert (alone.mean.tolist(), alone.order) == ([3.0, 2.0, 1.0], [2, 1, 0])
-    assert alone.verdict.startswith("One block is no sample")
+    assert alone.verdict.startswith("One block is not a sample")
     equal = rank(np.ones((4, 3)), higher_is_better=True)
     assert math.isnan(equal.statistic)
     assert "there is nothing to test" in equal.verdict

@@ -62,7 +62,7 @@ def test_effects_and_notices_are_quoted(tmp_path: Path) -> None:
     assert "Interactions:\n\n- model.cnn" in text
     assert bullets(text) == [line for line in bullets(own) if line in bullets(text)]
     assert len(bullets(text)) == 3 + 2 + 1
-    assert "> **No arm can pass 0.05, whatever the runs had found" in text
+    assert "> **No arm could pass 0.05 with any results" in text
     assert "](" not in text, "a report that is elsewhere has no link"
 
 

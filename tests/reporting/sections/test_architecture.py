@@ -50,7 +50,7 @@ def test_the_caption_names_the_run_and_all_parameters(tmp_path: Path) -> None:
     runs = [trace(record(tmp_path, "hybrid", fold=fold)) for fold in range(2)]
     found = figure_1_section(context(*runs))
     text = "\n".join(found.parts)
-    assert "Hybrid: 1 330 parameters, of run `hybrid/hybr0000`. Data: toy." in text
+    assert "Hybrid: 1 330 parameters, from run `hybrid/hybr0000`. Data: toy." in text
     assert "| `head` | Block | Linear ×2, ReLU | 2 | 130 |" in text
     assert "| **all** |  |  |  | **1 330** |" in text
     svg = found.files["figures/figure_1_architecture.svg"].decode()
@@ -96,7 +96,7 @@ def test_the_commonest_network_is_drawn_and_the_others_are_counted(tmp_path: Pat
     trace(runs[1])
     trace(runs[2])
     text = "\n".join(figure_1_section(context(*runs)).parts)
-    assert "run `hybrid/hybr0001` (beside 1 with another network and 1 without one)" in text
+    assert "run `hybrid/hybr0001` (not shown: 1 with another network and 1 without one)" in text
 
 
 def test_other_networks_stand_beside_and_code_of_others_is_marked(tmp_path: Path) -> None:
@@ -110,6 +110,6 @@ def test_other_networks_stand_beside_and_code_of_others_is_marked(tmp_path: Path
 
 def test_without_it_the_section_says_so_and_without_a_network_it_is_absent(tmp_path: Path) -> None:
     old = figure_1_section(context(record(tmp_path, "hybrid")))
-    assert "No run of the hybrid has kept its network's parts" in "\n".join(old.parts)
+    assert "No run of the hybrid has stored the parts of its network" in "\n".join(old.parts)
     assert not old.files
     assert figure_1_section(context(record(tmp_path, "logistic", epochs=None))).parts == ()

@@ -18,7 +18,7 @@ from anomalynet.reporting.sections.deployment import (
     draw_map,
     draw_world,
 )
-from anomalynet.reporting.sections.recordings import alone_among_gaps, draw_day, draw_incidents
+from anomalynet.reporting.sections.recordings import draw_day, draw_incidents, isolated_readings
 from anomalynet.simulation.load import load_scenario
 from anomalynet.simulation.scenario import SENSORS
 from anomalynet.simulation.store import World, read_world
@@ -112,9 +112,9 @@ def test_a_day_shows_five_sensors_with_units_gaps_and_each_incident_of_the_node(
 
 def test_a_reading_between_two_gaps_is_still_seen() -> None:
     nan = np.nan
-    found = alone_among_gaps(np.array([1.0, nan, 2.0, nan, 3.0, 4.0, nan, 5.0]))
+    found = isolated_readings(np.array([1.0, nan, 2.0, nan, 3.0, 4.0, nan, 5.0]))
     assert np.flatnonzero(found).tolist() == [0, 2, 7]
-    assert alone_among_gaps(np.array([nan, nan])).tolist() == [False, False]
+    assert isolated_readings(np.array([nan, nan])).tolist() == [False, False]
 
 
 def test_the_incidents_picture_counts_each_type_and_severity(world: World) -> None:

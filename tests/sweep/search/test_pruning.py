@@ -4,6 +4,7 @@ after their epoch."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.launch import Launch
@@ -23,6 +24,18 @@ from tests.sweep.search.fake import (
 MEDIAN = "{trials: 12, sampler: random, pruner: median}"
 
 
+class Hurries(FakeWorker):
+    """Is slow from the sixth trial on: the median prunes none of the first five."""
+
+    def __init__(self, pause: float, runs: int) -> None:
+        super().__init__()
+        self.slow, self.runs = pause, runs
+
+    def ask(self, job: dict[str, Any]) -> dict[str, Any]:
+        self.pause = self.slow if len(self.asked) >= 5 * self.runs else 0.0
+        return super().ask(job)
+
+
 def closely_watched(search: Search, worker: FakeWorker) -> None:
     """Run a search whose runs are looked at every 20 ms."""
     with Launch([Slot()], worker_factory=lambda slot: worker) as launch:
@@ -39,7 +52,7 @@ def test_a_pruned_run_stops_early_and_the_decision_is_that_of_one_who_looks_too_
     (tmp_path / "slow").mkdir()
     (tmp_path / "quick").mkdir()
     slow = search_of(tmp_path / "slow", sweep_of(tmp_path / "slow", MEDIAN))
-    closely_watched(slow, FakeWorker(pause=0.08))
+    closely_watched(slow, Hurries(pause=0.08, runs=1))
     quick = carried_out(search_of(tmp_path / "quick", sweep_of(tmp_path / "quick", MEDIAN)))
     assert story(slow) == story(quick)
     pruned = [trial for trial in slow.store.trials() if trial.state.name == "PRUNED"]
@@ -69,7 +82,7 @@ def test_a_pruned_trial_is_worse_than_the_median_of_those_before_it(tmp_path: Pa
 
 def test_runs_that_wait_are_not_begun_for_a_trial_that_is_pruned(tmp_path: Path) -> None:
     text = SPACE.replace("seeds: [0]\n", "seeds: [0, 1, 2]\n")
-    worker = FakeWorker(pause=0.05)
+    worker = Hurries(pause=0.05, runs=3)
     settings = "{trials: 10, sampler: random, pruner: median}"
     found = search_of(tmp_path, sweep_of(tmp_path, settings, text))
     closely_watched(found, worker)

@@ -79,7 +79,7 @@ def test_a_trial_is_taken_over_only_from_the_dead(
 
 def test_a_live_owner_says_so_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anomalynet.sweep.search.trial_store.HEARTBEAT", 0.0)
-    search = search_of(tmp_path, sweep_of(tmp_path, SETTINGS))
+    search = search_of(tmp_path, sweep_of(tmp_path, SETTINGS), total=1)
     beats: list[float] = []
 
     class Listener(Quiet):

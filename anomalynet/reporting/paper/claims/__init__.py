@@ -1,1 +1,1 @@
-"""The claims ledger: what the paper claims, and what the runs say to it."""
+"""The paper's claims, judged by the runs of a report."""

@@ -1,5 +1,5 @@
-"""Does a claim of the paper hold on this data? Only where the clusters of series carry it, one way
-or the other.
+"""Judges whether the paper's claims hold on this data. A claim is confirmed or refuted only if
+enough clusters of series support that.
 
 Source: not in the paper, which gives no test."""
 
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -17,7 +17,7 @@ import yaml
 from numpy.typing import NDArray
 
 from anomalynet.metrics.kernels import confusion
-from anomalynet.reporting.ablation.arms import SeriesValues, paired_differences, place_of
+from anomalynet.reporting.ablation.arms import SeriesValues, paired_differences, run_key
 from anomalynet.reporting.ablation.contrasts import (
     LEVEL,
     WORSE,
@@ -45,12 +45,12 @@ FEW = "too few"
 class Claim:
     """One row of `claims.yaml`: either pairs or a value."""
 
-    claim: str  # in words
-    source: str  # where the paper says so
+    claim: str  # as a sentence
+    source: str  # section or table of the paper
     metrics: tuple[str, ...]  # it is judged once for each
     # (better, worse) experiments; the claim holds if it holds for every pair
     beats: tuple[tuple[str, str], ...] = ()
-    model: str = ""  # the experiment that must reach `value`, empty where there are pairs
+    model: str = ""  # the experiment that must reach `value`, empty if there are pairs
     value: float = 0.0  # a share, fraction
 
 
@@ -80,10 +80,9 @@ def _claim(
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The runs of a report, read once."""
+    """The results of a report's runs by series and cluster."""
 
-    # experiment → metric → the metric of each series
-    values: Mapping[str, Mapping[str, SeriesValues]]
+    values: Mapping[str, Mapping[str, SeriesValues]]  # experiment → metric → values by series
     # experiment → repetition → series → (true negatives, false positives, false negatives, true
     # positives): int64 (4,)
     counts: Mapping[str, Mapping[RepetitionKey, Mapping[SeriesKey, NDArray[np.int64]]]]
@@ -101,15 +100,15 @@ class Evidence:
         every = (key for own in repetitions.values() for key in own)
         tested = sorted({self.clusters[key] for key in every}, key=str)
         found = np.zeros((len(repetitions), len(tested), 4), np.int64)
-        for place, own in enumerate(repetitions.values()):
+        for index, own in enumerate(repetitions.values()):
             for key, counts in own.items():
-                found[place, tested.index(self.clusters[key])] += counts
+                found[index, tested.index(self.clusters[key])] += counts
         return found
 
 
 def gather(models: Sequence[ArmMetrics], metrics: Sequence[str]) -> Evidence:
-    """Read the counted runs of every experiment that has one arm; of one with several it could not
-    be said which the claim is of.
+    """Read the counted runs of every experiment that has one arm. An experiment with several arms
+    is skipped, because it is unknown which of them the claim is about.
 
     Raises: RunError: the scores of a run cannot be read.
     """
@@ -123,38 +122,36 @@ def gather(models: Sequence[ArmMetrics], metrics: Sequence[str]) -> Evidence:
         own = values[arm.experiment] = {metric: {} for metric in metrics}
         counts[arm.experiment] = {}
         for repetition, record in ((each, one) for each in arm.counted for one in each.records):
-            place, steps, world = place_of(record), read_steps(record), record.result.world
+            key, steps, world = run_key(record), read_steps(record), record.result.world
             decided = counts[arm.experiment].setdefault(repetition.key, {})
             touched |= {((world, name), number) for name, number in steps.incidents}
             for metric in metrics:
                 found = steps.metric(metric, record.result.probability)
-                own[metric][place] = {(world, name): value for name, value in found.items()}
+                own[metric][key] = {(world, name): value for name, value in found.items()}
             for name, part in steps.series.items():
-                of = confusion(part.labels, part.scores >= part.thresholds)
-                cells = of.true_negatives, of.false_positives, of.false_negatives, of.true_positives
+                cells = astuple(confusion(part.labels, part.scores >= part.thresholds))
                 before = decided.get((world, name), 0)
                 decided[world, name] = before + np.array(cells, np.int64)
-    every = {key for own in counts.values() for decided in own.values() for key in decided}
+    every = {series for own in counts.values() for decided in own.values() for series in decided}
     return Evidence(values, counts, clusters(every, sorted(touched, key=str)))
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One comparison that a claim rests on; fractions, NaN where nothing could be computed."""
+    """One comparison that a claim is based on: of two models, or of a model with a number. Values
+    are fractions, NaN if they cannot be computed."""
 
-    subject: str  # experiment that the claim favours
-    other: str  # the experiment it is compared with, empty where it is compared with a number
-    effect: float  # mean over clusters of the difference; with a number, the value minus it
-    # low, high: 95 % interval over clusters: of pairs by bootstrap, of a number by jackknife
-    low: float
+    subject: str  # the experiment that the claim favours
+    other: str  # the experiment it is compared with; empty for a number
+    effect: float  # difference, mean over clusters; for a number, the model's value minus it
+    low: float  # 95 % interval over clusters, by bootstrap; for a number by jackknife
     high: float
-    # two-sided sign-flip p over clusters; NaN with a number, where the interval decides alone
-    p: float
-    adjusted: float  # the same after Holm's correction over the claim's comparisons
-    clusters: int  # independent units
-    verdict: Verdict  # of this comparison alone
-    # why nothing could be found: `FEW` clusters to reach p < 0.05 whatever the data, or a model
-    # that was not run, or in several configurations
+    p: float  # two-sided sign-flip p over clusters; NaN for a number: only the interval decides
+    adjusted: float  # p after Holm's correction over the claim's comparisons
+    clusters: int  # number of independent units
+    verdict: Verdict  # of this comparison
+    # Why there is no verdict: `FEW` clusters, which cannot reach p < 0.05 with any data, or a model
+    # that was not run, or only in several configurations
     why: str = ""
 
 
@@ -168,19 +165,20 @@ class Judgement:
 
     @property
     def measured(self) -> str:
-        """The name of what was compared: a number with the model's own value, models by series."""
+        """The name of the compared value: models are compared by series, a number is compared with
+        the model's own value."""
         return series_mean(self.metric) if self.claim.beats else self.metric
 
     @property
     def verdict(self) -> Verdict:
-        """Holds only if every comparison does; one that goes the other way is enough against it."""
+        """Holds only if it holds in every comparison; one comparison can refute it."""
         verdicts = {finding.verdict for finding in self.findings}
         return FAILS if FAILS in verdicts else HOLDS if verdicts == {HOLDS} else OPEN
 
     @property
     def weakest(self) -> Finding:
-        """The comparison that speaks most against the claim: one that refutes it, else one that
-        leaves it open, else the smallest."""
+        """The comparison that speaks most against the claim: one that refutes it, else one without
+        evidence; of several, the one with the smallest effect."""
 
         def order(one: Finding) -> tuple[int, float]:
             effect = math.inf if math.isnan(one.effect) else one.effect
@@ -199,8 +197,8 @@ def judge(claims: Sequence[Claim], evidence: Evidence) -> tuple[Judgement, ...]:
 
 
 def _pairs(claim: Claim, metric: str, evidence: Evidence) -> tuple[Finding, ...]:
-    """Paired by series. That *all* are better needs no correction: each must pass by itself. That
-    *any* is worse does: Holm."""
+    """Compare models, paired by series. That *all* comparisons are better needs no correction,
+    because each must pass. That *any* is worse needs Holm's correction."""
     contrasts = family([evidence.contrast(*pair, metric) for pair in claim.beats])
     found = []
     for (better, worse), one in zip(claim.beats, contrasts, strict=True):
@@ -230,8 +228,8 @@ def _pairs(claim: Claim, metric: str, evidence: Evidence) -> tuple[Finding, ...]
 
 
 def _value(claim: Claim, metric: str, evidence: Evidence) -> tuple[Finding, ...]:
-    """A number is reached where the whole interval is at or above it, and missed where the whole
-    interval is below it."""
+    """Compare a model with a number: it is reached if the whole interval is at or above it, and
+    missed if the whole interval is below it."""
     counts = evidence.cluster_counts(claim.model)
     value, low, high = share_interval(metric, counts)
     verdict: Verdict = OPEN

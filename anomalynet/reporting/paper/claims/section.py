@@ -1,4 +1,4 @@
-"""The section "The paper's claims": a ledger of what holds on this data."""
+"""The section "The paper's claims": which of them hold on this data."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from anomalynet.reporting.tables import defined, to_csv
 NUMBERS = ("Difference, points", "95 % interval", "p", "Holm", "Clusters")
 
 NOTE = """\
-What the paper claims, judged on this data; a line shows the comparison that speaks most against \
-the claim. *Holds* and *does not hold* stand only where the data carries it; everything else is \
-*no evidence*, which is not a refutation. A comparison of models is the difference of the metric \
-in each test series, averaged over the runs that both models have (*mean over series*, which is \
-not the difference of two rows of the tables); series that saw the same incident are one \
-cluster. A claim holds where every comparison has a sign-flip p below 0.05 and a 95 % bootstrap \
-interval over clusters above zero: that all pass needs no correction. One comparison that is as \
-clear the other way, after Holm's correction over the claim's comparisons, refutes it. A claimed \
-number is compared with the model's own value in the tables below: decisions pooled over the \
-folds of a repetition, mean over repetitions; its interval leaves out one cluster at a time \
-(jackknife, Student's t): reached where the whole interval is at or above the number, missed \
-where it is below. At 71.37 % attack (the paper's share) precision and accuracy are what the \
-recalls found here would give. *Too few* clusters cannot reach p < 0.05 whatever the data say; \
-*no single arm*: a model was not run, or in several configurations. Average precision is no \
-metric of the paper; it needs no threshold."""
+The paper's claims, judged on this data; a line shows the comparison that speaks most against the \
+claim. *Holds* and *does not hold* are only written if the data support it; everything else is *no \
+evidence*, which is not a refutation. A comparison of models is the difference of the metric in \
+each test series, averaged over the runs that both models have (*mean over series*, which is not \
+the difference of two rows of the tables); series with the same incident are one cluster. A claim \
+holds if every comparison has a sign-flip p below 0.05 and a 95 % bootstrap interval over clusters \
+above zero; because all must pass, no correction is needed. One comparison that is as clear in the \
+other direction, after Holm's correction over the claim's comparisons, refutes it. A claimed \
+number is compared with the model's own value in the tables below: decisions pooled over the folds \
+of a repetition, mean over repetitions. Its interval comes from leaving out one cluster at a time \
+(jackknife, Student's t): the number is reached if the whole interval is at or above it, missed if \
+the interval is below it. Precision and accuracy at 71.37 % attack (the paper's share) are \
+computed from the recalls found here. *Too few*: these clusters cannot reach p < 0.05 with any \
+data; *no single arm*: a model was not run, or only in several configurations. Average precision \
+is not a metric of the paper; it needs no threshold."""
 
 
 def claims_section(context: ReportContext) -> Section:
-    """Every claim, by each of its metrics; then every comparison that they rest on.
+    """Every claim by each of its metrics; then every comparison that they are based on.
 
     Raises: RunError: the scores of a run cannot be read.
     """
@@ -52,10 +52,10 @@ def claims_section(context: ReportContext) -> Section:
             _summary(found),
             _ledger(found, titles),
             context.caption("The paper's claims on this data", context.run, "claims.csv"),
-            "Each comparison of models that these rest on:",
+            "Each comparison of models that these are based on:",
             _comparisons(found, titles),
             NOTE,
-            *([beside] if (beside := majority_sentence(context.models)) else []),
+            *([majority] if (majority := majority_sentence(context.models)) else []),
         ],
         {"tables/claims.csv": _csv(found, context.data).encode()},
     )
@@ -66,13 +66,13 @@ def _summary(found: Sequence[Judgement]) -> str:
         sum(one.verdict == verdict for one in found) for verdict in (judge.HOLDS, judge.FAILS, OPEN)
     )
     few = sum(one.verdict == OPEN and one.weakest.why == FEW for one in found)
-    lacking = sum(one.verdict == OPEN and one.weakest.why not in ("", FEW) for one in found)
-    reasons = [f"{few} for too few clusters"] if few else []
-    reasons += [f"{lacking} for a model that is not there"] if lacking else []
+    missing = sum(one.verdict == OPEN and one.weakest.why not in ("", FEW) for one in found)
+    reasons = [f"{few} because of too few clusters"] if few else []
+    reasons += [f"{missing} because of a missing model"] if missing else []
     why = f" ({', '.join(reasons)})" if reasons else ""
     return (
-        f"{len({one.claim.claim for one in found})} claims, each by one metric or several, are "
-        f"{len(found)} questions: **{hold} hold, {fail} do not hold, of {open_} there is no "
+        f"{len({one.claim.claim for one in found})} claims, each by one or several metrics, are "
+        f"{len(found)} questions: **{hold} hold, {fail} do not hold, and for {open_} there is no "
         f"evidence**{why}."
     )
 
@@ -103,19 +103,19 @@ def _comparisons(found: Sequence[Judgement], titles: Mapping[str, str]) -> str:
 
 
 def _cells(finding: Finding, one: Judgement, titles: Mapping[str, str]) -> list[str]:
-    def named(experiment: str) -> str:
-        known = TITLES.get(experiment, experiment.replace("_", " ").capitalize())
-        return titles.get(experiment, known)
+    def title(experiment: str) -> str:
+        usual = TITLES.get(experiment, experiment.replace("_", " ").capitalize())
+        return titles.get(experiment, usual)
 
     def points(value: float) -> str:
         return signed(value, "accuracy")
 
     if finding.other:
-        compared = f"{named(finding.subject)} − {named(finding.other)}"
+        compared = f"{title(finding.subject)} − {title(finding.other)}"
     else:
         reached = 100 * (finding.effect + one.claim.value)
         shown = "–" if math.isnan(reached) else f"{reached:.2f}"
-        compared = f"{named(finding.subject)} {shown} against {100 * one.claim.value:.2f}"
+        compared = f"{title(finding.subject)} {shown} against {100 * one.claim.value:.2f}"
     return [
         compared,
         points(finding.effect),
@@ -127,7 +127,7 @@ def _cells(finding: Finding, one: Judgement, titles: Mapping[str, str]) -> list[
 
 
 def _csv(found: Sequence[Judgement], data: str) -> str:
-    """Numbers in percent or percent points; p as a fraction."""
+    """One line per comparison; numbers in percent or percentage points, p as a fraction."""
     rows = [_row(one, finding, data) for one in found for finding in one.findings]
     return to_csv(rows[0], (row.values() for row in rows))
 

@@ -1,4 +1,4 @@
-"""Shares that the decisions of a model give, and their intervals over clusters."""
+"""Metrics of a model's decisions, and their intervals over clusters."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ AT_PAPER_PREVALENCE = {
     "precision_attack_at_paper_prevalence": "Precision (attack) at 71.37 % attack",
     "precision_normal_at_paper_prevalence": "Precision (normal) at 71.37 % attack",
 }
-"""What both recalls would give where 71.37 % of the steps are attacks, as in the paper's test set:
-name → title."""
+"""Metrics computed from both recalls if 71.37 % of the steps were attacks, as in the paper's test
+set: name → title."""
 
 
 def shares(counts: Counts) -> dict[str, float]:
-    """Every metric that a confusion matrix determines, NaN where undefined; counts (4,) as the
-    fields of `Confusion`."""
-    known = decision_metrics(Confusion(*counts.tolist()))
-    normal, attack = known["recall_normal"], known["recall_attack"]
+    """Every metric that is computed from the confusion matrix, NaN if undefined; counts (4,) in the
+    order of the fields of `Confusion`."""
+    found = decision_metrics(Confusion(*counts.tolist()))
+    normal, attack = found["recall_normal"], found["recall_attack"]
     kept = (1 - PAPER_PREVALENCE) * normal
-    return known | {
+    return found | {
         "accuracy_at_paper_prevalence": PAPER_PREVALENCE * attack + kept,
-        "precision_attack_at_paper_prevalence": known["precision_at_paper_prevalence"],
+        "precision_attack_at_paper_prevalence": found["precision_at_paper_prevalence"],
         "precision_normal_at_paper_prevalence": ratio(kept, kept + PAPER_PREVALENCE * (1 - attack)),
     }
 
 
 def share_interval(metric: str, counts: Counts) -> tuple[float, float, float]:
-    """A share as the tables have it, pooled within repetitions and averaged over them, and its 95 %
-    interval by the jackknife: each cluster is left out once, Student's t for the few there are.
+    """A share as in the tables, pooled within repetitions and averaged over them, and its 95 %
+    interval by the jackknife with Student's t: each cluster is left out once.
 
-    A percentile bootstrap over so few is too narrow: of recalls that differ between 8 clusters it
-    misses the truth on either side in 6 % instead of 2.5 %, this in 3 % (a test repeats it).
-    `metric`: one of `shares`; `counts`: int64 (repetition, cluster, 4), zeros where a repetition
-    does not test a cluster.
+    A percentile bootstrap over so few clusters is too narrow: for recalls that differ between 8
+    clusters it misses the truth on either side in 6 % of cases instead of 2.5 %, the jackknife in
+    3 % (a test repeats it). `metric`: a key of `shares`; `counts`: int64 (repetition, cluster, 4),
+    zeros if a repetition does not test a cluster.
 
     Returns:
-        value, low, high; NaN where undefined, the interval with fewer than two clusters or where it
-        is undefined without one of them.
+        value, low, high; NaN if undefined. The interval is undefined with fewer than two clusters,
+        or if the value without one of them is undefined.
     Source: not in the paper; Tukey (1958).
     """
     from scipy.special import stdtrit

@@ -1,5 +1,6 @@
-"""Audits published result tables of binary classifiers: what no confusion matrix can give, and what
-the missing cells must be. `cone` is exact geometry, `row` and `table` ask it, `sentences` answers.
+"""Audits published result tables of binary classifiers: which rows no confusion matrix can give,
+and which values missing cells can have. `cone` is the exact geometry, `row` and `table` use it, and
+`sentences` writes the results.
 
 Source: not in the paper."""
 

@@ -1,5 +1,5 @@
-"""The cells of a result table: what each means in terms of a confusion matrix, and which values a
-printed number allows."""
+"""The cells of a result table: how each metric is computed from a confusion matrix, and which
+values a printed number allows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RATIOS: dict[str, tuple[Vector, Vector]] = {
     "accuracy": ((1, 0, 0, 1), (1, 1, 1, 1)),
     "prevalence": ((0, 0, 1, 1), (1, 1, 1, 1)),
 }
-CURVED = ("balanced_accuracy", "mcc")  # metrics that are not
+CURVED = ("balanced_accuracy", "mcc")  # metrics that are not such a ratio
 METRICS = (*(name for name in RATIOS if name != "prevalence"), *CURVED, "prevalence")
 COUNTS: dict[str, Vector] = {
     "tn": (1, 0, 0, 0),
@@ -38,14 +38,13 @@ PER_CLASS = ("accuracy_normal", "accuracy_attack")
 """Columns that some tables have and that no confusion matrix defines."""
 COLUMNS = (*METRICS, *COUNTS, *PER_CLASS)
 
-# How much further than its rounding a share may be off: metrics computed in 32 bits are wrong by up
-# to 2·10⁻⁷
+# Tolerance in addition to the rounding: metrics computed in 32 bits are wrong by up to 2·10⁻⁷
 SLACK = Fraction(1, 10**6)
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A printed number and the values it allows, as a fraction (a count: that count)."""
+    """A printed number and the range of values it allows: fractions, or for a count that count."""
 
     column: str
     text: str
@@ -55,19 +54,19 @@ class Cell:
 
     @property
     def possible(self) -> bool:
-        """Whether the number lies where its metric can lie."""
+        """Whether the number is in the range of its metric."""
         least = -1 if self.column == "mcc" else 0
         return self.column in COUNTS or (self.high >= least and self.low <= 1)
 
     @property
     def may_be_undefined(self) -> bool:
-        """Whether it may stand for 0/0: programs print 0, 1 or a half for it, or nothing; 95.31 %
-        is the share of something."""
+        """Whether the number may mean 0/0, for which programs print 0, 1, a half or nothing; a
+        number like 95.31 % cannot."""
         return any(self.low <= convention <= self.high for convention in (0, Fraction(1, 2), 1))
 
 
 def number(text: str) -> Decimal | None:
-    """The number that a cell shows, `%` or not; None where it shows none."""
+    """The number in a cell, with or without `%`; None if it contains none."""
     try:
         found = Decimal(text.strip().removesuffix("%").strip())
     except InvalidOperation:
@@ -80,11 +79,11 @@ def cell(column: str, text: str, unit: Unit, rounding: Rounding) -> Cell:
 
     Args:
         column: one of `COLUMNS`.
-        text: the number as printed: its decimals say how far it was rounded.
-        unit: of the number, unless it has a `%`.
-        rounding: `half` allows half a unit of the last decimal either way, `truncate` a unit away
-            from zero.
-    Raises: ValueError: the text is no number.
+        text: the number as printed; its decimals show how it was rounded.
+        unit: unit of the number, unless it has a `%`.
+        rounding: `half` allows half a unit of the last decimal in both directions, `truncate` one
+            unit away from zero.
+    Raises: ValueError: the text is not a number.
     """
     shown = number(text)
     if shown is None:

@@ -1,11 +1,12 @@
-"""All confusion matrices that a set of printed cells allows: none only where that is proven.
+"""Encloses all confusion matrices that a set of printed cells allows. The enclosure is empty only
+if it is proven that there is no such matrix.
 
-Only the shares of the four counts matter to a metric, so a matrix is a ray. Ratios are linear
-conditions; what satisfies them is a cone, kept by its extreme rays in whole numbers: a cone without
-rays is a proof, and no tolerance can make it wrong. Balanced accuracy and MCC are enclosed: the
-cone is halved until every part is excluded or the budget is spent; what is left counts as possible.
-A ratio printed as 0, a half or 1 may stand for 0/0; balanced accuracy and MCC may be printed as
-anything where they are undefined.
+Metrics depend only on the shares of the four counts, so a matrix is a ray. A printed ratio gives
+linear conditions; the matrices that satisfy them form a cone, which is represented by its extreme
+rays in whole numbers. So a cone without rays is a proof, and no tolerance can make it wrong. For
+balanced accuracy and MCC the cone is halved until every part is excluded or the budget is spent;
+the remaining parts count as possible. A ratio printed as 0, a half or 1 may mean 0/0; balanced
+accuracy and MCC may have any printed value if they are undefined.
 
 Source: not in the paper; the double description method (Motzkin et al., 1953; Fukuda and Prodon,
 1996)."""
@@ -30,10 +31,10 @@ from anomalynet.reporting.paper.table_audit.cells import (
 RECALLS = (RATIOS["recall_normal"], RATIOS["recall_attack"])
 PRECISIONS = (RATIOS["precision_normal"], RATIOS["precision_attack"])
 SPLIT_BY = {"balanced_accuracy": RECALLS, "mcc": (*RECALLS, *PRECISIONS)}
-"""What a curved metric is made of: half the recalls' sum; MCC² = (recalls' sum − 1)·(precisions'
-sum − 1), both of MCC's sign."""
+"""Curved metric → the ratios that it is computed from: balanced accuracy is half the sum of the
+recalls; MCC² = (sum of recalls − 1)·(sum of precisions − 1), and both factors have MCC's sign."""
 
-# Sums that may be 0, negated, and what is undefined then
+# Negated sums of counts, and the metrics that are undefined if the sum is 0
 UNDEFINED = (
     ((-1, -1, 0, 0), CURVED),
     ((0, 0, -1, -1), CURVED),
@@ -42,7 +43,7 @@ UNDEFINED = (
 )
 
 GRID = 1 << 40
-BOXES, REFINED = 48, 12  # most parts examined to exclude a matrix, and to narrow what is left
+BOXES, REFINED = 48, 12  # most parts examined to prove that no matrix exists, and to narrow ranges
 
 
 def dot(one: Vector, other: Vector) -> int:
@@ -59,9 +60,9 @@ def plane(ratio: tuple[Vector, Vector], bound: Fraction, sign: int) -> Vector:
 
 @dataclass(frozen=True, slots=True)
 class Cone:
-    """Extreme rays, each with a bit set for every condition that it satisfies with equality."""
+    """The confusion matrices that satisfy some linear conditions."""
 
-    rays: tuple[tuple[Vector, int], ...]
+    rays: tuple[tuple[Vector, int], ...]  # extreme rays; bit k: condition k holds with equality
     conditions: int
 
     def cut(self, *conditions: Vector) -> Cone:
@@ -81,7 +82,7 @@ class Cone:
         for above, inner, tight in (one for one in valued if one[0] > 0):
             for below, outer, also_tight in outside:
                 common = tight & also_tight
-                # two rays span an edge unless a third lies on every plane that both lie on
+                # Two rays span an edge unless a third one lies on all planes that contain both.
                 if (
                     common.bit_count() >= 2
                     and sum(common & own == common for _, own in self.rays) == 2
@@ -93,8 +94,9 @@ class Cone:
         return Cone(tuple(kept), self.conditions + 1)
 
     def range(self, ratio: tuple[Vector, Vector]) -> Interval | None:
-        """The least and the greatest ratio of all matrices in the cone that define it; None where
-        none does. A ratio of sums lies between the ratios of its parts, so the rays decide."""
+        """The least and the greatest value of a ratio over all matrices in the cone; None if it is
+        undefined for all. Extremes are on rays, because a ratio of sums is between the ratios of
+        its parts."""
         least = most = None
         for ray, _ in self.rays:
             above, below = dot(ratio[0], ray), dot(ratio[1], ray)
@@ -105,8 +107,8 @@ class Cone:
         return (Fraction(*least), Fraction(*most)) if least and most else None
 
     def defines(self, sums: Iterable[Vector]) -> bool:
-        """Whether some matrix of the cone has all these sums above 0: the sum of its rays does, if
-        any does."""
+        """Whether some matrix of the cone has all these sums above 0. If any has, the sum of the
+        rays has."""
         return all(any(dot(total, ray) for ray, _ in self.rays) for total in sums)
 
 
@@ -116,7 +118,7 @@ ORTHANT = Cone(tuple((COUNTS[name], 15 - (1 << at)) for at, name in enumerate(li
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Cones whose union holds every confusion matrix that the cells allow."""
+    """Cones whose union contains every confusion matrix that the cells allow."""
 
     cones: tuple[Cone, ...]
 
@@ -126,19 +128,19 @@ class Region:
         return not self.cones
 
     def range(self, column: str) -> Interval | None:
-        """Between which fractions a metric lies for every matrix allowed; None where each leaves it
-        undefined."""
-        found = [_bounds(cone, column) for cone in self.cones]
-        known = [one for one in found if one is not None]
-        return (min(low for low, _ in known), max(high for _, high in known)) if known else None
+        """The range of a metric over all allowed matrices, as fractions; None if it is undefined
+        for all."""
+        every = [_bounds(cone, column) for cone in self.cones]
+        found = [bounds for bounds in every if bounds is not None]
+        return (min(low for low, _ in found), max(high for _, high in found)) if found else None
 
 
 def solve(cells: Iterable[Cell], narrow: bool = False) -> Region:
     """Enclose the confusion matrices that give every cell.
 
     Args:
-        cells: of one row, at most one a column; accuracies per class say nothing and are skipped.
-        narrow: spend time on narrower ranges where balanced accuracy or MCC is given.
+        cells: of one row, at most one per column; accuracies per class are ignored.
+        narrow: spend time on narrower ranges if balanced accuracy or MCC is given.
     Source: not in the paper.
     """
     given = list(cells)
@@ -149,15 +151,15 @@ def solve(cells: Iterable[Cell], narrow: bool = False) -> Region:
     positive = [RATIOS[cell.column][1] for cell in shares]
     curved = [cell for cell in given if cell.column in SPLIT_BY]
     cones = _enclose(cone, curved, positive, narrow)
-    for total, lost in UNDEFINED:
-        left = [cell for cell in curved if cell.column not in lost]
-        if len(left) < len(curved):
-            cones += _enclose(cone.cut(total), left, positive, narrow)
+    for total, undefined in UNDEFINED:
+        defined = [cell for cell in curved if cell.column not in undefined]
+        if len(defined) < len(curved):
+            cones += _enclose(cone.cut(total), defined, positive, narrow)
     return Region(tuple(one for one in cones if one.rays and one.defines(positive)))
 
 
 def _conditions(cells: Sequence[Cell]) -> list[Vector]:
-    """What ratios and counts demand of (tn, fp, fn, tp)."""
+    """The conditions of ratios and counts on (tn, fp, fn, tp)."""
     found = []
     for cell in cells:
         if ratio := RATIOS.get(cell.column):
@@ -176,8 +178,8 @@ def _conditions(cells: Sequence[Cell]) -> list[Vector]:
 def _enclose(
     cone: Cone, curved: Sequence[Cell], positive: Sequence[Vector], narrow: bool
 ) -> list[Cone]:
-    """Parts of a cone that hold all its matrices with the curved metrics defined and as printed;
-    the likeliest part is examined first."""
+    """Parts of a cone that contain all its matrices whose curved metrics are defined and as
+    printed; the most likely part is examined first."""
     if not curved or not cone.rays:
         return [cone]
     todo, done, seen, possible = [(0.0, 0, cone)], [], 0, False
@@ -198,7 +200,7 @@ def _enclose(
 
 
 def _contract(cone: Cone, curved: Sequence[Cell]) -> Cone:
-    """Cut away what the curved metrics exclude given the present ranges."""
+    """Cut away what the curved metrics exclude, given the ranges of the ratios."""
     for cell in curved:
         if cell.column == "balanced_accuracy":
             cone = _cut_sum(cone, RECALLS, (2 * cell.low, 2 * cell.high))
@@ -213,14 +215,14 @@ def _contract(cone: Cone, curved: Sequence[Cell]) -> Cone:
 
 
 def _sum(cone: Cone, ratios: Iterable[tuple[Vector, Vector]]) -> Interval | None:
-    """Bounds of the sum of two ratios; None where no matrix defines both."""
+    """Bounds of the sum of two ratios; None if no matrix defines both."""
     one, other = (cone.range(ratio) for ratio in ratios)
     return (one[0] + other[0], one[1] + other[1]) if one and other else None
 
 
 def _cut_sum(cone: Cone, ratios: Sequence[tuple[Vector, Vector]], bounds: Interval) -> Cone:
-    """Keep what the sum of two ratios allows; bounds are widened to a coarse grid, so that whole
-    numbers stay short."""
+    """Keep the matrices for which the sum of two ratios is within bounds. Bounds are widened to a
+    coarse grid, so that whole numbers stay short."""
     for ratio, partner in (ratios, ratios[::-1]):
         found = cone.range(partner)
         if found is None:
@@ -232,8 +234,8 @@ def _cut_sum(cone: Cone, ratios: Sequence[tuple[Vector, Vector]], bounds: Interv
 
 
 def _partner(least: Fraction, most: Fraction, low: Fraction, high: Fraction) -> Interval | None:
-    """Bounds of y where least ≤ x ≤ most, y has the sign of x, and the root of x·y with that sign
-    lies between low and high; None where there is no such y."""
+    """Bounds of y if least ≤ x ≤ most, y has the sign of x, and the root of x·y with that sign is
+    between low and high; None if there is no such y."""
     if high < 0:
         mirrored = _partner(-most, -least, -high, -low)
         return (-mirrored[1], -mirrored[0]) if mirrored else None
@@ -246,9 +248,9 @@ def _partner(least: Fraction, most: Fraction, low: Fraction, high: Fraction) -> 
 
 
 def _reached(cone: Cone, curved: Sequence[Cell]) -> bool:
-    """Whether a matrix is found that gives every curved metric; rounding may say so too often,
-    which only hides an alarm. A single metric is continuous, so two corners with values on either
-    side are enough."""
+    """Whether a matrix is found that gives every curved metric. Rounding errors can only cause
+    false positives, which hide an alarm. A single metric is continuous, so two corners with values
+    on either side are enough."""
     if _distance(_middle(cone), curved) == 0:
         return True
     if len(curved) > 1:
@@ -264,7 +266,8 @@ def _middle(cone: Cone) -> Sequence[float]:
 
 
 def _distance(matrix: Sequence[float], curved: Sequence[Cell]) -> float:
-    """How far a matrix's curved metrics are from the printed ones, in units of their rounding."""
+    """The distance of a matrix's curved metrics from the printed ones, in units of their
+    rounding."""
     total = 0.0
     for cell in curved:
         value = _value(cell.column, matrix)
@@ -276,7 +279,7 @@ def _distance(matrix: Sequence[float], curved: Sequence[Cell]) -> float:
 
 
 def _value(column: str, matrix: Sequence[float]) -> float | None:
-    """A curved metric in floating point; None where it is undefined."""
+    """A curved metric in floating point; None if it is undefined."""
     tn, fp, fn, tp = matrix
     if column == "balanced_accuracy":
         return (tn / (tn + fp) + tp / (tp + fn)) / 2 if tn + fp and tp + fn else None
@@ -287,7 +290,7 @@ def _value(column: str, matrix: Sequence[float]) -> float | None:
 
 
 def _halves(cone: Cone, curved: Sequence[Cell]) -> list[Cone]:
-    """The cone cut through the middle of its widest range that matters; none where all are
+    """The cone cut in the middle of the widest range of a ratio that matters; empty if all are
     narrow."""
     widest, halves = Fraction(0), []
     for cell in curved:
@@ -312,7 +315,7 @@ def _bounds(cone: Cone, column: str) -> Interval | None:
     (a, b), (c, d) = ((low - 1, high - 1) for low, high in (recalls, precisions))
     least = _root(a, c) if min(a, c) > 0 else -_root(-a, -c)
     most = -_root(-b, -d) if max(b, d) < 0 else _root(b, d)
-    rounding = Fraction(1, 10**9)  # far more than a square root can be wrong
+    rounding = Fraction(1, 10**9)  # much larger than the error of a square root
     return max(least - rounding, Fraction(-1)), min(most + rounding, Fraction(1))
 
 

@@ -1,5 +1,5 @@
-"""Reads a result table: CSV, TSV, a Markdown table, YAML or JSON, each cell as it was printed, each
-row with its line."""
+"""Reads a result table from CSV, TSV, Markdown, YAML or JSON: each cell as printed, each row with
+its line."""
 
 from __future__ import annotations
 
@@ -37,37 +37,35 @@ Line = tuple[int, Sequence[tuple[str, str]]]  # a row's line, and its (heading, 
 
 @dataclass(frozen=True, slots=True)
 class PrintedRow:
-    """A row as printed: column → text, missing cells left out."""
+    """A row as printed."""
 
     model: str
     line: int
-    cells: dict[str, str]
+    cells: dict[str, str]  # column → text, without missing cells
 
 
 @dataclass(frozen=True, slots=True)
 class PrintedTable:
-    """What a file holds; `ignored`: headings that mean no metric of a confusion matrix, each with
-    the nearest that does."""
+    """The table in a file."""
 
     name: str
     rows: tuple[PrintedRow, ...]
-    ignored: tuple[str, ...]
+    ignored: tuple[str, ...]  # headings of other columns, with a hint on the nearest known one
 
 
 def read_table(path: Path, of: Literal["attack", "normal"] | None = None) -> PrintedTable:
-    """Read a table; the file's ending says its format.
+    """Read a table; the format follows from the file's ending.
 
-    `of` is the class whose precision, recall and F1 stand under headings that name none. Means over
-    classes are of none: their F1 need not lie between them.
+    `of` is the class of columns named only precision, recall or F1. Means over classes belong to no
+    class: their F1 need not be between them.
 
     Raises:
-        DataError: the file cannot be read, or holds no such table; every problem, one line each.
+        DataError: the file cannot be read, or contains no such table; every problem in one line.
     """
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
-        raise DataError(
-            f"{path}: not a table that can be audited", f"a file that ends in {', '.join(FORMATS)}"
-        )
+        hint = f"use a file that ends in {', '.join(FORMATS)}"
+        raise DataError(f"{path}: not a table that can be audited", hint)
     try:
         if path.stat().st_size > MOST_BYTES:
             raise DataError(f"{path}: larger than {MOST_BYTES // 2**20} MiB, not a printed table")
@@ -75,8 +73,8 @@ def read_table(path: Path, of: Literal["attack", "normal"] | None = None) -> Pri
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        told = f"{path}: not UTF-8 text (byte {error.start})"
-        raise DataError(told, "save it as UTF-8") from error
+        what = f"{path}: not UTF-8 text (byte {error.start})"
+        raise DataError(what, "save it as UTF-8") from error
     return parse(text, str(path), suffix, of=of)
 
 
@@ -87,38 +85,39 @@ def parse(
     under: str | None = None,
     of: Literal["attack", "normal"] | None = None,
 ) -> PrintedTable:
-    """Read a table's text, as `read_table`; messages call the file `name`; `under`: in YAML, the
-    key below which the rows stand. Raises: DataError."""
+    """Read a table from text, like `read_table`. `name`: of the file, for messages; `under`: in
+    YAML, the key that contains the rows. Raises: DataError."""
     problems: list[Problem] = []
     if suffix in (".yaml", ".yml", ".json"):
-        lines = list(_mapped(text, name, suffix, under, problems))
+        lines = list(_read_yaml(text, name, suffix, under, problems))
     else:
-        fields = _markdown(text) if suffix == ".md" else _delimited(text, name, suffix, problems)
-        lines = list(_gridded(fields, name, problems))
-    table = _checked(lines, name, of, problems)
+        markdown = suffix == ".md"
+        fields = _read_markdown(text) if markdown else _read_delimited(text, name, suffix, problems)
+        lines = list(_with_headings(fields, name, problems))
+    table = _make_table(lines, name, of, problems)
     if problems:
         known = f"columns: model, {', '.join(COLUMNS)}; any of them may be missing"
         raise DataError("\n".join(map(str, problems)), known)
     return table
 
 
-def _gridded(
+def _with_headings(
     lines: Iterator[tuple[int, list[str]]], name: str, problems: list[Problem]
 ) -> Iterator[Line]:
-    """Rows below a line of headings."""
+    """Rows with their headings, from the first line."""
     _, header = next(lines, (0, []))
     for line, fields in lines:
         if len(fields) == len(header):
             yield line, list(zip(header, fields, strict=True))
         else:
-            told = f"{len(fields)} cells under {len(header)} headings"
-            problems.append(Problem(f"{name}:{line}", told))
+            what = f"{len(fields)} cells under {len(header)} headings"
+            problems.append(Problem(f"{name}:{line}", what))
 
 
-def _delimited(
+def _read_delimited(
     text: str, name: str, suffix: str, problems: list[Problem]
 ) -> Iterator[tuple[int, list[str]]]:
-    """Lines that are empty or begin with `#` are skipped."""
+    """The fields of each line; lines that are empty or begin with `#` are skipped."""
     reader = csv.reader(io.StringIO(text), delimiter="\t" if suffix == ".tsv" else ",", strict=True)
     line = 1
     try:
@@ -130,8 +129,8 @@ def _delimited(
         problems.append(Problem(f"{name}:{reader.line_num}", f"cannot be read: {error}"))
 
 
-def _markdown(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Whatever is no table line is skipped."""
+def _read_markdown(text: str) -> Iterator[tuple[int, list[str]]]:
+    """The fields of each line of a table; other lines are skipped."""
     for line, content in enumerate(text.splitlines(), start=1):
         bare = content.strip()
         if bare.startswith("|") and not re.fullmatch(r"[|:\-\s]+", bare):
@@ -139,11 +138,11 @@ def _markdown(text: str) -> Iterator[tuple[int, list[str]]]:
             yield line, [field.strip().strip("*_` ") for field in fields]
 
 
-def _mapped(
+def _read_yaml(
     text: str, name: str, suffix: str, under: str | None, problems: list[Problem]
 ) -> Iterator[Line]:
-    """Rows as a list of mappings with `model`, or a mapping model → cells. Numbers stay text, so
-    that 94.0 keeps its decimal."""
+    """Rows from a list of mappings with `model`, or from a mapping model → cells, in YAML or JSON.
+    Numbers stay text, so that 94.0 keeps its decimal."""
     try:
         if suffix == ".json":
             json.loads(text)
@@ -185,7 +184,7 @@ def _column(heading: str, of: str | None) -> str:
     return ALIASES.get(name, name)
 
 
-def _checked(
+def _make_table(
     lines: Sequence[Line], name: str, of: str | None, problems: list[Problem]
 ) -> PrintedTable:
     rows: list[PrintedRow] = []
@@ -212,8 +211,8 @@ def _checked(
         models.add(unique)
         rows.append(PrintedRow(unique, line, cells))
     if not problems and not any(row.cells for row in rows):
-        told = f"; its columns are {', '.join(ignored)}" if ignored else ""
-        problems.append(Problem(name, f"holds no row with a metric of a confusion matrix{told}"))
+        columns = f"; its columns are {', '.join(ignored)}" if ignored else ""
+        problems.append(Problem(name, f"no row has a metric of a confusion matrix{columns}"))
     return PrintedTable(name, tuple(rows), tuple(ignored.values()))
 
 
@@ -229,7 +228,7 @@ def _wrong(column: str, text: str) -> str | None:
         return "is a mean over runs, which need not fit one confusion matrix; give one run's"
     shown = number(text)
     if shown is None:
-        return "is no number"
+        return "is not a number"
     if column in COUNTS and (shown < 0 or shown != shown.to_integral_value() or "%" in text):
-        return "is no count"
+        return "is not a count"
     return None

@@ -1,5 +1,5 @@
-"""One row of a result table: what excludes what, which cells a repair has to replace, and what the
-missing cells must be."""
+"""Audits one row of a result table: which cells contradict each other, which cells must be replaced
+to repair it, and which values missing cells can have."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ F1 = Literal["above", "below", "not the mean"]
 CLASSES = ("normal", "attack")
 
 HELLY = 4
-"""Ratios are convex sets of matrices, which have three dimensions: where they have no common point,
-some four of them have none (Helly)."""
+"""The matrices that a ratio allows are a convex set in three dimensions: if such sets have no
+common point, then some four of them have none (Helly)."""
 
 MOST_REPLACED = 3
 ONE_DIGIT, EXCHANGED = "one digit differs", "two digits exchanged"
@@ -35,35 +35,32 @@ ONE_DIGIT, EXCHANGED = "one digit differs", "two digits exchanged"
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """A cell, and what it must be instead where the other cells are true."""
+    """A cell, and the value that it must have if the other cells are true."""
 
     column: str
     printed: str
-    # to print, with as many decimals as the printed one; of one digit changed or two exchanged,
-    # where such a value fits
+    # With as many decimals as the printed one; one digit changed or two exchanged, if that fits
     value: str | None
-    needed: Interval | None  # its range, a fraction; None: it must be empty, 0/0
+    needed: Interval | None  # its range in fractions; None: it must be empty, 0/0
     slip: str | None  # `ONE_DIGIT` or `EXCHANGED`
 
 
 @dataclass(frozen=True, slots=True)
 class RowAudit:
-    """What is known of a row."""
+    """The results for a row."""
 
     model: str
     line: int
     cells: Cells
-    # smallest sets of cells that no confusion matrix gives; empty for a row that can be true
+    # Smallest sets of cells that no confusion matrix gives; empty if the row is possible
     conflicts: tuple[tuple[str, ...], ...]
-    # the fewest cells to replace so that the row can be true: each way to do it
+    # Each way to make the row possible with the fewest replaced cells
     repairs: tuple[tuple[Replacement, ...], ...]
-    # class → how its printed F1 lies to the precision and recall beside it, where these three alone
-    # cannot be true
+    # Class → what is wrong with its F1, if it contradicts the class's precision and recall
     f1: Mapping[str, F1]
-    # what each metric that is not printed must be; empty for a row that cannot be true
-    implied: Mapping[str, Interval]
+    implied: Mapping[str, Interval]  # range of each missing metric; empty if the row is impossible
     prevalence: Interval | None
-    # class → the prevalence that its precision and both recalls imply, where all three are printed
+    # Class → prevalences that its precision and both recalls allow, if all three are printed
     readings: Mapping[str, Interval]
 
     @property
@@ -73,8 +70,8 @@ class RowAudit:
 
 
 def audit_row(model: str, line: int, cells: Cells, rounding: Rounding = "half") -> RowAudit:
-    """Audit one row, which stands in a `line` of its file; a suggested value is read with the
-    `rounding` of the cells."""
+    """Audit the row in this `line` of a file; suggested values are read with the `rounding` of the
+    cells."""
     proved = provable(cells)
     region = solve(proved.values(), narrow=True)
     conflicts = tuple(_conflicts(proved)) if region.empty else ()
@@ -100,8 +97,8 @@ def provable(cells: Cells) -> dict[str, Cell]:
 
 
 def _implied_prevalence(cells: Cells, class_: str) -> Interval | None:
-    """Share of attack that one class's precision and both recalls allow; None where one is missing
-    or they exclude each other."""
+    """Share of attack that one class's precision and both recalls allow; None if one is missing or
+    they contradict each other."""
     names = (f"precision_{class_}", "recall_normal", "recall_attack")
     if not set(names) <= cells.keys():
         return None
@@ -109,13 +106,13 @@ def _implied_prevalence(cells: Cells, class_: str) -> Interval | None:
 
 
 def f1_cells(class_: str) -> tuple[str, str, str]:
-    """The columns of a class's F1 and of what it is the harmonic mean of."""
+    """The columns of a class's precision, recall and F1."""
     return f"precision_{class_}", f"recall_{class_}", f"f1_{class_}"
 
 
 def _f1(cells: Cells, class_: str) -> F1 | None:
-    """What is wrong with an F1, by the printed numbers; None unless no precision and recall within
-    their rounding give it."""
+    """What is wrong with a printed F1; None if a precision and recall within their rounding give
+    it."""
     own = [cells[name] for name in f1_cells(class_) if name in cells]
     if len(own) < 3 or not solve(own).empty:
         return None
@@ -126,8 +123,8 @@ def _f1(cells: Cells, class_: str) -> F1 | None:
 
 
 def _conflicts(cells: Cells) -> Iterator[tuple[str, ...]]:
-    """Every smallest set of ratios that exclude each other; one set where balanced accuracy, MCC or
-    counts are needed."""
+    """Every smallest set of ratios that contradict each other; only one set if balanced accuracy,
+    MCC or counts are needed for a contradiction."""
     impossible = [(name,) for name, own in cells.items() if not own.possible]
     ratios = [name for name, own in cells.items() if name in RATIOS and own.possible]
     found: list[tuple[str, ...]] = []
@@ -152,8 +149,8 @@ def _excluded(cells: Cells, names: Sequence[str]) -> bool:
 def _repairs(
     cells: Cells, conflicts: Sequence[tuple[str, ...]], rounding: Rounding
 ) -> tuple[tuple[Replacement, ...], ...]:
-    """The smallest sets of cells without which the rest can be true. A set must touch every
-    conflict."""
+    """The smallest sets of cells without which the other cells are possible. A set must contain a
+    cell of every conflict."""
     touched = [name for name in cells if any(name in conflict for conflict in conflicts)]
     for size in range(1, MOST_REPLACED + 1):
         found = []
@@ -188,10 +185,10 @@ def _replacement(
 
 
 def slips(printed: Cell, needed: Interval, rounding: Rounding) -> list[tuple[str, str]]:
-    """Every value within `needed` (fractions) that one slip of the pen makes of the printed one,
-    nearest to the middle first, and the slip's name."""
+    """Every value within `needed` (fractions) that differs from the printed one by one typing
+    error, nearest to the middle first, with the name of the error."""
     if printed.column != "mcc" and printed.text.lstrip().startswith(("-", "−")):
-        return []  # no digit cures a sign
+        return []  # changing a digit cannot repair the sign
     found = []
     for text, name in dict(_variants(printed.text)).items():
         one = cell(printed.column, text, printed.unit, rounding)
@@ -201,12 +198,12 @@ def slips(printed: Cell, needed: Interval, rounding: Rounding) -> list[tuple[str
 
 
 def _variants(text: str) -> Iterator[tuple[str, str]]:
-    """Two neighbouring digits exchanged, then one digit changed; a text of both kinds is of the
-    latter."""
-    places = [at for at, sign in enumerate(text) if sign.isdigit()]
-    for one, other in pairwise(places):
+    """Texts with two neighbouring digits exchanged, then with one digit changed. `dict` keeps the
+    last kind of a text that is both."""
+    digits = [at for at, sign in enumerate(text) if sign.isdigit()]
+    for one, other in pairwise(digits):
         between = text[one + 1 : other]
         yield text[:one] + text[other] + between + text[one] + text[other + 1 :], EXCHANGED
-    for at in places:
+    for at in digits:
         for digit in "0123456789".replace(text[at], ""):
             yield text[:at] + digit + text[at + 1 :], ONE_DIGIT

@@ -1,4 +1,4 @@
-"""An audit in words, and as plain values for JSON."""
+"""Writes an audit as lines of text, and as plain values for JSON."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from anomalynet.reporting.paper.table_audit.cone import solve
 from anomalynet.reporting.paper.table_audit.row import CLASSES, Replacement, RowAudit, f1_cells
 from anomalynet.reporting.paper.table_audit.table import Agreement, Recipe, TableAudit
 
-SHOWN = 2  # most contradictions of a row that are spelt out, beside impossible F1s
-TELLING = 0.1  # width, as a fraction, below which the range of a missing cell is worth a line
+SHOWN = 2  # most contradictions of a row that are written out, besides impossible F1s
+NARROW = 0.1  # width, as a fraction, below which the range of a missing cell is written
 
 # The cells that imply a prevalence by either class
 READINGS = {"precision_normal", "precision_attack", "recall_normal", "recall_attack"}
 
 
 def span(bounds: Interval, unit: Unit, column: str = "") -> str:
-    """`71.34 to 71.38 %`, rounded outwards."""
+    """An interval as `71.34 to 71.38 %`, rounded outwards."""
     scale, digits, sign = (100, 2, " %") if unit == "percent" and column != "mcc" else (1, 4, "")
     step = Fraction(1, 10**digits)
     ends = math.floor(bounds[0] * scale / step), math.ceil(bounds[1] * scale / step)
@@ -29,12 +29,12 @@ def span(bounds: Interval, unit: Unit, column: str = "") -> str:
 
 
 def lines(audit: TableAudit) -> Iterator[str]:
-    """The whole audit, one line each."""
+    """The audit as lines of text."""
     wrong = sum(not row.possible for row in audit.rows)
-    found = f"{wrong} cannot be true" if wrong else "nothing that cannot be true"
+    found = f"{wrong} cannot be true" if wrong else "all can be true"
     yield f"{audit.name}: {len(audit.rows)} rows, {audit.unit}, rounding {audit.rounding}: {found}"
     if audit.reread:
-        yield f"{audit.reread}; --unit decides how it is read"
+        yield f"{audit.reread}; --unit sets the unit"
     if audit.ignored:
         yield f"not audited: {', '.join(audit.ignored)}"
     for row in audit.rows:
@@ -49,7 +49,7 @@ def _row_lines(row: RowAudit, unit: Unit) -> Iterator[str]:
     outside = {name for name, cell in row.cells.items() if not cell.possible}
     for name, cell in row.cells.items():
         if name in outside:
-            yield f"{name} {cell.text} lies outside the range of any such number"
+            yield f"{name} {cell.text} is outside the range of this metric"
     means = [class_ for class_ in row.f1 if not outside & set(f1_cells(class_))]
     yield from (_f1(row, class_) for class_ in means)
     rest = [names for names in row.conflicts if not outside & set(names)]
@@ -65,7 +65,7 @@ def _row_lines(row: RowAudit, unit: Unit) -> Iterator[str]:
     narrow = [
         f"{name} {span(bounds, unit, name)}"
         for name, bounds in row.implied.items()
-        if bounds[1] - bounds[0] < TELLING
+        if bounds[1] - bounds[0] < NARROW
     ]
     if narrow:
         yield f"implied: {', '.join(narrow)}"
@@ -94,13 +94,13 @@ def _contradiction(row: RowAudit, names: Sequence[str], unit: Unit) -> str:
 
 def _f1(row: RowAudit, class_: str) -> str:
     precision, recall, f1 = (row.cells[name] for name in f1_cells(class_))
-    of = f"{precision.column} {precision.text} and {recall.column} {recall.text}"
+    pair = f"{precision.column} {precision.text} and {recall.column} {recall.text}"
     needed = solve([precision, recall]).range(f1.column)
     mean = "" if needed is None else f" {span(needed, precision.unit)}"
     verdict = row.f1[class_]
     if verdict == "not the mean":
-        return f"{f1.column} {f1.text} is not the harmonic mean{mean and f' of{mean}'} of {of}"
-    return f"{f1.column} {f1.text} lies {verdict} both {of}, whose harmonic mean is{mean}"
+        return f"{f1.column} {f1.text} is not the harmonic mean{mean and f' of{mean}'} of {pair}"
+    return f"{f1.column} {f1.text} is {verdict} both {pair}, whose harmonic mean is{mean}"
 
 
 def _replacement(one: Replacement, unit: Unit) -> str:
@@ -112,7 +112,7 @@ def _replacement(one: Replacement, unit: Unit) -> str:
 
 
 def _recipe_lines(recipes: Sequence[Recipe]) -> Iterator[str]:
-    """What the recipes make of each accuracy per class."""
+    """The values that recipes give for each accuracy per class."""
     for column in dict.fromkeys(one.column for one in recipes):
         own = [one for one in recipes if one.column == column]
         made = ", ".join(
@@ -123,7 +123,7 @@ def _recipe_lines(recipes: Sequence[Recipe]) -> Iterator[str]:
 
 
 def _agreement(one: Agreement, unit: Unit) -> str:
-    """Whether rows can be of one test set."""
+    """The line on whether rows can come from one test set."""
     whole = one.reading == "whole row"
     reading = "whole rows" if whole else f"precision ({one.reading}) with both recalls"
     shared = span(one.prevalence, unit)
@@ -131,10 +131,10 @@ def _agreement(one: Agreement, unit: Unit) -> str:
         return f"one test set, by {reading}: possible, prevalence {shared}"
     others = ", ".join(f"{model} {span(bounds, unit)}" for model, bounds in one.others.items())
     if len(one.agree) > 1:
-        told = f"{', '.join(one.agree)} agree on {shared}; {others}"
+        detail = f"{', '.join(one.agree)} agree on {shared}; {others}"
     else:
-        told = f"no two rows agree; {one.agree[0]} {shared}, {others}"
-    return f"one test set, by {reading}: not possible; {told}"
+        detail = f"no two rows agree; {one.agree[0]} {shared}, {others}"
+    return f"one test set, by {reading}: not possible; {detail}"
 
 
 def plain(audit: TableAudit) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def _plain_row(row: RowAudit) -> dict[str, Any]:
 
 
 def _listed(value: Any) -> Any:
-    """Tuples as lists, fractions as numbers."""
+    """A value for JSON, with tuples as lists and fractions as numbers."""
     if isinstance(value, dict):
         return {key: _listed(own) for key, own in value.items()}
     if isinstance(value, list | tuple):

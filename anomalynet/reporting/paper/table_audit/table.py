@@ -1,4 +1,4 @@
-"""A whole result table: each row for itself, then what its rows say together."""
+"""Audits a result table: each row, and then whether the rows can come from one test set."""
 
 from __future__ import annotations
 
@@ -24,56 +24,52 @@ from anomalynet.reporting.paper.table_audit.row import CLASSES, RowAudit, audit_
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a recipe makes of a row's cells (fractions), beside what is printed."""
+    """An accuracy per class, compared with the value that a recipe gives for it."""
 
     column: str
     recipe: str
     printed: Cell
-    made: Interval
+    made: Interval  # the recipe's values for the row's cells within their rounding, fractions
 
     @property
     def fits(self) -> bool:
-        """Whether some cells within their rounding make the printed value."""
+        """Whether the recipe can give the printed value."""
         return self.made[0] <= self.printed.high and self.made[1] >= self.printed.low
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """The most rows that share a prevalence, by one way of reading it: `whole row`, for rows that
-    can be true; `normal` or `attack`, by that class's precision with both recalls."""
+    """The largest set of rows that can share a prevalence."""
 
-    reading: str
+    reading: str  # `whole row`, or the class whose precision, with both recalls, implies it
     prevalence: Interval
     agree: tuple[str, ...]
-    others: Mapping[str, Interval]
+    others: Mapping[str, Interval]  # model → prevalence of rows that do not agree
 
     @property
     def complete(self) -> bool:
-        """Whether every row that says something of the prevalence agrees."""
+        """Whether every row that implies a prevalence agrees."""
         return not self.others
 
 
 @dataclass(frozen=True, slots=True)
 class TableAudit:
-    """What is known of a table."""
+    """The results for a table."""
 
     name: str
     unit: Unit
-    # what the likelier reading of its units says, where another one was taken because it raises no
-    # alarm
-    reread: str
+    reread: str  # a sentence, if less likely units were chosen because they raise no alarm
     rounding: Rounding
     rows: tuple[RowAudit, ...]
-    # whether the rows can be of one test set. That they cannot is no contradiction in itself: a
-    # table need not have one.
+    # Whether the rows can come from one test set. If not, that is not a contradiction: a table may
+    # use several.
     agreements: tuple[Agreement, ...]
-    # model → what recipes make of its accuracies per class
-    recipes: Mapping[str, tuple[Recipe, ...]]
+    recipes: Mapping[str, tuple[Recipe, ...]]  # model → recipes for its accuracies per class
     ignored: tuple[str, ...]
 
     @property
     def possible(self) -> bool:
-        """Whether every row may be given by some confusion matrix."""
+        """Whether every row may come from some confusion matrix."""
         return all(row.possible for row in self.rows)
 
 
@@ -82,10 +78,10 @@ def audit_table(
 ) -> TableAudit:
     """Audit a table of one confusion matrix per row.
 
-    A row is called impossible only where it is proven that no confusion matrix gives its cells
-    within their rounding. Means over runs or folds need not fit one matrix and are no input for
-    this. Without a `unit` of the shares it is found, and where a table can be read in two ways, one
-    without an alarm is taken. `rounding`: `half` (up, even or down), or `truncate`.
+    A row is called impossible only if it is proven that no confusion matrix gives its cells within
+    their rounding. Means over runs or folds need not fit one matrix; do not audit them. Without a
+    `unit` the unit of the shares is inferred, and if several units are possible, one without an
+    alarm is chosen. `rounding`: `half` (up, even or down), or `truncate`.
 
     Source: not in the paper.
     """
@@ -112,7 +108,7 @@ def audit_table(
 
 
 def _units(rows: Sequence[PrintedRow], unit: Unit | None) -> Iterator[tuple[Unit, Unit]]:
-    """Units that the shares and the MCC may have, the likeliest first: whatever exceeds 1 is in
+    """Units that the shares and the MCC may have, the most likely first: a number above 1 is in
     percent."""
     above_1 = {
         column == "mcc"
@@ -139,28 +135,29 @@ def _cells(row: PrintedRow, unit: Unit, mcc: Unit, rounding: Rounding) -> dict[s
 
 
 def _agreements(rows: Sequence[RowAudit]) -> Iterator[Agreement]:
-    """One for each reading that two rows have: the most intervals with a common point; such a point
-    is the lower end of one of them."""
+    """One agreement per reading that at least two rows have: the largest set of intervals with a
+    common point. The lower end of one of them is such a point."""
     readings = {"whole row": {row.model: row.prevalence for row in rows}} | {
         class_: {row.model: row.readings.get(class_) for row in rows} for class_ in CLASSES
     }
     for reading, own in readings.items():
-        known = {model: bounds for model, bounds in own.items() if bounds is not None}
-        if len(known) < 2:
+        ranges = {model: bounds for model, bounds in own.items() if bounds is not None}
+        if len(ranges) < 2:
             continue
         around = (
-            {model: bounds for model, bounds in known.items() if bounds[0] <= point <= bounds[1]}
-            for point, _ in known.values()
+            {model: bounds for model, bounds in ranges.items() if bounds[0] <= point <= bounds[1]}
+            for point, _ in ranges.values()
         )
         agree = max(around, key=len)
         common = max(low for low, _ in agree.values()), min(high for _, high in agree.values())
-        others = {model: bounds for model, bounds in known.items() if model not in agree}
+        others = {model: bounds for model, bounds in ranges.items() if model not in agree}
         yield Agreement(reading, common, tuple(agree), others)
 
 
 def _recipes(cells: Mapping[str, Cell]) -> Iterator[Recipe]:
-    """What a table may have made a row's accuracies per class from, which no confusion matrix
-    defines. Every recipe rises with every cell.
+    """Recipes by which a table may have computed accuracies per class, which no confusion matrix
+    defines. Each recipe increases with every cell, so the ends of the cells' ranges give the ends
+    of its range.
 
     Source: §4, eq. 13, Table 5 for `precisions alone`.
     """
@@ -180,7 +177,7 @@ def _recipes(cells: Mapping[str, Cell]) -> Iterator[Recipe]:
 
 
 def _precisions_alone(cells: Mapping[str, Fraction], class_: str) -> Fraction | None:
-    """TP := precision of the class, FP := what the other class's precision lacks to 1."""
+    """eq. 13: TP := precision of the class, FP := 1 − precision of the other class."""
     own = cells.get(f"precision_{class_}")
     other = cells.get(f"precision_{'normal' if class_ == 'attack' else 'attack'}")
     if own is None or other is None or own + 1 - other <= 0:

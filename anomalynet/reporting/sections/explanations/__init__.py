@@ -1,2 +1,2 @@
-"""Timelines around example incidents: scores, readings, reconstruction error and attention, from
-what the runs kept."""
+"""Timelines around example incidents: scores, readings, reconstruction errors and attention, as the
+runs stored them."""

@@ -1,4 +1,4 @@
-"""The section on example incidents: a figure each, with what it shows in numbers."""
+"""The section on example incidents: one figure per incident, and its summary in numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from anomalynet.reporting.sections.explanations.timeline import (
     Bools,
     Example,
     Floats,
-    Numbers,
+    Summary,
     Timeline,
 )
 from anomalynet.reporting.tables import defined, to_csv
@@ -38,37 +38,37 @@ COLUMNS += ("quantity", "channel", "before", "during", "unit")
 
 RULE = (
     "Every run explains the first incident of up to six types, the graver types first, on the "
-    "series that it touched longest. Of these {count} incidents of {model} ({runs}; one that "
-    "several runs explain counts in the first), ranked by the share of their scored steps that "
-    "are alarmed (then by how far the scores lie above the threshold), the first, the middle and "
-    "the last are shown. Nobody chose them by their looks."
+    "series that it affected longest. These {count} incidents of {model} ({runs}; an incident that "
+    "several runs explain counts only in the first) are ranked by the share of their scored steps "
+    "that are alarmed (then by how far the scores are above the threshold). The first, the middle "
+    "and the last one are shown: they were not chosen by hand."
 )
 
 CAUTION = (
-    "How to read them: a reading is in deviations of the training part; the error of a channel is "
-    "its squared reconstruction error over the whole window, so it stays high for a window's "
-    "length after an incident; attention is drawn for the window that ends at each step. An error "
-    "says what was unusual to an autoencoder, attention where the network looked: neither proves "
-    "a cause, and three incidents are examples, not a result."
+    "How to read them: a reading is in standard deviations of the training data; the error of a "
+    "channel is its squared reconstruction error over the whole window, so it stays high for a "
+    "window's length after an incident; attention is drawn for the window that ends at each step. "
+    "An error shows what was unusual to the autoencoder, attention shows which part of the window "
+    "has weight: neither proves a cause, and three incidents are examples, not a result."
 )
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F", "#B2912F")
-"""Okabe–Ito, of the models beside the subject, which is black."""
+"""Okabe–Ito colours of the other models; the explained model is black."""
 
 SHADE = "#FBE3C0"
 READING, ERROR = 4.0, (0.01, 10.0)
-"""Ends of the colours: the same in every figure, so that figures compare."""
+"""Ends of the colour scales; they are the same in every figure, so that figures can be compared."""
 
 
 def explanations_section(context: ReportContext) -> Section:
-    """Timelines of the hybrid, else of the first model that has any; nothing where no run explains
+    """Timelines of the hybrid, else of the first model with explanations; empty if no run explains
     an incident.
 
     Raises: RunError: a run's files are damaged.
     """
     models = context.models
-    explaining = [one for one in models if any(_explains(one))]
-    subject = min(explaining, key=lambda one: one.arm.experiment != "hybrid", default=None)
+    explaining = [model for model in models if any(_explains(model))]
+    subject = min(explaining, key=lambda model: model.arm.experiment != "hybrid", default=None)
     if subject is None:
         return Section()
     ranked = timeline.examples(subject)
@@ -79,22 +79,22 @@ def explanations_section(context: ReportContext) -> Section:
     files: dict[str, bytes] = {}
     rows: list[list[object]] = []
     for name, example in timeline.choose(ranked).items():
-        line = timeline.timeline(example, subject, models)
-        found = timeline.numbers(line)
-        titles = {subject.arm.title, *(course.title for course in line.others)}
-        shown = [one for one in models if one.arm.title in titles]
-        title = f"{HEADINGS[name]}: {_named(example)}"
-        note = f"Run `{_run(example)}`. {timeline.sentence(line, found)}"
+        own = timeline.read_timeline(example, subject, models)
+        summary = timeline.summarise(own)
+        titles = {subject.arm.title, *(model.title for model in own.others)}
+        shown = [model for model in models if model.arm.title in titles]
+        title = f"{HEADINGS[name]}: {_describe(example)}"
+        note = f"Run `{_run(example)}`. {timeline.sentence(own, summary)}"
         parts.append(context.figure(f"example_{name}", title, shown, note))
-        files |= drawn(f"example_{name}", partial(_figure, title, line, context.short_facts(shown)))
-        rows += _rows([name, subject.arm.name, context.data], line, found)
+        files |= drawn(f"example_{name}", partial(_figure, title, own, context.short_facts(shown)))
+        rows += _rows([name, subject.arm.name, context.data], own, summary)
     files["tables/examples.csv"] = to_csv(COLUMNS, rows).encode()
     parts.append("Numbers: [examples.csv](tables/examples.csv).")
     return Section(parts, files)
 
 
-def _explains(one: ArmMetrics) -> Iterator[bool]:
-    for record in (record for repetition in one.arm.counted for record in repetition.records):
+def _explains(model: ArmMetrics) -> Iterator[bool]:
+    for record in (record for repetition in model.arm.counted for record in repetition.records):
         table = timeline.read_explanations(record)
         yield table is not None and not table.is_empty()
 
@@ -103,8 +103,8 @@ def _run(example: Example) -> str:
     return f"{example.record.result.experiment}/{example.record.result.id}"
 
 
-def _named(example: Example) -> str:
-    """Type, number, severity and series."""
+def _describe(example: Example) -> str:
+    """Type, number, severity, series and world of an incident."""
     note = read_incidents(example.record.folder / "incidents.json").get(example.incident)
     kind = ((note.type if note else None) or example.kind or "incident").replace("_", " ")
     severity = f", severity {note.severity}" if note and note.severity is not None else ""
@@ -112,21 +112,21 @@ def _named(example: Example) -> str:
     return f"{kind} (number {example.incident}{severity}) on {example.series}{world}"
 
 
-def _rows(head: Sequence[str], line: Timeline, found: Numbers) -> Iterator[list[object]]:
+def _rows(head: Sequence[str], line: Timeline, summary: Summary) -> Iterator[list[object]]:
     example = line.example
     own = [*head, _run(example), example.incident, example.kind, example.series]
-    yield [*own, "steps alarmed", "", None, 100 * found.alarmed, "%"]
-    yield [*own, "delay of the first alarm", "", None, defined(found.delay), "s"]
-    for channel, (before, during) in found.error.items():
+    yield [*own, "steps alarmed", "", None, 100 * summary.alarmed_share, "%"]
+    yield [*own, "delay of the first alarm", "", None, defined(summary.delay), "s"]
+    for channel, (before, during) in summary.error.items():
         yield [*own, "squared error", channel, defined(before), defined(during), "deviations²"]
-    if found.parts:
-        quantity = f"attention on the newest {found.newest} of {found.parts} parts"
-        yield [*own, quantity, "", *(defined(share, 100) for share in found.attention), "%"]
+    if summary.parts:
+        quantity = f"attention on the newest {summary.newest} of {summary.parts} parts"
+        yield [*own, quantity, "", *(defined(share, 100) for share in summary.attention), "%"]
 
 
-def places(seconds: Floats) -> Floats:
-    """(step,) columns of the steps, with an empty one where a step is later than the usual
-    distance."""
+def columns_of(seconds: Floats) -> Floats:
+    """(step,) the column of each step in the figure; there is an empty column before a step that is
+    late."""
     distances = np.diff(seconds)
     usual = np.median(distances) if len(distances) else 1.0
     found: Floats = np.concatenate([[0.0], np.cumsum(np.where(distances > 1.5 * usual, 2.0, 1.0))])
@@ -134,22 +134,22 @@ def places(seconds: Floats) -> Floats:
 
 
 def spans(mask: Bools, at: Floats) -> list[tuple[float, float]]:
-    """(start, length) of the stretches where a mask holds, in columns."""
+    """(start, length) in columns of the runs of true steps in a mask; `at`: column of each step."""
     found: list[tuple[float, float]] = []
-    for place in at[mask]:
-        if found and sum(found[-1]) == place - 0.5:
+    for column in at[mask]:
+        if found and sum(found[-1]) == column - 0.5:
             found[-1] = (found[-1][0], found[-1][1] + 1)
         else:
-            found.append((float(place) - 0.5, 1.0))
+            found.append((float(column) - 0.5, 1.0))
     return found
 
 
 def _figure(title: str, line: Timeline, facts: str) -> Figure:
-    """Scores, alarms, readings, errors and attention over one time axis, and where in the window
-    attention falls."""
+    """Scores, alarms, readings, errors and attention over one time axis, and the mean attention by
+    part of the window."""
     from matplotlib.figure import Figure
 
-    at = places(line.seconds)
+    at = columns_of(line.seconds)
     channels = 0.18 * len(line.channels) + 0.35
     heights = {"scores": 1.9, "alarms": 0.17 * (2 + len(line.others)) + 0.3}
     heights |= {"reading": channels} if line.reading is not None else {}
@@ -181,7 +181,7 @@ def _figure(title: str, line: Timeline, facts: str) -> Figure:
 
 
 def _spread(values: Floats, at: Floats) -> Floats:
-    """(column, …) with NaN in the columns of gaps."""
+    """(column, …) the values of each column; NaN in the columns of gaps."""
     found: Floats = np.full((int(at[-1]) + 1, *values.shape[1:]), np.nan)
     found[at.astype(int)] = values
     return found
@@ -199,10 +199,10 @@ def _scores(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
     axes.plot(columns, scores, color="black", linewidth=1.6, zorder=3, label=subject.title)
     label = f"its threshold, {line.threshold:.3g}"
     axes.axhline(line.threshold, color="black", linewidth=0.9, linestyle=(0, (5, 3)), label=label)
-    beside = [course for course in line.others if course.probability and subject.probability]
-    for course, colour in zip(beside, COLOURS * len(beside), strict=False):
-        scores = _spread(course.scores, at)
-        axes.plot(columns, scores, color=colour, linewidth=0.7, alpha=0.9, label=course.title)
+    comparable = [model for model in line.others if model.probability and subject.probability]
+    for model, colour in zip(comparable, COLOURS * len(comparable), strict=False):
+        scores = _spread(model.scores, at)
+        axes.plot(columns, scores, color=colour, linewidth=0.7, alpha=0.9, label=model.title)
     axes.set_ylabel("score")
     _titled(axes, "Scores (shaded: the incident)")
     if subject.probability:
@@ -211,7 +211,7 @@ def _scores(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
 
 
 def _legend(axes: Axes, side: Axes) -> None:
-    """What the lines of a panel mean, beside it."""
+    """Draw the legend of a panel beside it."""
     side.axis("off")
     handles, labels = axes.get_legend_handles_labels()
     side.legend(handles, labels, loc="upper left", frameon=False, fontsize=7, borderaxespad=0.0)
@@ -219,11 +219,10 @@ def _legend(axes: Axes, side: Axes) -> None:
 
 def _alarms(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
     rows: list[tuple[str, Bools, str]] = [("labelled attack", line.labelled, "#A0A0A0")]
-    everyone = (line.subject, *line.others)
-    rows += [(course.title, course.alarms, "#D55E00") for course in everyone]
+    rows += [(model.title, model.alarms, "#D55E00") for model in (line.subject, *line.others)]
     side.axis("off")
-    for place, (_, mask, colour) in enumerate(rows):
-        axes.broken_barh(spans(mask, at), (place - 0.38, 0.76), facecolor=colour, linewidth=0)
+    for row, (_, mask, colour) in enumerate(rows):
+        axes.broken_barh(spans(mask, at), (row - 0.38, 0.76), facecolor=colour, linewidth=0)
     axes.set_yticks(range(len(rows)), [name for name, *_ in rows], fontsize=7)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     _titled(axes, "Alarms, each model with its own threshold")
@@ -243,7 +242,7 @@ def _heat(
     axes.set_yticks(range(len(line.channels)), line.channels, fontsize=7)
     axes.tick_params(axis="y", length=0)
     over = "Reconstruction error over the window, by channel"
-    _titled(axes, over if error else "Readings, in deviations of the training part")
+    _titled(axes, over if error else "Readings, in standard deviations of the training data")
     _bar(image, axes, side, "squared error" if error else "deviations", extend="both")
 
 
@@ -287,7 +286,7 @@ def _profile(axes: Axes, side: Axes, line: Timeline) -> None:
 
 
 def _clock(axes: Axes, seconds: Floats, at: Floats, named: bool) -> None:
-    """Ticks at round times since the incident's first step."""
+    """Draw ticks at round times since the incident's first step, with numbers if `named`."""
     from matplotlib.ticker import MaxNLocator
 
     length = float(seconds[-1] - seconds[0])

@@ -1,5 +1,9 @@
-"""Which incidents a report shows, and the steps around one: what the network read, made of it and
-looked at, what the other models said, and what is seen of it in numbers."""
+"""Chooses the incidents that a report shows, and reads the steps around one: the network's inputs,
+reconstruction errors and attention, other models' scores, and summary numbers.
+
+A run stores explanations of some incidents, each on one series. If several runs explain an
+incident, only the first run counts, with its first series. A *part* of the window is what one
+attention weight is for: one or several steps that convolution and pooling have joined."""
 
 from __future__ import annotations
 
@@ -22,26 +26,24 @@ Bools = NDArray[np.bool_]
 
 BEST, MIDDLE, WORST = "best", "middle", "worst"
 
-NAMED = 2  # channels that a sentence names
+CHANNELS_NAMED = 2  # most channels that a sentence names
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
     """An incident that a run explains."""
 
-    # record, incident, series: where it is
     record: RunRecord
     incident: int
     series: str
-    kind: str  # type of the incident; "" where the data has none
-    alarmed: float  # share of its labelled, scored steps on that series that are alarmed
-    margin: float  # mean of score minus threshold over the same steps
-    steps: int  # how many they are
+    kind: str  # type of the incident; "" if the data has no types
+    alarmed_share: float  # share of `steps` that are alarmed
+    margin: float  # mean of score minus threshold over `steps`
+    steps: int  # number of its scored steps on that series that are labelled as attack
 
 
 def read_explanations(record: RunRecord) -> pl.DataFrame | None:
-    """What a run kept around its incidents, columns as in `runs/schema.py`; None where it kept
-    nothing.
+    """The explanations that a run stored, columns as in `runs/schema.py`; None if it stored none.
 
     Raises: RunError: the file is damaged, or lacks a column.
     """
@@ -54,51 +56,49 @@ def _read_series(record: RunRecord, series: str) -> pl.DataFrame:
     return read_test_steps(record).filter(pl.col("series") == series)
 
 
-def examples(one: ArmMetrics) -> list[Example]:
-    """Every incident that the counted runs of an arm explain, the one found best first."""
+def examples(model: ArmMetrics) -> list[Example]:
+    """Every incident that the counted runs of an arm explain, best-detected first."""
     found: dict[tuple[int | None, int], Example] = {}
-    for record in (record for repetition in one.arm.counted for record in repetition.records):
+    for record in (record for repetition in model.arm.counted for record in repetition.records):
         table = read_explanations(record)
-        places = (
-            []
-            if table is None
-            else table.select("incident", "series").unique(maintain_order=True).rows()
-        )
-        for incident, series in places:
-            place = (record.result.world, incident)
-            if place not in found and (example := _example(record, incident, series)):
-                found[place] = example
-    return sorted(found.values(), key=lambda example: (-example.alarmed, -example.margin))
+        if table is None:
+            continue
+        for incident, series in (
+            table.select("incident", "series").unique(maintain_order=True).rows()
+        ):
+            key = (record.result.world, incident)
+            if key not in found and (example := _example(record, incident, series)):
+                found[key] = example
+    return sorted(found.values(), key=lambda example: (-example.alarmed_share, -example.margin))
 
 
 def _example(record: RunRecord, incident: int, series: str) -> Example | None:
-    """None where no labelled step of it was scored."""
+    """An incident as an example; None if none of its labelled steps was scored."""
     own = _read_series(record, series).filter(
         (pl.col("incident") == incident) & (pl.col("label") == 1) & pl.col("score").is_not_null()
     )
     if own.is_empty():
         return None
     over = (own["score"] - own["threshold"]).to_numpy()
-    alarmed, margin = float((over >= 0).mean()), float(over.mean())
-    return Example(record, incident, series, own["kind"][0] or "", alarmed, margin, own.height)
+    share, margin = float((over >= 0).mean()), float(over.mean())
+    return Example(record, incident, series, own["kind"][0] or "", share, margin, own.height)
 
 
 def choose(ranked: Sequence[Example]) -> dict[str, Example]:
-    """The first, the middle and the last; fewer where there are fewer."""
+    """The first, the middle and the last example; fewer if there are fewer than three."""
     last, middle = len(ranked) - 1, (len(ranked) - 1) // 2
-    places = {BEST: 0} | ({MIDDLE: middle} if middle > 0 else {}) | ({WORST: last} if last else {})
-    return {name: ranked[place] for name, place in places.items()} if ranked else {}
+    indexes = {BEST: 0} | ({MIDDLE: middle} if middle > 0 else {}) | ({WORST: last} if last else {})
+    return {name: ranked[index] for name, index in indexes.items()} if ranked else {}
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """Scores of one model at the steps of a timeline, float64 (step,), NaN where it has none, and
-    where they are alarms."""
+class ModelScores:
+    """The scores of one model at the steps of a timeline."""
 
     title: str
-    probability: bool
-    scores: Floats
-    alarms: Bools
+    probability: bool  # whether the scores are probabilities
+    scores: Floats  # (step,) NaN if the step has no score
+    alarms: Bools  # (step,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,42 +106,42 @@ class Timeline:
     """The scored steps around an incident."""
 
     example: Example  # the incident
-    channels: tuple[str, ...]  # names of what the network reads
+    channels: tuple[str, ...]  # names of the network's inputs
     seconds: Floats  # (step,) since the incident's first step
-    during: Bools  # (step,) bool, the incident's own steps that are labelled 1
-    labelled: Bools  # (step,) bool, steps labelled 1 for whatever incident
+    during: Bools  # (step,) whether the step belongs to this incident and is labelled as attack
+    labelled: Bools  # (step,) whether the step is labelled as attack, in any incident
     threshold: float  # of the subject's run
-    # subject, others: scores of the network that is explained, and of other models in its place
-    subject: Course
-    others: tuple[Course, ...]
-    # reading, error: (step, channel); None where the network has no such part
-    reading: Floats | None
-    error: Floats | None
-    attention: Floats | None  # (step, part), oldest part of the window first
-    by_feature: bool  # whether attention weighs features instead of steps
+    subject: ModelScores  # the network that is explained
+    others: tuple[ModelScores, ...]  # other models trained with the same seed, fold and world
+    reading: Floats | None  # (step, channel), in standard deviations of the training data
+    error: Floats | None  # (step, channel); None if the network has no autoencoder
+    attention: (
+        Floats | None
+    )  # (step, part), oldest part of the window first; None without attention
+    by_feature: bool  # whether attention weights features instead of parts of the window
 
     @property
     def before(self) -> Bools:
-        """(step,) bool, the steps before the incident."""
+        """(step,) whether the step is before the incident."""
         return self.seconds < 0
 
 
-def timeline(example: Example, one: ArmMetrics, models: Sequence[ArmMetrics]) -> Timeline:
-    """Read the steps around an example of an arm, and the other arms' scores of the same seed,
-    fold, assignment and world."""
+def read_timeline(example: Example, model: ArmMetrics, models: Sequence[ArmMetrics]) -> Timeline:
+    """Read the steps around an example of an arm, and the other arms' scores from runs with the
+    same seed, fold, assignment, world and split."""
     table = read_explanations(example.record)
     assert table is not None
     table = table.filter(pl.col("incident") == example.incident).sort("time")
     times, record = table["time"], example.record
-    steps = _at(times, record, example.series)
+    steps = _steps_at(times, record, example.series)
     during = _bools((steps["incident"] == example.incident) & (steps["label"] == 1))
     first = times.filter(pl.Series(during))[0] if during.any() else times[0]
     others = []
-    for other in (other for other in models if other is not one):
-        for its in (its for its in other.arm.records if _place(its) == _place(record)):
-            course = _course(other.arm.title, its, _at(times, its, example.series))
-            others += [] if np.isnan(course.scores).all() else [course]
-    model = record.config.get("model", {})
+    for other in (other for other in models if other is not model):
+        for run in (run for run in other.arm.records if _identity(run) == _identity(record)):
+            scores = _scores(other.arm.title, run, _steps_at(times, run, example.series))
+            others += [] if np.isnan(scores.scores).all() else [scores]
+    section = record.config.get("model", {})
     return Timeline(
         example=example,
         channels=record.result.channels,
@@ -149,30 +149,30 @@ def timeline(example: Example, one: ArmMetrics, models: Sequence[ArmMetrics]) ->
         during=during,
         labelled=_bools(steps["label"] == 1),
         threshold=record.result.threshold,
-        subject=_course(one.arm.title, record, steps),
+        subject=_scores(model.arm.title, record, steps),
         others=tuple(others),
         reading=_matrix(table["reading"]),
         error=_matrix(table["error"]),
         attention=_matrix(table["attention"]),
-        by_feature=isinstance(model, dict) and model.get("attention_axis") == "channel",
+        by_feature=isinstance(section, dict) and section.get("attention_axis") == "channel",
     )
 
 
-def _place(record: RunRecord) -> tuple[object, ...]:
+def _identity(record: RunRecord) -> tuple[object, ...]:
     own = record.result
     return own.seed, own.assignment, own.fold, own.world, own.split
 
 
-def _at(times: pl.Series, record: RunRecord, series: str) -> pl.DataFrame:
-    """The steps of a run at given times, one row each."""
+def _steps_at(times: pl.Series, record: RunRecord, series: str) -> pl.DataFrame:
+    """The steps of a run at given times, one row per time."""
     steps = _read_series(record, series)
     return pl.DataFrame({"time": times}).join(steps, on="time", how="left", maintain_order="left")
 
 
-def _course(title: str, record: RunRecord, steps: pl.DataFrame) -> Course:
+def _scores(title: str, record: RunRecord, steps: pl.DataFrame) -> ModelScores:
     scores = steps["score"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     alarms = _bools(steps["score"] >= steps["threshold"])
-    return Course(title, record.result.probability, scores, alarms)
+    return ModelScores(title, record.result.probability, scores, alarms)
 
 
 def _bools(column: pl.Series) -> Bools:
@@ -184,72 +184,69 @@ def _matrix(column: pl.Series) -> Floats | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
-    """What is seen on a timeline: means over the steps before the incident and over its own; NaN
-    where there are none."""
+class Summary:
+    """A timeline in numbers. Pairs are the means over the steps before the incident and over its
+    own; NaN if there are none."""
 
-    alarmed: float  # share of the incident's steps that are alarmed
+    alarmed_share: float  # share of the incident's steps that are alarmed
     delay: float  # seconds from its first step to its first alarm; NaN without an alarm
-    # channel → squared error before and during, in deviations of the training part squared
+    # channel → squared error before and during, in squared standard deviations of the training data
     error: dict[str, tuple[float, float]]
-    # newest, parts: attention is summed over the newest quarter of the parts of the window
-    newest: int
-    parts: int
-    attention: tuple[float, float]  # share of attention on that quarter before and during
+    newest: int  # number of newest parts whose attention is summed (a quarter)
+    parts: int  # number of all parts
+    attention: tuple[float, float]  # share of attention on the newest parts, before and during
 
 
-def numbers(line: Timeline) -> Numbers:
-    """Compute them from a timeline."""
-    alarms = line.during & line.subject.alarms
-    delay = float(line.seconds[alarms][0]) if alarms.any() else math.nan
+def summarise(timeline: Timeline) -> Summary:
+    """Compute the summary of a timeline."""
+    alarms = timeline.during & timeline.subject.alarms
+    delay = float(timeline.seconds[alarms][0]) if alarms.any() else math.nan
     error: dict[str, tuple[float, float]] = {}
-    if line.error is not None:
-        means = _both(line, line.error).T.tolist()
-        error = dict(zip(line.channels, map(tuple, means), strict=True))
+    if timeline.error is not None:
+        means = _means_before_and_during(timeline, timeline.error).T.tolist()
+        error = dict(zip(timeline.channels, map(tuple, means), strict=True))
     parts = newest = 0
-    looked = np.full(2, np.nan)
-    if line.attention is not None and not line.by_feature:
-        parts = line.attention.shape[1]
+    shares = np.full(2, np.nan)
+    if timeline.attention is not None and not timeline.by_feature:
+        parts = timeline.attention.shape[1]
         newest = max(1, round(parts / 4))
-        looked = _both(line, line.attention[:, parts - newest :].sum(axis=1))
-    attention = (float(looked[0]), float(looked[1]))
-    return Numbers(line.example.alarmed, delay, error, newest, parts, attention)
+        on_newest = timeline.attention[:, parts - newest :].sum(axis=1)
+        shares = _means_before_and_during(timeline, on_newest)
+    attention = (float(shares[0]), float(shares[1]))
+    return Summary(timeline.example.alarmed_share, delay, error, newest, parts, attention)
 
 
-def _both(line: Timeline, values: Floats) -> Floats:
+def _means_before_and_during(timeline: Timeline, values: Floats) -> Floats:
     """Mean over the steps before the incident, and over its own: (2, …)."""
     nothing = np.full(values.shape[1:], np.nan)
-    parts = (line.before, line.during)
-    return np.stack([values[part].mean(axis=0) if part.any() else nothing for part in parts])
+    masks = (timeline.before, timeline.during)
+    return np.stack([values[mask].mean(axis=0) if mask.any() else nothing for mask in masks])
 
 
-def sentence(line: Timeline, found: Numbers) -> str:
-    """What the figure shows, no more."""
-    shown = int(line.during.sum())
-    cut = f" (the first {shown} are shown)" if shown < line.example.steps else ""
-    told = [
-        f"{100 * found.alarmed:.0f} % of its {line.example.steps} scored steps{cut} are alarmed"
-    ]
-    if not math.isnan(found.delay):
-        told[0] += f", the first {found.delay:g} s after its first scored step"
+def sentence(timeline: Timeline, summary: Summary) -> str:
+    """One sentence that describes the figure."""
+    shown, steps = int(timeline.during.sum()), timeline.example.steps
+    cut = f" (the first {shown} are shown)" if shown < steps else ""
+    phrases = [f"{100 * summary.alarmed_share:.0f} % of its {steps} scored steps{cut} are alarmed"]
+    if not math.isnan(summary.delay):
+        phrases[0] += f", the first {summary.delay:g} s after its first scored step"
     rises = {
-        name: after - before for name, (before, after) in found.error.items() if after > before
+        name: after - before for name, (before, after) in summary.error.items() if after > before
     }
-    highest = sorted(rises, key=lambda name: -rises[name])[:NAMED]
+    highest = sorted(rises, key=lambda name: -rises[name])[:CHANNELS_NAMED]
     if highest:
         pairs = (
             f"{name} ({before:.3g} → {after:.3g})"
             for name in highest
-            for before, after in [found.error[name]]
+            for before, after in [summary.error[name]]
         )
-        told.append(
-            f"from before to during the incident the error rose most in {' and '.join(pairs)}"
-        )
-    elif found.error and not any(math.isnan(before) for before, _ in found.error.values()):
-        told.append("no channel's error rose")
-    before, during = found.attention
+        rose = " and ".join(pairs)
+        phrases.append(f"compared with before the incident, the error rose most in {rose}")
+    elif summary.error and not any(math.isnan(before) for before, _ in summary.error.values()):
+        phrases.append("no channel's error rose")
+    before, during = summary.attention
     if not math.isnan(during):
-        part = f"the newest {found.newest} of {found.parts} parts of the window"
-        known = "" if math.isnan(before) else f" (before: {100 * before:.0f} %)"
-        told.append(f"{100 * during:.0f} % of the attention falls on {part}{known}")
-    return f"{'; '.join(told)}."
+        newest = f"the newest {summary.newest} of {summary.parts} parts of the window"
+        earlier = "" if math.isnan(before) else f" (before: {100 * before:.0f} %)"
+        phrases.append(f"{100 * during:.0f} % of the attention falls on {newest}{earlier}")
+    return f"{'; '.join(phrases)}."

@@ -1,2 +1,2 @@
-"""Detection over time: ranges instead of single steps, beside a random detector and one that is
-always on."""
+"""Detection over time: metrics of ranges instead of single steps, compared with a random detector
+and with one that is always on."""

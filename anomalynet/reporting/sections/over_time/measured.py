@@ -1,10 +1,10 @@
-"""The metrics of detection over time of every repetition, and of two detectors that see nothing,
-from `scores.parquet` alone.
+"""Computes the metrics of detection over time for every repetition and for two trivial detectors,
+from `scores.parquet`.
 
-A labelled step without a score raises no alarm, and an attack on it goes undetected: alarms are
-judged on every labelled step. How scores rank can only be asked of scored steps, as AUROC does:
+A labelled step without a score raises no alarm, and an attack on it is undetected: alarms are
+judged on every labelled step. The ranking of scores, as in AUROC, is only defined for scored steps:
 there a step without a score ends a stretch. A step without a label ends a stretch everywhere, and
-its alarms count in a budget alone."""
+its alarms only count against a budget."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ from anomalynet.runs.scores import read_test_steps
 MODEL, RANDOM, ALWAYS_ON = "model", "random", "always on"
 DETECTORS = (MODEL, RANDOM, ALWAYS_ON)
 
-# False alarms a day at which the curve of event recall is read
+# False alarms per day at which event recall is computed
 BUDGETS = (0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 100.0, 150.0, 200.0)
 
 ONE_ALARM = "one score for every step: a stretch is one alarm"
 
-WIDEST_BUFFER = 100  # steps. VUS grows ranges by up to their median length, at most this.
+WIDEST_BUFFER = 100  # steps; VUS uses the median length of the ranges, at most this
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +60,22 @@ class Steps:
     """The test part of a run, ordered by (series, time), arrays of shape (steps,)."""
 
     labels: NDArray[np.int8]  # int8, 1 attack, 0 normal, -1 unlabelled
-    scores: Floats  # float64, NaN where a step was missed
-    alarms: Booleans  # bool, false where a step was missed
-    incidents: Integers  # number of the event, -1 none
+    scores: Floats  # float64, NaN if the step was missed
+    alarms: Booleans  # bool, false if the step was missed
+    incidents: Integers  # number of the incident, -1 none
     series: Integers  # number of the series
     times: NDArray[np.int64]  # int64, microseconds
-    # median time between neighbouring steps of a series; NaN where there are none
-    step_seconds: float
+    step_seconds: float  # median time between neighbouring steps of a series; NaN if there are none
 
-    def stretches(self, of: Booleans) -> NDArray[np.int64]:
-        """Stretches of some of the steps, one number for each of these."""
-        return stretches(self.series[of], self.times[of], self.step_seconds)
+    def stretches(self, mask: Booleans) -> NDArray[np.int64]:
+        """The number of the stretch of each step in a mask; other steps are dropped."""
+        return stretches(self.series[mask], self.times[mask], self.step_seconds)
 
 
 def read_steps(record: RunRecord) -> Steps:
     """Read a run's test part.
 
-    Raises: RunError: `scores.parquet` is absent, damaged, or lacks a column.
+    Raises: RunError: `scores.parquet` is missing, damaged, or lacks a column.
     """
     table = read_test_steps(record).select(
         pl.col("label").fill_null(-1),
@@ -93,17 +92,17 @@ def read_steps(record: RunRecord) -> Steps:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """What a detector reached in one repetition."""
+    """The results of a detector in one repetition."""
 
     values: Mapping[str, Value]  # name in `measures.MEASURES` → value as a fraction or in seconds
     curve: tuple[float, ...]  # event recall at each of `BUDGETS`
-    delays: Floats  # (incidents of all folds,) seconds, inf where undetected
+    delays: Floats  # (incidents of all folds,) seconds, inf if undetected
     alarm_share: float  # share of the scored steps that are alarmed
 
 
 def _without_budgets(found: Detection) -> Detection:
-    """Of a detector with one score for every step a budget says nothing: all its alarms of a
-    stretch count as one."""
+    """The same without values at budgets, which mean nothing for a detector with one score for
+    every step: all its alarms of a stretch count as one."""
     nothing = dict.fromkeys(("event_recall_at_1", "event_recall_at_10"), undefined(ONE_ALARM))
     return replace(found, values={**found.values, **nothing}, curve=(NAN,) * len(BUDGETS))
 
@@ -111,10 +110,10 @@ def _without_budgets(found: Detection) -> Detection:
 def detection(folds: Sequence[Steps]) -> Detection:
     """Judge the folds of a repetition.
 
-    What judges alarms is computed once from the steps, ranges and incidents of all folds, each
-    alarmed by its own threshold. What judges scores (VUS, budgets) is computed for each fold,
-    because scores of different folds need not share a scale, and averaged. An incident that several
-    folds test is several."""
+    Metrics of alarms are computed once from the steps, ranges and incidents of all folds, each with
+    its own threshold. Metrics of scores (VUS, budgets) are computed for each fold and averaged,
+    because scores of different folds need not share a scale. An incident that several folds test
+    counts once per fold."""
     volumes = [_volumes(fold) for fold in folds]
     recalls = zip(*(_at_budgets(fold) for fold in folds), strict=True)
     at = dict(zip(BUDGETS, map(_mean, recalls), strict=True))
@@ -125,7 +124,7 @@ def detection(folds: Sequence[Steps]) -> Detection:
     values = {
         "vus_pr": _mean(pr for pr, _ in volumes),
         "vus_roc": _mean(roc for _, roc in volumes),
-        **_of_alarms(folds),
+        **_alarm_metrics(folds),
         "event_recall_at_1": at[1.0],
         "event_recall_at_10": at[10.0],
         "delay_p10": delay_quantile(delays, 0.1),
@@ -138,18 +137,18 @@ def detection(folds: Sequence[Steps]) -> Detection:
 
 
 def _mean(values: Iterable[Value]) -> Value:
-    """Of the defined ones; where there is none, the first reason."""
-    given = list(values)
-    mean = summarise(value.value for value in given).mean
-    return Value(mean, given[0].reason if np.isnan(mean) else "")
+    """The mean of the defined values; undefined if there are none, with the first reason."""
+    every = list(values)
+    mean = summarise(value.value for value in every).mean
+    return Value(mean, every[0].reason if np.isnan(mean) else "")
 
 
 def _volumes(fold: Steps) -> tuple[Value, Value]:
     labelled = fold.labels >= 0
     lengths = ranges(fold.labels[labelled] == 1, fold.stretches(labelled)).lengths
     widest = min(int(np.median(lengths)), WIDEST_BUFFER) if len(lengths) else 0
-    known = labelled & ~np.isnan(fold.scores)
-    found = vus(fold.labels[known], fold.scores[known], fold.stretches(known), widest)
+    usable = labelled & ~np.isnan(fold.scores)
+    found = vus(fold.labels[usable], fold.scores[usable], fold.stretches(usable), widest)
     return found.pr, found.roc
 
 
@@ -164,14 +163,15 @@ def _at_budgets(fold: Steps) -> tuple[Value, ...]:
     )
 
 
-def _of_alarms(folds: Sequence[Steps]) -> dict[str, Value]:
-    parts, last = [], 0
+def _alarm_metrics(folds: Sequence[Steps]) -> dict[str, Value]:
+    parts, offset = [], 0
     for fold in folds:
-        known = fold.labels >= 0
-        parts.append((fold.labels[known], fold.alarms[known], fold.stretches(known) + last))
-        last += len(fold.labels)
+        labelled = fold.labels >= 0
+        stretch = fold.stretches(labelled) + offset  # numbers of different folds must differ
+        parts.append((fold.labels[labelled], fold.alarms[labelled], stretch))
+        offset += len(fold.labels)
     steps = tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    near, paid = affiliation(*steps), adjusted(*steps)
+    near, inflated = affiliation(*steps), adjusted(*steps)
     return {
         "range_f1": range_f1(*steps),
         "range_precision": range_precision(*steps),
@@ -179,26 +179,25 @@ def _of_alarms(folds: Sequence[Steps]) -> dict[str, Value]:
         "affiliation_precision": near.precision,
         "affiliation_recall": near.recall,
         "affiliation_unjudged": near.unjudged,
-        "pa_f1": paid.f1,
-        "pa_20": paid.at_20,
-        "pa_area": paid.area,
+        "pa_f1": inflated.f1,
+        "pa_20": inflated.at_20,
+        "pa_area": inflated.area,
     }
 
 
 @dataclass(frozen=True, slots=True)
 class ArmTimeline:
-    """An arm with what its model, and detectors that see nothing on the same steps, reached in each
-    counted repetition."""
+    """The results of an arm's model, and of the trivial detectors on the same steps."""
 
     model: ArmMetrics
-    found: Mapping[str, Mapping[RepetitionKey, Detection]]
+    found: Mapping[str, Mapping[RepetitionKey, Detection]]  # detector → counted repetition → result
 
     def summary(self, detector: str, metric: str) -> Summary:
-        """A metric over repetitions."""
+        """The mean and spread of a metric over repetitions."""
         return summarise(one.values[metric].value for one in self.found[detector].values())
 
     def reasons(self, detector: str, metric: str) -> str:
-        """Why it is undefined in some repetitions; nothing where it is not."""
+        """Why a metric is undefined in some repetitions; empty if it is always defined."""
         reasons = {one.values[metric].reason for one in self.found[detector].values()}
         return "; ".join(sorted(reasons - {""}))
 
@@ -209,10 +208,10 @@ class ArmTimeline:
 
 
 def timeline_of(model: ArmMetrics) -> ArmTimeline:
-    """Judge every counted repetition of an arm, one repetition's scores in memory at a time.
+    """Judge every counted repetition of an arm; only the scores of one are in memory at a time.
 
-    The random detector draws the same scores for all models of a seed and fold, and alarms in each
-    fold as often as the model.
+    The random detector draws the same scores for all models of a seed and fold. In each fold it
+    raises as many alarms as the model.
 
     Raises: RunError: a run's scores cannot be read.
     """

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 TITLE = "Detection over time"
 ADJUSTED_TITLE = "Point-adjusted, for comparison with papers that use it"
-FIGURE, FIGURE_TITLE = "over_time", "Event recall by false alarms a day, and by delay"
+FIGURE, FIGURE_TITLE = "over_time", "Event recall by false alarms per day, and by delay"
 
 VOLUMES = ("vus_pr", "vus_roc")
 RANGES = ("range_f1", "range_precision", "range_recall")
@@ -52,40 +52,41 @@ CURVE_COLUMNS += ("false_alarms_per_device_day", "event_recall", "spread", "n")
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
 MARKERS = "osD^vP*X<>hd"
-"""Okabe–Ito colours, told apart without colour by markers: line k has the k-th of each, and their
-numbers share no factor."""
+"""Okabe–Ito colours, and markers for readers who cannot tell the colours apart. Line k has the k-th
+of each; there are 7 and 12, so that a pair repeats only after 84 lines."""
 
 NOTE = f"""\
-An incident is a range of steps, and its borders are not exact; these metrics know that. Higher is \
-better, but for delays and the share undetected.
+An incident is a range of steps, and its borders are not exact; these metrics take that into \
+account. Higher is better, except for delays and the share undetected.
 
 - *VUS-PR*, *VUS-ROC* (Paparrizos et al. 2022): areas under the curves of labels whose ranges grow \
 a buffer, averaged over its width from 0 to the median length of a range, at most {WIDEST_BUFFER} \
-steps; every score is a threshold. Of scored steps alone. Random scores may reach more than 50 % \
-of VUS-ROC.
+steps; every score is a threshold. Only scored steps count. Random scores may reach a VUS-ROC \
+above 50 %.
 - *Range* precision and recall (Tatbul et al. 2018; α 0, flat, one over the number of pieces): \
 each range counts once, long or short.
 - *Affiliation* precision and recall (Huet et al. 2022): how near alarms and attacks are; random \
-alarms reach 50 % precision, and frequent ones a recall near 100 %. It does not see alarms in a \
-recording without attack; the CSV says what share they are.
-- *Event recall at 1 and 10 false alarms a day*: at the lowest threshold from which on, upwards, \
-the *test* part raises no more. A diagnosis, never an operating point: no operator has these \
-thresholds. A day is one of one series; neighbouring alarmed steps are one alarm. By this count to \
-be always on is one cheap alarm a recording, so that line has no value here.
-- *Delay*: from an incident's first step to its first alarm, at the run's own threshold, within \
-which 50 % and 90 % of the *detected* incidents are. Read it beside the share undetected: who \
-finds only what is easy is fast.
+alarms reach 50 % precision, and frequent ones a recall near 100 %. It ignores alarms in a \
+recording without attack; the CSV contains their share.
+- *Event recall at 1 and 10 false alarms per day*: at the lowest threshold such that neither it \
+nor any higher threshold raises more false alarms in the *test* part. This is a diagnosis, never \
+an operating point: no operator knows these thresholds. A day is one day of one series; \
+neighbouring alarmed steps are one alarm. A detector that is always on would raise only one alarm \
+per recording, so its line has no value here.
+- *Delay*: seconds from an incident's first step to its first alarm, at the run's own threshold, \
+within which 50 % and 90 % of the *detected* incidents are detected. Read it together with the \
+share undetected: a detector that finds only easy incidents is fast.
 
-A labelled step without a score raises no alarm. No range, buffer or zone reaches over the end of \
+A labelled step without a score raises no alarm. No range, buffer or zone crosses the end of \
 a recording or a gap. VUS and event recall at a budget are means over folds, whose scores need not \
-share a scale; all else is computed once from the ranges and incidents of all folds of a \
-repetition, an incident that several folds test being several. Mean ± standard deviation over \
-repetitions."""
+share a scale; all other metrics are computed once from the ranges and incidents of all folds of a \
+repetition; an incident that several folds test counts once per fold. Mean ± standard deviation \
+over repetitions."""
 
 
 def over_time_section(context: ReportContext) -> Section:
-    """Tables, figure and CSV of detection over time, for the models that have runs; nothing where
-    none has.
+    """Tables, figure and CSV of detection over time, for the models that have runs; empty if none
+    has.
 
     Raises: RunError: a run's scores cannot be read.
     """
@@ -115,13 +116,13 @@ def over_time_section(context: ReportContext) -> Section:
 
 
 def _inflated(timelines: Sequence[ArmTimeline]) -> str:
-    """Why these metrics are inflated, with what random alarms reach here."""
+    """Why these metrics are inflated, with the values that random alarms reach here."""
     pairs = [[one.summary(who, "pa_f1").mean for who in (MODEL, RANDOM)] for one in timelines]
     ahead = sum(random > model for model, random in pairs)
     several = "s" if len(pairs) != 1 else ""
     return (
-        "Point adjustment counts a whole range of attack as found where one of its steps is "
-        "alarmed, so that alarms strewn at random are paid for a range each: here they reach a "
+        "Point adjustment counts a whole range of attack as detected if one of its steps is "
+        "alarmed, so that each random alarm can count as a whole range: here random alarms reach a "
         f"higher PA-F1 than the model that alarms as often for {ahead} of {len(pairs)} "
         f"model{several}. *PA%20* adjusts only ranges of which more than 20 % is alarmed, *PA%K* "
         "is averaged over K = 0 … 100 (Kim et al. 2022). *Random* draws as many alarms as the "
@@ -129,16 +130,16 @@ def _inflated(timelines: Sequence[ArmTimeline]) -> str:
     )
 
 
-def beside(timelines: Sequence[ArmTimeline]) -> ArmTimeline:
-    """The model whose random and always-on twins stand in the first table: that with the median
-    share of alarms, of two the lower."""
+def compared_model(timelines: Sequence[ArmTimeline]) -> ArmTimeline:
+    """The model whose trivial detectors are shown: the one with the median share of alarms, of two
+    the lower."""
     order = sorted(timelines, key=lambda one: (one.alarm_share, one.model.arm.name))
     return order[(len(order) - 1) // 2]
 
 
 def _main_table(timelines: Sequence[ArmTimeline], signs: Mapping[str, str]) -> str:
-    """One line a model, then the two detectors that see nothing."""
-    twin = beside(timelines)
+    """One line per model, then the two trivial detectors."""
+    twin = compared_model(timelines)
     random = f"*Random, alarms as often as {twin.model.arm.title}*"
     shown = [(_name(one, signs), one, MODEL) for one in timelines]
     shown += [(random, twin, RANDOM), ("*Always on*", twin, ALWAYS_ON)]
@@ -150,13 +151,13 @@ def _main_table(timelines: Sequence[ArmTimeline], signs: Mapping[str, str]) -> s
 
 
 def _adjusted_table(timelines: Sequence[ArmTimeline], signs: Mapping[str, str]) -> str:
-    """One line a model, each metric beside that of random alarms as frequent as the model's."""
-    places = [(metric, detector) for metric in ADJUSTED for detector in (MODEL, RANDOM)]
+    """One line per model; next to each metric its value for equally frequent random alarms."""
+    columns = [(metric, detector) for metric in ADJUSTED for detector in (MODEL, RANDOM)]
     lines = []
     for one in timelines:
-        cells = [_cell(one, detector, metric) for metric, detector in places]
+        cells = [_cell(one, detector, metric) for metric, detector in columns]
         lines.append([_name(one, signs), *cells, str(len(one.found[MODEL]))])
-    twin = beside(timelines)
+    twin = compared_model(timelines)
     always = [cell for metric in ADJUSTED for cell in (_cell(twin, ALWAYS_ON, metric), "–")]
     lines.append(["*Always on*", *always, str(len(twin.found[ALWAYS_ON]))])
     header = [title for metric in ADJUSTED for title in (_title(metric), "random")]
@@ -172,14 +173,15 @@ def _title(metric: str) -> str:
 
 
 def _cell(one: ArmTimeline, detector: str, metric: str) -> str:
-    """Mean ± spread; n where fewer repetitions define it."""
+    """Mean ± spread; also n if it is undefined in some repetitions."""
     summary = one.summary(detector, metric)
     few = f" (n = {summary.n})" if 0 < summary.n < len(one.found[detector]) else ""
     return summary_text(metric, *scaled(summary, MEASURES[metric].scale)) + few
 
 
 def _reasons(timelines: Sequence[ArmTimeline]) -> list[str]:
-    """Why a model's metric is undefined in some repetitions, one sentence a model and reason."""
+    """Why a model's metrics are undefined in some repetitions, one sentence per model and
+    reason."""
     found: dict[tuple[str, str], list[str]] = {}
     for one in timelines:
         for metric in (*SHOWN, *ADJUSTED):
@@ -192,15 +194,15 @@ def _reasons(timelines: Sequence[ArmTimeline]) -> list[str]:
 
 
 def _csv(timelines: Sequence[ArmTimeline], context: ReportContext) -> str:
-    """One line a model, detector and metric; shares in percent."""
+    """One line per model, detector and metric; shares in percent."""
     lines: list[list[object]] = []
     for one in timelines:
-        *beside, status, worlds = context[one.model].cells.values()
+        *facts, status, worlds = context[one.model].cells.values()
         for detector, metric in ((who, metric) for who in DETECTORS for metric in ALL):
             summary, measure = one.summary(detector, metric), MEASURES[metric]
             own = [*scaled(summary, measure.scale), summary.n, one.reasons(detector, metric)]
             lines.append(["over_time", one.model.arm.name, context.data, detector, metric, *own])
-            lines[-1] += [*beside, measure.unit, status, worlds]
+            lines[-1] += [*facts, measure.unit, status, worlds]
     return to_csv(COLUMNS, lines)
 
 
@@ -211,7 +213,7 @@ def _curve(one: ArmTimeline, detector: str) -> list[Summary]:
 
 
 def _curves_csv(timelines: Sequence[ArmTimeline], data: str) -> str:
-    """One line a model, detector and budget; shares in percent."""
+    """One line per model, detector and budget; shares in percent."""
     lines: list[list[object]] = []
     for one, detector in ((one, detector) for one in timelines for detector in DETECTORS):
         head = ["over_time_budgets", one.model.arm.name, data, detector]
@@ -221,22 +223,22 @@ def _curves_csv(timelines: Sequence[ArmTimeline], data: str) -> str:
 
 
 def _figure(timelines: Sequence[ArmTimeline], context: ReportContext) -> Figure:
-    """Event recall against false alarms a day, and how soon incidents are detected: one line a
-    model, two for detectors that see nothing."""
+    """Event recall against false alarms per day, and the share of incidents detected within a
+    delay: one line per model, two for the trivial detectors."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12.0, max(4.6, 1.6 + 0.2 * len(timelines))), layout="constrained")
     budgets, delays = figure.subplots(1, 2, sharey=True)
     for one, detector, look in _lines(timelines, context.signs):
-        # the always-on detector has no value at any budget: here it is in the legend alone
+        # The always-on detector has no values at budgets: this only adds it to the legend.
         budgets.plot(BUDGETS, [100 * at.mean for at in _curve(one, detector)], **look)
         every = [found.delays for found in one.found[detector].values()]
-        _within(delays, np.concatenate(every), look)
+        _draw_detected_within(delays, np.concatenate(every), look)
     budgets.set_xscale("log")
     budgets.set_xticks([1, 10, 100], ["1", "10", "100"])
-    budgets.set_xlabel("false alarms a day and series, at a threshold chosen on the test part")
+    budgets.set_xlabel("false alarms per day and series, at a threshold chosen on the test part")
     budgets.set_ylabel("incidents detected, %")
-    title = "A diagnosis: what a budget of false alarms would buy"
+    title = "A diagnosis: incidents detected within a budget of false alarms"
     budgets.set_title(title, loc="left", fontsize=9.5)
     delays.set_xlabel("seconds after the incident's first step")
     title = "At the run's own threshold: incidents detected within …"
@@ -253,13 +255,13 @@ def _figure(timelines: Sequence[ArmTimeline], context: ReportContext) -> Figure:
 def _lines(
     timelines: Sequence[ArmTimeline], signs: Mapping[str, str]
 ) -> list[tuple[ArmTimeline, str, dict[str, Any]]]:
-    twin = beside(timelines)
+    twin = compared_model(timelines)
     lines: list[tuple[ArmTimeline, str, dict[str, Any]]] = []
-    for place, one in enumerate(timelines):
+    for index, one in enumerate(timelines):
         look: dict[str, Any] = {
-            "color": COLOURS[place % len(COLOURS)],
-            "marker": MARKERS[place % len(MARKERS)],
-            "linestyle": "-" if place < len(COLOURS) else "-.",
+            "color": COLOURS[index % len(COLOURS)],
+            "marker": MARKERS[index % len(MARKERS)],
+            "linestyle": "-" if index < len(COLOURS) else "-.",
             "label": one.model.arm.title + signs[one.model.arm.name],
         }
         lines.append((one, MODEL, {**look, "linewidth": 1.2, "markersize": 4}))
@@ -270,11 +272,11 @@ def _lines(
     return lines
 
 
-def _within(axes: Axes, delays: Floats, look: dict[str, Any]) -> None:
-    """Share of all incidents, detected or not, that are detected by each delay."""
-    known = np.sort(delays[np.isfinite(delays)])
-    if len(known):
-        values, last = np.unique(known, return_index=True)
-        share = 100 * np.append(last[1:], len(known)) / len(delays)
+def _draw_detected_within(axes: Axes, delays: Floats, look: dict[str, Any]) -> None:
+    """Draw the share of all incidents, detected or not, that are detected within each delay."""
+    detected = np.sort(delays[np.isfinite(delays)])
+    if len(detected):
+        values, last = np.unique(detected, return_index=True)
+        share = 100 * np.append(last[1:], len(detected)) / len(delays)
         every = max(1, len(values) // 8)
         axes.plot(values, share, drawstyle="steps-post", markevery=every, **look)

@@ -14,15 +14,15 @@ from anomalynet.reporting.paper.table_audit.row import ONE_DIGIT, slips
 from anomalynet.reporting.paper.table_audit.sentences import lines
 
 FAULTS = [
-    ("", ".csv", "t.csv: holds no row"),
+    ("", ".csv", "t.csv: no row has a metric"),
     ("a,b\n1,2\n", ".csv", "t.csv:2: no column `model`"),
-    ("model,auroc\nA,2\n", ".csv", "holds no row with a metric of a .*columns are auroc"),
+    ("model,auroc\nA,2\n", ".csv", "no row has a metric of a .*columns are auroc"),
     ('model,accuracy\n"A,2\n', ".csv", "t.csv:2: cannot be read"),
     ("A: [1, 2]\n", ".yaml", "t.yaml:1: a row is a mapping"),
     ("A: {accuracy: 1\n", ".yaml", "not YAML"),
     ('[{"model": "A",]\n', ".json", "t.json:1: not JSON"),
-    ("model\taccuracy\nA\tnan\n", ".tsv", "holds no row"),
-    ("model,accuracy\nA,1e999\n", ".csv", "t.csv:2: accuracy: '1e999' is no number"),
+    ("model\taccuracy\nA\tnan\n", ".tsv", "no row has a metric"),
+    ("model,accuracy\nA,1e999\n", ".csv", "t.csv:2: accuracy: '1e999' is not a number"),
 ]
 
 TABLES = {
@@ -57,8 +57,8 @@ def test_every_problem_is_named_at_once() -> None:
         parse(text, "t.csv", ".csv")
     for problem in (
         "2: recall_attack: '0.9±0.1' is a mean over runs",
-        "3: recall_attack: 'x' is no number",
-        "3: tp: '5.5' is no count",
+        "3: recall_attack: 'x' is not a number",
+        "3: tp: '5.5' is not a count",
         "3: two cells for recall_attack",
         "4: 2 cells under 4 headings",
     ):

@@ -15,14 +15,18 @@ import pytest
 
 from anomalynet.errors import RunError
 from anomalynet.reporting.aggregate import ArmMetrics
-from anomalynet.reporting.sections.explanations.section import explanations_section, places, spans
+from anomalynet.reporting.sections.explanations.section import (
+    columns_of,
+    explanations_section,
+    spans,
+)
 from anomalynet.reporting.sections.explanations.timeline import (
     Timeline,
     choose,
     examples,
-    numbers,
+    read_timeline,
     sentence,
-    timeline,
+    summarise,
 )
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.files import write_json
@@ -91,7 +95,7 @@ def test_examples_are_the_first_the_middle_and_the_last_by_share_alarmed(tmp_pat
     second = {4: course(0.6, 0.6, 0.6), 5: course(0.4, 0.4, 0.6), 3: course(0.0, 0.0, 0.0)}
     folds = [write(tmp_path, "hybrid", own, fold=fold) for fold, own in enumerate((first, second))]
     ranked = examples(hybrid(measured(*folds)))
-    alarmed = [(one.incident, round(one.alarmed, 3)) for one in ranked]
+    alarmed = [(one.incident, round(one.alarmed_share, 3)) for one in ranked]
     assert alarmed == [(3, 1.0), (4, 1.0), (1, 0.667), (5, 0.333), (2, 0.0)]
     assert ranked[0].margin == pytest.approx(0.4)
     assert ranked[0].record.result.fold == 0, "what two runs explain counts in the first"
@@ -103,14 +107,14 @@ def test_examples_are_the_first_the_middle_and_the_last_by_share_alarmed(tmp_pat
 
 def the_only(*runs: RunRecord) -> Timeline:
     models = measured(*runs)
-    return timeline(examples(hybrid(models))[0], hybrid(models), models)
+    return read_timeline(examples(hybrid(models))[0], hybrid(models), models)
 
 
 def test_the_sentence_is_the_mean_before_and_during(tmp_path: Path) -> None:
     line = the_only(write(tmp_path, "hybrid", {7: course(0.4, 0.9, 0.9)}))
-    found = numbers(line)
+    found = summarise(line)
     assert line.seconds.tolist() == [30.0 * step for step in range(-FIRST, STEPS - FIRST)]
-    assert found.alarmed == pytest.approx(2 / 3)
+    assert found.alarmed_share == pytest.approx(2 / 3)
     assert found.delay == 30.0
     assert found.error == {"pressure": (0.25, 2.5), "mask": (1.0, 1.5)}
     assert (found.newest, found.parts) == (1, 4)
@@ -126,14 +130,14 @@ def test_the_sentence_is_the_mean_before_and_during(tmp_path: Path) -> None:
 def test_a_network_without_attention_or_error_says_nothing_of_them(tmp_path: Path) -> None:
     line = the_only(write(tmp_path, "hybrid", {7: course(0.1, 0.1, 0.1)}, attention=False))
     assert line.attention is None
-    assert math.isnan(numbers(line).delay)
-    assert "attention" not in sentence(line, numbers(line))
+    assert math.isnan(summarise(line).delay)
+    assert "attention" not in sentence(line, summarise(line))
     longer = replace(line, example=replace(line.example, steps=100))
-    assert "100 scored steps (the first 3 are shown)" in sentence(longer, numbers(line))
+    assert "100 scored steps (the first 3 are shown)" in sentence(longer, summarise(line))
     quiet = replace(line, error=None)
-    assert sentence(quiet, numbers(quiet)) == "0 % of its 3 scored steps are alarmed."
+    assert sentence(quiet, summarise(quiet)) == "0 % of its 3 scored steps are alarmed."
     falling = replace(line, error=np.linspace(2.0, 1.0, STEPS)[:, None].repeat(2, axis=1))
-    assert "no channel's error rose" in sentence(falling, numbers(falling))
+    assert "no channel's error rose" in sentence(falling, summarise(falling))
 
 
 def test_other_models_of_the_same_place_stand_beside(tmp_path: Path) -> None:
@@ -147,8 +151,8 @@ def test_other_models_of_the_same_place_stand_beside(tmp_path: Path) -> None:
     for name, incident, scores, known in others:
         runs.append(write(tmp_path, name, {incident: scores}, explained=False, **known))
     line = the_only(*runs)
-    beside = [(one.title, one.alarms.nonzero()[0].tolist()) for one in line.others]
-    assert beside == [("CNN", [5]), ("Autoencoder", [4, 5])]
+    alarmed = [(one.title, one.alarms.nonzero()[0].tolist()) for one in line.others]
+    assert alarmed == [("CNN", [5]), ("Autoencoder", [4, 5])]
     assert line.others[0].scores.tolist() == course(0.3, 0.6, 0.3)
     found = explanations_section(context(*runs))
     svg = found.files["figures/example_best.svg"].decode()
@@ -169,7 +173,7 @@ def test_the_section_names_rule_run_and_incident(tmp_path: Path) -> None:
     ]
     found = explanations_section(context(*runs))
     text = "\n\n".join(found.parts)
-    assert "Of these 3 incidents of Hybrid (2 runs;" in text
+    assert "These 3 incidents of Hybrid (2 runs;" in text
     for name, number, share in (("best", 1, 67), ("worst", 2, 0)):
         title = (
             f"> **The incident found {name}: flood (number {number}, severity 2) on s{number}.**"
@@ -205,6 +209,6 @@ def test_without_a_hybrid_another_network_is_shown_and_without_files_nothing(
 
 
 def test_a_gap_is_an_empty_column() -> None:
-    at = places(np.array([0.0, 30.0, 60.0, 600.0, 630.0]))
+    at = columns_of(np.array([0.0, 30.0, 60.0, 600.0, 630.0]))
     assert at.tolist() == [0, 1, 2, 4, 5]
     assert spans(np.array([True, True, True, True, False]), at) == [(-0.5, 3.0), (3.5, 1.0)]

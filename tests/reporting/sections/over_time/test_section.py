@@ -26,7 +26,12 @@ from anomalynet.reporting.sections.over_time.measured import (
     read_steps,
     timeline_of,
 )
-from anomalynet.reporting.sections.over_time.section import ALL, COLUMNS, beside, over_time_section
+from anomalynet.reporting.sections.over_time.section import (
+    ALL,
+    COLUMNS,
+    compared_model,
+    over_time_section,
+)
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import context, measured, record, rows
 
@@ -192,5 +197,8 @@ def test_the_twins_are_those_of_the_model_that_alarms_middlingly(tmp_path: Path)
     levels = {"cnn": [0.9] * 8, "lstm": EARLY, "hybrid": [0.1] * 8}
     made = [run(tmp_path, name, folds=1, scores=scores) for name, scores in levels.items()]
     found = [timeline_of(one) for one in models(*made)]
-    assert beside(found).model.arm.name == "lstm"
-    assert beside([one for one in found if one.model.arm.name != "lstm"]).model.arm.name == "hybrid"
+    assert compared_model(found).model.arm.name == "lstm"
+    assert (
+        compared_model([one for one in found if one.model.arm.name != "lstm"]).model.arm.name
+        == "hybrid"
+    )

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from lightning.pytorch.utilities.model_summary.model_summary import ModelSummary
 from torch import nn
 
-from anomalynet.config.schema import Config
-from anomalynet.data.windows import WindowShape
 from anomalynet.models import build
-from anomalynet.models.base import Detector
+
+if TYPE_CHECKING:
+    from anomalynet.models.base import Detector
 
 
-def architecture(config: Config, shape: WindowShape) -> dict[str, Any]:
-    """The parts of a configuration's network, seen on a pass of two empty windows. A part is a
-    module all of whose children are torch's own, as `sequence.attention`.
+def architecture(network: Detector) -> dict[str, Any]:
+    """The parts of a network, seen on a pass of two empty windows through another one of the same
+    configuration. A part is a module all of whose children are torch's own, as
+    `sequence.attention`.
 
     input: steps and channels of a window. layers: of each part name, type, parameters, `shapes` of
     what it returns (without the batch) and the types `within`. parameters: of all."""
+    shape = network.shape
     with torch.random.fork_rng(devices=[]):
-        model = build(config, shape)
-        if not isinstance(model, Detector):
-            raise TypeError(f"{config.model.name} is no network")
+        model = cast("Detector", build(network.config, shape))
         model.eval()
         model.example_input_array = torch.zeros(2, shape.steps, shape.channels)
         summary = ModelSummary(model, max_depth=-1)

@@ -8,14 +8,13 @@ import torch
 from anomalynet.config.load import load
 from anomalynet.data.windows import WindowShape
 from anomalynet.models import build
-from anomalynet.models.base import Detector
-from anomalynet.training.architecture import architecture
 
 SHAPE = WindowShape(32, 8)
 
 
 def test_the_parts_of_the_hybrid_and_their_shapes() -> None:
-    found = architecture(load("hybrid").config, SHAPE)
+    found = build(load("hybrid").config, SHAPE).architecture()
+    assert found is not None
     assert {part["name"]: (part["type"], part["shapes"]) for part in found["layers"]} == {
         "autoencoder": ("Autoencoder", [[32], [256]]),
         "sequence.convolution": ("Convolution", [[16, 64]]),
@@ -29,11 +28,10 @@ def test_the_parts_of_the_hybrid_and_their_shapes() -> None:
 
 @pytest.mark.parametrize("experiment", ["lstm", "hybrid", "autoencoder"])
 def test_parameters_are_all_counted_and_the_generator_is_left_alone(experiment: str) -> None:
-    config = load(experiment).config
-    model = build(config, SHAPE)
-    assert isinstance(model, Detector)
+    model = build(load(experiment).config, SHAPE)
     state = torch.get_rng_state()
-    found = architecture(config, SHAPE)
+    found = model.architecture()
     assert torch.equal(state, torch.get_rng_state())
+    assert found is not None
     parameters = sum(part["parameters"] for part in found["layers"])
-    assert parameters == found["parameters"] == sum(one.numel() for one in model.parameters())
+    assert parameters == found["parameters"] == model.parameter_count

@@ -1,0 +1,141 @@
+"""A recording from its first row to its last: `anomalynet detect FILE` as a function."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from anomalynet.detection.engine.alarms import AlarmRule
+from anomalynet.detection.engine.engine import Engine
+from anomalynet.detection.evaluation import Watch
+from anomalynet.detection.model import Model
+from anomalynet.detection.records import Message, Outcome
+from anomalynet.detection.service.messages import Parser
+from anomalynet.detection.service.problem_log import ProblemLog
+from anomalynet.detection.service.status import Status
+from anomalynet.detection.sinks import check_delivered
+from anomalynet.detection.sinks.files import ScoresFile
+from anomalynet.detection.sinks.targets import sinks
+from anomalynet.detection.sources.file import Recording
+from anomalynet.errors import StoppedError
+
+BATCH = 65_536
+"""Readings that are scored together: many, so that a file sorted by device has steps of several
+devices for one call of the network."""
+EVENTS = 1000
+"""Events that wait for a sink at once: a recording is in no hurry, and none is to be dropped."""
+
+
+def detect_file(
+    file: Path,
+    model: Path,
+    *,
+    rule: AlarmRule | None = None,
+    alarms: Sequence[str] = (),
+    scores: Path | None = None,
+    allowed: Collection[str] | None = None,
+    max_devices: int = 20_000,
+    lateness: float = 0.0,
+    max_message: int = 1 << 20,
+    report: Callable[[dict[str, Any]], None] = lambda summary: None,
+) -> dict[str, Any]:
+    """Score a recording with an exported model, and write its alarms and scores.
+
+        summary = detect_file(Path("city.csv"), Path("model.onnx"), scores=Path("scores.csv"))
+        print(summary["alarms"], summary["evaluation"])
+
+    Args:
+        file: JSON lines, or a table as `Recording` reads it.
+        model: a file made by `anomalynet export`.
+        rule: when scores become an alarm; the default raises one at each step at or above the
+            model's threshold.
+        alarms: where alarms go: files of JSON lines, `-` (stdout), MQTT topics or webhooks.
+        scores: a file that gets every step with its score, `.csv` or `.jsonl`.
+        allowed, max_devices, lateness: as in `Engine`.
+        max_message: bytes of the longest line or cell.
+        report: takes the summary, also where alarms cannot be delivered.
+
+    Returns:
+        The summary: run, model, devices, readings, steps, scored, alarms and cleared (counts),
+        rejected (kind → count), and evaluation, None without labels: as `Evaluation.to_json`.
+
+    Raises:
+        UsageError: the model, the file or a target cannot be used.
+        DataError: the file is damaged, or a column is missing.
+        RunError: alarms were not delivered; all else is done.
+        StoppedError: interrupted; the scores were not written.
+    """
+    engine = Engine(
+        Model(model),
+        rule or AlarmRule(),
+        allowed=allowed,
+        max_devices=max_devices,
+        lateness=lateness,
+    )
+    contract, problems, status = engine.contract, ProblemLog(), Status()
+    sensors = [sensor.name for sensor in contract.sensors]
+    parser = Parser(sensors, problems, max_message, contract.table)
+    recording = Recording(file, parser, contract.period)
+    scores_file = ScoresFile(scores, replace=True) if scores is not None else None
+    targets = sinks(alarms, problems)
+    for target in targets:
+        target.start()
+    watch = Watch(contract.period)
+    done = False
+
+    def take(outcome: Outcome, messages: list[Message]) -> None:
+        status.add(messages, outcome, engine.names)
+        watch.add(outcome)
+        if scores_file is not None:
+            scores_file.put(engine.names, outcome.steps)
+        for target in targets:
+            for first in range(0, len(outcome.events), EVENTS):
+                target.put(outcome.events[first : first + EVENTS])
+                target.drain()
+
+    try:
+        for messages in _batches(recording.messages()):
+            take(engine.process(messages), messages)
+        take(engine.finish(), [])
+        done = True
+    except KeyboardInterrupt:
+        what = "interrupted: the scores were not written, alarms up to here were"
+        raise StoppedError(what, "the same command starts from the beginning") from None
+    finally:
+        if scores_file is not None:
+            scores_file.close(done)
+        for target in targets:
+            target.close()
+    evaluation = None
+    if recording.labels is not None:
+        evaluation = recording.labels.evaluate(watch.alarms, *watch.days).to_json()
+    summary = {
+        "run": contract.run,
+        "model": contract.model,
+        "devices": len(engine.names),
+        "readings": status.readings,
+        "steps": status.steps,
+        "scored": status.scores,
+        "alarms": status.alarms,
+        "cleared": status.cleared,
+        "rejected": dict(problems.snapshot() + Counter(engine.counts)),
+        "evaluation": evaluation,
+    }
+    report(summary)
+    check_delivered(targets)
+    return summary
+
+
+def _batches(messages: Iterable[Message]) -> Iterator[list[Message]]:
+    batch: list[Message] = []
+    size = 0
+    for message in messages:
+        batch.append(message)
+        size += len(message.readings)
+        if size >= BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
