@@ -309,9 +309,9 @@ def _separator(text: str) -> str:
 
 
 def _moment(text: str) -> int:
-    from anomalynet.detection.records import microseconds
+    from anomalynet.data.importing.cells import read_time
 
-    found = microseconds(text)
+    found = read_time(text)
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-04-13T06:00:00Z")
     return found

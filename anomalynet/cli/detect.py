@@ -44,9 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.epilog = EPILOG
     group = parser.add_argument_group("readings, one of")
-    text = "a recording: CSV, JSON lines or Parquet"
+    text = "a recording: CSV, Parquet, NumPy or JSON lines"
     group.add_argument("file", nargs="?", type=Path, metavar="FILE", help=text)
-    option(group, "--follow", "FILE|-", "JSON lines of a file as it grows, or of stdin")
+    text = "JSON lines or CSV of a file as it grows, or JSON lines of stdin"
+    option(group, "--follow", "FILE|-", text)
     option(group, "--mqtt", "URL", "mqtt[s]://host[:port]/topic/filter")
     text = "a file made by `anomalynet export`"
     parser.add_argument("--model", type=Path, required=True, metavar="ONNX", help=text)
@@ -174,6 +175,8 @@ def _print_summary(summary: dict[str, Any], seconds: float) -> None:
         each, all_ = (found[f"false_alarms_per_{of}_day"] for of in ("device", "fleet"))
         daily = "" if each is None else f", {each:,.1f} per device-day, {all_:,.1f} per fleet-day"
         lines.append(f"  {found['false_alarms']} false alarms{daily}")
+        if found["unjudged"]:
+            lines.append(f"  {found['unjudged']} alarms unjudged: no label there")
     print("\n".join(lines), file=sys.stderr)
 
 

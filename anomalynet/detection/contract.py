@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Literal
 
+from anomalynet.data.importing.format import TableFormat
 from anomalynet.errors import UsageError
 from anomalynet.runs import codec
 
@@ -106,6 +107,8 @@ class Contract:
     variant: Literal["float32", "float16", "int8"] = "float32"
     # device → its own period, where the run's data had it and it is not `period`
     periods: Mapping[str, float] = field(default_factory=dict)
+    # how the imported table was read; None for other data, and in files of earlier versions
+    table: TableFormat | None = None
     format: int = FORMAT
 
     @property
@@ -127,7 +130,7 @@ def read(metadata: Mapping[str, str], where: str) -> Contract:
         what = f"{where}: not a model that `anomalynet export` wrote"
         raise UsageError(what, "anomalynet export RUN --out model.onnx")
     try:
-        raw = {"periods": {}, **json.loads(metadata[KEY])}  # earlier files know of none
+        raw = {"periods": {}, "table": None, **json.loads(metadata[KEY])}  # not in earlier files
         if raw["format"] != FORMAT:
             what = f"{where}: format {raw['format']} of an export, this version reads {FORMAT}"
             raise UsageError(what, "export the run again")

@@ -4,7 +4,10 @@ those of `metrics/events.py`."""
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from collections import Counter
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -50,6 +53,7 @@ class Evaluation:
 
     outcome: events.EventOutcome
     kinds: dict[str, events.Floats]  # kind of incident → delays of its incidents, as `outcome`'s
+    unjudged: int  # alarms where the label is unknown: neither false nor of an incident
 
     def to_json(self) -> dict[str, Any]:
         """Numbers by their names, None where undefined."""
@@ -63,27 +67,35 @@ class Evaluation:
         }
         names = ("alarms", "false_alarms", "device_days", "fleet_days")
         numbers = {name: getattr(self.outcome, name) for name in names} | self.outcome.metrics()
-        return {"kinds": kinds, **{name: _known(value) for name, value in numbers.items()}}
+        known = {name: _known(value) for name, value in numbers.items()}
+        return {"kinds": kinds, "unjudged": self.unjudged, **known}
 
 
 def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-class Labels:
-    """Collects a recording's labels row by row, in memory that grows with the incidents, not with
-    the rows.
+@dataclass(slots=True)
+class _Stretch:
+    """Rows of a device, one after another, with the same label and incident."""
 
-    An incident's time on a device reaches from its first step labelled 1 to its last. Steps
-    labelled 1 that name no incident are one incident each run of them on a device, of kind
-    "unnamed"."""
+    first: int  # time in µs of the first row
+    last: int
+    label: int | None
+    incident: str | None
+
+
+class Labels:
+    """Collects a recording's labels row by row, in memory that grows with the stretches of equal
+    labels, not with the rows.
+
+    An incident's time on a device are its stretches of label 1. Rows labelled 1 that name no
+    incident are one incident each run of them on a device, one per kind, as in an import."""
 
     def __init__(self) -> None:
-        # (device, incident) → first and last step
-        self._spans: dict[tuple[str, str], list[int]] = {}
+        self._stretches: dict[str, list[_Stretch]] = {}
         self._kinds: dict[str, str] = {}
-        self._runs: dict[str, int] = {}
-        self._inside: set[str] = set()
+        self._runs: Counter[str] = Counter()
 
     def add(
         self,
@@ -94,40 +106,56 @@ class Labels:
         kind: str | None = None,
     ) -> None:
         """One row; those of a device in order of time. `label` None: unknown."""
+        stretches = self._stretches.setdefault(device, [])
+        last = stretches[-1] if stretches else None
         if label != 1:
-            self._inside.discard(device)
-            return
-        if incident is None:
-            self._runs[device] = self._runs.get(device, 0) + (device not in self._inside)
-            self._inside.add(device)
-            incident, kind = f"unnamed {device} {self._runs[device]}", "unnamed"
-        self._kinds[incident] = kind or self._kinds.get(incident) or "unknown"
-        span = self._spans.setdefault((device, incident), [time, time])
-        span[0], span[1] = min(span[0], time), max(span[1], time)
+            incident = None
+        else:
+            if incident is None:
+                self._runs[device] += last is None or last.label != 1
+                kind = kind or "unnamed"
+                incident = f"{kind} {device} {self._runs[device]}"
+            self._kinds[incident] = kind or self._kinds.get(incident) or "unknown"
+        if last is not None and last.label == label and last.incident == incident:
+            last.first, last.last = min(last.first, time), max(last.last, time)
+        else:
+            stretches.append(_Stretch(time, time, label, incident))
 
     def evaluate(
         self, alarms: list[tuple[str, int]], device_days: float, fleet_days: float
     ) -> Evaluation:
-        """Compare: an alarm lies in an incident where its step is in the labelled time of its own
-        device, whatever happens on others.
+        """Compare: an alarm detects the incident of its step on its own device, whatever happens on
+        others; it is false where the label there is 0.
+
+        It is not judged in a stretch without labels, at its borders, and outside the device's rows.
 
         `alarms`: device, and time in µs of the step that raised it; days as in `EventOutcome`."""
         numbers = {incident: number for number, incident in enumerate(self._kinds)}
         starts = np.full(len(numbers), np.iinfo(np.int64).max)
-        by_device: dict[str, list[tuple[int, int, int]]] = {}
-        for (device, incident), (first, last) in self._spans.items():
-            number = numbers[incident]
-            starts[number] = min(first, starts[number])
-            by_device.setdefault(device, []).append((first, last, number))
+        bordered: dict[str, list[_Stretch | None]] = {}
+        for device, stretches in self._stretches.items():
+            stretches.sort(key=attrgetter("first"))
+            bordered[device] = [None, *stretches, None]
+            for stretch in stretches:
+                if stretch.incident is not None:
+                    number = numbers[stretch.incident]
+                    starts[number] = min(stretch.first, starts[number])
         found: list[tuple[int, int]] = []
-        false = 0
+        false = unjudged = 0
         for device, time in alarms:
-            spans = by_device.get(device, ())
-            hit = [(number, time) for first, last, number in spans if first <= time <= last]
-            false += not hit
-            found += hit
+            after = bisect_right(self._stretches.get(device, ()), time, key=attrgetter("first"))
+            around = bordered.get(device, [None])[after : after + 2]
+            if (here := around[0]) is not None and time <= here.last:
+                around = [here]
+            if here is not None and len(around) == 1 and here.incident is not None:
+                found.append((numbers[here.incident], time))
+            elif any(one is None or one.label is None for one in around):
+                unjudged += 1
+            else:
+                false += 1
         detected, times = np.array(found, np.int64).reshape(-1, 2).T
         delays = events.first_delays(starts, detected, times)
         outcome = events.EventOutcome(delays, len(alarms), false, device_days, fleet_days)
         of = np.array(list(self._kinds.values()), np.str_)
-        return Evaluation(outcome, {kind: delays[of == kind] for kind in set(of.tolist())})
+        kinds = {kind: delays[of == kind] for kind in set(of.tolist())}
+        return Evaluation(outcome, kinds, unjudged)

@@ -47,7 +47,7 @@ def detect_file(
         print(summary["alarms"], summary["evaluation"])
 
     Args:
-        file: `.csv`, `.jsonl` or `.parquet`, with the columns device, time, and one per channel.
+        file: JSON lines, or a table as `Recording` reads it.
         model: a file made by `anomalynet export`.
         rule: when scores become an alarm; the default raises one at each step at or above the
             model's threshold.
@@ -75,7 +75,8 @@ def detect_file(
         lateness=lateness,
     )
     contract, problems, status = engine.contract, ProblemLog(), Status()
-    parser = Parser([sensor.name for sensor in contract.sensors], problems, max_message)
+    sensors = [sensor.name for sensor in contract.sensors]
+    parser = Parser(sensors, problems, max_message, contract.table)
     recording = Recording(file, parser, contract.period)
     scores_file = ScoresFile(scores, replace=True) if scores is not None else None
     targets = sinks(alarms, problems)

@@ -33,7 +33,7 @@ def main() -> int:
     """Install, detect and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
-    parser.add_argument("file", type=Path, help="CSV or JSON lines, which need no polars")
+    parser.add_argument("file", type=Path, help="JSON lines, which need no polars")
     args = parser.parse_args()
     model, recording = args.model.absolute(), args.file.absolute()
     with tempfile.TemporaryDirectory() as scratch:

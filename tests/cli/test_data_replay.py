@@ -85,11 +85,11 @@ def test_replay_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_shift_starts_now_and_keeps_the_distances(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
-    from anomalynet.detection.records import microseconds
+    from anomalynet.data.importing.cells import read_time
 
     before = time.time()
     assert cli.main(["data", "replay", "rooms", "--out", "-", "--speed", "0", "--shift"]) == 0
-    times = [microseconds(one["time"]) for one in lines(capsys.readouterr().out)]
+    times = [read_time(one["time"]) for one in lines(capsys.readouterr().out)]
     assert times[0] is not None and before - 1 < times[0] / 1e6 < time.time() + 1
     assert [moment and moment - times[0] for moment in times] == [0, 60_000_000, 120_000_000]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from itertools import accumulate
@@ -11,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anomalynet.data.importing.format import TableFormat
 from anomalynet.detection.service.journal import Entry, Journal, batches
+from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.sources import Raw
-from anomalynet.detection.sources.follow import Followed, Lines, Stdin
+from anomalynet.detection.sources.follow import Followed, FollowedTable, Lines, Stdin
 from anomalynet.errors import UsageError
 
 
@@ -120,6 +123,61 @@ def test_a_name_that_is_not_text_can_be_kept(tmp_path: Path) -> None:
     journal.close()
     (batch,) = batches(tmp_path / "journal")
     assert [entry.name for entry in batch] == ["caf\\xe9.jsonl"]
+
+
+def table(path: Path, form: TableFormat | None = None) -> FollowedTable:
+    problems = ProblemLog(lambda line: None)
+    source = FollowedTable(path, Parser(("a", "b"), problems, 1000, form))
+    source.start(b"")
+    return source
+
+
+def readings(source: FollowedTable) -> list[tuple[str, str, list[str]]]:
+    found = [json.loads(payload or b"") for payload in payloads(source)]
+    return [(each["device"], each["time"], each["values"]) for each in found]
+
+
+def test_a_growing_table_by_its_header(tmp_path: Path) -> None:
+    path = tmp_path / "plant.csv"
+    source = table(path)
+    path.write_bytes(b'\xef\xbb\xbfsep=;\r\nb;"time";note;a\r\n1;60;"x;y";2\r\n;;;\r\n3;')
+    assert readings(source) == [("plant", "60", ["2", "1"]), ("plant", "", ["", ""])]
+    with path.open("ab") as file:
+        file.write(b"120;z;4\n5;180\n" + b"6" * 1001 + b"\n")
+    assert payloads(source)[1:] == [None]
+    assert source.connected
+    path.write_bytes(b"time,device,a,b\n5,n1,1,2\n")  # shorter, with another header
+    assert readings(source) == [("n1", "5", ["1", "2"])]
+
+
+def test_cells_of_a_growing_table_are_counted_as_in_messages(tmp_path: Path) -> None:
+    path = tmp_path / "plant.csv"
+    path.write_text("time,a,b\n1,2\n1,2,3,4\nnoon,1,2\n60,warm,\n")
+    source = table(path)
+    parser = source.parser
+    found = [parser.parse(raw.source, raw.payload or b"") for raw in all_of(source)]
+    (reading,) = [each.readings[0] for each in found if each is not None]
+    assert (reading.device, reading.time) == ("plant", 60_000_000)
+    wrong = {"wrong number of cells": 2, "bad time": 1, "not a number": 1}
+    assert parser.problems.counts == wrong
+
+
+def test_a_growing_table_without_header_has_the_columns_of_the_models(tmp_path: Path) -> None:
+    path = tmp_path / "plant.csv"
+    path.write_text("01.02.2024 10:00 1 2\n")
+    columns = ("day", "clock", "b", "a")
+    form = TableFormat(
+        separator=" ", header=False, columns=columns, time="day,clock", channels=("b", "a")
+    )
+    assert readings(table(path, form)) == [("plant", "01.02.2024 10:00", ["2", "1"])]
+
+
+@pytest.mark.parametrize("header", ["time,a", "a,b", "device,b,a"])
+def test_a_growing_table_without_a_column_is_refused(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "plant.csv"
+    path.write_text(f"{header}\n1,2,3\n")
+    with pytest.raises(UsageError, match=r"plant.csv:1: missing column '(b|time)'"):
+        table(path).collect(1, 0.0)
 
 
 def test_a_pipe_ends_with_its_last_line() -> None:

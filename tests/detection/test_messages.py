@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anomalynet.data.importing.format import TableFormat
 from anomalynet.detection.records import Message, Reading
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.problem_log import ProblemLog
@@ -25,7 +26,8 @@ def parse(parser: Parser, document: object) -> Message | None:
     return parser.parse("topic", json.dumps(document).encode())
 
 
-TIMES = ["2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", "2026-01-01"]
+TIMES = ["2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00", "2026-01-01", "20260101T000000Z"]
+TIMES += ["2026-01-01T01:00:00.000+01", "2026-01-01 00:00:00,000", "2025-12-31 19:00-0500"]
 
 
 @pytest.mark.parametrize("time", [*TIMES, 1767225600, 1767225600.0, "1767225600"])
@@ -70,7 +72,7 @@ def test_a_device_that_says_nothing_is_a_reading_without_values(
     assert not parser.problems.counts
 
 
-NO_NUMBERS = ['"21.5"', "NaN", "Infinity", "true", "[1]", "1e39", "1" + 400 * "0"]
+NO_NUMBERS = ['"warm"', '"1_0"', '"0x10"', '"inf"', "Infinity", "[1]", "1e39", "1" + 400 * "0"]
 
 
 @pytest.mark.parametrize("value", NO_NUMBERS)
@@ -80,6 +82,45 @@ def test_what_is_no_number_is_missing_and_counted(parser: Parser, value: str) ->
     assert found is not None
     assert math.isnan(found.readings[0].values[0]) and found.readings[0].values[1] == 2.0
     assert parser.problems.counts == {"not a number": 1}
+
+
+@pytest.mark.parametrize("value", ["null", "NaN", '""', '"NA"', '" nan "', "-999", '"-999.0"'])
+def test_a_missing_reading_is_not_counted(value: str) -> None:
+    problems = ProblemLog(lambda line: None)
+    parser = Parser(("temperature",), problems, form=TableFormat(null=("-999",)))
+    found = parser.parse("t", f'{{"device": "a", "time": 1, "values": [{value}]}}'.encode())
+    assert found is not None and math.isnan(found.readings[0].values[0])
+    assert not problems.counts
+
+
+@pytest.mark.parametrize(
+    ("form", "time", "value", "expected"),
+    [
+        (TableFormat(decimal=",", thousands="."), 0, "1.234,5", 1234.5),
+        (TableFormat(), 0, " -1.5e1 ", -15.0),
+        (TableFormat(), 0, True, 1.0),
+        (TableFormat(time_format="milliseconds"), 1767225600000, 1, 1.0),
+        (TableFormat(time_format="%d.%m.%y %H:%M"), "01.01.26 00:00", 1, 1.0),
+        (TableFormat(time_format="day-first"), "01.01.2026", 1, 1.0),
+        (TableFormat(time_format="day-first"), "2026-01-01T00:00:00Z", 1, 1.0),
+        (TableFormat(timezone="Europe/Berlin"), "2026-01-01 01:00:00", 1, 1.0),
+        (TableFormat(timezone="Europe/Berlin"), "2026-01-01T00:00:00Z", 1, 1.0),
+        (TableFormat(time_format="excel"), 46023, 1, 1.0),
+    ],
+)
+def test_cells_in_the_format_of_the_models_table(
+    form: TableFormat, time: object, value: object, expected: float
+) -> None:
+    parser = Parser(("temperature",), ProblemLog(lambda line: None), form=form)
+    found = parse(parser, {"device": "a", "time": time or NEW_YEAR // 10**6, "values": [value]})
+    assert found == Message("topic", (Reading("a", NEW_YEAR, (expected,)),))
+
+
+def test_a_leap_second_is_kept_apart_from_the_next(parser: Parser) -> None:
+    texts = ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z")
+    leap, after = (parse(parser, {"device": "a", "time": text, "values": [1, 2]}) for text in texts)
+    assert leap is not None and after is not None
+    assert 0 < after.readings[0].time - leap.readings[0].time < 1_000_000
 
 
 def test_unknown_channels_are_ignored_and_counted(parser: Parser) -> None:
@@ -109,6 +150,10 @@ def test_unknown_channels_are_ignored_and_counted(parser: Parser) -> None:
         (b'{"device": "a"}', "no time"),
         (b'{"device": "a", "time": null}', "bad time"),
         (b'{"device": "a", "time": "noon"}', "bad time"),
+        (b'{"device": "a", "time": "20230920"}', "bad time"),  # of an uptime, or a date
+        (b'{"device": "a", "time": "20240101010000"}', "bad time"),
+        (b'{"device": "a", "time": "1969-12-31T23:59:59Z"}', "bad time"),
+        (b'{"device": "a", "time": "2200-01-01T00:00:00Z"}', "bad time"),
         (b'{"device": "a", "time": -1}', "bad time"),
         (b'{"device": "a", "time": 1767225600000}', "bad time"),
         (b'{"device": "a", "time": NaN}', "bad time"),

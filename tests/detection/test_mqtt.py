@@ -193,7 +193,7 @@ def test_what_is_malformed_is_counted_and_the_rest_is_scored(
     detector = Detector(model, *arguments(broker.port, tmp_path), *limits)
     until(lambda: online(broker.port), "the detector is online")
     publisher = Publisher(broker.port)
-    text = b'{"device": "d", "time": 1, "values": ["1"]}'
+    text = b'{"device": "d", "time": 1, "values": ["warm"]}'
     for payload in (b"{", b"[]", b'{"time": 1}', b"x" * 5000, text):
         publisher.publish("sensors/x", payload)
     publisher.publish("sensors/x", {"device": "d", "time": 2, "values": [11.0]})

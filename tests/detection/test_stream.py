@@ -167,14 +167,14 @@ def test_a_pipe_needs_nothing_heavy_or_optional(
     [
         ("paho", ("--mqtt", "mqtt://host/x"), "paho-mqtt"),
         ("prometheus_client", ("--follow", "-", "--metrics", "0"), "prometheus-client"),
-        ("polars", ("rows.parquet",), "polars"),
+        ("polars", ("rows.csv",), "polars"),
     ],
 )
 def test_a_missing_package_is_one_message(
     package: str, arguments: tuple[str, ...], told: str, tmp_path: Path, model: Path
 ) -> None:
-    file = tmp_path / "rows.parquet"
-    file.write_bytes(b"PAR1")
+    file = tmp_path / "rows.csv"
+    file.write_text("device,time,a\nn1,1,1\n")
     given = [str(file) if each == file.name else each for each in arguments]
     done = without((package,), "detect", "--model", str(model), *given)
     assert (done.returncode, done.stdout) == (2, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from math import isnan, nan
 from typing import Any
 
@@ -234,7 +235,8 @@ def test_alarms_of_steps_are_those_of_the_detector(
 def _detected(hit: dict[int, list[int]]) -> Evaluation:
     """The evaluation of a detector that raises these alarms on the fleet of `_fleet`."""
     watch, labels = Watch(3600.0), Labels()
-    labels.add("0", 0, 0)
+    for device, hour in product(range(DEVICES), range(HOURS)):
+        labels.add(str(device), hour * 3600 * SECOND, 0)
     rows, hours = np.arange(DEVICES), np.full(DEVICES, 3600 * SECOND)
     for hour in range(HOURS):
         hits = [device for device in range(DEVICES) if hour in hit.get(device, [])]

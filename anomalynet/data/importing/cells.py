@@ -58,16 +58,19 @@ def read_time(value: object, form: str | None = None, zone: str | None = None) -
         zone: of times without an offset; UTC without it. A local time that the zone has twice or
             never is invalid.
     """
+    quick = form is None or form == "iso"
+    if quick and isinstance(value, str) and value[4:8:3] == "--" and value[13:17:3] == "::":
+        try:  # what most messages have
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return _by_parts(value.strip(), form, zone)
+        if moment.tzinfo is not None:
+            return _bounded(_microseconds(moment))
+        return _local(_microseconds(moment.replace(tzinfo=UTC)), zone)
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        if form == "nanoseconds" and isinstance(value, int):
-            return _bounded(value // 1_000)
-        if form in (None, *DATES, *MICROSECONDS):
-            return _bounded(value * MICROSECONDS.get(form or "", 1e6))
-        if form == EXCEL:
-            return _local(_bounded((value - EXCEL_EPOCH) * 86_400e6), zone)
-        value = str(int(value)) if value == int(value) else str(value)
+        return _by_number(value, form, zone)
     if not isinstance(value, str):
         return None
     text = value.strip()
@@ -79,6 +82,18 @@ def read_time(value: object, form: str | None = None, zone: str | None = None) -
             return None
         return read_time(float(text), form, zone)
     return _by_parts(text, form, zone) if form in (None, *DATES) else None
+
+
+def _by_number(value: float, form: str | None, zone: str | None) -> int | None:
+    if not abs(value) < 1e300:  # infinite, NaN, or too long for a float
+        return None
+    if form is not None and "%" in form:
+        return _by_pattern(str(int(value)) if value == int(value) else str(value), form, zone)
+    if form == EXCEL:
+        return _local(_bounded((value - EXCEL_EPOCH) * 86_400e6), zone)
+    if form == "nanoseconds" and isinstance(value, int):
+        return _bounded(value // 1_000)
+    return _bounded(value * MICROSECONDS.get(form or "", 1e6))
 
 
 def is_date(digits: str) -> bool:
@@ -146,7 +161,8 @@ def _by_pattern(text: str, pattern: str, zone: str | None) -> int | None:
 
 
 def _microseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    gone = moment - EPOCH
+    return (gone.days * 86_400 + gone.seconds) * 1_000_000 + gone.microseconds
 
 
 EARLIEST, LATEST = (_microseconds(datetime(year, 1, 1, tzinfo=UTC)) for year in YEARS)

@@ -43,7 +43,7 @@ def import_table(request: ImportRequest) -> ImportReport:
         counts, warnings = table.counts, table.warnings
         keys, incidents = _incidents(table, request, temporary)
         warnings += checks.find_warnings(table, keys)
-        frame = _canonical(table, keys, mean=request.duplicates == "mean")
+        frame = canonical(table, keys)
         if request.duplicates == "mean":
             keys = _once(keys)
         period = request.period or (ordering.period(keys) if request.time else 1.0)
@@ -122,11 +122,12 @@ def _incidents(
     return keys, given | {number + shift: incident for number, incident in found.items()}
 
 
-def _canonical(table: Table, keys: pl.DataFrame, mean: bool) -> pl.LazyFrame:
-    """The canonical table. `mean`: of the readings with the same time."""
+def canonical(table: Table, keys: pl.DataFrame) -> pl.LazyFrame:
+    """The canonical table, with the mean of readings with the same time if its format says so.
+    `keys`: those of the table in any order, with the column `incident`."""
     split = ["split"] if table.roles.split is not None else []
     frame = table.frame(keys.select(POSITION, *LEADING, *split))
-    if not mean:
+    if table.form.duplicates != "mean":
         return frame
     channels = [channel.name for channel in table.roles.channels.values()]
     whole = frame.collect()

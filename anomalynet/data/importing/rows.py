@@ -121,6 +121,20 @@ def open_rows(paths: Sequence[Path], form: TableFormat, staging: Path) -> Rows:
         raise DataError(f"{first.path}: other types of columns in the other files") from error
 
 
+def header(path: Path, form: TableFormat) -> tuple[str, ...]:
+    """The names of the columns, without reading the rows; none where the file is no table."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(6)
+        if start.startswith(b"PAR1"):
+            return _open_parquet(path).names
+        if start == b"\x93NUMPY":
+            return _open_array(path, form).names
+        return _find_layout(path, form).names
+    except (DataError, OSError, UnicodeDecodeError):
+        return ()
+
+
 def _open(path: Path, form: TableFormat, parts: Path) -> Rows:
     try:
         with path.open("rb") as stream:

@@ -12,6 +12,7 @@ from typing import Protocol, cast
 
 from anomalynet.config.schema import DataConfig
 from anomalynet.data.folder import data_folder
+from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.sources import _fingerprint
 from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Telemetry
@@ -99,6 +100,15 @@ def fingerprint(config: DataConfig) -> str:
     if simulated.knows(config.name):
         return simulated.fingerprint(config)
     return _fingerprint.of_files(root, _source(config).files(root, config.subset))
+
+
+def table_format(config: DataConfig) -> TableFormat | None:
+    """How the table of an imported set was read; None for other data, and for sets that an earlier
+    version imported."""
+    from anomalynet.data.sources import simulated, table
+
+    source = None if simulated.knows(config.name) else _source(config)
+    return source.form if isinstance(source, table.Imported) else None
 
 
 def locate(config: DataConfig) -> Path:

@@ -10,9 +10,11 @@ from typing import Any
 
 import polars as pl
 
+from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Channel, Incident, Telemetry
 from anomalynet.errors import DataError
+from anomalynet.runs import codec
 
 DESCRIPTION = "dataset.json"
 TELEMETRY = "telemetry.parquet"
@@ -24,6 +26,7 @@ class Imported:
     """One imported set, as a source."""
 
     INFO: SourceInfo
+    form: TableFormat | None = None  # None in sets that an earlier version imported
 
     def files(self, root: Path, subset: str | None) -> list[Path]:
         """The table and its description, if they are in `root`. Raises DataError: only one of them
@@ -66,7 +69,11 @@ def find(name: str, folder: Path) -> Imported | None:
                 raise _damaged(path)
             title = f"imported from {read.get('file', 'a table')}"
             own = tuple(map(str, warnings))
-            return Imported(SourceInfo(name, title, "your own", period=period, warnings=own))
+            form = read.get("format")
+            return Imported(
+                SourceInfo(name, title, "your own", period=period, warnings=own),
+                None if form is None else codec.read(TableFormat, form, str(path)),
+            )
     return None
 
 

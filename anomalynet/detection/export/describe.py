@@ -78,6 +78,7 @@ def contract(
         metrics=result.metrics,
         warnings=tuple(dict.fromkeys((*prepared.warnings, *result.warnings))),
         reference=_reference(run, prepared),
+        table=sources.table_format(data),
     )
 
 

@@ -8,26 +8,37 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from anomalynet.data.importing.cells import LARGEST, is_missing, read_number, read_time
+from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.names import check_name
-from anomalynet.detection.records import LONGEST_NAME, Message, Reading, microseconds
+from anomalynet.detection.records import LONGEST_NAME, Message, Reading
 from anomalynet.detection.service.problem_log import ProblemLog
 
 RESERVED = frozenset(("device", "time", "gateway", "sequence", "label", "incident", "kind"))
 """Keys of a reading that are not channels."""
 
-LARGEST = 3.4028234663852886e38  # of float32; a larger number is not a valid reading
-
 
 class Parser:
-    """Parses payloads. `sensors`: the contract's channels that devices report, in order;
-    `max_bytes`: longer payloads are rejected."""
+    """Parses payloads. Times, numbers and missing values are read as in an imported table.
+
+    Args:
+        sensors: the contract's channels that devices report, in order.
+        max_bytes: longer payloads are rejected.
+        form: of the table that the model was trained on, from the contract. Text that is no time in
+            its format is read as ISO 8601.
+    """
 
     def __init__(
-        self, sensors: Sequence[str], problems: ProblemLog, max_bytes: int = 1 << 20
+        self,
+        sensors: Sequence[str],
+        problems: ProblemLog,
+        max_bytes: int = 1 << 20,
+        form: TableFormat | None = None,
     ) -> None:
         self.sensors = tuple(sensors)
         self.problems = problems
         self.max_bytes = max_bytes
+        self.form = form or TableFormat()
         self._known = frozenset(self.sensors)
         self._nothing = (math.nan,) * len(self.sensors)
         self._last: tuple[object, int | None] = (None, None)  # readings of a batch share their time
@@ -98,21 +109,40 @@ class Parser:
 
     def _time(self, given: object) -> int:
         if given != self._last[0] or type(given) is not type(self._last[0]):
-            self._last = given, microseconds(given)
+            self._last = given, self._microseconds(given)
         if self._last[1] is None:
             raise _RejectedError("bad time", given)
         return self._last[1]
 
+    def _microseconds(self, given: object) -> int | None:
+        form, zone = self.form.time_format, self.form.timezone
+        found = read_time(given, form, zone)
+        if found is None and form is not None and isinstance(given, str) and "-" in given:
+            found = read_time(given, None, zone)
+        return found if found is None or found >= 0 else None  # a stream's clock begins in 1970
+
     def _numbers(self, given: Iterable[Any]) -> tuple[float, ...]:
         found = []
         for value in given:
-            if (type(value) is float or type(value) is int) and -LARGEST <= value <= LARGEST:
+            if (type(value) is float or type(value) is int) and -LARGEST < value < LARGEST:
                 found.append(float(value))
             else:
-                found.append(math.nan)
-                if value is not None:
-                    self.problems.add("not a number", value)
+                found.append(math.nan if value is None else self._number(value))
+        if self.form.null:
+            found = [math.nan if is_missing(value, self.form) else value for value in found]
         return tuple(found)
+
+    def _number(self, value: object) -> float:
+        """A number as it is written in a cell; NaN if it is missing or, counted, invalid."""
+        if type(value) is not int and is_missing(value, self.form):
+            return math.nan
+        number = float(value) if type(value) is bool else None
+        if type(value) is str:
+            number = read_number(value, self.form.decimal or ".", self.form.thousands or "")
+        if number is not None and -LARGEST < number < LARGEST:
+            return number
+        self.problems.add("not a number", value)
+        return math.nan
 
 
 class _RejectedError(Exception):

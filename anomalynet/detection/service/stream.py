@@ -19,7 +19,7 @@ from anomalynet.detection.service.status import Status, Watch
 from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.sources import Source
-from anomalynet.detection.sources.follow import Followed, Stdin
+from anomalynet.detection.sources.follow import Followed, FollowedTable, Stdin
 from anomalynet.errors import UsageError
 
 
@@ -45,7 +45,7 @@ def open_service(
     """A detector for a stream, not started yet; `run_service` runs it.
 
     Args:
-        follow: a growing file of JSON lines, or `-` for stdin.
+        follow: a growing file of JSON lines, a growing CSV, or `-` for JSON lines of stdin.
         mqtt: `mqtt[s]://host[:port]/topic/filter`; give one of `follow` and `mqtt`.
         drift_every: seconds between logged measures of drift; 0: none is logged.
         measure_drift: whether to measure it without logging.
@@ -55,6 +55,8 @@ def open_service(
     Raises UsageError: the source, a target or the state cannot be used.
     """
     contract, problems, status = engine.contract, ProblemLog(), Status()
+    sensors = [sensor.name for sensor in contract.sensors]
+    parser = Parser(sensors, problems, max_message, contract.table)
     client_id = client_id or f"anomalynet-{contract.run}"
     scores_file = ScoresFile(scores) if scores is not None else None
     saved = None
@@ -64,7 +66,7 @@ def open_service(
     broker = address(mqtt) if mqtt else None
     source: Source
     if broker is None:
-        source = _followed(follow or "-", max_message, problems)
+        source = _followed(follow or "-", parser)
     else:
         from anomalynet.detection.sources.mqtt import MqttSource
 
@@ -79,7 +81,7 @@ def open_service(
     return Service(
         engine=engine,
         source=source,
-        parser=Parser([sensor.name for sensor in contract.sensors], problems, max_message),
+        parser=parser,
         sinks=sinks(alarms, problems, broker),
         scores=scores_file,
         state=saved,
@@ -125,10 +127,12 @@ def _silence_watch(seconds: float, engine: Engine) -> SilenceWatch | None:
     return SilenceWatch(seconds, contract.period, engine.clocks)
 
 
-def _followed(path: str, max_message: int, problems: ProblemLog) -> Source:
+def _followed(path: str, parser: Parser) -> Source:
     if path == "-":
-        return Stdin(max_message)
-    if path.endswith((".csv", ".parquet")):
+        return Stdin(parser.max_bytes)
+    if path.endswith(".parquet"):
         hint = "for a file that is complete: anomalynet detect FILE"
-        raise UsageError(f"--follow {path}: what is followed is JSON lines", hint)
-    return Followed(Path(path), max_message, problems)
+        raise UsageError(f"--follow {path}: what is followed is CSV or JSON lines", hint)
+    if path.endswith((".csv", ".tsv")):
+        return FollowedTable(Path(path), parser)
+    return Followed(Path(path), parser.max_bytes, parser.problems)

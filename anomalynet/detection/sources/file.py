@@ -1,22 +1,28 @@
-"""Reads a recording from a file, once: CSV, JSON lines, or Parquet (needs polars)."""
+"""Reads a recording from a file, once: a table as an import reads it (needs Polars), or JSON
+lines."""
 
 from __future__ import annotations
 
-import csv
 import json
-import math
-from collections.abc import Iterable, Iterator, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain, groupby, islice, pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from anomalynet.data.importing.cells import is_label, read_label
 from anomalynet.detection.evaluation import Labels
-from anomalynet.detection.records import Message, Reading, microseconds
+from anomalynet.detection.records import Message, Reading
 from anomalynet.detection.service.messages import Parser
-from anomalynet.detection.sources.follow import Lines
+from anomalynet.detection.sources.follow import Lines, format_of
 from anomalynet.errors import DataError, UsageError
 
+if TYPE_CHECKING:
+    from anomalynet.data.importing.read import Table
+
 LOOK = 50_000  # first rows that determine how the file is sorted
+BATCH = 1 << 15  # rows of a table that are turned into readings at once
 
 
 def by_time(readings: list[Reading]) -> bool:
@@ -46,119 +52,81 @@ def messages(readings: Iterable[Reading], source: str, period: float | None) -> 
                 yield Message(device, part)
 
 
-Row = Mapping[str, Any]
-
-NO_POLARS = "reading Parquet needs the package polars"
-
-
 class Recording:
     """One file of readings, optionally with labels.
 
     Args:
-        path: `.csv`, `.jsonl` (also `.ndjson`, `.json`) or `.parquet`. Columns: `device`
-            or `series`, `time`, one per channel, optionally `label`, `incident` and `kind`. An
-            empty cell is a missing value.
+        path: JSON lines (`.jsonl`, `.ndjson`, `.json`), or a table: CSV, Parquet or NumPy.
+        parser: with the model's sensors and the format of its table. For the columns of tables see
+            `format_of`; a column `incident` names the incident of a row.
+        period: seconds between readings, or None.
 
-    Raises UsageError: no such file, or an unknown kind of file.
+    Raises UsageError: no such file.
     """
 
     def __init__(self, path: Path, parser: Parser, period: float | None) -> None:
         if not path.is_file():
             how = "`anomalynet data rows NAME --out FILE` writes the readings of a data set"
             raise UsageError(f"{path}: no such file", how)
-        kind = path.suffix.lower()
-        self._rows = {".csv": self._csv, ".parquet": self._parquet}.get(kind)
-        if self._rows is None and kind not in (".jsonl", ".ndjson", ".json"):
-            how = "use a .csv, .jsonl or .parquet file"
-            raise UsageError(f"{path}: unknown kind of file", how)
         self.path, self._parser, self._period = path, parser, period
         self.labels: Labels | None = None
         """Filled while messages are read; None until a row has a label."""
+        self._labels = Labels()
 
     def messages(self) -> Iterator[Message]:
-        """All messages of the file. Raises DataError: damaged file or missing column."""
-        if self._rows is None:
-            return _regrouped(self._parsed(), self.path.name, self._period)
-        return messages(self._readings(self._rows()), self.path.name, self._period)
-
-    def _readings(self, rows: Iterator[Row]) -> Iterator[Reading]:
-        header = next(rows, {})
-        name = next((name for name in ("device", "series") if name in header), None)
-        if name is None or "time" not in header:
-            what = f"{self.path}: missing column {'time' if name else 'device'!r}"
-            raise DataError(what, "columns: device, time, one per channel")
-        sensors = self._parser.sensors
-        if missing := [sensor for sensor in sensors if sensor not in header]:
-            what = f"{self.path}: missing column {missing[0]!r}"
-            raise DataError(what, f"the model reads {', '.join(sensors)}")
-        problems = self._parser.problems
-        for row in rows:
-            device, time = row[name], microseconds(row["time"])
-            if not isinstance(device, str) or not device or not device.isprintable():
-                problems.add("bad device", device)
-            elif time is None:
-                problems.add("bad time", row["time"])
-            else:
-                yield Reading(device, time, tuple(self._number(row[sensor]) for sensor in sensors))
-                self._label(device, time, row)
-
-    def _label(self, device: str, time: int, row: Row) -> None:
-        if row.get("label") in (None, ""):
+        """All messages of the file. Raises DataError: a table that an import would refuse.
+        UsageError: Polars is not installed."""
+        if self.path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
+            yield from _regrouped(self._parsed(), self.path.name, self._period)
             return
-        if self.labels is None:
-            self.labels = Labels()
-        incident, kind = (
-            None if row.get(name) in (None, "") else str(row[name]) for name in ("incident", "kind")
-        )
-        label = 1 if row["label"] in ("1", 1, True, "1.0", "true") else 0
-        self.labels.add(device, time, label, incident, kind)
-
-    def _number(self, cell: Any) -> float:
-        if cell is None or cell == "":
-            return math.nan
         try:
-            return float(cell)
-        except (TypeError, ValueError):
-            self._parser.problems.add("not a number", cell)
-            return math.nan
-
-    def _csv(self) -> Iterator[Row]:
-        """The header as a first row, then the data rows."""
-        csv.field_size_limit(self._parser.max_bytes)
-        try:
-            with self.path.open(newline="", encoding="utf-8-sig") as file:
-                reader = csv.reader(file)
-                header = next(reader, [])
-                yield dict.fromkeys(header)
-                for cells in reader:
-                    if len(cells) == len(header):
-                        yield dict(zip(header, cells, strict=True))
-                    elif cells:
-                        self._parser.problems.add(
-                            "wrong number of cells", f"line {reader.line_num}"
-                        )
-        except (csv.Error, UnicodeDecodeError) as error:
-            what = f"{self.path}: not a valid CSV file: {error}"
-            raise DataError(what, "save it as CSV in UTF-8") from None
-
-    def _parquet(self) -> Iterator[Row]:
-        try:
-            import polars as pl
+            from anomalynet.data.importing.read import read_table
+            from anomalynet.data.importing.rows import header
         except ImportError:
-            how = "pip install polars, or give a .csv or .jsonl file"
-            raise UsageError(f"{self.path}: {NO_POLARS}", how) from None
-        try:
-            frame = pl.scan_parquet(self.path)
-            schema = frame.collect_schema()
-            yield dict.fromkeys(schema.names())
-            if schema.get("time", pl.Null).is_temporal():
-                seconds = pl.col("time").cast(pl.Datetime("us")).to_physical() / 1e6
-                frame = frame.with_columns(seconds)
-            for part in frame.collect_batches(chunk_size=1 << 15, maintain_order=True):
-                yield from part.iter_rows(named=True)
-        except pl.exceptions.PolarsError as error:
-            what = f"{self.path}: not a Parquet file of readings: {error}"
-            raise DataError(what, "`anomalynet data rows` writes one") from None
+            raise UsageError(
+                f"{self.path}: reading tables needs the package polars",
+                "pip install polars, or give a file of JSON lines",
+            ) from None
+        with tempfile.TemporaryDirectory(prefix="anomalynet-") as staging:
+            form = format_of(self._parser.form, self._parser.sensors, partial(header, self.path))
+            table = read_table([self.path], form, Path(staging))
+            yield from messages(self._readings(table), self.path.name, self._period)
+
+    def _readings(self, table: Table) -> Iterator[Reading]:
+        import polars as pl
+
+        from anomalynet.data.importing.import_table import canonical
+        from anomalynet.data.importing.read import POSITION
+        from anomalynet.data.importing.rows import ROW
+
+        rows, keys, sensors = table.rows, table.keys, self._parser.sensors
+        early = keys.filter(pl.col("time").to_physical() < 0)
+        if early.height:
+            where, time = early.select(ROW, "time").row(0)
+            raise DataError(f"{rows.where(where)}: {time} is before 1970", "correct the line")
+        keys = keys.with_columns(incident=pl.lit(None, pl.String))
+        if "incident" in rows.names:
+            text = rows.text(rows.names.index("incident"))
+            column = rows.frame.select(ROW, incident=text).collect().sort(ROW)["incident"]
+            keys = keys.with_columns(incident=column[keys[POSITION]])
+        in_file_order = keys.sort(POSITION)
+        if in_file_order["time"].is_sorted():
+            keys = in_file_order
+        if has_labels := keys["label"].count() > 0:
+            self.labels = self._labels
+        frame = canonical(table, keys).select(
+            "series",
+            pl.col("time").to_physical(),
+            "label",
+            "incident",
+            "kind",
+            *(pl.col(sensor).fill_null(float("nan")) for sensor in sensors),
+        )
+        for batch in frame.collect_batches(chunk_size=BATCH, maintain_order=True):
+            for device, time, label, incident, kind, *values in batch.iter_rows():
+                yield Reading(device, time, tuple(values))
+                if has_labels:
+                    self._labels.add(device, time, label, incident, kind)
 
     def _parsed(self) -> Iterator[Message]:
         lines = Lines(self._parser.max_bytes)
@@ -175,11 +143,26 @@ class Recording:
             self._parser.problems.add("too large", what)
         elif line.strip() and (message := self._parser.parse(self.path.name, line)):
             yield message
-            if (
-                b'"label"' in line and len(message.readings) == 1
-            ):  # a labelled reading: parse again for its label
-                reading = message.readings[0]
-                self._label(reading.device, reading.time, json.loads(line))
+            self._label(line, message)
+
+    def _label(self, line: bytes, message: Message) -> None:
+        """Keep the label of a single reading, for which the line is parsed again; others end the
+        stretch of their device."""
+        row: dict[str, Any] = {}
+        if b'"label"' in line and len(message.readings) == 1:
+            row = json.loads(line)
+        label = read_label(row.get("label"), self._parser.form)
+        if not is_label(row.get("label"), self._parser.form):
+            self._parser.problems.add("unknown label", row["label"])
+        if label is not None:
+            self.labels = self._labels
+        if self.labels is not None:
+            incident, kind = (
+                None if row.get(name) in (None, "") else str(row[name])
+                for name in ("incident", "kind")
+            )
+            for reading in message.readings:
+                self.labels.add(reading.device, reading.time, label, incident, kind)
 
 
 def _regrouped(parsed: Iterator[Message], source: str, period: float | None) -> Iterator[Message]:

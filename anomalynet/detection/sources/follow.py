@@ -1,17 +1,22 @@
-"""Sources of JSON lines: a growing file, or standard input."""
+"""Sources of lines: a growing file of JSON lines or a growing CSV, or standard input."""
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+import re
 import select
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from anomalynet.data.importing.format import TableFormat
+from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.sources import Raw
 from anomalynet.errors import UsageError
@@ -207,8 +212,115 @@ class Followed:
 
     def _queue(self, lines: list[tuple[bytes | None, int]]) -> None:
         arrived = time.time()
-        for line, offset in lines:
+        for given, offset in lines:
+            line = given if given is None else self._payload(given, offset)
             if line is None or line.strip():
                 begin = self._digest(offset)
                 position = json.dumps({"inode": self._inode, "offset": offset, "begin": begin})
                 self._ready.append(Raw(self._source, line, arrived, position=position.encode()))
+
+    def _payload(self, line: bytes, offset: int) -> bytes:
+        """What a line is for the parser; `offset`: after it."""
+        return line
+
+
+def format_of(
+    form: TableFormat, sensors: Sequence[str], header: Callable[[TableFormat], Sequence[str]]
+) -> TableFormat:
+    """How to read a file: as the model's table if it has its columns, or else as `data rows` writes
+    tables, with the columns time, one per sensor, and if there device or series, label and kind.
+
+    Args:
+        form: of the model's table; without channels if it is unknown.
+        header: gives the names of the file's columns.
+    """
+    if form.channels:
+        names = header(form)
+        label, kind = (name if name in names else None for name in (form.label, form.kind))
+        form = replace(form, label=label, kind=kind, split=None, channels=(*sensors,), ignore=())
+        if {*sensors, *time_columns(form, names), *filter(None, [form.series])} <= {*names}:
+            return form
+    names = header(TableFormat())
+    if form.channels and not {"time", *sensors} <= {*names}:
+        return form  # its missing columns are reported
+    label = "label" if "label" in names else None
+    return TableFormat(
+        time="time",
+        series=next((name for name in ("device", "series") if name in names), None),
+        label=label,
+        kind="kind" if label and "kind" in names else None,
+        channels=(*sensors,),
+        duplicates="keep",  # the engine counts them, as those of messages
+    )
+
+
+def time_columns(form: TableFormat, names: Sequence[str]) -> tuple[str, ...]:
+    """The columns that are a row's time together."""
+    whole = form.time is None or form.time in names
+    return (*filter(None, [form.time] if whole else (form.time or "").split(",")),)
+
+
+class FollowedTable(Followed):
+    """A growing CSV, as `Followed`: each line becomes a reading in JSON, whose cells the parser
+    reads as in messages. For the columns see `format_of`.
+
+    A quoted field may not contain a line break; lines with a wrong number of fields are counted.
+
+    Raises UsageError: the header lacks a column.
+    """
+
+    def __init__(self, path: Path, parser: Parser) -> None:
+        super().__init__(path, parser.max_bytes, parser.problems)
+        self.parser = parser
+        self._names: list[str] = []
+        self._separator = ","
+        self._below = 0  # bytes to the end of the header
+
+    def _payload(self, line: bytes, offset: int) -> bytes:
+        if not line.strip():
+            return b""
+        if offset <= len(line) + 2 or not self._names:  # the first line of a file, or resumed
+            self._form = format_of(self.parser.form, self.parser.sensors, self._header)
+            self._times = time_columns(self._form, self._names)
+            columns = (*self._times, *filter(None, [self._form.series]), *self.parser.sensors)
+            lacking = [name for name in columns if name not in self._names]
+            if lacking or not self._times:
+                what = f"missing column {lacking[0]!r}" if lacking else "no column of times"
+                raise UsageError(f"{self._path}:1: {what}", f"a stream has {', '.join(columns)}")
+        fields = self._split(line) if offset > self._below else []
+        if len(fields) != len(self._names):
+            if fields:
+                self._problems.add("wrong number of cells", line)
+            return b""
+        cells = dict(zip(self._names, fields, strict=True))
+        reading = {
+            "device": cells[self._form.series] if self._form.series else self._path.stem,
+            "time": " ".join(cells[name] for name in self._times),
+            "values": [cells[name] for name in self.parser.sensors],
+        }
+        return json.dumps(reading).encode()
+
+    def _header(self, form: TableFormat) -> list[str]:
+        """Names of the columns; keeps the separator that fits best."""
+        assert self._file is not None
+        start = os.pread(self._file, self._longest, 0)
+        skipped = re.match(rb"(\xef\xbb\xbf)?\s*(sep=.[ \t]*\r?\n)?\s*", start, re.IGNORECASE)
+        at = skipped.end() if skipped else 0
+        first = start[at:].split(b"\n", 1)[0]
+        wanted, known = {*self.parser.sensors}, {}
+        for self._separator in (form.separator,) if form.separator else ",;\t| ":
+            known[self._separator] = list(form.columns) or self._split(first)
+        self._separator = max(known, key=lambda each: len(wanted & {*known[each]}))
+        self._names = known[self._separator]
+        self._below = 0 if form.columns else at + len(first) + 1
+        return self._names
+
+    def _split(self, line: bytes) -> list[str]:
+        text = line.decode("utf-8", "replace")
+        text = text.replace("\t", " ") if self._separator == " " else text
+        try:
+            found = next(csv.reader([text], delimiter=self._separator, skipinitialspace=True), [])
+        except csv.Error:  # a cell is too long
+            return [text]
+        fields = [field.strip() for field in found]
+        return [field for field in fields if field] if self._separator == " " else fields
