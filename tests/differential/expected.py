@@ -80,7 +80,23 @@ FILED = (
 )
 """Cases whose data was read from files; what is simulated must not differ at all."""
 
+READER = "one reader for imports and detect: files that were refused or misread are read"
+FORMAT = "an imported set keeps the format of its file"
+RECORDINGS = "data info lists each recording; it draws with --plot alone"
+SOURCES = "data ls lists nab and smd"
+SAMPLED = "an audit says how many windows of a fold train and test a probe"
+TOGETHER = "series that are labelled at the same times are warned of"
+
 EXPECTED: tuple[Expected, ...] = (
+    Expected("import-refused-decimal-comma", "*", "*", READER),
+    Expected("*", "data/*/dataset.json", "format", FORMAT),
+    Expected("info,info-ton-iot,import-*", "step ? stdout", "recordings", RECORDINGS),
+    Expected("info", "step 2 stdout", "*", RECORDINGS),
+    Expected("info", "step 4 stdout", "figures", RECORDINGS),
+    Expected("ls,import-*", "step ? stdout", "length", SOURCES),
+    Expected("audit-*", "step 1 stdout,runs/audit/*", "*rule", SAMPLED),
+    Expected("audit-*", "step 2 stdout", "[[]1[68][]]", SAMPLED),
+    Expected("import-kinds", "step 2 stdout", "warnings", TOGETHER),
     Expected("*", "*", "*fingerprint", MADE_ANEW),
     Expected("sweep-only", "step 2 stdout", "*runs[[]*", LISTED),
     Expected("sweep-only", "runs/cnn_lstm/*", "id", LISTED),

@@ -47,12 +47,12 @@ def import_table(request: ImportRequest) -> ImportReport:
         if request.duplicates == "mean":
             keys = _once(keys)
         period = request.period or (ordering.period(keys) if request.time else 1.0)
-        labelled, has_labels = keys["label"].count(), request.label or request.labels
+        labelled = keys["label"].count()
         counts = {"rows": keys.height, **counts}
         if labelled and keys["label"].drop_nulls().n_unique() == 1:
             only = "attack" if keys["label"].drop_nulls()[0] else "normal"
             warnings.append(f"every labelled row is {only}: metrics need both classes")
-        if 0 < labelled < keys.height or (not labelled and has_labels):
+        if labelled < keys.height:
             counts["unlabelled rows"] = keys.height - labelled
         channels = list(table.roles.channels.values())
         if shuffled := not_in_order(frame.head(JUDGED), [channel.name for channel in channels]):
