@@ -85,6 +85,9 @@ FORMAT = "an imported set keeps the format of its file"
 RECORDINGS = "data info lists each recording; it draws with --plot alone"
 SOURCES = "data ls lists nab and smd"
 SAMPLED = "an audit says how many windows of a fold train and test a probe"
+ONE_FOLD = "a split that the data brings has one fold"
+BUDGET = "an alarm budget is for all devices together, and at most 5 % of the steps"
+UNJUDGED = "alarms in unlabelled time are counted by themselves"
 TOGETHER = "series that are labelled at the same times are warned of"
 
 EXPECTED: tuple[Expected, ...] = (
@@ -97,6 +100,26 @@ EXPECTED: tuple[Expected, ...] = (
     Expected("audit-*", "step 1 stdout,runs/audit/*", "*rule", SAMPLED),
     Expected("audit-*", "step 2 stdout", "[[]1[68][]]", SAMPLED),
     Expected("import-kinds", "step 2 stdout", "warnings", TOGETHER),
+    Expected(
+        "*-own,detect-*,old-export,train-own-runs",
+        "*/result.json,*.onnx,runs/audit/*",
+        "*warnings",
+        TOGETHER,
+    ),
+    Expected("detect-*,train-own-runs,*-own", "*/result.json", "folds", ONE_FOLD),
+    Expected("sweep-own,search-own", "*", "*", ONE_FOLD),
+    Expected("reproduce-own", "runs/audit/*", "rule", SAMPLED),
+    Expected("detect-*,old-export", "*.onnx", "metadata.anomalynet.periods", FORMAT),
+    Expected("detect-*,old-export", "*.onnx", "metadata.anomalynet.table", FORMAT),
+    Expected("detect-*,old-*", "step ? stdout", "evaluation.unjudged", UNJUDGED),
+    Expected("detect-autoencoder", "model.md", "table 7 other alarms[[]*", BUDGET),
+    Expected("detect-autoencoder", "step 3 stdout", "files[[]*].alarms", BUDGET),
+    Expected(
+        "train-budget,train-*autoencoder,train-*isolation_forest",
+        "*/result.json,*/scores.parquet,step 1 stdout",
+        "*",
+        BUDGET,
+    ),
     Expected("*", "*", "*fingerprint", MADE_ANEW),
     Expected("sweep-only", "step 2 stdout", "*runs[[]*", LISTED),
     Expected("sweep-only", "runs/cnn_lstm/*", "id", LISTED),
