@@ -105,10 +105,11 @@ class TelemetryDataModule(L.LightningDataModule):
             raise UsageError(f"TelemetryDataModule: {what}", "give one or the other")
         self.config = configured(keywords, overrides) if config is None else config
         self.train_target = train_target
-        saved = {"data": asdict(self.config.data), "train_target": train_target}
-        self.save_hyperparameters({**saved, "batch_size": self.config.training.batch_size})
-        # a checkpoint has the seed, a logger has not: Lightning refuses a model's that differs
-        self.hparams["seed"] = self.config.seed
+        self.save_hyperparameters(
+            {"data": asdict(self.config.data), "batch_size": self.config.training.batch_size}
+        )
+        # for checkpoints, not for loggers: Lightning refuses two seeds that differ, a model has one
+        self.hparams.update(seed=self.config.seed, train_target=train_target)
         self._windows: dict[str, Windows] = {}
         self._train: dict[Target, Windows] = {}
 
