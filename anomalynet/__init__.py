@@ -8,6 +8,7 @@ here, `data="skab", root="SKAB"` reads the files of a folder:
     from anomalynet import TelemetryDataModule
     from anomalynet.models import Hybrid
 
+    L.seed_everything(0)                                        # the weights are drawn from it
     dm = TelemetryDataModule(data="smart_city", window=32, stride=8)
     model = Hybrid(dm.shape, autoencoder_depth=2)               # a LightningModule
     trainer = L.Trainer(max_epochs=5)
@@ -53,36 +54,23 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "TelemetryDataModule",
-    "__version__",
-    "compare_runs",
-    "evaluate_on",
-    "list_runs",
-    "load_config",
-    "open_run",
-    "run_sweep",
-    "train",
-    "write_report",
-]
+__all__ = ["TelemetryDataModule", "__version__", "compare_runs", "evaluate_on", "list_runs"]
+__all__ += ["load_config", "open_run", "run_sweep", "train", "write_report"]
 
-_HOMES = {
-    "load_config": ("anomalynet.config.load", "load"),
-    "TelemetryDataModule": ("anomalynet.data.datamodule", "TelemetryDataModule"),
-    "open_run": ("anomalynet.training.finished", "open_run"),
-    "evaluate_on": ("anomalynet.training.finished", "evaluate_on"),
-    "train": ("anomalynet.training.run", "train"),
-    "run_sweep": ("anomalynet.sweep.runner", "run_sweep"),
-    "list_runs": ("anomalynet.runs.collect", "list_runs"),
-    "compare_runs": ("anomalynet.runs.collect", "compare_runs"),
-    "write_report": ("anomalynet.reporting.render", "write_report"),
-}
+_HOMES = {"load_config": "config.load", "TelemetryDataModule": "data.datamodule"}
+_HOMES |= {"open_run": "training.finished", "evaluate_on": "training.finished"}
+_HOMES |= {"train": "training.run", "run_sweep": "sweep.runner", "write_report": "reporting.render"}
+_HOMES |= {"list_runs": "runs.collect", "compare_runs": "runs.collect"}
+"""Public name → the module that it comes from."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'anomalynet' has no attribute {name!r}")
+        from difflib import get_close_matches
+
+        near = "".join(f"; did you mean {one!r}?" for one in get_close_matches(name, __all__, n=1))
+        raise AttributeError(f"module 'anomalynet' has no attribute {name!r}{near}")
     from importlib import import_module
 
-    module, attribute = _HOMES[name]
-    return getattr(import_module(module), attribute)
+    module = import_module(f"{__name__}.{_HOMES[name]}")
+    return getattr(module, "load" if name == "load_config" else name)

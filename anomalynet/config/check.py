@@ -57,7 +57,7 @@ def violations(config: Config) -> Iterator[tuple[str, str]]:
     if getattr(model, "matched_depth", 0) and getattr(model, "autoencoder_depth", 0):
         what = "replaces the autoencoder and needs model.autoencoder_depth = 0"
         yield "model.matched_depth", what
-    if getattr(model, "pool", 1) > config.data.window:
+    if getattr(model, "pool", 1) > config.data.window >= 2:
         yield "model.pool", f"must not exceed data.window = {config.data.window}"
 
 

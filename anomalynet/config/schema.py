@@ -88,8 +88,8 @@ class DataConfig:
     """Folder of the files. Empty: the data folder (./data, or ANOMALYNET_DATA). Not in the run
     id."""
     scenario: str | None = None
-    """Changes to a simulated scenario, `key=value` separated by spaces: `duration=6h
-    deployment.nodes=8`."""
+    """Changes to a simulated scenario, `key=value` separated by spaces: `duration=18h
+    deployment.nodes=24`."""
     subset: str | None = None
     """One part of a collection: the device of TON_IoT, the network of LWSNDR."""
     world: int = 0
@@ -110,7 +110,7 @@ class DataConfig:
     window: int = 32
     """Steps per window, T."""
     stride: int = 1
-    """Steps between the starts of training windows. Evaluation scores every step."""
+    """Steps between the starts of training windows; base.yaml has 3. Every step is scored."""
     label_step: Literal["last", "any", "majority"] = "last"
     """Which steps of a training window determine its label. `last` is causal. Evaluation is per
     step."""
@@ -200,7 +200,7 @@ class Config:
     """The complete configuration of one run."""
 
     seed: int = 0
-    """Seed of weights, shuffling and dropout; 0 is a seed like any other."""
+    """Seed of a run's weights, shuffling and dropout; 0 is a seed like any other."""
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig
     training: TrainingConfig = field(default_factory=TrainingConfig)

@@ -4,7 +4,7 @@ under any number of ranks."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from anomalynet.data.prepared import Int32, Int64
 from anomalynet.data.windows import CHUNK_BYTES, Windows
+from anomalynet.errors import UsageError
 
 SHUFFLED = 1 << 18  # windows shuffled at a time
 
@@ -25,6 +26,15 @@ class Batch(NamedTuple):
     # float32 (batch,): `(weight * loss).sum()`, averaged over ranks, is the mean loss of the global
     # batch
     weight: Tensor
+
+
+def as_batch(batch: Batch | Sequence[Tensor]) -> Batch:
+    """A batch of a user's own loader as a Batch: (x, target, weight), or (x, target), whose loss is
+    the mean. Raises UsageError: it is neither."""
+    if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
+        raise UsageError(f"a batch is a {type(batch).__name__}", "load (x, target[, weight])")
+    equal = torch.full_like(batch[1], 1 / len(batch[1]), dtype=torch.float32)
+    return Batch(*[*batch, equal][:3])
 
 
 class TrainBatches:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self, get_args
 
 import lightning as L
 import numpy as np
 import polars as pl
+import torch
 
+from anomalynet.config.identity import flatten_tree
 from anomalynet.config.load import load
 from anomalynet.config.schema import Config
 from anomalynet.data.batches import OrderedBatches, TrainBatches
@@ -19,29 +22,19 @@ from anomalynet.data.prepared import Float32, Float64, Int64
 from anomalynet.data.split.parts import Split, split
 from anomalynet.data.steps import scored_steps
 from anomalynet.data.windows import Windows, WindowShape
-from anomalynet.errors import DataError, UsageError
+from anomalynet.errors import DataError, RunError, UsageError, first_line
 from anomalynet.runs.schema import PartSummary
 
 Part = Literal["train", "validation", "test"]
 Target = Literal["labelled", "not_attack"]
 SCORED: tuple[Literal["validation", "test"], ...] = ("validation", "test")
 """The parts whose steps are scored."""
+PARTS: tuple[Part, ...] = get_args(Part)
 
-KEYS = {
-    "data": "data.name",
-    "root": "data.root",
-    "scenario": "data.scenario",
-    "subset": "data.subset",
-    "label": "data.label",
-    "window": "data.window",
-    "stride": "data.stride",
-    "calibration_rows": "data.calibration_rows",
-    "split": "data.split.policy",
-    "folds": "data.split.folds",
-    "fold": "data.split.fold",
-    "batch_size": "training.batch_size",
-    "seed": "seed",
-}
+_OF_DATA = ("root", "scenario", "subset", "label", "window", "stride", "calibration_rows")
+KEYS = {"data": "data.name", **{name: f"data.{name}" for name in _OF_DATA}}
+KEYS |= {"split": "data.split.policy", "folds": "data.split.folds", "fold": "data.split.fold"}
+KEYS |= {"batch_size": "training.batch_size", "seed": "seed"}
 """Keyword of `TelemetryDataModule` → key of the configuration."""
 
 
@@ -60,20 +53,20 @@ class TelemetryDataModule(L.LightningDataModule):
     Args:
         config: of a run; its data, seed and batch size matter here. Without one the keywords say
             what differs from `experiments/base.yaml`, as on the command line.
-        train_target: which training windows are used: `labelled` (target 0 or 1), or all without a
-            step labelled as attack. None: as the model asks that the Trainer trains; `labelled`
-            where there is none.
+        train_target: which training windows are used: `labelled` (target 0 or 1), or `not_attack`
+            (target 0 or -1). None: as the model asks that the Trainer trains; `labelled` where
+            there is none.
         overrides: more keys of the configuration, `"data.quality.impute=zero"`.
         data: a data set (`anomalynet data ls`), imported data, or the YAML file of a scenario;
             default `smart_city`, which is simulated.
         root: folder of the data set's files; default the data folder, `./data` or
             `$ANOMALYNET_DATA`.
-        scenario: changes to a simulated scenario, `"duration=18h deployment.nodes=12"`.
+        scenario: changes to a simulated scenario, `"duration=18h deployment.nodes=24"`.
         subset: one part of a collection, such as a device of `ton_iot`.
         label: incidents of the positive class: `attack` (default), `any`, `fault`, `environment`.
         window: steps per window, 32.
-        stride: steps between the starts of training windows, 3; validation and test windows start
-            at every step.
+        stride: steps between the starts of training windows, 3 (of `experiments/base.yaml`);
+            validation and test windows start at every step.
         calibration_rows: first readings of each series that calibrate it, 100; never scored.
         split: how parts are made: `auto` (default), `group` (whole series are held out), `blocked`,
             `group_blocked`, `held_out_types`, `given` or `random`, which leaks.
@@ -85,9 +78,9 @@ class TelemetryDataModule(L.LightningDataModule):
 
     Raises:
         ConfigError: a key or value that does not exist.
-        UsageError: an unknown keyword.
-        DataError: from `setup`, the data cannot be read or split; from it or from the first use of
-            the training windows, none is of `train_target`.
+        UsageError: an unknown keyword, `train_target` or part.
+        DataError: from `setup`, there is no such data, or it cannot be read or split; from it or
+            from the first use of the training windows, none is of `train_target`.
     """
 
     prepared: Prepared  # this and the next after `setup`
@@ -102,6 +95,11 @@ class TelemetryDataModule(L.LightningDataModule):
         **keywords: Any,
     ) -> None:
         super().__init__()
+        if not isinstance(config, Config | None):
+            hint = "write data='skab', or load_config('hybrid').config"
+            raise UsageError(f"the first argument is no Config but {type(config).__name__}", hint)
+        if train_target not in (None, *get_args(Target)):
+            raise UsageError(f"train_target={train_target!r}", "`labelled` or `not_attack`")
         if config is not None and (keywords or overrides):
             what = f"a configuration and {', '.join([*keywords, *overrides])}"
             raise UsageError(f"TelemetryDataModule: {what}", "give one or the other")
@@ -110,8 +108,32 @@ class TelemetryDataModule(L.LightningDataModule):
         self.save_hyperparameters(
             {"data": asdict(self.config.data), "batch_size": self.config.training.batch_size}
         )
+        # for checkpoints, not for loggers: Lightning refuses two seeds that differ, a model has one
+        self.hparams.update(seed=self.config.seed, train_target=train_target)
         self._windows: dict[str, Windows] = {}
         self._train: dict[Target, Windows] = {}
+
+    def __repr__(self) -> str:
+        data = self.config.data
+        what = [data.title, f"window {data.window}", f"fold {data.split.fold}"]
+        for part in PARTS if self._windows else ():
+            with suppress(DataError):  # unlabelled data may have no training windows
+                what.append(f"{len(self.windows(part))} {part} windows")
+        return f"{type(self).__name__}({', '.join(what)})"
+
+    __str__ = __repr__  # Lightning's asks for loaders of torch
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, **keywords: Any) -> Self:  # type: ignore[override]
+        """The data module of the fit that wrote a checkpoint; `keywords` replace values. Nothing is
+        unpickled. Raises RunError: no such file, or its fit had no TelemetryDataModule."""
+        try:
+            saved = torch.load(checkpoint_path, map_location="cpu", weights_only=True)
+            given = saved[cls.CHECKPOINT_HYPER_PARAMS_KEY]
+        except Exception as error:  # a damaged or another file shows in many ways
+            why = "no such file" if isinstance(error, FileNotFoundError) else first_line(error)
+            raise RunError(f"{checkpoint_path}: no {cls.__name__} was stored: {why}") from error
+        return cls(**{**given, **keywords})
 
     def setup(self, stage: str | None = None) -> None:
         """Open or build the prepared data and split it, for every stage; again does nothing."""
@@ -129,25 +151,26 @@ class TelemetryDataModule(L.LightningDataModule):
     def shape(self) -> WindowShape:
         """Steps and channels of a window, what a model's first argument is; reads the data where
         `setup` has not yet."""
-        self.setup()
-        return self._windows["test"].shape
+        return self.windows("test").shape
 
     def windows(self, part: Part) -> Windows:
         """Windows of a part: with the configured stride, label step and `train_target` for
         training; every step otherwise."""
+        self._set_up(part)
         if part != "train":
             return self._windows[part]
-        target = self.train_target or self._asked
+        model = None if self.trainer is None else self.trainer.lightning_module
+        asked: Target = getattr(model, "trains_on", "labelled")
+        target = self.train_target or asked
         if target not in self._train:
             self._train[target] = self._training_windows(target)
         return self._train[target]
 
-    @property
-    def _asked(self) -> Target:
-        """What the model learns from that the Trainer trains."""
-        model = None if self.trainer is None else self.trainer.lightning_module
-        asked: Target = getattr(model, "trains_on", "labelled")
-        return asked
+    def _set_up(self, part: Part) -> None:
+        """`setup` for a user who asks for a part before. Raises UsageError: no such part."""
+        if part not in PARTS:
+            raise UsageError(f"no part {part!r}", f"the parts are {', '.join(PARTS)}")
+        self.setup()
 
     def _training_windows(self, target: Target) -> Windows:
         data, labelled = self.config.data, target == "labelled"
@@ -177,11 +200,11 @@ class TelemetryDataModule(L.LightningDataModule):
 
     def val_dataloader(self) -> OrderedBatches:
         """Validation windows in row order, the same on every rank."""
-        return OrderedBatches(self._windows["validation"])
+        return OrderedBatches(self.windows("validation"))
 
     def test_dataloader(self) -> OrderedBatches:
         """Test windows in row order, the same on every rank."""
-        return OrderedBatches(self._windows["test"])
+        return OrderedBatches(self.windows("test"))
 
     def predict_dataloader(self) -> OrderedBatches:
         """The test windows; `score_table` makes a table of what is predicted."""
@@ -198,11 +221,11 @@ class TelemetryDataModule(L.LightningDataModule):
     def part_of(self, batches: object) -> Part | None:
         """The part whose windows a loader of this module goes through; None: none of its own."""
         own = getattr(batches, "windows", None)
-        return next((part for part in SCORED if own is self._windows[part]), None)
+        return next((part for part in SCORED if own is self.windows(part)), None)
 
     def summary(self, part: Part) -> PartSummary:
         """What `result.json` says of a part."""
-        rows = self.split.assigned_rows[part].rows()
+        rows = self.rows(part)
         labels, missed = self.prepared.labels[rows], self.split.missed(part)
         names = np.unique(self.prepared.series_of(rows))
         return PartSummary(
@@ -222,13 +245,14 @@ class TelemetryDataModule(L.LightningDataModule):
         Returns: the columns series, time, split, label, incident, kind, score of
         `runs.schema.SCORES_COLUMNS`.
         """
-        return scored_steps(self.prepared, self.rows(part), self.windows(part), scores, part)
+        windows = self.windows(part)
+        return scored_steps(self.prepared, self.rows(part), windows, scores, part)
 
     def score_table(
         self, predictions: Sequence[Any] | None, part: Literal["validation", "test"] = "test"
     ) -> pl.DataFrame:
         """Every step of a part with its score, from what `trainer.predict(model, dm)` returns;
-        `.to_pandas()` works where pandas is.
+        `.to_pandas()` needs pandas and pyarrow.
 
         Args:
             predictions: scores (batch,) of each batch, in order, or one array (window,).
@@ -241,6 +265,7 @@ class TelemetryDataModule(L.LightningDataModule):
 
         Raises:
             DataError: the number of scores is not that of the part's windows.
+            UsageError: no such part.
         """
         given = () if predictions is None else predictions
         found = [np.atleast_1d(np.asarray(one, np.float64)) for one in given]
@@ -252,6 +277,7 @@ class TelemetryDataModule(L.LightningDataModule):
 
     def rows(self, part: Part) -> Int64:
         """Row of each step of a part, ascending: int64 (step,)."""
+        self._set_up(part)
         return np.sort(self.split.assigned_rows[part].rows())
 
 
@@ -270,5 +296,7 @@ def keys_of(keywords: Mapping[str, Any]) -> tuple[dict[str, object], dict[str, s
         more = 'any other key is overrides=["section.key=value"]'
         raise UsageError(what, f"there are {', '.join(KEYS)}; {more}")
     plain = {name: str(one) if isinstance(one, Path) else one for name, one in keywords.items()}
-    given: dict[str, object] = {KEYS[name]: value for name, value in plain.items()}
+    # `data` of a checkpoint is its whole section, and comes first
+    keys = {name: "data" if isinstance(plain[name], Mapping) else KEYS[name] for name in plain}
+    given = flatten_tree({keys[name]: value for name, value in plain.items()})
     return given, {KEYS[name]: f"keyword {name}" for name in keywords}

@@ -1,12 +1,14 @@
-"""The networks CNN, LSTM, CNNLSTM, Hybrid, HybridCausal and Autoencoder are LightningModules:
+"""Models that score windows: networks for Lightning, and scikit-learn's.
+
+The networks CNN, LSTM, CNNLSTM, Hybrid, HybridCausal and Autoencoder are LightningModules:
 
     from anomalynet.models import Hybrid
 
     model = Hybrid(dm.shape, autoencoder_depth=2, learning_rate=0.001)   # dm: TelemetryDataModule
     trainer.fit(model, dm)
 
-`help(Hybrid.config_type)` lists a network's keywords with their defaults. A network of your own is
-a Detector with a `forward`:
+`help(Hybrid.config_type)` lists a network's keywords with their defaults, `anomalynet show hybrid
+--keys` explains them. A network of your own is a Detector with a `forward`:
 
     from anomalynet.models import Detector, Output
 
@@ -31,6 +33,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -68,7 +71,8 @@ _HOMES |= {model_class(name).__name__: name for name in model_names()}
 def __getattr__(name: str) -> Any:
     """Imports torch or scikit-learn only for those who ask."""
     if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        near = "".join(f"; did you mean {one!r}?" for one in get_close_matches(name, __all__, n=1))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{near}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 

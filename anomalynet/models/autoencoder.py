@@ -9,14 +9,13 @@ from torch import Tensor
 from anomalynet.config import model as configs
 from anomalynet.config.schema import Config
 from anomalynet.data.windows import WindowShape
-from anomalynet.errors import ConfigError, Problem
 from anomalynet.layers.autoencoder import Autoencoder as Layer
 from anomalynet.models.base import Detector, Output
 
 
 class Autoencoder(Detector):
     """The hybrid's autoencoder by itself; its score is the mean squared error over the flattened,
-    normalised window. Raises ConfigError: a depth below 1.
+    normalised window.
 
     Source: §3.2.1.
     """
@@ -28,8 +27,6 @@ class Autoencoder(Detector):
     def __init__(self, shape: WindowShape, config: Config | None = None, **options: Any) -> None:
         super().__init__(shape, config, **options)
         settings = cast("configs.Autoencoder", self.config.model)
-        if settings.depth < 1:
-            raise ConfigError([Problem("model.depth", f"must be at least 1, is {settings.depth}")])
         self.autoencoder = Layer(
             self.shape.steps * self.shape.channels, settings.latent, settings.depth
         )

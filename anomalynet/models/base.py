@@ -17,7 +17,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from anomalynet.config.schema import Config
-from anomalynet.data.batches import Batch, OrderedBatches
+from anomalynet.data.batches import Batch, OrderedBatches, as_batch
 from anomalynet.data.prepared import Float32, Float64
 from anomalynet.data.windows import Windows, WindowShape
 from anomalynet.errors import DataError, RunError, UsageError
@@ -56,11 +56,16 @@ class Detector(WindowModel, L.LightningModule):
 
     The training part's statistics normalise, and after each validation epoch of a fit the rule
     `threshold` (f1, balanced_accuracy, fixed, alarm_budget) chooses the decision threshold from the
-    validation part: it is stored with the weights, and `trainer.test` judges by it.
+    validation part: `model.threshold`, stored with the weights; `trainer.test` judges by it. Your
+    own DataLoaders of (x, target) or (x, target, weight) do as well; they do not normalise.
 
-    Weights come from torch's global generator, which the caller seeds before building. Dropout is
-    seeded again at the start of every epoch from (seed, epoch, rank): a resumed run draws what the
-    uninterrupted one would have drawn.
+    Weights come from torch's global generator: `L.seed_everything(0)` before building repeats them.
+    Dropout is seeded at the start of every epoch from (`seed`, epoch, rank): a resumed run draws
+    what the uninterrupted one would have drawn.
+
+    Logged, for EarlyStopping and ModelCheckpoint: `train/loss`, `validation/loss`, and where both
+    classes are there `validation/average_precision` and `validation/auroc`; `trainer.test` logs
+    `test/f1_attack`, `test/auroc` and all others of `anomalynet.metrics.suite`.
 
     `help(Detector.__init__)` explains the arguments, `help("anomalynet.models")` a model of your
     own.
@@ -87,8 +92,9 @@ class Detector(WindowModel, L.LightningModule):
             shape: of a window: `dm.shape` of a TelemetryDataModule, or (steps, channels).
             config: of a run; without it the options say what differs from the defaults. Both
                 arguments may come in either order.
-            options: the model's own, which `help(Hybrid.config_type)` lists with their defaults;
-                and of every model seed (0), learning_rate (0.001), loss (`mse` or
+            options: the model's own, which `help(Hybrid.config_type)` lists with their defaults
+                and `anomalynet show hybrid --keys` explains; and of every model seed (0: of
+                dropout, not of the weights), learning_rate (0.001), loss (`mse` or
                 `cross_entropy`), threshold (the rule: `f1`, `balanced_accuracy`, `fixed` or
                 `alarm_budget`), fixed_threshold (0.5), alarms_per_day (24).
 
@@ -113,7 +119,18 @@ class Detector(WindowModel, L.LightningModule):
     def forward(self, x: Tensor) -> Output:
         """What the network says of windows x (batch, time, channel), float32, in the units of the
         data."""
-        raise NotImplementedError
+        raise UsageError(f"{type(self).__name__} has no forward(x)", "define it: return Output(…)")
+
+    def _output(self, x: Tensor) -> Output:
+        """What `forward` returns. Raises UsageError: no Output, or logits of another shape."""
+        found: Any = self(x)
+        if not isinstance(found, Output):
+            what = f"{type(self).__name__}.forward returns a {type(found).__name__}"
+            raise UsageError(what, "return an Output: Output(logits=…)")
+        if found.logits is not None and found.logits.shape != (len(x), 2):
+            what = f"{type(self).__name__}: logits are {tuple(found.logits.shape)}"
+            raise UsageError(what, f"expected (batch, 2), here ({len(x)}, 2): normal, attack")
+        return found
 
     def losses(self, output: Output, target: Tensor) -> Tensor:
         """Loss of each window (batch,), float32, 0 where the model does not learn from it.
@@ -121,25 +138,28 @@ class Detector(WindowModel, L.LightningModule):
         target (batch,), int64: 1 attack, 0 normal, -1 unlabelled.
         """
         if output.logits is None:
-            raise NotImplementedError
+            raise UsageError(f"{type(self).__name__}: no logits", "define scores() and losses()")
         return classification_loss(output.logits, target, self.config.training.loss)
 
     def scores(self, output: Output) -> Tensor:
         """Score of each window (batch,), float32: the larger, the more an attack."""
         if output.logits is None:
-            raise NotImplementedError
+            raise UsageError(f"{type(self).__name__}: no logits", "define scores() and losses()")
         return torch.softmax(output.logits, dim=1)[:, 1]
 
     @torch.no_grad()
     def score(self, x: Tensor) -> Tensor:
         """Score (batch,) of windows x (batch, time, channel), both float32; call `eval()` before,
         or dropout takes part. Raises UsageError: another length, dtype or device."""
+        if not isinstance(x, Tensor):
+            raise UsageError(f"score takes no {type(x).__name__}", "score_array takes NumPy arrays")
         there = (*x.shape[1:],) == tuple(self.shape) and x.dtype == torch.float32
         if not there or x.device != self.mean.device:
             wanted = f"torch.float32 (n, {', '.join(map(str, self.shape))}) on {self.mean.device}"
             what = f"{x.dtype} {tuple(x.shape)} on {x.device}"
-            raise UsageError(f"{type(self).__name__} scores windows {wanted}, not {what}")
-        return self.scores(self(x))
+            hint = None if x.dtype == torch.float32 else "x.float(), or x.astype('float32')"
+            raise UsageError(f"{type(self).__name__} scores windows {wanted}, not {what}", hint)
+        return self.scores(self._output(x))
 
     def score_array(self, x: Float32) -> Float64:
         """Score (n,) of windows x (n, time, channel), by NumPy on both sides."""
@@ -156,7 +176,8 @@ class Detector(WindowModel, L.LightningModule):
     def output_arrays(self, x: Float32) -> dict[str, Float64]:
         """What it computes of windows x (n, time, channel); `WindowModel` explains the names."""
         windows = torch.from_numpy(x).to(self.device)
-        output, normalised = self(windows), self.normalise(windows)
+        output, normalised = self._output(windows), self.normalise(windows)
+        parts: dict[str, Tensor | None]
         parts = {"score": self.scores(output), "reading": normalised[:, -1]}
         parts |= {"error": output.error, "attention": output.attention}
         if output.reconstruction is not None:
@@ -198,11 +219,16 @@ class Detector(WindowModel, L.LightningModule):
 
     def setup(self, stage: str) -> None:
         """Before a fit, fits the normalisation on the training part of the TelemetryDataModule,
-        unless it was fitted before."""
+        unless it was fitted before. Raises UsageError: its windows have another shape."""
         untouched = not self.mean.any() and bool((self.scale == 1).all())
-        data = part_scores.data_module(self)
+        data, name = part_scores.data_module(self), type(self).__name__
+        if data is not None and data.shape != self.shape:
+            sizes = f"windows {tuple(self.shape)}, the data has {tuple(data.shape)}"
+            raise UsageError(f"{name} is made for {sizes}", f"{name}(dm.shape)")
         if stage == TrainerFn.FITTING and data is not None and untouched:
             self.fit_normalisation(*data.normalisation())
+        if stage in ("validate", "predict") and untouched and float(self.threshold) == inf:
+            rank_zero_warn(f"{name} is not fitted: fit it, or load it from a checkpoint")
 
     def fit_normalisation(self, mean: np.ndarray, scale: np.ndarray) -> None:
         """Takes mean and deviation (channel,) of the training part, in the units of the data; a
@@ -220,7 +246,9 @@ class Detector(WindowModel, L.LightningModule):
         return target >= 0 if self.trains_on == "labelled" else target <= 0
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Table 1's Adam, in its fused form where torch has one."""
+        """Table 1's Adam, in its fused form where torch has one. Raises UsageError: no layers."""
+        if self.parameter_count == 0:
+            raise UsageError(f"{type(self).__name__} has no layers", "add them in __init__")
         rate, fused = self.config.training.learning_rate, self.device.type in FUSED_ADAM
         return torch.optim.Adam(self.parameters(), lr=rate, fused=fused)
 
@@ -234,7 +262,8 @@ class Detector(WindowModel, L.LightningModule):
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Weighted sum of the windows' losses: the mean over the global batch, on however many
         devices."""
-        loss = (self.losses(self(batch.x), batch.target) * batch.weight).sum()
+        x, target, weight = as_batch(batch)
+        loss = (self.losses(self._output(x), target) * weight).sum()
         self._loss_sum += loss.detach()
         self._loss_steps += 1
         return loss
@@ -245,7 +274,8 @@ class Detector(WindowModel, L.LightningModule):
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Keeps the scores: ranking metrics need the whole part. Every rank sees all of it."""
-        output, target = self(batch.x), batch.target
+        x, target = as_batch(batch)[:2]
+        output = self._output(x)
         self._validation.append((self.scores(output), self.losses(output, target), target))
 
     def on_validation_epoch_end(self) -> None:
@@ -268,9 +298,15 @@ class Detector(WindowModel, L.LightningModule):
             except DataError as error:
                 rank_zero_warn(f"no threshold was chosen: {error}")
 
+    def on_fit_end(self) -> None:
+        """Warns where no threshold was chosen: nothing would be detected."""
+        if self.chooses_threshold and float(self.threshold) == inf:
+            rank_zero_warn("no threshold was chosen: fit with validation data, or set_threshold")
+
     def test_step(self, batch: Batch, _: int) -> None:
         """Keeps the scores; every rank sees all windows."""
-        self._tested.append((self.scores(self(batch.x)), batch.target))
+        x, target = as_batch(batch)[:2]
+        self._tested.append((self.scores(self._output(x)), target))
 
     def on_test_epoch_end(self) -> None:
         """Logs every metric of `anomalynet.metrics.suite` that is defined, as `test/f1_attack`, at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from anomalynet.data.windows import WindowShape
-from anomalynet.errors import RunError, first_line
+from anomalynet.errors import ConfigError, RunError, first_line
 from anomalynet.models import instance
 from anomalynet.runs.files import write_bytes
 
@@ -29,7 +30,9 @@ def read_network(
         model.on_load_checkpoint(saved)
         model.load_state_dict(saved["state_dict"], strict=strict)
     except Exception as error:  # a torn file, or another network, show in many ways
-        what = f"{path}: no checkpoint of {kind.__name__}: {first_line(error)}"
+        if isinstance(error, ConfigError) and any(f"({one}=" in str(error) for one in options):
+            raise
+        what = f"{path}: no checkpoint of {kind.__name__}: {_reason(error)}"
         raise RunError(what, "load it by the class that wrote it") from error
     return model.to(device).eval()
 
@@ -40,9 +43,20 @@ def load_weights(model: Detector, path: Path) -> None:
         saved = torch.load(path, weights_only=True, map_location="cpu")
         model.load_state_dict(saved["state_dict"])
     except Exception as error:  # a torn file, or weights of another shape, show in many ways
-        what = f"{path}: no checkpoint of this model: {first_line(error)}"
+        what = f"{path}: no checkpoint of this model: {_reason(error)}"
         raise RunError(what, "delete the run's folder and train again") from None
     model.eval()
+
+
+def _reason(error: Exception) -> str:
+    """Why a checkpoint cannot be read, in one line, with the first weights that do not fit."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    text, pattern = first_line(error), r'(Missing|Unexpected|size mismatch)[^"]*?(?:"|for )([\w.]+)'
+    if found := re.search(pattern, str(error)):
+        text = f"{found[1].lower()} {found[2]}"
+    other = "the weights are those of another class: "
+    return f"{other if found or isinstance(error, ConfigError) else ''}{text.partition(';')[0]}"
 
 
 def save_weights(model: Detector, path: Path) -> None:

@@ -12,7 +12,6 @@ from torch import Tensor
 from anomalynet.config import model as configs
 from anomalynet.config.schema import Config
 from anomalynet.data.windows import WindowShape
-from anomalynet.errors import ConfigError, Problem
 from anomalynet.layers.attention import Attention
 from anomalynet.layers.autoencoder import Autoencoder
 from anomalynet.layers.sequence import Head, Recurrent, SequenceStage
@@ -30,8 +29,7 @@ class Hybrid(Detector):
     serves the loss alone. Gradients of the classifier reach the encoder in both.
 
     The loss adds λ times the reconstruction's squared error over the windows that `reconstruct`
-    admits; `normal` leaves out those labelled as attack. Raises ConfigError: both sequence parts
-    are off, or a part has an impossible size.
+    admits; `normal` leaves out those labelled as attack.
 
     Source: §3.2, Fig. 1, which is not readable; the arrangement is not in the paper.
     """
@@ -42,7 +40,6 @@ class Hybrid(Detector):
         super().__init__(shape, config, **options)
         config, shape = self.config, self.shape
         settings = cast("configs.Hybrid", config.model)
-        _check(settings)
         if settings.matched_depth > 0:
             settings = _matched(config, settings, shape)
         self.settings = settings
@@ -83,18 +80,6 @@ class Hybrid(Detector):
         if self.settings.reconstruct == "normal":
             reconstruction = reconstruction * (target <= 0)
         return losses + self.settings.reconstruction_weight * reconstruction
-
-
-def _check(settings: configs.Hybrid) -> None:
-    problems = []
-    if not settings.cnn and not settings.lstm:
-        what = "both sequence parts are off; switch one of them on"
-        problems.append(Problem("model.cnn, model.lstm", what))
-    if settings.autoencoder_depth < 0:
-        what = f"must be 0 (no autoencoder) or more, is {settings.autoencoder_depth}"
-        problems.append(Problem("model.autoencoder_depth", what))
-    if problems:
-        raise ConfigError(problems)
 
 
 def _matched(config: Config, settings: configs.Hybrid, shape: WindowShape) -> configs.Hybrid:

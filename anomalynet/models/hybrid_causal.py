@@ -50,9 +50,8 @@ class HybridCausal(Detector):
         super().__init__(shape, config, **options)
         shape = self.shape
         settings = cast("configs.HybridCausal", self.config.model)
-        for name in ("autoencoder_depth", "kernel"):
-            if (size := getattr(settings, name)) < 1:
-                raise ConfigError([Problem(f"model.{name}", f"must be at least 1, is {size}")])
+        if settings.autoencoder_depth == 0:
+            raise ConfigError([Problem("model.autoencoder_depth", "must be at least 1, not 0")])
         self.settings = settings
         self.autoencoder = Autoencoder(shape.channels, settings.latent, settings.autoencoder_depth)
         self.convolution = CausalConvolution(shape.channels, settings.channels, settings.kernel)

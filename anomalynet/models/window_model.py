@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 
+from anomalynet.config.check import violations
 from anomalynet.config.model import ModelConfig
 from anomalynet.config.schema import Config, DataConfig
 from anomalynet.data.prepared import Float32, Float64
@@ -101,12 +102,18 @@ def complete(
 ) -> tuple[Config, WindowShape]:
     """What a base class's `__init__` was given, in either order, or as keywords."""
     one, other = (config, shape) if isinstance(shape, Config) else (shape, config)
-    size = WindowShape(*cast("WindowShape", one))
+    try:
+        size = WindowShape(*cast("WindowShape", one))
+    except TypeError:
+        what = f"{kind.__name__}: a window's shape is (steps, channels), not {one!r}"
+        raise UsageError(what, "dm.shape of a TelemetryDataModule is one") from None
     if other is None:
         return configured(kind, size, options), size
     if options:
         what = f"{kind.__name__}: a configuration and {', '.join(options)}"
         raise UsageError(what, "give one or the other")
+    if problems := [Problem(key, what) for key, what in violations(cast("Config", other))]:
+        raise ConfigError(problems)
     return cast("Config", other), size
 
 
@@ -116,7 +123,6 @@ def configured(kind: type[WindowModel], shape: WindowShape, options: Mapping[str
     that needs no label). Raises ConfigError: every unknown keyword or impossible value."""
     from omegaconf import OmegaConf
 
-    from anomalynet.config.check import violations
     from anomalynet.config.leaves import Leaf
     from anomalynet.config.load import apply, leaf_keys, structured
 
@@ -131,7 +137,12 @@ def configured(kind: type[WindowModel], shape: WindowShape, options: Mapping[str
     for name, value in options.items():
         where = f"{kind.__name__}({name}=…)"
         if name not in key_of:
-            problems.append(Problem(where, "no such keyword", _nearest(name, [*key_of])))
+            near = _nearest(name, [*key_of])
+            what = "no such keyword" + ("" if near else f"; there are {', '.join(key_of)}")
+            problems.append(Problem(where, what, near))
+        elif name == "threshold" and not isinstance(value, str):
+            meant = f"threshold='fixed', fixed_threshold={value}"
+            problems.append(Problem(where, "is the rule that chooses the threshold", meant))
         elif problem := apply(tree, known, Leaf(key_of[name], value, where)):
             problems.append(problem)
     config = OmegaConf.to_object(tree)
@@ -143,11 +154,13 @@ def configured(kind: type[WindowModel], shape: WindowShape, options: Mapping[str
 
 
 def _nearest(name: str, known: Sequence[str]) -> str | None:
-    """The option that was probably meant: the longest that the name contains, or the first that
-    contains the name (`depth`: `autoencoder_depth`), else the one of most similar spelling."""
+    """The option that was probably meant: the one with these initials (`lr`), the longest that the
+    name contains, or the first that contains the name (`depth`: `autoencoder_depth`), else the one
+    of most similar spelling."""
+    short = [one for one in known if "".join(word[0] for word in one.split("_")) == name]
     inside, around = ([one for one in known if one in name], [one for one in known if name in one])
     similar = difflib.get_close_matches(name, known, n=1)
-    return next(iter(sorted(inside, key=len)[-1:] + around + similar), None)
+    return next(iter(short + sorted(inside, key=len)[-1:] + around + similar), None)
 
 
 def keywords(config: Config) -> dict[str, Any]:

@@ -153,13 +153,13 @@ def write_reports(
     if name is not None and slug(name) != name:
         raise UsageError(
             f"invalid report name {name!r}: use letters, digits, '.', '_' and '-' only",
-            "--out gives its parent folder",
+            "out (--out) is its parent folder",
         )
     records: dict[str, list[RunRecord]] = {}
     for record in load_results(runs):
         records.setdefault(record.result.data, []).append(record)
     if not records:
-        hint = "`anomalynet train EXPERIMENT` makes one, --runs names another folder"
+        hint = "`anomalynet train EXPERIMENT` makes one; runs (--runs) names the folder"
         raise NothingToCompareError(f"{runs}: no finished run", hint)
     found = sorted(records)
     if name is not None and data is None:
@@ -167,7 +167,7 @@ def write_reports(
     chosen = [one for one in found if data in (None, one, _collection(one))]
     if not chosen:
         raise NothingToCompareError(
-            f"{runs}: no finished run on {data!r}", f"--data is one of {', '.join(found)}"
+            f"{runs}: no finished run on {data!r}", f"data is one of {', '.join(found)}"
         )
     if name is not None and len(chosen) > 1:
         hint = f"anomalynet report {name} --data {chosen[0]}"

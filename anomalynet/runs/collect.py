@@ -61,7 +61,7 @@ def list_runs(folder: str | Path = "runs") -> pl.DataFrame:
         list_runs("runs").sort("test/auroc").select("experiment", "seed", "test/auroc")
 
     Columns: id, experiment, data, seed, fold, world (null: the data is not simulated), status
-    (`done`, or `stale`: made by another version of the code), folder, and each metric, such as
+    (`done`, or `stale`: made by other code), folder; and, if there are runs, each metric, such as
     `test/f1_attack` (Float64; null if it is undefined). Raises RunError: a run is damaged."""
     import polars as pl
 

@@ -1,5 +1,12 @@
 """Reads a sweep file: which configurations it asks for, by which design, and by which metric its
-report compares them."""
+report compares them. A small one, `mine.yaml`, for `run_sweep("mine.yaml")`:
+
+    experiment: hybrid
+    axes: {model.attention: [true, false], training.learning_rate: [0.001, 0.003]}
+    seeds: [0, 1]
+    folds: [0]
+    presets: {quick: {training.epochs: 5, data.stride: 8}}
+"""
 
 from __future__ import annotations
 

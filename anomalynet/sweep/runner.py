@@ -28,15 +28,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepOutcome:
-    """The state of a sweep after `run_sweep`; with `plan_only`, before it."""
+    """The state of a sweep after `run_sweep`; with `plan_only`, before it.
 
-    label: str  # the sweep with its data and preset
-    slots: int  # runs at a time
-    jobs: tuple[Job, ...]  # folder, state and reason; for a search, of the unchanged experiment
-    report: Path | None = None  # its first form; None if no run is done or `only` some were run
-    wanted: int | None = None  # trials that a search wants; None for other designs
-    trials: tuple[dict[str, Any], ...] = ()  # of a search: trial, state, values, parameters
-    best: tuple[int, ...] = ()  # numbers of a search's best trial, or of its Pareto front
+    label: the sweep with its data and preset. slots: runs at a time. jobs: `number`, `folder.path`,
+    `state` and `reason` of each run; for a search, of the unchanged experiment. report: its first
+    form; None if no run is done or `only` some were run. Of a search alone: wanted, the number of
+    trials; trials, with state, values and parameters; best, the numbers of the best ones."""
+
+    label: str
+    slots: int
+    jobs: tuple[Job, ...]
+    report: Path | None = None
+    wanted: int | None = None
+    trials: tuple[dict[str, Any], ...] = ()
+    best: tuple[int, ...] = ()
 
     def count(self, state: str) -> int:
         """The number of runs in a state (`done`, `failed`); for a search, the number of trials
@@ -80,7 +85,7 @@ def run_sweep(
         outcome.report, outcome.failed
 
     Args:
-        name: a sweep (`anomalynet ls sweeps`) or the path of a YAML file.
+        name: a sweep (`golden` is the smallest), or a YAML file (`help("anomalynet.sweep.file")`).
         preset: how much is trained, `quick` (the default) or `full`.
         overrides: `key=value` of the configuration, which win over the sweep's.
         runs, out: folders of the runs, and of the report (default: `reports/<label>`).
@@ -89,7 +94,7 @@ def run_sweep(
         gpus: GPUs of this machine to train on, `0,1` or `all`, each with `runs_per_gpu` runs.
         on: `local`, or `ray` for the nodes of a Ray cluster.
         rerun: also train again runs that `failed`, or that other code made (`stale`).
-        only: numbers of runs such as `3,7-9`, as `--plan` counts them; no report is written.
+        only: numbers of runs such as `3,7-9`, as in `plan_only`; then no report is written.
         formats: forms of the report: `md`, `html`, `latex`, `csv` or `all`.
         trials, storage: of a search: total number of trials, and database that machines share.
         measure: train one epoch of each unmeasured model first, to estimate the time.
@@ -111,7 +116,7 @@ def run_sweep(
     if searched and only is not None:
         refuse_search(sweep)
     if not searched and (trials is not None or storage is not None):
-        raise UsageError(f"{sweep.name} is not a search: --trials and --storage do not apply")
+        raise UsageError(f"{sweep.name} is not a search: trials and storage do not apply")
     if searched:
         from anomalynet.sweep.search import study
         from anomalynet.sweep.search.runner import run_search
@@ -187,7 +192,7 @@ def refuse_repetitions(overrides: Sequence[str]) -> None:
 def refuse_search(sweep: Sweep) -> NoReturn:
     """Raise UsageError: single runs of a search cannot be chosen."""
     what = f"{sweep.name} is a search: its runs are not known before"
-    raise UsageError(what, "--plan shows its progress")
+    raise UsageError(what, "plan_only (--plan) shows its progress")
 
 
 def numbers(text: str | None, count: int) -> list[int]:
@@ -199,11 +204,13 @@ def numbers(text: str | None, count: int) -> list[int]:
     for part in text.split(","):
         first, dash, last = part.partition("-")
         if not (first.strip().isdigit() and (last.strip().isdigit() if dash else True)):
-            what = f"--only {text}: expected numbers of runs, such as 3 or 3,7-9"
-            raise UsageError(what, "--plan shows them")
+            what = f"only {text!r}: expected numbers of runs, such as 3 or 3,7-9"
+            raise UsageError(what, "plan_only (--plan) shows them")
         found += range(int(first), int(last if dash else first) + 1)
     if not found or min(found) < 1 or max(found) > count:
-        raise UsageError(f"--only {text}: the sweep has runs 1 to {count}", "--plan shows them")
+        raise UsageError(
+            f"only {text!r}: there are runs 1 to {count}", "plan_only (--plan) shows them"
+        )
     return sorted(set(found))
 
 

@@ -49,7 +49,7 @@ SMALL = f"data.scenario='{TINY}' data.calibration_rows=50"
         ("train lost.yaml", 2, "lost.yaml:1: extends 'hybird', neither in "),
         ("test zz", 2, "unknown run 'zz'"),
         ("report --runs nowhere", 4, "no finished run"),
-        ("report --format html,pdf", 2, "there is no form 'pdf' of a report\n  → --format is one"),
+        ("report --format html,pdf", 2, "there is no form 'pdf' of a report\n  → formats are one"),
         ("sweep components --format docx", 2, "there is no form 'docx'"),
         ("reproduce --format docx", 2, "there is no form 'docx'"),
         ("reproduce --models=", 2, "no experiment is named"),

@@ -110,7 +110,7 @@ def test_numbers_of_runs() -> None:
     assert numbers(None, 3) == [1, 2, 3]
     assert numbers("3, 1-2,2", 3) == [1, 2, 3]
     for text in ("0", "4", "2-5", "a", "1-", "-1", "3-2"):
-        with pytest.raises(UsageError, match="--only"):
+        with pytest.raises(UsageError, match=r"^only .*\n.*plan_only"):
             numbers(text, 3)
 
 

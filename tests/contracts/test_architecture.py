@@ -138,4 +138,8 @@ def test_the_public_names_are_there_and_typed() -> None:
     assert all(getattr(anomalynet, name) is not None for name in anomalynet.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = anomalynet.nothing
+    with pytest.raises(AttributeError, match="'TelemetryDataModule'"):
+        _ = anomalynet.TelemetryDatamodule
+    with pytest.raises(AttributeError, match="'Hybrid'"):
+        _ = anomalynet.models.Hybird
     assert (PACKAGE / "py.typed").exists()

@@ -150,5 +150,5 @@ def test_the_classifier_trains_the_encoder_too() -> None:
 
 
 def test_a_hybrid_that_reads_no_sequence_is_refused_with_both_keys() -> None:
-    with pytest.raises(ConfigError, match=r"model\.cnn, model\.lstm"):
+    with pytest.raises(ConfigError, match=r"model\.cnn and model\.lstm"):
         network("hybrid", cnn=False, lstm=False)

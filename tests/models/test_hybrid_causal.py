@@ -44,7 +44,7 @@ def test_later_steps_remember_more_than_their_window() -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(1, 12), min_size=1, max_size=8), st.integers(1, 5))
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=8), st.sampled_from([1, 3, 5]))
 def test_a_segment_in_parts_scores_as_in_one(lengths: list[int], kernel: int) -> None:
     model, x = _model(kernel=kernel), _segment(steps=sum(lengths))
     whole = model.advance(model.initial_state(2), x)[1]
@@ -94,7 +94,7 @@ def test_the_loss_by_hand() -> None:
 
 @pytest.mark.parametrize("option", ["kernel", "autoencoder_depth"])
 def test_an_impossible_size_is_refused(option: str) -> None:
-    with pytest.raises(ConfigError, match=f"model.{option}: must be at least 1, is 0"):
+    with pytest.raises(ConfigError, match=f"model.{option}: must be at least 1, not 0"):
         _model(**{option: 0})
 
 

@@ -52,7 +52,7 @@ class Tour:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.dm = data()
+        self.dm = data(seed=3)  # another than the model's
         torch.manual_seed(0)
         self.model = Hybrid(self.dm.shape, autoencoder_depth=1, attention=True, head=8)
         stop = EarlyStopping("validation/loss", patience=1)
@@ -122,6 +122,28 @@ def test_a_checkpoint_is_plain_and_makes_the_network_again(tour: Tour) -> None:
         HybridCausal.load_from_checkpoint(tour.checkpoint)
     with pytest.raises(RunError, match="no checkpoint of Hybrid"):
         Hybrid.load_from_checkpoint(tour.folder / "none.ckpt")
+
+
+def test_a_checkpoint_makes_the_data_module_again(tour: Tour, tmp_path: Path) -> None:
+    again = TelemetryDataModule.load_from_checkpoint(tour.checkpoint)
+    assert again.config == tour.dm.config and again.config.seed == 3
+    assert again.train_target == tour.dm.train_target
+    other = TelemetryDataModule.load_from_checkpoint(tour.checkpoint, window=8, seed=1)
+    assert (other.config.data.window, other.config.seed, other.shape.steps) == (8, 1, 8)
+    assert other.config.data.scenario == TINY
+    with pytest.raises(RunError, match="no such file"):
+        TelemetryDataModule.load_from_checkpoint(tmp_path / "none.ckpt")
+    torch.save({"state_dict": {}}, tmp_path / "bare.ckpt")
+    with pytest.raises(RunError, match="no TelemetryDataModule"):
+        TelemetryDataModule.load_from_checkpoint(tmp_path / "bare.ckpt")
+
+
+def test_a_data_module_is_printed_with_its_windows(tour: Tour) -> None:
+    assert repr(TelemetryDataModule(data="skab", window=16, fold=2)) == (
+        "TelemetryDataModule(skab, window 16, fold 2)"
+    )
+    for part in ("train", "validation", "test"):
+        assert f"{len(tour.dm.windows(part))} {part} windows" in str(tour.dm)
 
 
 def test_the_best_checkpoint_of_a_run_is_such_a_checkpoint() -> None:

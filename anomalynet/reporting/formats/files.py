@@ -38,7 +38,7 @@ def read_forms(names: Iterable[str]) -> list[Form]:
     for name in names or ["md"]:
         own: list[Form] = [form for form in FILE_OF_FORM if name in (form, "all")]
         if not own:
-            hint = f"--format is one or several of {', '.join(FILE_OF_FORM)}, or all"
+            hint = f"formats are one or several of {', '.join(FILE_OF_FORM)}, or all"
             raise UsageError(f"there is no form {name!r} of a report", hint)
         found |= dict.fromkeys(own)
     return list(found)
@@ -87,7 +87,7 @@ def write_files(out: Path, files: Mapping[str, bytes]) -> Path:
             write_bytes(out / name, content)
     except OSError as error:
         raise UsageError(
-            f"{out}: cannot be written to: {error.strerror}", "give another folder with --out"
+            f"{out}: cannot be written to: {error.strerror}", "give another folder as out (--out)"
         ) from None
     return out / list(files)[-1]
 
