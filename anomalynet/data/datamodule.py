@@ -14,8 +14,8 @@ import polars as pl
 from anomalynet.config.load import load
 from anomalynet.config.schema import Config
 from anomalynet.data.batches import OrderedBatches, TrainBatches
-from anomalynet.data.prepare import Prepared, prepare
-from anomalynet.data.prepared import Float32, Float64, Int64
+from anomalynet.data.prepare import prepare
+from anomalynet.data.prepared import Float32, Float64, Int64, Prepared
 from anomalynet.data.split.parts import Split, split
 from anomalynet.data.steps import scored_steps
 from anomalynet.data.windows import Windows, WindowShape
@@ -27,21 +27,10 @@ Target = Literal["labelled", "not_attack"]
 SCORED: tuple[Literal["validation", "test"], ...] = ("validation", "test")
 """The parts whose steps are scored."""
 
-KEYS = {
-    "data": "data.name",
-    "root": "data.root",
-    "scenario": "data.scenario",
-    "subset": "data.subset",
-    "label": "data.label",
-    "window": "data.window",
-    "stride": "data.stride",
-    "calibration_rows": "data.calibration_rows",
-    "split": "data.split.policy",
-    "folds": "data.split.folds",
-    "fold": "data.split.fold",
-    "batch_size": "training.batch_size",
-    "seed": "seed",
-}
+_DATA = ("root", "scenario", "subset", "label", "window", "stride", "calibration_rows")
+KEYS = {"data": "data.name", **{name: f"data.{name}" for name in _DATA}}
+KEYS |= {"split": "data.split.policy", "folds": "data.split.folds", "fold": "data.split.fold"}
+KEYS |= {"batch_size": "training.batch_size", "seed": "seed"}
 """Keyword of `TelemetryDataModule` → key of the configuration."""
 
 
@@ -58,36 +47,32 @@ class TelemetryDataModule(L.LightningDataModule):
     by which a loss per window is multiplied before it is summed.
 
     Args:
-        config: of a run; its data, seed and batch size matter here. Without one the keywords say
-            what differs from `experiments/base.yaml`, as on the command line.
-        train_target: which training windows are used: `labelled` (target 0 or 1), or all without a
-            step labelled as attack. None: as the model asks that the Trainer trains; `labelled`
-            where there is none.
+        config: the configuration of a run. Without one the keywords change `experiments/base.yaml`,
+            as on the command line.
+        train_target: which training windows are used: `labelled` (target 0 or 1), or `not_attack`.
+            None: those that the Trainer's model asks for, or else `labelled`.
         overrides: more keys of the configuration, `"data.quality.impute=zero"`.
         data: a data set (`anomalynet data ls`), imported data, or the YAML file of a scenario;
             default `smart_city`, which is simulated.
-        root: folder of the data set's files; default the data folder, `./data` or
-            `$ANOMALYNET_DATA`.
+        root: folder of the data set's files; default `./data` or `$ANOMALYNET_DATA`.
         scenario: changes to a simulated scenario, `"duration=18h deployment.nodes=12"`.
         subset: one part of a collection, such as a device of `ton_iot`.
         label: incidents of the positive class: `attack` (default), `any`, `fault`, `environment`.
-        window: steps per window, 32.
-        stride: steps between the starts of training windows, 3; validation and test windows start
-            at every step.
+        window, stride: steps per window, 32, and between the starts of training windows, 3.
         calibration_rows: first readings of each series that calibrate it, 100; never scored.
-        split: how parts are made: `auto` (default), `group` (whole series are held out), `blocked`,
-            `group_blocked`, `held_out_types`, `given` or `random`, which leaks.
+        split: `auto` (default), `group` (whole series are held out), `blocked`, `group_blocked`,
+            `held_out_types`, `given` or `random`, which leaks.
         folds, fold: number of folds, 5, and the one whose recordings are the test part, 0.
         batch_size: training windows per optimiser step, over all devices together, 32.
-        seed: of the order of the training windows, and of the assignment of groups to folds, 0.
+        seed: of the order of the training windows, 0.
 
     `anomalynet show --keys` explains these and all that `overrides` takes.
 
     Raises:
         ConfigError: a key or value that does not exist.
         UsageError: an unknown keyword.
-        DataError: from `setup`, the data cannot be read or split; from it or from the first use of
-            the training windows, none is of `train_target`.
+        DataError: from `setup`, the data cannot be read or split, or no training window is of
+            `train_target`.
     """
 
     prepared: Prepared  # this and the next after `setup`
@@ -106,10 +91,8 @@ class TelemetryDataModule(L.LightningDataModule):
             what = f"a configuration and {', '.join([*keywords, *overrides])}"
             raise UsageError(f"TelemetryDataModule: {what}", "give one or the other")
         self.config = configured(keywords, overrides) if config is None else config
-        self.train_target = train_target
-        self.save_hyperparameters(
-            {"data": asdict(self.config.data), "batch_size": self.config.training.batch_size}
-        )
+        self.train_target, size = train_target, self.config.training.batch_size
+        self.save_hyperparameters({"data": asdict(self.config.data), "batch_size": size})
         self._windows: dict[str, Windows] = {}
         self._train: dict[Target, Windows] = {}
 
@@ -127,27 +110,20 @@ class TelemetryDataModule(L.LightningDataModule):
 
     @property
     def shape(self) -> WindowShape:
-        """Steps and channels of a window, what a model's first argument is; reads the data where
-        `setup` has not yet."""
+        """Steps and channels of a window, a model's first argument; calls `setup`."""
         self.setup()
         return self._windows["test"].shape
 
     def windows(self, part: Part) -> Windows:
-        """Windows of a part: with the configured stride, label step and `train_target` for
-        training; every step otherwise."""
+        """Windows of a part; stride, label step and `train_target` matter only for training."""
         if part != "train":
             return self._windows[part]
-        target = self.train_target or self._asked
+        model = None if self.trainer is None else self.trainer.lightning_module
+        asked: Target = getattr(model, "trains_on", "labelled")
+        target = self.train_target or asked
         if target not in self._train:
             self._train[target] = self._training_windows(target)
         return self._train[target]
-
-    @property
-    def _asked(self) -> Target:
-        """What the model learns from that the Trainer trains."""
-        model = None if self.trainer is None else self.trainer.lightning_module
-        asked: Target = getattr(model, "trains_on", "labelled")
-        return asked
 
     def _training_windows(self, target: Target) -> Windows:
         data, labelled = self.config.data, target == "labelled"
@@ -191,8 +167,7 @@ class TelemetryDataModule(L.LightningDataModule):
         return 0 if self.trainer is None else self.trainer.current_epoch
 
     def normalisation(self) -> tuple[Float32, Float32]:
-        """Mean and deviation of each channel over the training windows' rows, float32
-        (channel,)."""
+        """Mean and deviation of each channel in the training windows, float32 (channel,)."""
         return self.windows("train").moments()
 
     def part_of(self, batches: object) -> Part | None:
@@ -201,9 +176,10 @@ class TelemetryDataModule(L.LightningDataModule):
         return next((part for part in SCORED if own is self._windows[part]), None)
 
     def summary(self, part: Part) -> PartSummary:
-        """What `result.json` says of a part."""
+        """The facts of a part for `result.json`."""
         rows = self.split.assigned_rows[part].rows()
-        labels, missed = self.prepared.labels[rows], self.split.missed(part)
+        labels = self.prepared.labels[rows]
+        missed = self.prepared.labels[self.split.missed(part)]
         names = np.unique(self.prepared.series_of(rows))
         return PartSummary(
             series=tuple(self.prepared.series[i] for i in names),
@@ -211,8 +187,8 @@ class TelemetryDataModule(L.LightningDataModule):
             steps=len(rows),
             labelled=int((labels >= 0).sum()),
             attack=int((labels == 1).sum()),
-            missed=missed.labelled,
-            missed_attack=missed.attack,
+            missed=len(missed),
+            missed_attack=int((missed == 1).sum()),
         )
 
     def steps(self, part: Part, scores: Float64) -> pl.DataFrame:
@@ -220,27 +196,24 @@ class TelemetryDataModule(L.LightningDataModule):
         (window,), one a window of `windows(part)`, in order.
 
         Returns: the columns series, time, split, label, incident, kind, score of
-        `runs.schema.SCORES_COLUMNS`.
+        `runs.schema.SCORES_COLUMNS`, and event_label, by which alarms are judged.
         """
         return scored_steps(self.prepared, self.rows(part), self.windows(part), scores, part)
 
     def score_table(
         self, predictions: Sequence[Any] | None, part: Literal["validation", "test"] = "test"
     ) -> pl.DataFrame:
-        """Every step of a part with its score, from what `trainer.predict(model, dm)` returns;
-        `.to_pandas()` works where pandas is.
+        """Every step of a part with its score, from what `trainer.predict(model, dm)` returns.
 
         Args:
             predictions: scores (batch,) of each batch, in order, or one array (window,).
-            part: what was predicted; `validation` after
-                `trainer.predict(model, dm.val_dataloader())`.
+            part: `validation` after `trainer.predict(model, dm.val_dataloader())`.
 
         Returns:
             series, time, split, label (1 attack, 0 normal, null unlabelled), incident, kind and
-            score (float64, null where no window ends on the step).
+            score (float64, null if no window ends on the step).
 
-        Raises:
-            DataError: the number of scores is not that of the part's windows.
+        Raises DataError: the number of scores is not that of the part's windows.
         """
         given = () if predictions is None else predictions
         found = [np.atleast_1d(np.asarray(one, np.float64)) for one in given]
@@ -248,7 +221,7 @@ class TelemetryDataModule(L.LightningDataModule):
         if len(scores) != len(self.windows(part)):
             what = f"{len(scores)} scores for {len(self.windows(part))} windows of the {part} part"
             raise DataError(what, "predict the whole part, and name it: score_table(…, part)")
-        return self.steps(part, scores)
+        return self.steps(part, scores).drop("event_label")
 
     def rows(self, part: Part) -> Int64:
         """Row of each step of a part, ascending: int64 (step,)."""
@@ -257,14 +230,14 @@ class TelemetryDataModule(L.LightningDataModule):
 
 def configured(keywords: Mapping[str, Any], overrides: Sequence[str]) -> Config:
     """`experiments/base.yaml` with the keywords of a data module, then `key=value` texts."""
-    given, places = keys_of(keywords)
-    # a run needs some model; which is of no matter here
-    return load("base", overrides, {"model.name": "cnn", **given}, places).config
+    given, locations = keys_of(keywords)
+    model = {"model.name": "cnn"}  # any: a configuration needs one
+    return load("base", overrides, {**model, **given}, locations).config
 
 
 def keys_of(keywords: Mapping[str, Any]) -> tuple[dict[str, object], dict[str, str]]:
-    """The values of keywords by their keys, and where each was given, as `config.load.load` takes
-    them. Raises UsageError: an unknown keyword."""
+    """The values of keywords by their keys, and where each was given. Raises UsageError:
+    an unknown keyword."""
     if unknown := [name for name in keywords if name not in KEYS]:
         what = f"unknown keyword {', '.join(unknown)}"
         more = 'any other key is overrides=["section.key=value"]'
