@@ -21,7 +21,8 @@ class Raw:
 
 
 class Source(Protocol):
-    """An endless source of payloads; used from one thread."""
+    """An endless source of payloads; used from one thread. Methods without a result do nothing
+    unless a source defines them."""
 
     @property
     def connected(self) -> bool:
