@@ -34,12 +34,15 @@ class Source(Protocol):
 
     def start(self, position: bytes) -> None:
         """Start after the stored position; empty: at the beginning of the source."""
+        return
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
         """Up to `limit` payloads in order; waits at most `seconds` for the first."""
 
     def acknowledge(self, batch: Sequence[Raw]) -> None:
         """Confirm that these payloads are stored and need not be sent again."""
+        return
 
     def close(self) -> None:
         """Stop and disconnect."""
+        return
