@@ -21,8 +21,8 @@ SUMMARY = "list, inspect, fetch, import, write and replay data sets"
 
 EPILOG = """\
 examples:
-  anomalynet data info smart_city                    simulated now, if it was not yet
-  anomalynet data info smart_city --plot             with pictures of the network
+  anomalynet data info smart_city                    simulates the network first if needed
+  anomalynet data info smart_city --plot             draws pictures of the network
   anomalynet data info worlds/city --figures pictures
   anomalynet data info skab data.root=/path/to/SKAB
   anomalynet data fetch skab
@@ -38,23 +38,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.epilog = EPILOG
     actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
-    add_json(actions.add_parser("ls", help="list the data sets that data.name can take"))
-    text = "describe a data set, its recordings, and how it was cleaned"
-    info = actions.add_parser("info", help=text)
+    texts = {
+        "ls": "list the data sets that data.name can take",
+        "info": "describe a data set, its recordings, and how it was cleaned",
+        "fetch": "download a data set, verified, into the data folder",
+        "rows": "write a data set's rows as a table that `anomalynet detect FILE` reads",
+        "replay": "send a data set's readings by event time, as its gateways would have, to an "
+        "MQTT broker or stdout",
+        "import": "import a CSV, TSV or Parquet file as a data set",
+    }
+    parsers = {action: actions.add_parser(action, help=text) for action, text in texts.items()}
+    add_json(parsers["ls"])
+    info = parsers["info"]
     add_data(info)
-    text = "draw a simulated network, into this folder"
-    option(info, "--figures", "DIR", text, Path)
-    flag(info, "--plot", "draw a simulated network into the world's folder; --figures draws, too")
+    option(info, "--figures", "DIR", "draw pictures of a simulated network into this folder", Path)
+    flag(info, "--plot", "draw pictures of a simulated network into the world's folder")
     add_json(info)
-    fetch = actions.add_parser("fetch", help="download a data set, verified, into the data folder")
-    fetch.add_argument("name", metavar="NAME")
-    text = "write a data set's rows as a table that `anomalynet detect FILE` reads"
-    _add_rows(actions.add_parser("rows", help=text))
-    text = "send a data set's readings by event time, as its gateways would have, to an MQTT "
-    text += "broker or stdout"
-    _add_replay(actions.add_parser("replay", help=text))
-    text = "import a CSV, TSV or Parquet file as a data set"
-    _add_import(actions.add_parser("import", help=text))
+    parsers["fetch"].add_argument("name", metavar="NAME")
+    _add_rows(parsers["rows"])
+    _add_replay(parsers["replay"])
+    _add_import(parsers["import"])
 
 
 def _add_import(parser: argparse.ArgumentParser) -> None:
@@ -63,20 +66,22 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     add("file", nargs="+", metavar="FILE", help=text, type=Path)
     text = "the new data.name: lower-case letters, digits, _ and -"
     add("--name", required=True, metavar="NAME", help=text)
-    columns = {
-        "--time": "time; two columns as Date,Time. Without it rows are --period seconds apart",
-        "--label": "0 or 1, normal or attack; empty, NA and -999 are unlabelled",
-        "--series": "the recording a row belongs to: device, run, room",
-        "--kind": "type of attack; without --label, a row is normal if this column says so",
-        "--split": "train, validation or test, used by data.split.policy=given",
+    texts = {
+        "--time COLUMN": "time; two columns as Date,Time; else rows are --period seconds apart",
+        "--label COLUMN": "0 or 1, normal or attack; empty, NA and -999 are unlabelled",
+        "--series COLUMN": "the recording a row belongs to: device, run, room",
+        "--kind COLUMN": "type of attack; without --label, a row is normal if this column says so",
+        "--split COLUMN": "train, validation or test, used by data.split.policy=given",
+        "--time-format FORMAT": "such as day-first, excel, milliseconds or '%%d.%%m.%%y %%H:%%M' "
+        "(default: detected)",
+        "--timezone ZONE": "zone of times without an offset, such as Europe/Berlin (default: UTC)",
+        "--decimal SIGN": "decimal sign: . or , (default: detected)",
+        "--thousands SIGN": "between groups of three digits (default: detected)",
     }
-    for name, text in columns.items():
-        option(parser, name, "COLUMN", text)
+    for declared, text in texts.items():
+        name, metavar = declared.split()
+        option(parser, name, metavar, text)
     flag(parser, "--series-from-name", "each file is a recording, named by the file")
-    text = "such as day-first, excel, milliseconds or '%d.%m.%y %H:%M' (default: detected)"
-    option(parser, "--time-format", "FORMAT", text)
-    text = "time zone of times without an offset, such as Europe/Berlin (default: UTC)"
-    option(parser, "--timezone", "ZONE", text)
     text = "seconds between readings (default: the median step if steps are regular)"
     option(parser, "--period", "SECONDS", text, float)
     text = (
@@ -90,9 +95,6 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     option(parser, "--units", "A=°C,B=%", "units of the sensors", _units, ())
     text = "character between fields, or a word: comma, semicolon, tab, bar, space"
     option(parser, "--separator", "CHARACTER", text, _separator)
-    text = "decimal sign: . or , (default: detected)"
-    option(parser, "--decimal", "SIGN", text)
-    option(parser, "--thousands", "SIGN", "between groups of three digits (default: detected)")
     text = "the first line is a row; columns are column_1, column_2 …"
     add("--no-header", dest="header", action="store_false", help=text)
     option(parser, "--columns", "A,B,C", "names of the columns of a file without header", names, ())
@@ -132,8 +134,8 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     option(parser, "--speed", "N", text, amount, 1.0)
     text = "skip earlier readings: ISO 8601, or seconds since 1970"
     parser.add_argument("--from", dest="first", type=_moment, metavar="TIME", help=text)
-    text = "skip later readings"
-    parser.add_argument("--to", dest="last", type=_moment, metavar="TIME", help=text)
+    later = "skip later readings"
+    parser.add_argument("--to", dest="last", type=_moment, metavar="TIME", help=later)
     flag(parser, "--shift", "move times so that the replay starts now")
 
 
@@ -143,7 +145,7 @@ def _add_series(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do one of the actions."""
+    """Run the chosen action; return the exit code."""
     actions = {"ls": _ls, "info": _info, "fetch": _fetch, "import": _import}
     actions |= {"rows": _rows, "replay": _replay}
     return actions[args.action](args)
@@ -155,8 +157,7 @@ def _ls(args: argparse.Namespace) -> int:
     rows: list[dict[str, object]] = []
     for name in sources.names():
         try:
-            info = sources.info(name)
-            there = "yes" if sources.is_there(name) else "no"
+            info, there = sources.info(name), "yes" if sources.is_there(name) else "no"
             rows.append({"name": name, "there": there, "licence": info.licence, "what": info.title})
         except DataError as error:
             rows.append({"name": name, "there": "damaged", "licence": "", "what": error.message})
@@ -165,35 +166,27 @@ def _ls(args: argparse.Namespace) -> int:
 
 
 def _info(args: argparse.Namespace) -> int:
-    from anomalynet.data import sources
-    from anomalynet.data.describe import (
-        about,
-        cells,
-        describe,
-        incident_types,
-        open_world,
-        world_facts,
-    )
+    from anomalynet.data import describe, sources
 
     config = data_config(args)
-    world = open_world(config)
+    world = describe.open_world(config)
     plot = args.plot or args.figures is not None
     if world is None and plot:
-        what = f"--plot and --figures need a simulated network, which {config.name} is not"
-        raise UsageError(what)
-    whole = sources.info(config.name).needs_subset and config.subset is None
-    facts = about(config.name) if whole else describe(config)
+        raise UsageError(
+            f"--plot and --figures need a simulated network, which {config.name} is not"
+        )
+    subset_missing = sources.info(config.name).needs_subset and config.subset is None
+    facts = describe.about(config.name) if subset_missing else describe.describe(config)
     figures: list[Path] = []
+    network: dict[str, Any] = {}
     if world is not None:
         from anomalynet.reporting.sections.deployment import write_pictures
 
         figures = write_pictures(world, args.figures) if plot else []
-        facts["incidents"] = incident_types(world, facts["incidents"])
+        facts["incidents"] = describe.incident_types(world, facts["incidents"])
+        network = {"world": str(world.folder), "network": dict(world.manifest.counts)}
+        network |= {"nodes": world.nodes.to_dicts(), "figures": list(map(str, figures))}
     if args.json:
-        network: dict[str, Any] = {}
-        if world is not None:
-            network = {"world": str(world.folder), "network": dict(world.manifest.counts)}
-            network |= {"nodes": world.nodes.to_dicts(), "figures": list(map(str, figures))}
         print_json(facts | network)
         return 0
     tables = {key: facts.pop(key, []) for key in ("recordings", "channels", "incidents")}
@@ -201,9 +194,9 @@ def _info(args: argparse.Namespace) -> int:
     counts, warnings = facts.pop("counts", {}), facts.pop("warnings")
     _print_facts({key: value for key, value in facts.items() if value not in (None, [], "")})
     if world is not None:
-        facts = world_facts(world.manifest)
+        facts = describe.world_facts(world.manifest)
         print_table([{"world": key, "value": value} for key, value in facts.items()])
-        tables["cells"] = cells(world)
+        tables["cells"] = describe.cells(world)
     for title, rows in tables.items():
         texts = [{key: _plain(value) for key, value in row.items()} for row in rows]
         print_table(texts, title=title)
@@ -229,10 +222,10 @@ def _import(args: argparse.Namespace) -> int:
     from anomalynet.data.importing.import_table import import_table
     from anomalynet.data.importing.request import ImportRequest
 
-    given: dict[str, Any] = {one.name: getattr(args, one.name) for one in fields(ImportRequest)}
-    given |= {
-        name: tuple(given[name]) for name in ("file", "null", "attack", "normal", "unlabelled")
-    }
+    given: dict[str, Any] = {}
+    for name in (one.name for one in fields(ImportRequest)):
+        value = getattr(args, name)
+        given[name] = tuple(value) if isinstance(value, list) else value
     report = import_table(ImportRequest(**given))
     facts = asdict(report)
     if args.json:

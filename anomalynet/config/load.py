@@ -53,29 +53,22 @@ def load(
         axis: values set by a sweep or by keywords, key → value; they win over the files.
         locations: key → where `axis` sets it, for messages.
 
-    Returns:
-        The frozen configuration, the experiment's name, and the origin of each value that is not a
-        default.
-
     Raises:
         UsageError: no such experiment.
         ConfigError: every problem, with file, line and the nearest valid key.
     """
     path = locate.find("experiments", experiment)
     levels, problems = chain(path)
-    given, known = axis or {}, locations or {}
-    levels.append([Leaf(key, given[key], known.get(key, "the sweep")) for key in given])
-    levels.append(read_overrides(overrides))
-    return _resolve(levels, path.stem, problems)
+    known = locations or {}
+    own = [Leaf(key, value, known.get(key, "the sweep")) for key, value in (axis or {}).items()]
+    return _resolve([*levels, own, read_overrides(overrides)], path.stem, problems)
 
 
 def load_data_config(name: str, overrides: Sequence[str] = ()) -> DataConfig:
-    """The data section of base.yaml, for commands that need no model, with `name` and
-    `data.key=value` arguments."""
+    """The data section of base.yaml with `name` and `data.key=value` arguments."""
     leaves = read_overrides(overrides)
     what = "this command uses only keys of the data section (data.…)"
-    others = [leaf for leaf in leaves if not leaf.key.startswith("data.")]
-    if others:
+    if others := [leaf for leaf in leaves if not leaf.key.startswith("data.")]:
         raise ConfigError([Problem(leaf.where, what) for leaf in others])
     shared, problems = chain(locate.find("experiments", "base"))
     own = [Leaf("model.name", "cnn", "the command"), Leaf("data.name", name, f"argument {name!r}")]
@@ -83,8 +76,7 @@ def load_data_config(name: str, overrides: Sequence[str] = ()) -> DataConfig:
 
 
 def chain(path: Path, kind: locate.Kind = "experiments") -> tuple[list[list[Leaf]], list[Problem]]:
-    """The leaves of a file and of all files that it extends, base file first; and the problems with
-    `extends`."""
+    """The leaves of a file and of all that it extends, base file first; problems of `extends`."""
     levels: list[list[Leaf]] = []
     visited: list[Path] = []
     while True:
@@ -94,25 +86,18 @@ def chain(path: Path, kind: locate.Kind = "experiments") -> tuple[list[list[Leaf
         named = next((leaf for leaf in leaves if leaf.key == "extends"), None)
         if named is None:
             return levels, []
-        parent = _parent(path, named.word, kind)
+        # `extends` names a file in the same folder, or one of its kind
+        sibling, others = path.parent / named.word, locate.files(kind)
+        parent = sibling if sibling.is_file() else others.get(named.word.removesuffix(".yaml"))
         if parent is None:
             siblings = [other.name for other in path.parent.glob("*.yaml") if other != path]
-            known = [*siblings, *locate.files(kind)]
             what = f"extends {named.word!r}, neither in {path.parent} nor among the {kind}"
-            return levels, [Problem(named.where, what, nearest(named.word, known))]
+            near = nearest(named.word, [*siblings, *others])
+            return levels, [Problem(named.where, what, near)]
         if parent.resolve() in visited:
-            return levels, [
-                Problem(named.where, "`extends` forms a cycle: this file extends itself")
-            ]
+            what = "`extends` forms a cycle: this file extends itself"
+            return levels, [Problem(named.where, what)]
         path = parent
-
-
-def _parent(path: Path, target: str, kind: locate.Kind) -> Path | None:
-    """The file that `extends` names: in the same folder, or one of its kind by name."""
-    sibling = path.parent / target
-    if sibling.is_file():
-        return sibling
-    return locate.files(kind).get(target.removesuffix(".yaml"))
 
 
 def _resolve(levels: list[list[Leaf]], name: str, problems: list[Problem]) -> Loaded:
@@ -134,8 +119,7 @@ def _resolve(levels: list[list[Leaf]], name: str, problems: list[Problem]) -> Lo
             problems.append(problem)
         else:
             origins[leaf.key] = leaf.where
-    dangling = interpolation_problems(tree, origins)
-    if dangling:
+    if dangling := interpolation_problems(tree, origins):
         raise ConfigError(problems + dangling)
     config = OmegaConf.to_object(tree)
     assert isinstance(config, Config)
@@ -156,8 +140,8 @@ def _effective(levels: list[list[Leaf]], model: str) -> list[Leaf]:
     kept: list[Leaf] = []
     current: str | None = None  # the model that the files so far describe
     for level in levels:
-        if (own := _model_leaf([level])) is not None:
-            current = own.word
+        own = _model_leaf([level])
+        current = own.word if own else current
         fits = current in (None, model)
         kept += [leaf for leaf in level if fits or not leaf.key.startswith("model.")]
     return kept
@@ -167,16 +151,13 @@ def structured(defaults: object) -> DictConfig:
     """A frozen schema object as a tree that `apply` can change."""
     tree = OmegaConf.structured(defaults)
     assert isinstance(tree, DictConfig)
-    _thaw(tree)
+    sections = [tree]
+    while sections:
+        section = sections.pop()
+        OmegaConf.set_readonly(section, False)
+        children = map(section._get_node, section)
+        sections += [child for child in children if isinstance(child, DictConfig)]
     return tree
-
-
-def _thaw(node: DictConfig) -> None:
-    OmegaConf.set_readonly(node, False)
-    for key in node:
-        child = node._get_node(key)
-        if isinstance(child, DictConfig):
-            _thaw(child)
 
 
 def leaf_keys(tree: DictConfig, prefix: str = "") -> list[str]:
@@ -191,11 +172,9 @@ def leaf_keys(tree: DictConfig, prefix: str = "") -> list[str]:
 
 def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
     """Set one leaf of a tree whose `leaf_keys` are `known`: a text key keeps what was written, a
-    number has one meaning. Returns the problem, with the nearest valid key or choice; None if the
-    leaf was set."""
+    number has one meaning. Returns the problem, or None if the leaf was set."""
     if leaf.key not in known:
-        inside = [key for key in known if key.startswith(leaf.key + ".")]
-        if inside:
+        if inside := [key for key in known if key.startswith(leaf.key + ".")]:
             return Problem(leaf.where, f"{leaf.key!r} is a section, not a value", inside[0])
         return Problem(leaf.where, f"unknown key {leaf.key!r}", nearest_key(leaf.key, known))
     types, value = _types(tree, leaf.key), leaf.value
@@ -221,9 +200,8 @@ def nearest_key(key: str, known: Sequence[str]) -> str | None:
     """The key that was probably meant: of equal name in another section, else the most similar."""
     name = key.rpartition(".")[2]
     names = [other.rpartition(".")[2] for other in known]
-    for cutoff_name in (name, *difflib.get_close_matches(name, names, n=1, cutoff=0.75)):
-        matches = [other for other in known if other.rpartition(".")[2] == cutoff_name]
-        if matches:
+    for similar in (name, *difflib.get_close_matches(name, names, n=1, cutoff=0.75)):
+        if matches := [key for key, own in zip(known, names, strict=True) if own == similar]:
             return max(matches, key=lambda other: difflib.SequenceMatcher(None, key, other).ratio())
     return nearest(key, known)
 
@@ -244,15 +222,15 @@ def _types(tree: DictConfig, key: str) -> set[object]:
 
 
 def _text(value: object, text: object, *, optional: bool) -> object:
-    """What was written; None for nothing, and for an unquoted `null` where a key is optional."""
+    """The text as written; None for nothing, and for an unquoted `null` if the key is optional."""
     if value is None and (optional or not text):
         return None
     return text if isinstance(text, str) else value
 
 
 def with_text(key: str, value: object, text: Any) -> object:
-    """A value of a sweep, with what was written wherever a key takes text: `axes.data.name: [010,
-    no]` names two data sets."""
+    """A value of a sweep, as written if its key takes text: `axes.data.name: [010, no]` names two
+    data sets."""
     if isinstance(value, list) and isinstance(text, list):
         return [with_text(key, *pair) for pair in zip(value, text, strict=True)]
     if isinstance(value, dict) and isinstance(text, dict):
@@ -263,7 +241,7 @@ def with_text(key: str, value: object, text: Any) -> object:
 
 
 def interpolation_problems(tree: DictConfig, origins: dict[str, str]) -> list[Problem]:
-    """Every unresolvable `${another.key}` among the keys of `origins` (key → where it is set)."""
+    """Every unresolvable `${another.key}`. `origins`: key → where it is set."""
     problems = []
     for key, where in origins.items():
         try:

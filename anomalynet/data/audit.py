@@ -1,5 +1,5 @@
-"""The leakage audit: how far the labels can be told without looking at the sensors, on the same
-windows and split as the models."""
+"""The leakage audit: how well labels can be guessed without the sensors, on the same windows and
+split as the models."""
 
 from __future__ import annotations
 
@@ -15,16 +15,14 @@ import polars as pl
 from anomalynet.config.schema import DataConfig
 from anomalynet.data.prepare import prepare
 from anomalynet.data.prepared import Float64, Int64, Prepared
-from anomalynet.data.probes import RULE, ProbeResult, features, fit_and_score, judge, probes
+from anomalynet.data.probes import RULE_TEXT, ProbeResult, features, fit_and_score, judge, probes
 from anomalynet.data.split.parts import Split, UnusableSplitError, split, workable
 from anomalynet.data.windows import Windows
 from anomalynet.errors import DataError
 from anomalynet.runs.code import code_hash
 
-# Most windows a fold that a probe learns from, and is tested on: evenly spaced ones beyond that
-TRAINED, SCORED = 10_000, 40_000
-
-INTERLEAVE = 20  # blocks a fold where a chronological split is refused
+TRAINED, SCORED = 10_000, 40_000  # most windows per fold, evenly spaced, to fit and to test a probe
+INTERLEAVE = 20  # blocks per fold if a chronological split is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +46,11 @@ class AuditResult:
     assignment: int
     window: int
     calibration_rows: int
-    # why a chronological split was refused; None where it was not, or not tried
-    refused: str | None
-    # labelled steps by day and class, where a chronological split was refused
-    days: tuple[Day, ...]
+    refused: str | None  # why a chronological split was refused; None if it was not
+    days: tuple[Day, ...]  # labelled steps by day and class, if a chronological split was refused
     steps: int  # test steps scored, over all folds
     prevalence: float  # share of attack among them
-    majority: float  # accuracy of always saying the commoner class
+    majority: float  # accuracy of always predicting the more frequent class
     rule: str
     probes: tuple[ProbeResult, ...]
     warnings: tuple[str, ...]
@@ -69,14 +65,14 @@ def audit(
 ) -> AuditResult:
     """Fit every probe on every fold and pool the test steps of all folds.
 
-    Where a chronological split is refused for its classes, blocks are interleaved instead, and the
+    If a chronological split is refused for its classes, blocks are interleaved instead, and the
     result says so.
 
     Args:
         config: data and split; `split.fold` does not matter.
         seed: of the probes.
-        progress: is told what is going on, one line a call.
-    Raises: DataError if the data cannot be read or split, or has no labels.
+        progress: called with a line of text before each fit.
+    Raises DataError: the data cannot be read or split, or has no labels.
     """
     prepared = prepare(config)
     asked = identity(config, seed, prepared.fingerprint)
@@ -87,19 +83,19 @@ def audit(
     try:
         folds = _folds(prepared, config)
     except UnusableSplitError as error:
-        # A part without one class is no reason to stop here: the folds are pooled.
-        config = replace(config, one_class="allow")
+        blocks = config.split
         if error.chronological:
             refused = error.message
-            blocks = replace(config.split, policy="blocked", interleave=INTERLEAVE)
-            config = replace(config, split=blocks)
-        config = replace(config, split=workable(prepared, config) or config.split)
+            blocks = replace(blocks, policy="blocked", interleave=INTERLEAVE)
+        # A part may have only one class here, because the folds are pooled.
+        config = replace(config, one_class="allow", split=blocks)
+        config = replace(config, split=workable(prepared, config) or blocks)
         folds = _folds(prepared, config)
     every = probes(prepared)
     scores: list[list[Float64]] = [[] for _ in every]
     targets: list[Int64] = []
+    shape = (config.window, config.stride, config.label_step)
     for number, found in enumerate(folds):
-        shape = (config.window, config.stride, config.label_step)
         train = Windows(prepared, found.parts["train"], *shape).select((0, 1))
         test = Windows(prepared, found.parts["test"], config.window).select((0, 1))
         if len(train) == 0 or len(test) == 0:
@@ -131,8 +127,8 @@ def audit(
         steps=len(truth),
         prevalence=prevalence,
         majority=max(prevalence, 1 - prevalence),
-        rule=f"{RULE}; at most {TRAINED:,} and {SCORED:,} windows of a fold, evenly spaced, train "
-        "and test a probe",
+        rule=f"{RULE_TEXT}; at most {TRAINED:,} and {SCORED:,} windows of a fold, evenly spaced, "
+        "train and test a probe",
         probes=tuple(
             judge(probe, truth, np.concatenate(found))
             for probe, found in zip(every, scores, strict=True)
@@ -142,8 +138,7 @@ def audit(
 
 
 def identity(config: DataConfig, seed: int, fingerprint: str) -> str:
-    """Ten hex digits of everything that an audit depends on, the code that reads and splits the
-    data included."""
+    """Ten hex digits of everything that an audit depends on, including the code."""
     asked = {**asdict(config), "root": None, "split": {**asdict(config.split), "fold": None}}
     parts = [asked, seed, fingerprint, code_hash(("data",))]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]

@@ -17,8 +17,8 @@ from anomalynet.config.identity import flatten_tree
 from anomalynet.config.load import load
 from anomalynet.config.schema import Config
 from anomalynet.data.batches import OrderedBatches, TrainBatches
-from anomalynet.data.prepare import Prepared, prepare
-from anomalynet.data.prepared import Float32, Float64, Int64
+from anomalynet.data.prepare import prepare
+from anomalynet.data.prepared import Float32, Float64, Int64, Prepared
 from anomalynet.data.split.parts import Split, split
 from anomalynet.data.steps import scored_steps
 from anomalynet.data.windows import Windows, WindowShape
@@ -68,11 +68,11 @@ class TelemetryDataModule(L.LightningDataModule):
         stride: steps between the starts of training windows, 3 (of `experiments/base.yaml`);
             validation and test windows start at every step.
         calibration_rows: first readings of each series that calibrate it, 100; never scored.
-        split: how parts are made: `auto` (default), `group` (whole series are held out), `blocked`,
-            `group_blocked`, `held_out_types`, `given` or `random`, which leaks.
+        split: `auto` (default), `group` (whole series are held out), `blocked`, `group_blocked`,
+            `held_out_types`, `given` or `random`, which leaks.
         folds, fold: number of folds, 5, and the one whose recordings are the test part, 0.
         batch_size: training windows per optimiser step, over all devices together, 32.
-        seed: of the order of the training windows, and of the assignment of groups to folds, 0.
+        seed: of the order of the training windows, 0.
 
     `anomalynet show --keys` explains these and all that `overrides` takes.
 
@@ -214,8 +214,7 @@ class TelemetryDataModule(L.LightningDataModule):
         return 0 if self.trainer is None else self.trainer.current_epoch
 
     def normalisation(self) -> tuple[Float32, Float32]:
-        """Mean and deviation of each channel over the training windows' rows, float32
-        (channel,)."""
+        """Mean and deviation of each channel in the training windows, float32 (channel,)."""
         return self.windows("train").moments()
 
     def part_of(self, batches: object) -> Part | None:
@@ -226,7 +225,8 @@ class TelemetryDataModule(L.LightningDataModule):
     def summary(self, part: Part) -> PartSummary:
         """What `result.json` says of a part."""
         rows = self.rows(part)
-        labels, missed = self.prepared.labels[rows], self.split.missed(part)
+        labels = self.prepared.labels[rows]
+        missed = self.prepared.labels[self.split.missed(part)]
         names = np.unique(self.prepared.series_of(rows))
         return PartSummary(
             series=tuple(self.prepared.series[i] for i in names),
@@ -234,8 +234,8 @@ class TelemetryDataModule(L.LightningDataModule):
             steps=len(rows),
             labelled=int((labels >= 0).sum()),
             attack=int((labels == 1).sum()),
-            missed=missed.labelled,
-            missed_attack=missed.attack,
+            missed=len(missed),
+            missed_attack=int((missed == 1).sum()),
         )
 
     def steps(self, part: Part, scores: Float64) -> pl.DataFrame:
@@ -243,7 +243,7 @@ class TelemetryDataModule(L.LightningDataModule):
         (window,), one a window of `windows(part)`, in order.
 
         Returns: the columns series, time, split, label, incident, kind, score of
-        `runs.schema.SCORES_COLUMNS`.
+        `runs.schema.SCORES_COLUMNS`, and event_label, by which alarms are judged.
         """
         windows = self.windows(part)
         return scored_steps(self.prepared, self.rows(part), windows, scores, part)
@@ -256,12 +256,11 @@ class TelemetryDataModule(L.LightningDataModule):
 
         Args:
             predictions: scores (batch,) of each batch, in order, or one array (window,).
-            part: what was predicted; `validation` after
-                `trainer.predict(model, dm.val_dataloader())`.
+            part: `validation` after `trainer.predict(model, dm.val_dataloader())`.
 
         Returns:
             series, time, split, label (1 attack, 0 normal, null unlabelled), incident, kind and
-            score (float64, null where no window ends on the step).
+            score (float64, null if no window ends on the step).
 
         Raises:
             DataError: the number of scores is not that of the part's windows.
@@ -273,7 +272,7 @@ class TelemetryDataModule(L.LightningDataModule):
         if len(scores) != len(self.windows(part)):
             what = f"{len(scores)} scores for {len(self.windows(part))} windows of the {part} part"
             raise DataError(what, "predict the whole part, and name it: score_table(…, part)")
-        return self.steps(part, scores)
+        return self.steps(part, scores).drop("event_label")
 
     def rows(self, part: Part) -> Int64:
         """Row of each step of a part, ascending: int64 (step,)."""
@@ -283,14 +282,14 @@ class TelemetryDataModule(L.LightningDataModule):
 
 def configured(keywords: Mapping[str, Any], overrides: Sequence[str]) -> Config:
     """`experiments/base.yaml` with the keywords of a data module, then `key=value` texts."""
-    given, places = keys_of(keywords)
-    # a run needs some model; which is of no matter here
-    return load("base", overrides, {"model.name": "cnn", **given}, places).config
+    given, locations = keys_of(keywords)
+    model = {"model.name": "cnn"}  # any: a configuration needs one
+    return load("base", overrides, {**model, **given}, locations).config
 
 
 def keys_of(keywords: Mapping[str, Any]) -> tuple[dict[str, object], dict[str, str]]:
-    """The values of keywords by their keys, and where each was given, as `config.load.load` takes
-    them. Raises UsageError: an unknown keyword."""
+    """The values of keywords by their keys, and where each was given. Raises UsageError:
+    an unknown keyword."""
     if unknown := [name for name in keywords if name not in KEYS]:
         what = f"unknown keyword {', '.join(unknown)}"
         more = 'any other key is overrides=["section.key=value"]'

@@ -14,7 +14,7 @@ from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
 from anomalynet.data.resample import Resampler, own_periods
 from anomalynet.data.sources import simulated
-from anomalynet.data.telemetry import Incident, Telemetry
+from anomalynet.data.telemetry import Telemetry
 from anomalynet.preprocessing.grid import IN_TIME
 from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.store import Manifest, World, read_world
@@ -25,18 +25,17 @@ RANDOM = 1.7  # ratio of von Neumann from which neighbours differ as random rows
 
 
 def about(name: str) -> dict[str, Any]:
-    """Return what is known of a data set without its files. Raises DataError on an unknown name."""
+    """The facts that need no file of a data set; `describe` reads it. Raises DataError: unknown
+    name."""
     info = sources.info(name)
     known = {"title": info.title, "licence": info.licence, "url": info.url}
     return {"name": name, **known, "subsets": list(info.subsets), "warnings": list(info.warnings)}
 
 
 def describe(config: DataConfig) -> dict[str, Any]:
-    """Return what a data set holds: series, steps, channels, time range, prevalence, incidents,
-    groups, counts, warnings; and each recording by itself.
-
-    The table is read in a stream; memory does not grow with it.
-    Raises DataError: as `sources.load`."""
+    """The content of a data set: `about`, and series, steps, channels, time range, prevalence,
+    incidents, groups, counts, warnings and recordings. Memory does not grow with the table. Raises
+    DataError: as `sources.load`."""
     telemetry = sources.load(config)
     frame, periods = telemetry.frame, own_periods(telemetry)
     summary = frame.select(
@@ -50,7 +49,6 @@ def describe(config: DataConfig) -> dict[str, Any]:
     facts = summary.collect(engine="streaming").row(0, named=True)
     labelled, attack = facts.pop("labelled"), facts.pop("attack")
     dated = facts["begins"] is not None and facts["begins"] > datetime(1971, 1, 1)
-    clock = _written if dated else _elapsed
     groups: dict[str, list[str]] = {}
     for series, group in telemetry.groups.items():
         groups.setdefault(group, []).append(series)
@@ -58,8 +56,8 @@ def describe(config: DataConfig) -> dict[str, Any]:
         **about(config.name),
         "subset": config.subset,
         **facts,
-        "begins": clock(facts["begins"]),
-        "ends": clock(facts["ends"]),
+        "begins": _time(facts["begins"], dated),
+        "ends": _time(facts["ends"], dated),
         "period": telemetry.period,
         "labelled": labelled,
         "attack": attack,
@@ -76,16 +74,16 @@ def describe(config: DataConfig) -> dict[str, Any]:
     }
 
 
-def _written(time: datetime) -> str:
-    return time.isoformat(sep=" ", timespec="seconds")
-
-
-def _elapsed(time: datetime | None) -> str:
-    return "" if time is None else f"{(time - datetime(1970, 1, 1)).total_seconds():g} s"
+def _time(time: datetime | None, dated: bool) -> str:
+    """A date and time of day, or else seconds since the beginning."""
+    if time is None:
+        return ""
+    elapsed = (time - datetime(1970, 1, 1)).total_seconds()
+    return time.isoformat(sep=" ", timespec="seconds") if dated else f"{elapsed:g} s"
 
 
 def _recordings(frame: pl.LazyFrame) -> list[dict[str, Any]]:
-    """A row a series. Its step is the median one; a gap is a step of more than 1.5 of these."""
+    """One row per series. Its step is the median; a gap is a step longer than `IN_TIME` of it."""
     time, step = pl.col("time"), pl.col("step (s)")
     same = pl.col("series") == pl.col("series").shift(1)
     steps = pl.when(same).then(time.diff().dt.total_microseconds() / 1e6)
@@ -103,8 +101,8 @@ def _recordings(frame: pl.LazyFrame) -> list[dict[str, Any]]:
 
 
 def common_warnings(telemetry: Telemetry, periods: Mapping[str, float]) -> list[str]:
-    """Return what series of imported data have in common that a reader of any table must know.
-    `periods`: as of `own_periods`."""
+    """Warnings about what series have in common, for readers of any table. `periods`: of
+    `own_periods`."""
     found = []
     if periods:
         listed = ", ".join(f"{name} {periods[name]:g} s" for name in list(periods)[:LISTED])
@@ -112,9 +110,8 @@ def common_warnings(telemetry: Telemetry, periods: Mapping[str, float]) -> list[
             f"{len(periods)} series are laid on a grid of their own, not of {telemetry.period:g} s "
             f"({listed}{', …' if len(periods) > LISTED else ''}): their windows last as much longer"
         )
-    if telemetry.imported and _coincide(
-        telemetry, max(telemetry.period or 0, *periods.values(), 0)
-    ):
+    step = max(telemetry.period or 0, *periods.values(), 0)
+    if telemetry.imported and _coincide(telemetry, step):
         found.append(
             "several series are labelled attack at the same times: they are not independent, and "
             "results of a split by series are too good; data.split.policy=blocked tests other times"
@@ -135,12 +132,9 @@ def _coincide(telemetry: Telemetry, step: float) -> bool:
 
 
 def not_in_order(frame: pl.LazyFrame, channels: Sequence[str]) -> str | None:
-    """Return a warning where rows stand in no order of time, None elsewhere: in every channel
-    neighbouring rows differ as random rows do, and so do their labels.
-
-    `frame`: canonical telemetry, judged where it has both classes and enough rows.
-    Source: the rank version of von Neumann's ratio (Bartels 1982), 2 for random rows.
-    """
+    """A warning if neighbouring rows differ as random rows do in every channel and in their labels;
+    None otherwise, or without both classes and enough rows. `frame`: canonical telemetry.
+    Source: the rank version of von Neumann's ratio (Bartels 1982), 2 for random rows."""
     known = frame.select("series", "label", *channels).collect()
     if known.height < JUDGED:
         return None
@@ -164,26 +158,21 @@ def not_in_order(frame: pl.LazyFrame, channels: Sequence[str]) -> str | None:
 
 
 def _channels(telemetry: Telemetry) -> list[dict[str, Any]]:
-    asked: dict[str, pl.Expr] = {}
-    words = ("minimum", "mean", "maximum", "missing")
+    facts = {}
     for channel in telemetry.channels:
         column = pl.col(channel.name)
-        mean = column.cast(pl.Float64).mean()
-        facts = (column.min(), mean, column.max(), column.null_count())
-        asked |= {f"{word} {channel.name}": one for word, one in zip(words, facts, strict=True)}
-    found = telemetry.frame.select(**asked).collect(engine="streaming").row(0, named=True)
-    return [
-        {
-            "name": one.name,
-            "unit": one.unit,
-            **{word: found[f"{word} {one.name}"] for word in words},
-        }
-        for one in telemetry.channels
-    ]
+        facts[channel.name] = pl.struct(
+            minimum=column.min(),
+            mean=column.cast(pl.Float64).mean(),
+            maximum=column.max(),
+            missing=column.null_count(),
+        )
+    found = telemetry.frame.select(**facts).collect(engine="streaming").row(0, named=True)
+    return [{"name": one.name, "unit": one.unit, **found[one.name]} for one in telemetry.channels]
 
 
 def _dropped(telemetry: Telemetry, config: DataConfig) -> dict[str, int]:
-    """Values that the quality stage drops from the readings, by reason."""
+    """Number of values that the quality stage drops from the readings, by reason."""
     resampler = Resampler(telemetry, config)
     if resampler.cleaner.counts:  # else nothing can be dropped
         for _ in resampler.chunks():
@@ -192,39 +181,30 @@ def _dropped(telemetry: Telemetry, config: DataConfig) -> dict[str, int]:
 
 
 def _incidents(telemetry: Telemetry) -> list[dict[str, Any]]:
-    """Return one row a type of incident: how many, how many rows they hold, and what is known of
-    them."""
+    """One row per type of incident: how many, how many rows they hold, and what is known."""
     rows = telemetry.frame.drop_nulls("incident").group_by("incident").agg(pl.len())
     held = dict(rows.collect(engine="streaming").rows())
     kinds: dict[str | None, list[int]] = {}
     for number, incident in telemetry.incidents.items():
         kinds.setdefault(incident.type, []).append(number)
-    known = [
-        word
-        for word in ("cause", "layer", "impact", "severity")
-        if any(getattr(one, word) for one in telemetry.incidents.values())
-    ]
-    found = []
+    every = telemetry.incidents
+    words = ("cause", "layer", "impact", "severity")
+    known = [word for word in words if any(getattr(one, word) for one in every.values())]
+    found: list[dict[str, Any]] = []
     for kind, numbers in sorted(kinds.items(), key=lambda item: str(item[0])):
-        alike = [telemetry.incidents[number] for number in numbers]
-        row = {"type": kind, "incidents": len(numbers)}
-        row["rows"] = sum(held.get(number, 0) for number in numbers)
-        found.append({**row, **{word: _said(word, alike) for word in known}})
+        rows_of_kind = sum(held.get(number, 0) for number in numbers)
+        row = {"type": kind, "incidents": len(numbers), "rows": rows_of_kind}
+        for word in known:
+            values = Counter(getattr(every[number], word) for number in numbers)
+            del values[None]
+            counted = [f"{value}: {count}" for value, count in sorted(values.items())]
+            row[word] = ", ".join(counted if word == "severity" else map(str, sorted(values)))
+        found.append(row)
     return found
 
 
-def _said(word: str, incidents: list[Incident]) -> str:
-    """Return what some incidents say of one thing; of severities, how many there are of each."""
-    found = Counter(value for one in incidents if (value := getattr(one, word)) is not None)
-    return ", ".join(
-        f"{value}: {count}" if word == "severity" else str(value)
-        for value, count in sorted(found.items())
-    )
-
-
 def open_world(config: DataConfig) -> World | None:
-    """The world behind simulated data, None of any other; a preset's world is simulated if it was
-    not yet."""
+    """The world behind simulated data, simulated first if needed; None for other data."""
     return read_world(simulated.world_folder(config)) if simulated.knows(config.name) else None
 
 
@@ -246,11 +226,7 @@ def cells(world: World) -> list[dict[str, Any]]:
 
 def incident_types(world: World, described: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One row per type of incident, in the order of the taxonomy: how many of each severity, nodes
-    touched, median minutes, and rows of telemetry.
-
-    Args:
-        described: the `incidents` of `describe`, which counts the rows.
-    """
+    touched, median minutes, and rows of telemetry. `described`: the `incidents` of `describe`."""
     grade = pl.col("severity")
     severities = [(grade == number).sum().alias(f"severity {number}") for number in range(1, 5)]
     minutes = (pl.col("end") - pl.col("start")).dt.total_seconds() / 60
@@ -267,13 +243,13 @@ def incident_types(world: World, described: Sequence[Mapping[str, Any]]) -> list
 
 
 def world_facts(manifest: Manifest) -> dict[str, str]:
-    """A world in a few lines: label → text with its unit."""
+    """A summary of a world: label → text with its unit."""
     counts, scenario = manifest.counts, manifest.scenario
     deployment, size = scenario["deployment"], sum(one["bytes"] for one in manifest.files.values())
     kinds = ("attack", "fault", "environment")
     causes = ", ".join(f"{counts[f'incidents, {kind}']:.0f} {kind}" for kind in kinds)
     area = f"{deployment['width']:g} m × {deployment['height']:g} m"
-    density = f"{counts['density']:.3g} nodes a hectare"
+    density = f"{counts['density']:.3g} nodes per hectare"
     return {
         "scenario": f"{scenario['name']}, seed {scenario['seed']}",
         "simulated": f"{scenario['duration']} from {scenario['start'].replace('T', ' ')}",

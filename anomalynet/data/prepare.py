@@ -7,6 +7,7 @@ import json
 import shutil
 from contextlib import ExitStack
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,6 @@ from anomalynet.data.prepared import (
     ArrayFile,
     Description,
     Prepared,
-    Segment,
     open_prepared,
     read_rows,
     sizes,
@@ -30,20 +30,17 @@ from anomalynet.data.prepared import (
 from anomalynet.data.resample import Layout, Resampler
 from anomalynet.data.telemetry import MASK, Telemetry
 from anomalynet.errors import DataError
-from anomalynet.preprocessing import Float64, Int64
 from anomalynet.preprocessing.calibration import calibrate
 from anomalynet.runs.code import code_hash
-
-__all__ = ["Prepared", "Segment", "prepare"]
 
 
 def prepare(config: DataConfig) -> Prepared:
     """Resample recordings to their grid and calibrate them, or open what an earlier call prepared.
 
-    The folder is built by one process at a time, beside its place, and moved there whole; a torn
-    one is built again. `config`: window, stride, label step and split do not matter here.
+    One process at a time builds the folder and moves it to its place when it is complete. `config`:
+    window, stride, label step and split do not matter here.
 
-    Raises: DataError if the data cannot be read, or no series is longer than the calibration.
+    Raises DataError: the data cannot be read, or no series is longer than the calibration.
     """
     fingerprint = sources.fingerprint(config)
     folder = data_folder() / "prepared" / cache_key(config, fingerprint)
@@ -58,8 +55,7 @@ def prepare(config: DataConfig) -> Prepared:
         building.mkdir()
         try:
             build(sources.load(config), config, fingerprint, building)
-            if folder.exists():
-                shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)  # damaged, as it cannot be opened
             building.replace(folder)
         finally:
             shutil.rmtree(building, ignore_errors=True)
@@ -69,8 +65,7 @@ def prepare(config: DataConfig) -> Prepared:
 
 
 def cache_key(config: DataConfig, fingerprint: str) -> str:
-    """Name of the prepared folder: 16 hex digits of a SHA-256 over the data, the code that reads it
-    and what changes the arrays."""
+    """Name of the prepared folder: 16 hex digits of a SHA-256 over all that changes the arrays."""
     c = config
     keys = (c.name, c.subset, c.calibration_rows, c.calibration, c.clip, c.mask_channel, c.max_gap)
     shown = (c.label, c.view, c.neighbours, c.link_channels, asdict(c.quality))
@@ -79,10 +74,8 @@ def cache_key(config: DataConfig, fingerprint: str) -> str:
 
 
 def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Path) -> None:
-    """Write a prepared folder, in memory bounded by a chunk of rows.
-
-    Raises: DataError if the data is empty, unsorted, or no series is longer than the calibration.
-    """
+    """Write a prepared folder; memory does not grow with the number of rows. Raises DataError: the
+    data is empty or unsorted, or no series is longer than the calibration."""
     raw, sensors = folder / "raw.npy", len(telemetry.channels)
     resampler = _resample(telemetry, config, folder, raw)
     layout = resampler.layout
@@ -100,7 +93,13 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
     for series, (_, own_mean, own_scale) in layout.commissioned.items():
         mean[series], scale[series] = own_mean, own_scale
     bound = config.clip if calibrated and config.calibration == "deviation" else np.inf
-    _calibrate(raw, folder / "values.npy", layout.edges, mean, scale, bound, config.mask_channel)
+    with ArrayFile(folder / "values.npy", "<f4", sensors + config.mask_channel) as file:
+        for start, values in read_rows(raw, sensors + config.mask_channel):
+            rows = np.arange(start, start + len(values))
+            owner = np.searchsorted(layout.edges, rows, side="right") - 1
+            found = values.astype(np.float32)
+            found[:, :sensors] = calibrate(values[:, :sensors], mean[owner], scale[owner], bound)
+            file.append(found)
     raw.unlink()
     np.save(folder / "series_starts.npy", layout.edges)
     np.save(folder / "calibration_mean.npy", mean if calibrated else mean[:0])
@@ -135,21 +134,19 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
         ],
         bytes=sizes(folder),
     )
-    # Last, so that a folder without it is unfinished.
+    # Written last: a folder without it is unfinished.
     (folder / "prepared.json").write_text(json.dumps(asdict(description)), encoding="utf-8")
 
 
 def _resample(telemetry: Telemetry, config: DataConfig, folder: Path, raw: Path) -> Resampler:
-    """Clean recordings and write their steps, one `.npy` file for each of `prepared.COLUMNS`;
+    """Clean recordings and write their steps, one `.npy` file per column of `prepared.COLUMNS`;
     `raw` receives the values before calibration, float64."""
     resampler = Resampler(telemetry, config)
+    files = {name: ArrayFile(folder / f"{name}.npy", dtype) for name, dtype in COLUMNS.items()}
+    files["values"] = ArrayFile(raw, "<f8", len(telemetry.channels) + config.mask_channel)
     with ExitStack() as stack:
-        files = {}
-        for name, dtype in COLUMNS.items():
-            file = ArrayFile(folder / f"{name}.npy", dtype)
-            if name == "values":
-                file = ArrayFile(raw, "<f8", len(telemetry.channels) + config.mask_channel)
-            files[name] = stack.enter_context(file)
+        for file in files.values():
+            stack.enter_context(file)
         for columns in resampler.chunks():
             for name, column in columns.items():
                 files[name].append(column)
@@ -158,31 +155,15 @@ def _resample(telemetry: Telemetry, config: DataConfig, folder: Path, raw: Path)
     return resampler
 
 
-def _calibrate(
-    raw: Path, target: Path, edges: Int64, mean: Float64, scale: Float64, bound: float, mask: bool
-) -> None:
-    """Calibrate the values in `raw`; `mean` and `scale` (series, sensor), 0 and 1 for none."""
-    sensors = mean.shape[1]
-    with ArrayFile(target, "<f4", sensors + mask) as file:
-        for start, values in read_rows(raw, sensors + mask):
-            owner = np.searchsorted(edges, np.arange(start, start + len(values)), "right") - 1
-            found = values.astype(np.float32)
-            found[:, :sensors] = calibrate(values[:, :sensors], mean[owner], scale[owner], bound)
-            file.append(found)
-
-
 def _segments(
     layout: Layout, telemetry: Telemetry, calibrated: bool
 ) -> list[tuple[int, str, bool, int, int]]:
     """(series, group, train only, start, stop) of every stretch without a long gap, after the
     commissioning rows."""
-    edges = layout.edges
-    cuts = np.unique(np.concatenate([edges, np.array(layout.breaks, np.int64)]))
-    owners = np.searchsorted(edges, cuts[:-1], side="right") - 1
+    cuts = np.union1d(layout.edges, np.array(layout.breaks, np.int64))
+    owners = np.searchsorted(layout.edges, cuts[:-1], side="right") - 1
     found = []
-    for owner, cut, stop in zip(
-        owners.tolist(), cuts[:-1].tolist(), cuts[1:].tolist(), strict=True
-    ):
+    for owner, (cut, stop) in zip(owners.tolist(), pairwise(cuts.tolist()), strict=True):
         ready = layout.commissioned[owner][0] if owner in layout.commissioned else stop
         start = max(cut, ready) if calibrated else cut
         if start < stop:
@@ -193,20 +174,13 @@ def _segments(
 
 
 def _warnings(layout: Layout, config: DataConfig, short: int, silent: int) -> list[str]:
-    found = []
-    if short:
-        found.append(
-            f"{short} of {len(layout.names)} series have too few readings for "
-            f"data.calibration_rows={config.calibration_rows}: not used"
-        )
-    if layout.commissioning_attacks:
-        found.append(
-            f"{layout.commissioning_attacks} calibration readings are labelled attack: the "
-            "commissioning phase is not normal"
-        )
-    if silent:
-        found.append(
-            f"{silent} sensors were never heard in their series' calibration readings: they read "
-            "0 there"
-        )
-    return found
+    attacks = layout.commissioning_attacks
+    warnings = {
+        f"{short} of {len(layout.names)} series have too few readings for "
+        f"data.calibration_rows={config.calibration_rows}: not used": short,
+        f"{attacks} calibration readings are labelled attack: the commissioning phase is not "
+        "normal": attacks,
+        f"{silent} sensors were never heard in their series' calibration readings: they read 0 "
+        "there": silent,
+    }
+    return [text for text, count in warnings.items() if count]

@@ -1,4 +1,5 @@
-"""Leakage probes: what a small classifier may see of a window, and how well it then does."""
+"""Leakage probes: small classifiers that see only part of a window, to find labels that can be
+guessed without the sensors."""
 
 from __future__ import annotations
 
@@ -6,60 +7,56 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomalynet.data.prepared import Float32, Float64, Int64, Prepared
+from anomalynet.data.prepared import Float64, Int64, Prepared
 from anomalynet.data.statistics import names, statistics
 from anomalynet.data.windows import Windows
 from anomalynet.metrics.kernels import ranking_metrics
 
-BLIND = 0.8  # largest harmless AUROC of a probe that sees no sensor
+MAX_AUROC_WITHOUT_SENSORS, MAX_AUROC_ONE_CHANNEL = 0.8, 0.95  # above these a probe shows a leak
 
-ALONE = 0.95  # largest harmless AUROC of a single channel
-
-RULE = (
-    f"a probe that sees no sensor gives the label away above AUROC {BLIND}, a single channel "
-    f"above {ALONE}"
-)
+RULE_TEXT = "a probe that sees no sensor gives the label away above AUROC "
+RULE_TEXT += f"{MAX_AUROC_WITHOUT_SENSORS}, a single channel above {MAX_AUROC_ONE_CHANNEL}"
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What one probe sees: `nothing` of the sensors, one `channel`, or `everything`: some
-    columns of the table that `features` makes."""
+    """The part of a window that one probe sees."""
 
     name: str
-    sees: str
-    columns: slice
+    sees: str  # of the sensors: `nothing`, one `channel`, or `everything`
+    columns: slice  # of the table that `features` makes
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """How well one probe did on the test steps of all folds: AUROC (None where one class is
-    absent), share of right decisions at 0.5, and a verdict, empty where nothing is wrong."""
+    """Metrics of one probe on the test steps of all folds."""
 
     probe: str
     sees: str
-    auroc: float | None
-    accuracy: float
-    verdict: str
+    auroc: float | None  # None if a class is missing
+    accuracy: float  # share of correct decisions at 0.5
+    verdict: str  # empty if nothing is wrong
 
 
 def probes(prepared: Prepared) -> list[Probe]:
-    """Every probe of a data set, those that see no sensor first."""
-    width, sensors = len(names), _sensors(prepared)
+    """Every probe of a data set, those that see no sensor first, in the column order of
+    `features`."""
+    width, channels = len(names), prepared.channels[: _sensors(prepared)]
     sees = [
         ("row position", "nothing", 1),
         ("fraction of the recording", "nothing", 1),
         ("timestamp", "nothing", 1),
         ("time step", "nothing", width),
         ("missingness", "nothing", width),
-        *((channel.name, "channel", width) for channel in prepared.channels[:sensors]),
+        *((channel.name, "channel", width) for channel in channels),
     ]
     edges = np.cumsum([0, *(count for _, _, count in sees)]).tolist()
     found = [
         Probe(name, what, slice(first, after))
         for (name, what, _), first, after in zip(sees, edges[:-1], edges[1:], strict=True)
     ]
-    return [*found, Probe("all channels", "everything", slice(3 + 2 * width, edges[-1]))]
+    of_channels = slice(edges[-1] - width * len(channels), edges[-1])
+    return [*found, Probe("all channels", "everything", of_channels)]
 
 
 def _sensors(prepared: Prepared) -> int:
@@ -67,32 +64,30 @@ def _sensors(prepared: Prepared) -> int:
 
 
 def features(windows: Windows, ids: Int64) -> Float64:
-    """What all probes see of some windows: float64 (window, column).
+    """The columns of all probes, in the order of `probes`: float64 (window, column).
 
     The position is that of the window's last step; time steps, missing values and sensors are
     summarised by `statistics`."""
-    size = max(1, len(ids) // 20_000 + 1)
-    return np.concatenate([_features(windows, part) for part in np.array_split(ids, size)])
+    chunks = np.array_split(ids, len(ids) // 20_000 + 1)
+    return np.concatenate([_features(windows, chunk) for chunk in chunks])
 
 
 def _features(windows: Windows, ids: Int64) -> Float64:
     prepared, ends = windows.prepared, windows.ends(ids)
-    owner = prepared.series_of(ends)
-    position = ends - prepared.series_starts[owner]
-    length = prepared.series_starts[owner + 1] - prepared.series_starts[owner]
+    series = prepared.series_of(ends)
+    position = ends - prepared.series_starts[series]
+    length = prepared.series_starts[series + 1] - prepared.series_starts[series]
     seconds = prepared.times[ends] / 1e6
     rows = windows.starts(ids)[:, None] + np.arange(windows.window)
     steps = np.diff(prepared.times[rows], axis=1).astype(np.float64)[..., None] / 1e6
     if windows.window == 1:
         steps = np.zeros((len(ids), 1, 1))
-    values = windows.gather(ids)
-    sensors = _sensors(prepared)
-    mask: Float32 = values[:, :, sensors:]
+    sensors, mask = np.split(windows.gather(ids), [_sensors(prepared)], axis=2)
     if prepared.mask is None:
         mask = (~prepared.observed[rows]).astype(np.float32)[..., None]
-    places = np.stack([position, position / length, seconds], axis=1)
-    seen = (steps.astype(np.float32), mask, values[:, :, :sensors])
-    return np.concatenate([places, *map(statistics, seen)], axis=1)
+    position_features = np.stack([position, position / length, seconds], axis=1)
+    series_features = (steps.astype(np.float32), mask, sensors)
+    return np.concatenate([position_features, *map(statistics, series_features)], axis=1)
 
 
 def fit_and_score(train: Float64, target: Int64, test: Float64, seed: int) -> Float64:
@@ -111,10 +106,11 @@ def fit_and_score(train: Float64, target: Int64, test: Float64, seed: int) -> Fl
 
 
 def judge(probe: Probe, target: Int64, scores: Float64) -> ProbeResult:
-    """Metrics and verdict of a probe by `RULE`."""
+    """Metrics and verdict of a probe by `RULE_TEXT`."""
     area = ranking_metrics(target, scores)["auroc"]
     auroc = None if np.isnan(area) else area
-    limit = {"nothing": BLIND, "channel": ALONE, "everything": np.inf}[probe.sees]
-    verdict = "gives the label away" if auroc is not None and auroc > limit else ""
+    limits = {"nothing": MAX_AUROC_WITHOUT_SENSORS, "channel": MAX_AUROC_ONE_CHANNEL}
+    leaks = auroc is not None and auroc > limits.get(probe.sees, np.inf)
+    verdict = "gives the label away" if leaks else ""
     accuracy = float(((scores >= 0.5) == target).mean())
     return ProbeResult(probe.name, probe.sees, auroc, accuracy, verdict)

@@ -1,5 +1,5 @@
-"""Telemetry as arrays on its expected grid, cleaned and held, chunk by chunk; what calibrates each
-series is found on the way."""
+"""Cleans telemetry and resamples it to its expected grid, chunk by chunk; computes the calibration
+of each series on the way."""
 
 from __future__ import annotations
 
@@ -22,26 +22,23 @@ from anomalynet.preprocessing.quality import Cleaner
 
 Columns = dict[str, npt.NDArray[Any]]
 
-OTHER_STEP = 0.1  # share of the period by which a step differs that is another one
+OTHER_STEP = 0.1  # a step that differs by more than this share of the period is another one
 
 
 @dataclass
 class Layout:
-    """Where the series and segments of some recordings are, in steps, and what calibrates them."""
+    """Rows and calibration of the series; one row per step."""
 
     rows: int = 0
     observed: int = 0
     names: list[str] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
-    breaks: list[int] = field(default_factory=list)
-    """Rows at which a segment starts because a long silence precedes them."""
+    breaks: list[int] = field(default_factory=list)  # rows that follow a long silence
+    # series → row after its last commissioning row, mean and scale (sensor,); not of short series
     commissioned: dict[int, tuple[int, Float64, Float64]] = field(default_factory=dict)
-    """Series → row after its last commissioning row, mean and scale (sensor,); absent where the
-    series is too short."""
     commissioning_attacks: int = 0
     kinds: dict[str, int] = field(default_factory=dict)
-    dropped: dict[str, int] = field(default_factory=dict)
-    """Values that the quality stage dropped, by reason."""
+    dropped: dict[str, int] = field(default_factory=dict)  # reason → values dropped for quality
 
     @property
     def edges(self) -> Int64:
@@ -53,8 +50,8 @@ class Resampler:
     """Cleans chunks of a sorted telemetry frame, resamples them to the grid and holds values.
 
     Within a series, silence of up to `data.max_gap` steps becomes steps without any value, with
-    interpolated time and everything else held from the reading before; but for the label where data
-    is imported: nobody said what a silent step is."""
+    interpolated time and everything else held from the reading before. Silent steps of imported
+    data have no label."""
 
     def __init__(self, telemetry: Telemetry, config: DataConfig) -> None:
         self.layout = Layout()
@@ -68,10 +65,10 @@ class Resampler:
         self._labels_silence = not telemetry.imported
         self._max_gap, self._mask = config.max_gap, config.mask_channel
         self._longest = config.max_gap if config.quality.impute == "hold" else 0
-        types = {number: incident.type for number, incident in telemetry.incidents.items()}
-        self._types = {number: kind for number, kind in types.items() if kind is not None}
+        every = telemetry.incidents.items()
+        self._types = {number: one.type for number, one in every if one.type is not None}
         self._seen: set[str] = set()
-        # Of the last series so far: its name, its readings, and the state of each stage.
+        # State of the last series so far: its name, number of readings, and state of each stage.
         self._name: str | None = None
         self._readings = 0
         self._last = {"times": 0, "labels": -1, "incidents": -1, "kinds": -1, "splits": -1}
@@ -79,11 +76,9 @@ class Resampler:
         self._held = Held.new(1, len(self._sensors))
 
     def chunks(self) -> Iterator[Columns]:
-        """All columns of `prepared.COLUMNS` in chunks; `values` is float64 (step, channel) with NaN
-        where nothing is heard or held, not calibrated yet, and the mask, if any, last.
-
-        Raises: DataError if a series comes back later, or time runs backwards in it.
-        """
+        """All columns of `prepared.COLUMNS` in chunks; `values` is float64 (step, channel), not yet
+        calibrated, NaN if missing, with the mask, if any, last. Raises DataError: rows of a series
+        are apart, or not in the order of time."""
         for frame in self._frame.collect_batches(chunk_size=CHUNK, maintain_order=True):
             for part in frame.iter_slices(CHUNK):
                 if len(part):
@@ -109,8 +104,8 @@ class Resampler:
         period: float | Float64 = self._period
         if self.periods:
             own = {name: 1e6 * seconds for name, seconds in self.periods.items()}
-            names = frame["series"].gather(begins)
-            period = np.repeat([own.get(name, self._period) for name in names], lengths)
+            each = [own.get(name, self._period) for name in frame["series"].gather(begins)]
+            period = np.repeat(each, lengths)
         grid = resample_to_grid(before, times, period, self._max_gap)
         # A missing step has the labels of the reading before it, which `extended` puts one later.
         found = {name: column[grid.reading + grid.observed] for name, column in extended.items()}
@@ -174,9 +169,8 @@ class Resampler:
         }
         kinds = _column(frame, "kind", pl.String)
         if self._types and kinds.null_count():
-            types = _column(frame, "incident", pl.Int32).replace_strict(
-                self._types, default=None, return_dtype=pl.String
-            )
+            numbers = _column(frame, "incident", pl.Int32)
+            types = numbers.replace_strict(self._types, default=None, return_dtype=pl.String)
             kinds = kinds.zip_with(kinds.is_not_null(), types)
         table = self.layout.kinds
         for name in sorted(kinds.drop_nulls().unique().to_list()):
@@ -200,11 +194,9 @@ class Resampler:
 
 
 def own_periods(telemetry: Telemetry) -> dict[str, float]:
-    """Series of imported data that have another step than the set, and this step: their median one,
-    in seconds.
-
-    A device that loses most of its readings is not a slow one: at most a tenth of the steps may be
-    about as long as the set's period."""
+    """Series of imported data whose median step differs from the set's → this step in seconds. At
+    most a tenth of their steps may be about as long as the set's period: a device that loses most
+    of its readings is not a slow one."""
     period = telemetry.period
     if period is None or not telemetry.imported:
         return {}

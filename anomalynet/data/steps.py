@@ -1,4 +1,4 @@
-"""The steps of a part with their scores: as a table, as arrays, and judged."""
+"""The steps of a part with their scores as a table and as arrays; their threshold and metrics."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Steps:
     """The steps of one part, ordered by series and time, each array (step,)."""
 
     labels: NDArray[np.int8]  # 1 positive class, 0 the rest, -1 unlabelled
+    event_labels: NDArray[np.int8]  # by which alarms are judged, see `event_labels`
     incidents: NDArray[np.int32]  # number of the event, whatever its label, -1 none
     series: NDArray[np.integer]  # number of the series
     times: NDArray[np.int64]  # microseconds
@@ -29,20 +30,17 @@ class Steps:
 
     @classmethod
     def of(cls, table: pl.DataFrame) -> Steps:
-        """From a table with the columns series, time, label, incident and score."""
+        """From a table as `scored_steps` makes it; without event_label the labels stand for it."""
+        labels = table["label"].fill_null(-1)
+        judged = table["event_label"] if "event_label" in table.columns else labels
         return cls(
-            labels=table["label"].fill_null(-1).to_numpy(),
+            labels=labels.to_numpy(),
+            event_labels=judged.to_numpy(),
             incidents=table["incident"].fill_null(-1).to_numpy(),
             series=table["series"].rle_id().to_numpy(),
             times=table["time"].cast(pl.Int64).to_numpy(),
             scores=table["score"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
         )
-
-    @property
-    def event_labels(self) -> NDArray[np.int8]:
-        """`labels`, and 1 at the silent steps of an incident, which have no label of their own: an
-        alarm there is not false."""
-        return np.where((self.labels < 0) & (self.incidents >= 0), np.int8(1), self.labels)
 
     @property
     def step_seconds(self) -> float:
@@ -60,25 +58,24 @@ def threshold(config: EvaluationConfig, validation: pl.DataFrame, devices: int) 
 
 
 def fleet_warning(
-    config: EvaluationConfig, validation: pl.DataFrame, each: float | None, devices: int
+    config: EvaluationConfig, validation: pl.DataFrame, limit: float, devices: int
 ) -> list[str]:
-    """What an alarm budget comes to in the whole fleet, where no label tells; `each`: the alarms
-    per day of a device of the validation part, None where unknown."""
-    if config.threshold != "alarm_budget" or each is None or validation["label"].count():
+    """The alarms that an alarm budget allows in the whole fleet, if there are no labels to compare
+    with. `limit`: the threshold; `devices` as in `threshold`."""
+    if config.threshold != "alarm_budget" or validation["label"].count():
         return []
+    steps = Steps.of(validation)
+    found = _of_events(steps, np.zeros_like(steps.labels), limit)  # as if all were normal
+    alarms = found["false_alarms_per_device_day"] * devices
     return [
-        f"threshold without labels: {each * devices:.3g} alarms per day are expected of the whole "
-        f"fleet (series: {devices}), {config.alarms_per_day:g} are allowed"
+        f"threshold without labels: {alarms:.3g} alarms per day are expected of the whole fleet "
+        f"(series: {devices}), {config.alarms_per_day:g} are allowed"
     ]
 
 
-def metrics(table: pl.DataFrame, limit: float, *, probability: bool) -> dict[str, float | None]:
-    """Point and event metrics of one part's steps, those that the suite declares; None where
-    undefined (one class, no label)."""
-    steps = Steps.of(table)
-    values = point_metrics(steps.labels, steps.scores, limit, probability)
-    values |= event_metrics(
-        labels=steps.event_labels,
+def _of_events(steps: Steps, labels: NDArray[np.int8], limit: float) -> dict[str, float]:
+    return event_metrics(
+        labels=labels,
         scores=steps.scores,
         threshold=limit,
         incidents=steps.incidents,
@@ -86,6 +83,15 @@ def metrics(table: pl.DataFrame, limit: float, *, probability: bool) -> dict[str
         times=steps.times,
         step_seconds=steps.step_seconds,
     )
+
+
+def metrics(table: pl.DataFrame, limit: float, *, probability: bool) -> dict[str, float | None]:
+    """Point and event metrics of one part's steps, those that the suite declares; None if undefined
+    (one class, no label)."""
+    steps = Steps.of(table)
+    values = point_metrics(steps.labels, steps.scores, limit, probability)
+    found = _of_events(steps, steps.event_labels, limit)
+    values |= found if (steps.event_labels >= 0).any() else dict.fromkeys(found, np.nan)
     known = {name: values[name] for name in values if name in METRICS}
     return {name: float(value) if np.isfinite(value) else None for name, value in known.items()}
 
@@ -93,20 +99,20 @@ def metrics(table: pl.DataFrame, limit: float, *, probability: bool) -> dict[str
 def scored_steps(
     prepared: Prepared, rows: Int64, windows: Windows, scores: Float64, part: str
 ) -> pl.DataFrame:
-    """Some rows with the scores of the windows that end on them, null where none does; columns as
-    in `TelemetryDataModule.steps`. `rows`: ascending int64 (step,), among them each window's last;
+    """Rows with the scores of the windows that end on them, null if none does; columns as in
+    `TelemetryDataModule.steps`. `rows`: ascending int64 (step,), among them each window's last;
     `scores`: float64 (window,)."""
     column = np.full(len(rows), np.nan)
     column[np.searchsorted(rows, windows.ends())] = scores
     return (
         step_table(prepared, rows)
         .with_columns(pl.lit(part).alias("split"), pl.Series("score", column).fill_nan(None))
-        .select("series", "time", "split", "label", "incident", "kind", "score")
+        .select("series", "time", "split", "label", "incident", "kind", "score", "event_label")
     )
 
 
 def step_table(prepared: Prepared, rows: Int64) -> pl.DataFrame:
-    """What is known of some rows: series, time, label, incident, kind; null where there is none."""
+    """The columns series, time, label, incident, kind (null if unknown) and event_label of rows."""
     series = pl.Series("series", prepared.series, dtype=pl.String).gather(prepared.series_of(rows))
     kinds = prepared.kinds[rows].astype(np.int64)
     kinds[kinds < 0] = len(prepared.kind_names)  # the None that is added below
@@ -118,4 +124,19 @@ def step_table(prepared: Prepared, rows: Int64) -> pl.DataFrame:
             "incident": pl.Series(np.asarray(prepared.incidents[rows])),
         }
     ).with_columns(pl.col("label", "incident").replace(-1, None))
-    return table.insert_column(0, series).with_columns(names)
+    judged = pl.Series("event_label", event_labels(prepared, rows))
+    return table.insert_column(0, series).with_columns(names, judged)
+
+
+def event_labels(prepared: Prepared, rows: Int64) -> NDArray[np.int8]:
+    """Labels (row,) by which alarms are judged. A silent step of imported data has no label of its
+    own: it is of its incident, or else normal if the readings on both sides of it are labelled."""
+    labels = np.array(prepared.labels[rows])
+    silent = np.flatnonzero((labels < 0) & ~prepared.observed[rows])
+    if len(silent):
+        heard = np.flatnonzero(prepared.observed)
+        after = np.searchsorted(heard, rows[silent])
+        beside = np.minimum(prepared.labels[heard[after - 1]], prepared.labels[heard[after]])
+        incident = prepared.incidents[rows[silent]] >= 0
+        labels[silent] = np.where(incident, 1, np.minimum(beside, 0))
+    return labels

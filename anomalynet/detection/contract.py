@@ -1,5 +1,4 @@
-"""What an exported model says of itself: everything that a detector needs beside the network,
-stored in the ONNX file's metadata."""
+"""Everything that a detector needs beside the network, stored in the ONNX file's metadata."""
 
 from __future__ import annotations
 
@@ -19,19 +18,17 @@ MASK = "missing"  # the channel that the detector adds: the share of sensors mis
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Sensor:
-    """One channel that a device reports; a value outside `minimum` … `maximum` (ends included, null
-    = unbounded) counts as missing."""
+    """One channel that a device reports; a value outside its range counts as missing."""
 
     name: str
     unit: str = ""
-    minimum: float | None = None
+    minimum: float | None = None  # in the range; None = unbounded
     maximum: float | None = None
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Reference:
-    """Distributions that drift is measured against: 101 quantiles (0 %, 1 % … 100 %) each; empty
-    where there are none."""
+    """Distributions that drift is measured against: 101 quantiles (0 %, 1 % … 100 %) each."""
 
     scores: tuple[float, ...] = ()  # of the validation part
     # sensor or mask → quantiles of its calibrated readings over the training windows' steps
@@ -40,27 +37,25 @@ class Reference:
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Contract:
-    """How readings become what the network scores, and what its score means. The same rules as
-    training used (`data/`).
+    """How readings become the network's input, as in training, and the meaning of its score.
 
-    Forms of the network, float32 unless said; the batch is free, `channels` are the sensors in
-    order, then the mask if there is one:
+    Forms of the network; all tensors are float32, the batch is free:
 
     - `window`: input `readings` (batch, window, channels), calibrated by
       `preprocessing.calibration.calibrate`: a missing sensor reads 0.
     - `step`: inputs `reading` (batch, channels) likewise, and the state: each tensor of `carried`
-      under its name, `states` (batch, window, width) and `slot` (batch, window), 1 at the place of
-      `states` that this step takes and 0 elsewhere. Outputs beside those below: `<name>_next` for
-      each of `carried`; `hidden_next` is what the caller writes into the slot.
+      under its name, `states` (batch, window, width) and `slot` (batch, window), 1 at the index of
+      `states` that this step takes and 0 elsewhere. Further outputs: `<name>_next` for each of
+      `carried`; the caller writes `hidden_next` into the slot.
     - `statistics`: input `features` (batch, 12 × channels), `data.statistics.statistics` of the
       calibrated window.
 
     Files of earlier versions have two more inputs, `offset` and `scale` float64 (batch, channels),
     to calibrate readings themselves: 0 and 1 leave calibrated readings as they are.
 
-    Outputs of all: `score` (batch,); where the network has them `error` (batch, channels), squared
-    error of the reconstruction in squared deviations, and `attention` (batch, parts): parts are
-    steps after pooling, of `states` for the form `step`, or features."""
+    Outputs: `score` (batch,), and if the network has them `error` (batch, channels), squared error
+    of the reconstruction in squared deviations, and `attention` (batch, parts): parts are steps
+    after pooling, of `states` for the form `step`, or features."""
 
     run: str
     experiment: str
@@ -75,18 +70,15 @@ class Contract:
     sensors: tuple[Sensor, ...]
     mask: bool
     window: int
-    # expected seconds between readings; None where readings are events without a grid
-    period: float | None
+    period: (
+        float | None
+    )  # expected seconds between readings; None if they are events without a grid
     max_gap: int  # longest silence, in steps, that becomes steps without a reading
-    # whether a longer silence ends the segment; else every expected step is scored, however long
-    # the silence
-    breaks: bool
+    breaks: bool  # whether a longer silence ends the segment; else every expected step is scored
     hold: int  # steps that a missing sensor keeps its last value; then it reads its zero
     calibration_rows: int  # first readings of a device that calibrate it; 0 = none
     calibration: Literal["offset", "deviation"]
-    # bound on readings divided by their own deviation (`calibration` deviation); None where there
-    # is none
-    clip: float | None
+    clip: float | None  # bound on readings divided by their own deviation; None = unbounded
     range_check: bool
     outliers: Literal["keep", "hampel"]
     hampel_window: int
@@ -95,13 +87,11 @@ class Contract:
     threshold_rule: str
     probability: bool
     outputs: tuple[str, ...]
-    # what the parts of `attention` are; None where there is none
-    attention_axis: Literal["time", "channel"] | None = None
+    attention_axis: Literal["time", "channel"] | None = None  # of the parts of `attention`
     # form `step`: name → shape of one device's state tensor, zeros at the start of a segment
     carried: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     width: int = 0  # form `step`: width of one of the last `window` states
-    # `validation/…` and `test/…` of the run
-    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    metrics: Mapping[str, float | None] = field(default_factory=dict)  # `validation/…`, `test/…`
     warnings: tuple[str, ...] = ()
     reference: Reference = field(default_factory=Reference)
     variant: Literal["float32", "float16", "int8"] = "float32"
@@ -113,7 +103,7 @@ class Contract:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """What the network reads, in order."""
+        """The channels that the network reads: the sensors in order, then the mask if any."""
         names = tuple(sensor.name for sensor in self.sensors)
         return (*names, MASK) if self.mask else names
 
@@ -123,9 +113,8 @@ class Contract:
 
 
 def read(metadata: Mapping[str, str], where: str) -> Contract:
-    """The contract in an ONNX file's metadata. `metadata`: the file's custom metadata; `where`: the
-    file, for messages.
-    Raises UsageError: the file has no contract, or one that this version cannot read."""
+    """The contract in the custom metadata of an ONNX file. `where`: the file, for messages. Raises
+    UsageError: the file has no contract, or one that this version cannot read."""
     if KEY not in metadata:
         what = f"{where}: not a model that `anomalynet export` wrote"
         raise UsageError(what, "anomalynet export RUN --out model.onnx")

@@ -1,5 +1,5 @@
-"""How a detector's alarms meet the labelled incidents of a recording, kind by kind; the numbers are
-those of `metrics/events.py`."""
+"""Compares a detector's alarms with the labelled incidents of a recording, kind by kind, by the
+definitions of `metrics/events.py`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from anomalynet.metrics import events
 
 
 class Watch:
-    """The alarms that a detector raised and the time that it scored. `period`: seconds between
-    steps; None: the median in the first steps added."""
+    """Collects the alarms that a detector raised and the time that it scored. `period`: seconds
+    between steps; None: the median in the first steps added."""
 
     def __init__(self, period: float | None) -> None:
         self.alarms: list[tuple[str, int]] = []  # device, time of the step in µs
@@ -26,7 +26,7 @@ class Watch:
         self._ends = np.empty(0, np.int64)  # the first and the last scored step
 
     def add(self, outcome: Outcome) -> None:
-        """What one call of the engine made."""
+        """Add the result of one call of the engine."""
         raised = (event for event in outcome.events if event.kind == "alarm")
         self.alarms += [(event.device, event.time) for event in raised]
         scored = ~np.isnan(outcome.steps.score)
@@ -41,10 +41,8 @@ class Watch:
     @property
     def days(self) -> tuple[float, float]:
         """`device_days` and `fleet_days` of `events.EventOutcome`."""
-        return (
-            events.device_days(self._scored, self._period),
-            events.fleet_days(self._ends, self._period),
-        )
+        scored = events.device_days(self._scored, self._period)
+        return scored, events.fleet_days(self._ends, self._period)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,41 +54,36 @@ class Evaluation:
     unjudged: int  # alarms where the label is unknown: neither false nor of an incident
 
     def to_json(self) -> dict[str, Any]:
-        """Numbers by their names, None where undefined."""
-        kinds = {
-            name: {
-                "incidents": len(delays),
-                "detected": int(np.isfinite(delays).sum()),
-                "median_delay": _known(events.delay_quantile(delays)),
-            }
-            for name, delays in sorted(self.kinds.items())
-        }
+        """Numbers by their names, None if undefined."""
+        kinds: dict[str, dict[str, Any]] = {}
+        for kind, delays in sorted(self.kinds.items()):
+            kinds[kind] = {"incidents": len(delays), "detected": int(np.isfinite(delays).sum())}
+            kinds[kind] |= _defined({"median_delay": events.delay_quantile(delays)})
         names = ("alarms", "false_alarms", "device_days", "fleet_days")
-        numbers = {name: getattr(self.outcome, name) for name in names} | self.outcome.metrics()
-        known = {name: _known(value) for name, value in numbers.items()}
+        numbers = {name: getattr(self.outcome, name) for name in names}
+        known = _defined(numbers | self.outcome.metrics())
         return {"kinds": kinds, "unjudged": self.unjudged, **known}
 
 
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _defined(values: dict[str, float]) -> dict[str, Any]:
+    return {name: None if math.isnan(value) else value for name, value in values.items()}
 
 
 @dataclass(slots=True)
 class _Stretch:
-    """Rows of a device, one after another, with the same label and incident."""
+    """Consecutive rows of a device with the same label and incident."""
 
     first: int  # time in µs of the first row
-    last: int
+    last: int  # and of the last
     label: int | None
     incident: str | None
 
 
 class Labels:
-    """Collects a recording's labels row by row, in memory that grows with the stretches of equal
-    labels, not with the rows.
+    """Collects a recording's labels row by row; memory grows with the stretches of equal labels.
 
-    An incident's time on a device are its stretches of label 1. Rows labelled 1 that name no
-    incident are one incident each run of them on a device, one per kind, as in an import."""
+    An incident's time on a device are its stretches of label 1. Each run of rows of a device that
+    are labelled 1 and name no incident is one incident per kind, as in an import."""
 
     def __init__(self) -> None:
         self._stretches: dict[str, list[_Stretch]] = {}
@@ -105,16 +98,15 @@ class Labels:
         incident: str | None = None,
         kind: str | None = None,
     ) -> None:
-        """One row; those of a device in order of time. `label` None: unknown."""
+        """Add a row; rows of a device come in order of time. `label` None: unknown."""
         stretches = self._stretches.setdefault(device, [])
         last = stretches[-1] if stretches else None
-        if label != 1:
-            incident = None
-        else:
-            if incident is None:
-                self._runs[device] += last is None or last.label != 1
-                kind = kind or "unnamed"
-                incident = f"{kind} {device} {self._runs[device]}"
+        if label == 1 and incident is None:
+            self._runs[device] += last is None or last.label != 1
+            kind = kind or "unnamed"
+            incident = f"{kind} {device} {self._runs[device]}"
+        incident = incident if label == 1 else None
+        if incident is not None:
             self._kinds[incident] = kind or self._kinds.get(incident) or "unknown"
         if last is not None and last.label == label and last.incident == incident:
             last.first, last.last = min(last.first, time), max(last.last, time)
@@ -125,17 +117,17 @@ class Labels:
         self, alarms: list[tuple[str, int]], device_days: float, fleet_days: float
     ) -> Evaluation:
         """Compare: an alarm detects the incident of its step on its own device, whatever happens on
-        others; it is false where the label there is 0.
-
-        It is not judged in a stretch without labels, at its borders, and outside the device's rows.
+        others; it is false if the label there is 0. It is not judged in a stretch without labels,
+        at its borders, and outside the device's rows.
 
         `alarms`: device, and time in µs of the step that raised it; days as in `EventOutcome`."""
         numbers = {incident: number for number, incident in enumerate(self._kinds)}
         starts = np.full(len(numbers), np.iinfo(np.int64).max)
-        bordered: dict[str, list[_Stretch | None]] = {}
+        nothing = _Stretch(0, -1, None, None)  # before and after the rows of a device
+        bordered: dict[str, list[_Stretch]] = {}
         for device, stretches in self._stretches.items():
             stretches.sort(key=attrgetter("first"))
-            bordered[device] = [None, *stretches, None]
+            bordered[device] = [nothing, *stretches, nothing]
             for stretch in stretches:
                 if stretch.incident is not None:
                     number = numbers[stretch.incident]
@@ -144,12 +136,11 @@ class Labels:
         false = unjudged = 0
         for device, time in alarms:
             after = bisect_right(self._stretches.get(device, ()), time, key=attrgetter("first"))
-            around = bordered.get(device, [None])[after : after + 2]
-            if (here := around[0]) is not None and time <= here.last:
-                around = [here]
-            if here is not None and len(around) == 1 and here.incident is not None:
+            here, *beside = bordered.get(device, [nothing])[after : after + 2]
+            inside = time <= here.last
+            if inside and here.incident is not None:
                 found.append((numbers[here.incident], time))
-            elif any(one is None or one.label is None for one in around):
+            elif here.label is None or (not inside and beside[0].label is None):
                 unjudged += 1
             else:
                 false += 1

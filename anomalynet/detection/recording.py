@@ -1,4 +1,4 @@
-"""A recording from its first row to its last: `anomalynet detect FILE` as a function."""
+"""Scores a whole recording: `anomalynet detect FILE` as a function."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.sources.file import Recording
 from anomalynet.errors import StoppedError
 
+# Readings that are scored together: many, so that a file sorted by device has steps of several
+# devices for one call of the network.
 BATCH = 65_536
-"""Readings that are scored together: many, so that a file sorted by device has steps of several
-devices for one call of the network."""
-EVENTS = 1000
-"""Events that wait for a sink at once: a recording is in no hurry, and none is to be dropped."""
+EVENTS = 1000  # most events that wait for a sink, so that none is dropped
 
 
 def detect_file(
@@ -49,17 +48,15 @@ def detect_file(
     Args:
         file: JSON lines, or a table as `Recording` reads it.
         model: a file made by `anomalynet export`.
-        rule: when scores become an alarm; the default raises one at each step at or above the
-            model's threshold.
+        rule: when scores become an alarm; default: a run of scores at or above the threshold.
         alarms: where alarms go: files of JSON lines, `-` (stdout), MQTT topics or webhooks.
         scores: a file that gets every step with its score, `.csv` or `.jsonl`.
         allowed, max_devices, lateness: as in `Engine`.
         max_message: bytes of the longest line or cell.
-        report: takes the summary, also where alarms cannot be delivered.
+        report: gets the summary, also if alarms cannot be delivered.
 
-    Returns:
-        The summary: run, model, devices, readings, steps, scored, alarms and cleared (counts),
-        rejected (kind → count), and evaluation, None without labels: as `Evaluation.to_json`.
+    Returns the summary: run, model, devices, readings, steps, scored, alarms and cleared (counts),
+        rejected (kind → count), and evaluation (`Evaluation.to_json`; None without labels).
 
     Raises:
         UsageError: the model, the file or a target cannot be used.
@@ -82,8 +79,7 @@ def detect_file(
     targets = sinks(alarms, problems)
     for target in targets:
         target.start()
-    watch = Watch(contract.period)
-    done = False
+    watch, done = Watch(contract.period), False
 
     def take(outcome: Outcome, messages: list[Message]) -> None:
         status.add(messages, outcome, engine.names)
@@ -108,9 +104,8 @@ def detect_file(
             scores_file.close(done)
         for target in targets:
             target.close()
-    evaluation = None
-    if recording.labels is not None:
-        evaluation = recording.labels.evaluate(watch.alarms, *watch.days).to_json()
+    labels = recording.labels
+    evaluation = labels and labels.evaluate(watch.alarms, *watch.days).to_json()
     summary = {
         "run": contract.run,
         "model": contract.model,

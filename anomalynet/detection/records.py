@@ -1,5 +1,4 @@
-"""What a detector is given and gives: times, readings in messages, scored steps, and events of
-alarms."""
+"""Input and output records of a detector: readings in messages, scored steps, and events."""
 
 from __future__ import annotations
 
@@ -19,9 +18,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def since_epoch(moment: datetime) -> int:
-    """Exact microseconds; UTC where the moment names no zone."""
-    gone = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH
-    return (gone.days * 86_400 + gone.seconds) * 1_000_000 + gone.microseconds
+    """Exact microseconds since 1970; UTC if the moment names no zone."""
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 LONGEST_NAME = 128  # characters of a device's name
@@ -33,8 +32,8 @@ class Reading:
 
     device: str
     time: int  # microseconds since 1970, UTC
-    # one a sensor of the contract, in its order; NaN = missing. All NaN says that the device is
-    # there and nothing was heard.
+    # one value per sensor, in the contract's order, NaN = missing; all NaN: the device is known
+    # but sent no value
     values: tuple[float, ...]
 
 
@@ -42,17 +41,17 @@ class Reading:
 class Message:
     """Readings that arrived together."""
 
-    # gateway, topic or file. Its readings come in order, and its clock tells which of its devices
-    # are silent.
-    source: str
+    source: str  # gateway, topic or file; its readings come in order
     readings: tuple[Reading, ...]
-    # microseconds up to which this source is known to be complete; None: the newest of the readings
+    # microseconds up to which all readings of this source have arrived, which shows its silent
+    # devices; None: the time of the newest reading
     clock: int | None = None
 
 
-TOP = 3  # channels and steps that an event names
+NAMED_IN_EVENT = 3  # channels, and steps, that an event names
 
-
+# Why an alarm ended: its scores were quiet; its device was silent, which ended the segment; or the
+# network's state was lost, because it was not a number. Empty for an alarm.
 Reason = Literal["", "quiet", "silent", "lost"]
 
 
@@ -82,12 +81,10 @@ class Event:
     id: str
     device: str
     time: int  # microseconds since 1970, of the step
-    # of that step, rounded to 6 digits; of the last scored step where the segment ended. JSON has
-    # null for what is no number.
+    # of this step, rounded to 6 digits; of the last scored step if the segment ended; null in JSON
+    # if it is not a number
     score: float
-    threshold: float
-    # of the end: `quiet`, or `silent` where the device's segment ended, `lost` where the network's
-    # state was no number; empty for an alarm
+    threshold: float  # of the alarm rule
     reason: Reason = ""
     channels: tuple[ChannelShare, ...] = ()  # those with the largest error
     steps: tuple[StepShare, ...] = ()  # those with most attention
@@ -126,14 +123,13 @@ def iso(time: int) -> str:
 class Steps:
     """Steps in the order in which they were made; those of one device are in order of time."""
 
-    row: Array  # int64 (n,), number of the device; its name is `engine.names[row]`
+    row: Array  # int64 (n,), index of the device; its name is `engine.names[row]`
     time: Array  # int64 (n,), microseconds since 1970, UTC
-    observed: Array  # bool (n,), False where the device was silent and the grid expected a reading
-    # float32 (n, channels), calibrated as the network reads them; NaN while the device is being
-    # calibrated
+    observed: Array  # bool (n,), False if the grid expected a reading and the device was silent
+    # float32 (n, channels), calibrated as the network reads them; NaN during calibration
     values: Array
-    score: Array  # float64 (n,), NaN while the device is being calibrated or its window is not full
-    # float32 (n, channels), NaN likewise; None where the network has none
+    score: Array  # float64 (n,), NaN during calibration and until the window is full
+    # float32 (n, channels), NaN as in `score`; None if the network has none
     error: Array | None = None
     attention: Array | None = None  # float32 (n, parts), likewise
 
@@ -143,33 +139,27 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Of one call: the steps that were made, and the alarms that were raised or cleared."""
+    """Result of one call: its steps, and the alarms that were raised or cleared."""
 
     steps: Steps
     events: list[Event]
 
 
-def joined(parts: Sequence[Steps], channels: int) -> Steps:
-    """One after the other; without parts, no steps of `channels` channels."""
+def concatenate(parts: Sequence[Steps], channels: int) -> Steps:
+    """The steps of all parts; without parts, no steps of `channels` channels."""
     if len(parts) == 1:
         return parts[0]
     if not parts:
         empty, values = np.empty(0, np.int64), np.empty((0, channels), np.float32)
         return Steps(empty, empty, np.empty(0, np.bool_), values, np.empty(0))
-    names = ("row", "time", "observed", "values", "score")
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    error, attention = _joined(parts, "error"), _joined(parts, "attention")
-    return Steps(**columns, error=error, attention=attention)
-
-
-def _joined(parts: Sequence[Steps], name: str) -> Array | None:
-    """Of what only scored steps have: NaN in the others."""
-    known = [getattr(part, name) for part in parts]
-    width = next((value.shape[1] for value in known if value is not None), None)
-    if width is None:
-        return None
-    filled = [
-        np.full((len(part), width), np.nan, np.float32) if value is None else value
-        for part, value in zip(parts, known, strict=True)
-    ]
-    return np.concatenate(filled)
+    columns = {}
+    for name in Steps.__slots__:
+        given = [getattr(part, name) for part in parts]
+        shape = next((value.shape[1:] for value in given if value is not None), None)
+        if shape is not None:  # parts without scored steps have no error and attention: NaN
+            filled = [
+                np.full((len(part), *shape), np.nan, np.float32) if value is None else value
+                for part, value in zip(parts, given, strict=True)
+            ]
+            columns[name] = np.concatenate(filled)
+    return Steps(**columns)

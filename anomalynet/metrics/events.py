@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anomalynet.errors import UsageError
+from anomalynet.metrics.kernels import ratio
 
 Integers = npt.NDArray[np.integer]
 Booleans = npt.NDArray[np.bool_]
@@ -24,12 +25,11 @@ LONGEST = 63  # largest `n` of a rule: the detector keeps the last hits as bits 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmRule:
     """When an alarm is raised and cleared. A scored step is a hit if its score is at or above the
-    threshold; steps of a silent device are scored, too.
+    threshold; steps of a silent device are scored, too. A score of NaN counts as below it.
 
     An alarm is raised at a hit that is the `k`-th among the last `n` scored steps of the segment,
     unless an alarm is active or its cool-down has not ended. It is cleared at the `n`-th scored
-    step in a row that is quiet (`quiet_below`), or when the segment ends. A score of NaN counts as
-    below the threshold. With the defaults an alarm is a run of hits."""
+    step in a row that is quiet (`quiet_below`), or when the segment ends."""
 
     threshold: float | None = None  # None: the model's
     # Share of a threshold above 0 below which a score counts as quiet; 1 = no hysteresis. For a
@@ -47,8 +47,7 @@ class AlarmRule:
             what = f"an alarm cannot clear at {self.clear:g} times the threshold"
             raise UsageError(what, "choose a share above 0, at most 1")
         if not 0 <= self.cool_down < 1e10:
-            what = f"a cool-down cannot take {self.cool_down:g} seconds"
-            raise UsageError(what, "choose 0 or more")
+            raise UsageError(f"a cool-down cannot take {self.cool_down:g} s", "choose 0 or more")
         if self.threshold is not None and not np.isfinite(self.threshold):
             what = f"a threshold of {self.threshold:g} is not finite"
             raise UsageError(what, "give a number, or none to use the model's threshold")
@@ -63,8 +62,8 @@ class EventOutcome:
     """Which incidents were detected, and how many alarms were false.
 
     An alarm belongs to the step on which it is raised. It detects the incident that this step is
-    labelled with. It is false if the step is not labelled 1, even during an incident that is not
-    of the positive class. One incident may span several series."""
+    labelled with. It is false if the step is labelled 0, even during an incident that is not of
+    the positive class. On an unlabelled step it is neither. An incident may span several series."""
 
     # (incident,) seconds from the first step labelled 1, in any series, to the first alarm that
     # detects it; inf if none does
@@ -77,15 +76,12 @@ class EventOutcome:
     def metrics(self) -> dict[str, float]:
         """Share of incidents detected, median delay in seconds, false alarms per day of one device
         and of the whole fleet; NaN if undefined."""
-        per_device_day, per_fleet_day = (
-            self.false_alarms / days if days > 0 else nan
-            for days in (self.device_days, self.fleet_days)
-        )
+        detected = int(np.isfinite(self.delays).sum())
         return {
-            "event_recall": float(np.isfinite(self.delays).mean()) if len(self.delays) else nan,
+            "event_recall": ratio(detected, len(self.delays)),
             "detection_delay": delay_quantile(self.delays),
-            "false_alarms_per_device_day": per_device_day,
-            "false_alarms_per_fleet_day": per_fleet_day,
+            "false_alarms_per_device_day": ratio(self.false_alarms, self.device_days),
+            "false_alarms_per_fleet_day": ratio(self.false_alarms, self.fleet_days),
         }
 
 
@@ -107,17 +103,16 @@ def event_metrics(
     step_seconds: float,
     rule: AlarmRule | None = None,
 ) -> dict[str, float]:
-    """Event recall, detection delay and false alarms per device-day and per fleet-day of steps
-    ordered by (series, time), as defined by `EventOutcome`; NaN if undefined.
+    """Event recall, detection delay and false alarms per device-day and per fleet-day; see
+    `EventOutcome`.
 
-    Without a rule an alarm is a run of neighbouring steps at or above the threshold, as in the
-    alarm budget; the border of an incident, the end of a series or a step without a score ends it.
-    With a rule, alarms are those that the detector would raise: an alarm that is active when an
-    incident begins does not detect it.
+    Without a rule an alarm is a run of neighbouring steps at or above the threshold; the border of
+    an incident, the end of a series or a step without a score ends it. With a rule, alarms are
+    those of the detector: an alarm that is active when an incident begins does not detect it.
 
     Args:
-        labels: (n,) 1 positive class (attack, unless `data.label` says otherwise), 0 the rest, -1
-            unlabelled.
+        labels: (n,) 1 positive class (`data.label`), 0 the rest, -1 unlabelled; steps ordered by
+            (series, time).
         scores: (n,) NaN if the step was missed.
         threshold: a step is a hit if its score is at or above it; `rule.threshold` replaces it.
         incidents: (n,) number of the incident, whatever its label, -1 none. Only incidents with a
@@ -127,9 +122,6 @@ def event_metrics(
         step_seconds: seconds per step.
         rule: the detector's; a step without a score ends a segment.
     Source: not in the paper.
-
-    Example:
-        >>> event_metrics(**steps, threshold=0.5, rule=AlarmRule(k=3, n=5, cool_down=600))
     """
     if rule is None:
         alarms = _run_starts(scores >= threshold, labels, incidents, series)  # NaN is not a hit
@@ -139,7 +131,7 @@ def event_metrics(
     return EventOutcome(
         detection_delays(labels, alarms, incidents, times),
         int(alarms.sum()),
-        int((alarms & (labels != 1)).sum()),
+        int((alarms & (labels == 0)).sum()),
         device_days(int(scored.sum()), step_seconds),
         fleet_days(times[scored], step_seconds),
     ).metrics()
@@ -195,10 +187,9 @@ def first_delays(starts: Times, detected: Integers, times: Times) -> Floats:
     """Seconds (incident,) from each incident's start to its first alarm, inf if there is none.
     `starts` (incident,) and `times` (alarm,) are in microseconds; `detected` (alarm,) is the index
     of the incident that an alarm detects."""
-    never = np.iinfo(np.int64).max
-    first = np.full(len(starts), never)
-    np.minimum.at(first, detected, times)
-    return np.where(first < never, (first - starts) / 1e6, np.inf)
+    delays = np.full(len(starts), np.inf)
+    np.minimum.at(delays, detected, (times - starts[detected]) / 1e6)
+    return delays
 
 
 def step_seconds(series: Integers, times: Times) -> float:
@@ -214,14 +205,15 @@ def device_days(scored_steps: int, step_seconds: float) -> float:
 
 
 def fleet_days(times: Times, step_seconds: float) -> float:
-    """Days from the first scored step of any device to the end of the last one; `times` (n,) of the
-    scored steps in microseconds."""
+    """Days from the first scored step of any device to the end of the last one. `times`: (n,) of
+    the scored steps in microseconds."""
     return (float(np.ptp(times)) / 1e6 + step_seconds) / SECONDS_PER_DAY if len(times) else 0.0
 
 
 def lowest_thresholds(level: Floats, series: Integers, alarms_allowed: Floats) -> list[float]:
-    """For each number of alarms, the lowest threshold such that neither it nor any higher threshold
-    raises more alarms.
+    """For each number of alarms (m,), the lowest threshold such that neither it nor any higher
+    threshold raises more; just above all of `level` if even one is too many, -inf if all steps may
+    be alarmed.
 
     An alarm is a run of steps of one series at or above the threshold. Alarms merge when the
     threshold falls, so that without "any higher" the answer would be one long alarm of all steps.
@@ -230,8 +222,6 @@ def lowest_thresholds(level: Floats, series: Integers, alarms_allowed: Floats) -
         level: (n,) scores of steps ordered by (series, time), -inf for steps that cannot alarm.
         series: (n,) number of the series.
         alarms_allowed: (m,).
-    Returns: (m,) thresholds; just above all of `level` if even one alarm is too many, -inf if all
-        steps may be alarmed.
     """
     values = np.unique(level[level > -np.inf])
     before = np.append(-np.inf, level[:-1])

@@ -1,8 +1,8 @@
-"""How scores become decisions: a step is an attack where its score is at or above the threshold.
-NumPy only.
+"""How scores become decisions: a step is called an attack if its score is at or above the
+threshold. NumPy only.
 
-Every rule looks at every threshold there is: between two neighbouring scores all thresholds decide
-alike. Steps without a score (NaN) take no part."""
+All rules except `fixed` try each distinct score: thresholds between two neighbouring scores decide
+alike. Steps without a score (NaN) are ignored."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from anomalynet.config.schema import EvaluationConfig
 from anomalynet.errors import DataError
 from anomalynet.metrics.events import device_days, lowest_thresholds
+from anomalynet.metrics.kernels import usable_steps
 
 Labels = npt.NDArray[np.integer]
 Scores = npt.NDArray[np.floating]
@@ -33,61 +34,68 @@ def choose_threshold(
     """The threshold by the configured rule, from validation steps alone.
 
     Args:
-        labels: (n,) 1 attack, 0 normal, -1 unlabelled.
-        scores: (n,) NaN where a step was missed.
-        series: (n,) number of the series; the steps of one stand together, in the order of time.
-        period: seconds a step stands for.
+        labels: (n,) 1 attack, 0 normal, -1 unlabelled; steps ordered by (series, time).
+        scores: (n,) NaN if a step was missed.
+        series: (n,) number of the series.
+        period: seconds per step.
         devices: series of the whole data set, which share the alarm budget; None: these.
 
     Raises DataError: no step has what the rule needs.
     """
-    if config.threshold == "fixed":
-        return config.fixed_threshold
-    if config.threshold == "alarm_budget":
-        return alarm_budget(labels, scores, series, period, config.alarms_per_day, devices)
-    return (best_f1 if config.threshold == "f1" else best_balanced_accuracy)(labels, scores)
+    budget = config.alarms_per_day
+    rules: dict[str, Callable[[], float]] = {
+        "fixed": lambda: config.fixed_threshold,
+        "f1": lambda: best_f1(labels, scores),
+        "balanced_accuracy": lambda: best_balanced_accuracy(labels, scores),
+        "alarm_budget": lambda: alarm_budget(labels, scores, series, period, budget, devices),
+    }
+    return rules[config.threshold]()
 
 
 def best_f1(labels: Labels, scores: Scores) -> float:
     """Threshold with the largest F1 of the attack class.
 
-    Of equally good scores the smallest, then the middle between it and the next smaller score: the
-    same decisions here, and the widest margin elsewhere. Without any attack no alarm is right: just
-    above the largest score. Arguments as of `choose_threshold`.
-
-    Raises DataError: no labelled step has a score.
+    Ties: the smallest score. The threshold returned is midway between it and the next smaller
+    score: the same decisions here, the widest margin on new data. Without any attack: just above
+    the largest score. Raises DataError: no labelled step has a score.
     """
-    return _best(labels, scores, lambda tp, fp, attacks, _: 2 * tp / (tp + fp + attacks))
+    return _best(labels, scores, lambda tp, fp, attacks, normals: 2 * tp / (tp + fp + attacks))
 
 
 def best_balanced_accuracy(labels: Labels, scores: Scores) -> float:
-    """Threshold with the largest mean of both classes' recalls; ties and missing attacks as in
-    `best_f1`."""
-    # integers: ties are exact
-    return _best(labels, scores, lambda tp, fp, ones, zeros: tp * max(zeros, 1) - fp * ones)
+    """Threshold with the largest mean of both classes' recalls; else as `best_f1`."""
+    # Balanced accuracy, multiplied out so that it stays whole and ties are exact.
+    return _best(
+        labels, scores, lambda tp, fp, attacks, normals: tp * max(normals, 1) - fp * attacks
+    )
 
 
 def _best(labels: Labels, scores: Scores, quality: Callable[..., npt.NDArray[Any]]) -> float:
-    """The threshold where `quality` is largest: it is given the numbers of true and false alarms at
-    each score, int64 (score,), and of attacks and other steps."""
-    known = (labels >= 0) & ~np.isnan(scores)
-    if not known.any():
+    """The threshold with the largest `quality(tp, fp, attacks, normals)`; tp and fp are int64
+    arrays, one entry per distinct score."""
+    usable = usable_steps(labels, scores)
+    if not usable.any():
         raise DataError(
             "no labelled step with a score to choose the threshold from",
-            "evaluation.threshold=alarm_budget needs no label; "
-            "evaluation.threshold=fixed needs no data",
+            "use evaluation.threshold=alarm_budget (no labels) or fixed (no data)",
         )
-    attack = labels[known] == 1
-    values, at = np.unique(scores[known].astype(np.float64), return_inverse=True)
+    attack = labels[usable] == 1
+    values, index = np.unique(scores[usable].astype(np.float64), return_inverse=True)
     if not attack.any():
         return float(np.nextafter(values[-1], np.inf))
-    true = np.bincount(at[attack], minlength=len(values))[::-1].cumsum()[::-1]
-    false = np.bincount(at[~attack], minlength=len(values))[::-1].cumsum()[::-1]
-    best = int(np.argmax(quality(true, false, int(attack.sum()), int((~attack).sum()))))
-    return _margin(values, best)
+    tp, fp = (
+        _at_or_above(np.bincount(index[which], minlength=len(values)))
+        for which in (attack, ~attack)
+    )
+    return _midpoint_below(values, int(np.argmax(quality(tp, fp, int(tp[0]), int(fp[0])))))
 
 
-def _margin(values: npt.NDArray[np.float64], best: int) -> float:
+def _at_or_above(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Steps at or above each distinct score, from the steps at each, ascending."""
+    return counts[::-1].cumsum()[::-1]
+
+
+def _midpoint_below(values: npt.NDArray[np.float64], best: int) -> float:
     if best == 0 or not np.isfinite(values[best - 1]):
         return float(values[best])
     middle = values[best - 1] + (values[best] - values[best - 1]) / 2
@@ -102,41 +110,31 @@ def alarm_budget(
     alarms_per_day: float,
     devices: int | None = None,
 ) -> float:
-    """The lowest threshold from which on, upwards, none raises more than `alarms_per_day` alarms
-    in the whole fleet, nor alarms more than `MOST_ALARMED` of the steps; needs no label.
+    """The smallest score such that neither it nor any higher threshold raises more than
+    `alarms_per_day` alarms in the whole fleet, or alarms more than `MOST_ALARMED` of the steps.
+    Needs no label; arguments as in `choose_threshold`.
 
-    An alarm is a contiguous run of steps at or above the threshold within a series; steps labelled
-    as attack and steps without a score end a run and are none. The `devices` share the budget
-    equally; a day of one is 86,400 s of steps with a score. Where even the largest score is too
-    much, just above it.
-
-    The number of alarms does not fall steadily as a threshold rises, because runs break apart:
-    hence from which on. Hourly and smooth scores have few runs, however many steps: hence the
-    share.
-
-    Args:
-        labels, scores, series, period, devices: as of `choose_threshold`.
-        alarms_per_day: the budget of all devices together.
+    An alarm is a run of steps of a series at or above the threshold; steps labelled as attack and
+    steps without a score end it. The `devices` share the budget equally. Smooth scores have few
+    runs, however many steps they alarm: hence the share. Just above the largest score if even that
+    is too much; otherwise midway as in `best_f1`.
 
     Raises DataError: the period is unknown, or no step is left to count on.
     """
     if not period > 0:
-        what = "an alarm budget counts alarms a day, and how long a step lasts is not known"
+        what = "an alarm budget counts alarms per day, and how long a step lasts is not known"
         raise DataError(what, "give the data set a period")
-    admitted = ~np.isnan(scores) & (labels != 1)
+    scored = ~np.isnan(scores)
+    admitted = scored & (labels != 1)
     if not admitted.any():
-        raise DataError(
-            "no step with a score that is not labelled as attack: an alarm budget has nothing to "
-            "count on"
-        )
+        raise DataError("an alarm budget needs a step with a score that is not labelled as attack")
     level = np.where(admitted, scores, -np.inf).astype(np.float64)
-    days = device_days(int((~np.isnan(scores)).sum()), period)
+    days = device_days(int(scored.sum()), period)
     budget = alarms_per_day * days / (devices or len(np.unique(series)))
     (lowest,) = lowest_thresholds(level, series, np.array([budget]))
     values, counts = np.unique(level[admitted], return_counts=True)
-    alarmed = counts[::-1].cumsum()[::-1]  # steps at or above each score
-    few = int((alarmed > MOST_ALARMED * alarmed[0]).sum())
-    best = max(int(np.searchsorted(values, lowest)), few)
+    too_many = _at_or_above(counts) > MOST_ALARMED * counts.sum()
+    best = max(int(np.searchsorted(values, lowest)), int(too_many.sum()))
     if best == len(values):  # an exported graph computes scores with an error of about 1e-7
         return float(values[-1] + 1e-6 * max(1.0, abs(values[-1])))
-    return _margin(values, best)
+    return _midpoint_below(values, best)

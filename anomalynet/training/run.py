@@ -192,7 +192,6 @@ def _evaluate(
     for part in SCORED:
         values = evaluate.metrics(steps[part], limit, probability=model.probability)
         metrics |= {f"{part}/{name}": value for name, value in values.items()}
-    alarms = metrics["validation/false_alarms_per_device_day"]
     split = config.data.split
     result = Result(
         id=folder.path.name,
@@ -217,7 +216,7 @@ def _evaluate(
         metrics=metrics,
         warnings=(
             *module.split.warnings,
-            *evaluate.fleet_warning(rule, steps["validation"], alarms, devices),
+            *evaluate.fleet_warning(rule, steps["validation"], limit, devices),
             *_options_warning(folder),
         ),
     )

@@ -30,7 +30,7 @@ from anomalynet.detection.export.run import export
 from anomalynet.detection.export.session import open_session
 from anomalynet.detection.export.verify import difference
 from anomalynet.detection.model import Model
-from anomalynet.detection.records import Message, Reading, Steps, joined
+from anomalynet.detection.records import Message, Reading, Steps, concatenate
 from anomalynet.training.finished import FinishedRun, open_run
 
 BATCH_LIMIT, STORED_LIMIT = 1e-6, 1e-5
@@ -100,7 +100,7 @@ def streamed(
             engine = Engine(model, AlarmRule())
             engine.restore(np.load(file, allow_pickle=False))
         made.append(engine.process(piece).steps)
-    return engine.names, joined(made, len(engine.contract.channels))
+    return engine.names, concatenate(made, len(engine.contract.channels))
 
 
 def compare(run: FinishedRun, folder: Path, seed: int) -> Equality:

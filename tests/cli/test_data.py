@@ -33,6 +33,13 @@ IMPORT = [
 ]
 
 
+def test_the_help_of_an_import_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["data", "import", "--help"])
+    assert ended.value.code == 0
+    assert "--time-format" in capsys.readouterr().out
+
+
 def test_ls_names_every_set(capsys: pytest.CaptureFixture[str], csv: Path) -> None:
     assert cli.main(["data", "import", str(csv), *IMPORT]) == 0
     capsys.readouterr()

@@ -11,8 +11,8 @@ from string import ascii_lowercase
 import polars as pl
 
 from anomalynet.config.schema import DataConfig, SplitPolicy
-from anomalynet.data.prepare import Prepared, build
-from anomalynet.data.prepared import open_prepared
+from anomalynet.data.prepare import build
+from anomalynet.data.prepared import Prepared, open_prepared
 from anomalynet.data.telemetry import Channel, Incident, Telemetry
 
 Value = float | None

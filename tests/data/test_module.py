@@ -131,7 +131,8 @@ def test_every_step_of_a_part_has_a_row_and_missed_ones_no_score(use: Use) -> No
     windows = data.windows("test")
     table = data.steps("test", np.arange(len(windows), dtype=np.float64))
     summary = data.summary("test")
-    assert table.columns == ["series", "time", "split", "label", "incident", "kind", "score"]
+    columns = ["series", "time", "split", "label", "incident", "kind", "score", "event_label"]
+    assert table.columns == columns
     dtypes = [table.schema[name] for name in ("time", "score", "label")]
     assert dtypes == [pl.Datetime("us"), pl.Float64, pl.Int8]
     assert len(table) == summary.steps == 2 * 35 and summary.windows == len(windows) == 2 * 32

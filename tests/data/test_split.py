@@ -61,9 +61,8 @@ def check(found: Split, settings_: DataConfig, leaks: bool = False) -> None:
         owned[part] = set(territory)
         assert len(owned[part]) == len(territory) and set(ends) <= owned[part]
         missed = found.missed(part)
-        assert (labels[missed.rows] >= 0).all()
-        assert missed.attack == int((labels[missed.rows] == 1).sum())
-        scored, lost = {end for end in ends if labels[end] >= 0}, set(missed.rows.tolist())
+        assert (labels[missed] >= 0).all()
+        scored, lost = {end for end in ends if labels[end] >= 0}, set(missed.tolist())
         assert scored | lost == {row for row in territory if labels[row] >= 0}
         assert not scored & lost
     for one, other in combinations(PARTS, 2):
@@ -162,8 +161,8 @@ def test_blocks_by_hand() -> None:
     # Latest block tested, the one before validates and loses the purge gap at the border, as
     # training does.
     assert [spans(found, part) for part in PARTS] == [[(0, 26)], [(30, 36)], [(40, 50)]]
-    assert found.missed("test").rows.tolist() == [40, 41, 42]
-    assert found.missed("validation").rows.tolist() == [30, 31, 32, 36, 37, 38, 39]
+    assert found.missed("test").tolist() == [40, 41, 42]
+    assert found.missed("validation").tolist() == [30, 31, 32, 36, 37, 38, 39]
     last = split(rows, config(policy="blocked", fold=4))
     assert last.assigned_rows["test"].rows().tolist() == list(range(10))
     assert last.assigned_rows["validation"].rows().tolist() == list(range(40, 50))
@@ -200,7 +199,7 @@ def test_group_blocked_by_hand() -> None:
         for part in PARTS
     ]
     assert inside == [[(0, 56)], [(60, 76)], [(80, 100)]]
-    assert found.missed("validation").rows.tolist()[-1] % 100 == 79
+    assert found.missed("validation").tolist()[-1] % 100 == 79
 
 
 def test_held_out_types() -> None:
@@ -285,7 +284,7 @@ def test_one_class() -> None:
     late = prepared([steady(f"s{number}", 100, [0, 1] * 40 + [0] * 20) for number in range(5)])
     with pytest.raises(UnusableSplitError, match=r"test part of fold 0 .*\n.*'duration=96h'"):
         split(late, replace(config(policy="group_blocked"), one_class="refuse"))
-    assert split(prepared([steady("s", 100)]), refusing).missed("test").labelled == 0
+    assert split(prepared([steady("s", 100)]), refusing).missed("test").tolist() == []
 
 
 def test_the_smallest_interleave_that_every_fold_can_use_is_named() -> None:

@@ -83,7 +83,7 @@ def test_rules_by_hand(
 def test_with_the_plain_rule_alarms_are_those_of_the_offline_metric(scores: list[float]) -> None:
     raised = sum(kind == "alarm" for kind, _, _ in judge(scores))
     nothing, zeros = np.full(len(scores), -1), np.zeros(len(scores), np.int64)
-    steps: Any = {"labels": nothing, "incidents": nothing, "series": zeros}
+    steps: Any = {"labels": zeros, "incidents": nothing, "series": zeros}
     steps |= {"scores": np.array(scores, np.float64), "times": np.arange(len(scores))}
     metrics = event_metrics(**steps, threshold=1.0, step_seconds=86_400.0)
     assert raised == (round(metrics["false_alarms_per_device_day"] * len(scores)) if scores else 0)

@@ -18,7 +18,7 @@ from anomalynet.detection.contract import Contract
 from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.engine.table import Array
-from anomalynet.detection.records import Event, Message, Reading, Steps, joined
+from anomalynet.detection.records import Event, Message, Reading, Steps, concatenate
 from anomalynet.errors import UsageError
 from tests.detection.graphs import SECOND, contract, model
 
@@ -283,7 +283,7 @@ def became(
         parts.append(outcome.steps)
         events += outcome.events
     last_outcome = engine.finish()
-    steps = joined([*parts, last_outcome.steps], 3)
+    steps = concatenate([*parts, last_outcome.steps], 3)
     found = of_devices(engine, steps, events + last_outcome.events)
     return found | {"counts": engine.counts, "clocks": engine.clocks()}
 

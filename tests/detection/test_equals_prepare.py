@@ -21,7 +21,7 @@ from anomalynet.detection.contract import Contract, Sensor
 from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.records import Message, Reading, Steps
-from anomalynet.detection.records import joined as join
+from anomalynet.detection.records import concatenate as join
 from tests.data.build import Facts, Recording, telemetry
 from tests.detection.graphs import SECOND, contract, model
 

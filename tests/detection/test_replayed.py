@@ -17,7 +17,7 @@ from anomalynet.data.sources import load
 from anomalynet.detection.contract import Sensor
 from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.engine.engine import Engine
-from anomalynet.detection.records import Message, joined
+from anomalynet.detection.records import Message, concatenate
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.problem_log import ProblemLog
 from tests.detection.graphs import contract, model
@@ -57,7 +57,7 @@ def test_the_engine_makes_the_steps_of_prepare(
             [Message(source, (), sent[-1].clock + SLOT) for source in ("cell-0", "cell-1")]
         ).steps
     )
-    steps, expected = joined(parts, len(sensors) + 1), prepare(config)
+    steps, expected = concatenate(parts, len(sensors) + 1), prepare(config)
     assert not problems.counts and not engine.counts and silent > 0
     assert {json.loads(line)["gateway"] for line in lines} == {"cell-0", "cell-1"}
     assert len(expected.series) == 12 and len(steps) == len(expected.times)

@@ -162,3 +162,13 @@ def test_an_alarm_in_a_silent_step_of_an_incident_is_not_false() -> None:
     assert found["false_alarms_per_device_day"] == 0.0
     assert (found["event_recall"], found["detection_delay"]) == (1.0, 1.0)
     assert found["recall_attack"] == 0.5, "steps count where they were read"
+
+
+def test_an_alarm_in_a_silent_step_between_normal_readings_is_false() -> None:
+    # One series of an alarm in the silent step 1, between labelled readings or not.
+    for labels, false in (([0, 0, 0], 1.0), ([0, None, 0], 0.0), ([None, 0, 0], 0.0)):
+        one = Recording("s", [0, 2, 3], [[1.0] * 3], labels)
+        rows = prepared([one], RAW, Facts(imported=True))
+        table = step_table(rows, np.arange(4)).with_columns(score=pl.Series([0.0, 1, 0, 0]))
+        found = metrics(table, 0.5, probability=True)
+        assert found["false_alarms_per_device_day"] == pytest.approx(false / (4 / 86_400))

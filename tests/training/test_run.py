@@ -267,6 +267,7 @@ def test_data_without_labels_trains_the_autoencoder_and_gives_alarms(tmp_path: P
     assert scores["label"].null_count() == scores.height
     assert scores["score"].is_not_null().any()
     assert outcome.result.metrics["test/auroc"] is None
+    assert outcome.result.metrics["test/false_alarms_per_device_day"] is None
     assert outcome.result.threshold_rule == "alarm_budget" and outcome.result.folds == 1
     # One of six devices validates: what it raises in its scored steps of 10 s, six times.
     judged = scores.filter(pl.col("split") == "validation").drop_nulls("score")

@@ -3,6 +3,7 @@ result."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
@@ -33,20 +34,9 @@ FEWEST_BLOCKS = 3  # folds of blocks: one for each part
 
 
 class UnusableSplitError(DataError):
-    """A part has no window, or has only one class; `chronological`: because blocks are contiguous
-    in time."""
+    """A part has no window, or has only one class."""
 
-    chronological = False
-
-
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """Labelled steps of a part without a score, because no window ends on them: warm-up of the
-    window, purge gaps, short ranges."""
-
-    rows: Int64
-    labelled: int
-    attack: int
+    chronological = False  # whether because blocks are contiguous in time
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +56,17 @@ class Split:
         """Rows on which a window ends, with stride 1: int64, ascending."""
         return np.sort(Windows(self.prepared, self.parts[part], self.window).ends())
 
-    def missed(self, part: str) -> Missed:
-        """Labelled rows of a part that are not scored."""
+    def missed(self, part: str) -> Int64:
+        """Labelled rows of a part without a score, because no window ends on them: warm-up of the
+        window, purge gaps, short ranges."""
         rows = np.setdiff1d(self.assigned_rows[part].rows(), self.scored(part), assume_unique=True)
-        labels = self.prepared.labels[rows]
-        labelled = labels >= 0
-        return Missed(rows[labelled], int(labelled.sum()), int((labels == 1).sum()))
+        return rows[self.prepared.labels[rows] >= 0]
 
 
 def split(prepared: Prepared, config: DataConfig) -> Split:
-    """Split prepared recordings by `config.split`.
-
-    Raises DataError: the policy is impossible for this data, no window fits into a part, or (unless
-    `one_class` is `allow`) the scored steps of the validation or test part have only one class.
-    """
+    """Split prepared recordings by `config.split`. Raises DataError: the policy is impossible for
+    this data, no window fits into a part, or (unless `one_class` is `allow`) the scored steps of
+    the validation or test part have only one class."""
     chosen = config.split
     if not 0 <= chosen.fold < chosen.folds:
         what = f"data.split.fold must be in [0, {chosen.folds}), got {chosen.fold}"
@@ -89,8 +76,7 @@ def split(prepared: Prepared, config: DataConfig) -> Split:
     try:
         return _split(prepared, config)
     except UnusableSplitError as error:
-        searched = error.next_step != ONE_CLASS_EVERYWHERE
-        if searched and (other := workable(prepared, config)):
+        if error.next_step != ONE_CLASS_EVERYWHERE and (other := workable(prepared, config)):
             own = {**asdict(chosen), "policy": policies.choose(prepared, config)}
             new = [
                 f"data.split.{key}={one}" for key, one in asdict(other).items() if one != own[key]
@@ -110,28 +96,27 @@ def _split(prepared: Prepared, config: DataConfig) -> Split:
 
 
 def workable(prepared: Prepared, config: DataConfig) -> SplitConfig | None:
-    """The split as configured if every fold can use it, else the first assignment of groups or the
-    smallest `interleave` of blocks that can; of groups that have none, blocks. None: none of
-    `TRIED` can."""
-    own, numbers = replace(config.split, policy=policies.choose(prepared, config)), range(TRIED)
+    """The split as configured if every fold can use it, else the first assignment of groups that
+    works, else the smallest `interleave` of blocks; None if none of `TRIED` works."""
+    own = replace(config.split, policy=policies.choose(prepared, config))
     candidates = [own]
     if own.policy != "blocked":
-        candidates += [replace(own, assignment=number) for number in numbers]
+        candidates += [replace(own, assignment=number) for number in range(TRIED)]
     if own.policy in ("group", "blocked"):
-        blocks = [replace(own, policy="blocked", interleave=number + 1) for number in numbers]
-        candidates += [*blocks, *(replace(one, folds=FEWEST_BLOCKS) for one in blocks)]
-    for one in candidates:
+        blocks = [replace(own, policy="blocked", interleave=1 + number) for number in range(TRIED)]
+        candidates += [*blocks, *(replace(block, folds=FEWEST_BLOCKS) for block in blocks)]
+    for candidate in candidates:
         try:
-            for fold in range(one.folds):
-                _split(prepared, replace(config, split=replace(one, fold=fold)))
+            for fold in range(candidate.folds):
+                _split(prepared, replace(config, split=replace(candidate, fold=fold)))
         except DataError:
             continue
-        return one
+        return candidate
     return None
 
 
 def has_one_fold(config: DataConfig) -> bool:
-    """Whether the split is the one that the data brings; of the data, only that column is read."""
+    """Whether the split is the one that the data brings; reads only that column of the data."""
     if config.split.policy != "auto" or simulated.knows(config.name):
         return config.split.policy == "given"
     try:
@@ -142,10 +127,13 @@ def has_one_fold(config: DataConfig) -> bool:
 
 
 def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
-    """Check a split. Returns warnings. Raises DataError: the split cannot be used."""
-    warnings = []
-    short = _short(found.prepared, config.window)
-    if short:
+    """The warnings about a split. Raises DataError: it cannot be used."""
+    prepared, warnings = found.prepared, []
+    lengths: Counter[str] = Counter()
+    for segment in prepared.segments:
+        length = segment.stop - segment.start
+        lengths[segment.series] = max(lengths[segment.series], length)
+    if short := sum(length < config.window for length in lengths.values()):
         warnings.append(
             f"{short} series are shorter than one window of {config.window} steps after "
             "calibration and are not scored"
@@ -156,7 +144,7 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
             f"data.view={config.view}: windows contain other nodes, so readings of one part may be "
             "in windows of another"
         )
-    any_labels = bool((found.prepared.labels >= 0).any())
+    classes = np.unique(prepared.labels[prepared.labels >= 0])
     for part in PARTS:
         rows = found.scored(part)
         if len(rows) == 0:
@@ -165,21 +153,17 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
                 f"fold {config.split.fold}",
                 "shorten data.window, or lower data.calibration_rows or data.max_gap",
             )
-        if part == "train" or not any_labels:
-            continue
-        labels = found.prepared.labels[rows]
+        labels = prepared.labels[rows]
         normal, attack = int((labels == 0).sum()), int((labels == 1).sum())
-        if normal and attack:
+        if part == "train" or len(classes) == 0 or (normal and attack):
             continue
-        only = f"{attack} attack and {normal} normal"
         message = (
             f"split {cut.label}: the {part} part of fold {config.split.fold} has only one class "
-            f"({only} labelled steps)"
+            f"({attack} attack and {normal} normal labelled steps)"
         )
         if config.one_class == "refuse":
-            everywhere = len(np.unique(found.prepared.labels[found.prepared.labels >= 0])) == 1
-            advice = ONE_CLASS_EVERYWHERE if everywhere else NONE_FOUND
-            error = UnusableSplitError(message, advice)
+            everywhere = len(classes) == 1
+            error = UnusableSplitError(message, ONE_CLASS_EVERYWHERE if everywhere else NONE_FOUND)
             in_time = cut.policy == "blocked" and config.split.interleave == 1
             error.chronological = in_time and not everywhere
             raise error
@@ -190,13 +174,12 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
 def _shared_incidents(found: Split) -> list[str]:
     """A warning about incidents that are in the training part and in another one: they affect
     several series, or cross the border of a block."""
-    numbers = [
-        set(np.unique(found.prepared.incidents[found.parts[part].rows()]).tolist()) - {-1}
-        for part in PARTS
-    ]
-    shared = len(numbers[0] & (numbers[1] | numbers[2]))
-    warning = f"{shared} incidents are in the training part and in another part"
-    return [f"{warning}: results there may be too good"] if shared else []
+    train, *others = (found.prepared.incidents[found.parts[part].rows()] for part in PARTS)
+    shared = np.intersect1d(train, np.concatenate(others))
+    if not (number := int((shared >= 0).sum())):
+        return []
+    warning = f"{number} incidents are in the training part and in another part"
+    return [f"{warning}: results there may be too good"]
 
 
 NONE_FOUND = (
@@ -209,11 +192,3 @@ ONE_CLASS_EVERYWHERE = (
     "the whole data set has one class: data.one_class=allow scores it with a model that needs no "
     "attacks (autoencoder, isolation_forest), without metrics"
 )
-
-
-def _short(prepared: Prepared, window: int) -> int:
-    longest: dict[str, int] = {}
-    for segment in prepared.segments:
-        length = segment.stop - segment.start
-        longest[segment.series] = max(longest.get(segment.series, 0), length)
-    return sum(length < window for length in longest.values())

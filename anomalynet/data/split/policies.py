@@ -48,9 +48,7 @@ def choose(prepared: Prepared, config: DataConfig) -> SplitPolicy:
 
 def _groups(prepared: Prepared) -> list[str]:
     """Groups that can be tested, in order of their first series."""
-    return list(
-        dict.fromkeys(segment.group for segment in prepared.segments if not segment.train_only)
-    )
+    return list(dict.fromkeys(one.group for one in prepared.segments if not one.train_only))
 
 
 def _assign_groups(prepared: Prepared, config: DataConfig) -> dict[str, int]:
@@ -69,9 +67,9 @@ def _assign_groups(prepared: Prepared, config: DataConfig) -> dict[str, int]:
     # Validation groups follow the test fold, so that they change with it.
     rest = np.concatenate([*folds[chosen.fold + 1 :], *folds[: chosen.fold]]).tolist()
     count = min(max(1, round(chosen.validation_fraction * len(rest))), len(rest) - 1)
-    parts = {groups[number]: TRAIN for number in rest[count:]}
-    parts |= {groups[number]: VALIDATION for number in rest[:count]}
-    return parts | {groups[number]: TEST for number in folds[chosen.fold].tolist()}
+    test = folds[chosen.fold].tolist()
+    assigned = {TRAIN: rest[count:], VALIDATION: rest[:count], TEST: test}
+    return {groups[number]: part for part, numbers in assigned.items() for number in numbers}
 
 
 def _part_of(segment: Segment, parts: Mapping[str, int]) -> int:
@@ -105,11 +103,8 @@ def _purge(config: DataConfig) -> int:
 
 def blocked(prepared: Prepared, config: DataConfig) -> Cut:
     """Cut each series into blocks of equal time, assigned to folds in turn from the last block,
-    with a purge gap at every border.
-
-    Events without a period come in bursts, and a series may have gaps of days: where blocks of
-    equal time would be empty, they have equal numbers of steps.
-    """
+    with a purge gap at every border. Blocks have equal numbers of steps for events without a
+    period, which come in bursts, and if gaps would leave blocks without a window."""
     chosen, purge = config.split, _purge(config)
     if chosen.folds < 3:
         raise DataError(
@@ -140,13 +135,12 @@ def blocked(prepared: Prepared, config: DataConfig) -> Cut:
         prepared, lambda segment: train_only if segment.train_only else parts, cuts
     )
     label = "blocked" if chosen.interleave == 1 else f"blocked (interleaved ×{chosen.interleave})"
-    warnings = [
-        f"gaps in {len(gaps)} series, the longest of {longest / 86.4e9:.3g} days, leave blocks of "
-        "equal time without a window: these have equal numbers of steps"
-        for longest in sorted(gaps)[-1:]
-    ]
+    warning = (
+        f"gaps in {len(gaps)} series, the longest of {max(gaps, default=0) / 86.4e9:.3g} days, "
+        "leave blocks of equal time without a window: these have equal numbers of steps"
+    )
     purged = with_purge(prepared, assigned_rows, purge)
-    return Cut("blocked", label, purged, assigned_rows, tuple(warnings))
+    return Cut("blocked", label, purged, assigned_rows, (warning,) if gaps else ())
 
 
 def group_blocked(prepared: Prepared, config: DataConfig) -> Cut:
@@ -159,15 +153,14 @@ def group_blocked(prepared: Prepared, config: DataConfig) -> Cut:
     edges = np.array([first + (last - first) * fifths // 5 for fifths in (3, 4)], np.int64)
 
     def parts(segment: Segment) -> Int8:
-        own = _part_of(segment, groups)
-        blocks = (TRAIN, VALIDATION, TEST)
-        return np.array([block if block == own else NONE for block in blocks], np.int8)
+        blocks = np.array([TRAIN, VALIDATION, TEST], np.int8)
+        return np.where(blocks == _part_of(segment, groups), blocks, np.int8(NONE))
 
-    assigned_rows = cut_series(
-        prepared, parts, lambda start, stop: at_times(prepared, start, stop, edges)
-    )
-    # The border is a time, between different series: there, too, the purge gap is taken from the
-    # earlier part.
+    def cuts(start: int, stop: int) -> Int64:
+        return at_times(prepared, start, stop, edges)
+
+    assigned_rows = cut_series(prepared, parts, cuts)
+    # The border is a time, between different series: the earlier part loses the purge gap.
     trimmed = dict(assigned_rows)
     for name, edge in zip(("train", "validation"), edges, strict=True):
         starts, stops = assigned_rows[name].starts, assigned_rows[name].stops
@@ -180,8 +173,7 @@ def group_blocked(prepared: Prepared, config: DataConfig) -> Cut:
 
 
 def held_out_types(prepared: Prepared, config: DataConfig) -> Cut:
-    """Hold out kinds of incidents: the test part has only these kinds, the other parts none of
-    them."""
+    """Hold out kinds of incidents: only the test part has them, and no other kinds."""
     chosen = config.split
     kinds = np.unique(prepared.kinds[(prepared.kinds >= 0) & (prepared.labels == 1)])
     if len(kinds) < max(chosen.folds, 2):
@@ -199,10 +191,8 @@ def held_out_types(prepared: Prepared, config: DataConfig) -> Cut:
     other_rows = runs_of(np.flatnonzero(np.isin(prepared.kinds, np.setdiff1d(kinds, held))))
 
     def keep(ranges: Mapping[str, Ranges]) -> dict[str, Ranges]:
-        return {
-            name: ranges[name].without(other_rows if name == "test" else held_rows)
-            for name in PARTS
-        }
+        excluded = {"train": held_rows, "validation": held_rows, "test": other_rows}
+        return {name: ranges[name].without(excluded[name]) for name in PARTS}
 
     names = ", ".join(prepared.kind_names[kind] for kind in held)
     label = f"held_out_types ({'by group' if by_group else cut.label})"
@@ -228,20 +218,19 @@ def given(prepared: Prepared, config: DataConfig) -> Cut:
         )
     pieces = Pieces()
     for segment in prepared.segments:
-        codes = prepared.splits[segment.start : segment.stop]
+        codes = np.array(prepared.splits[segment.start : segment.stop])
+        if segment.train_only:
+            codes[codes != NONE] = TRAIN
         firsts = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist()]
-        parts = [
-            TRAIN if segment.train_only and codes[first] != NONE else int(codes[first])
-            for first in firsts
-        ]
-        pieces.add([segment.start + cut for cut in (*firsts, len(codes))], parts)
+        cuts = [segment.start + first for first in (*firsts, len(codes))]
+        pieces.add(cuts, codes[firsts].tolist())
     ranges = pieces.ranges()
     return Cut("given", "given", ranges, ranges)
 
 
 def random(prepared: Prepared, config: DataConfig) -> Cut:
-    """Assign windows randomly, so that overlapping windows are in different parts. This leaks; the
-    policy exists to show how much."""
+    """Assign windows randomly, so that overlapping windows are in different parts, to show how much
+    this leaks."""
     chosen = config.split
 
     def rows_of(train_only: bool) -> Int64:

@@ -31,17 +31,15 @@ class Ranges:
         return len(self.starts)
 
     def size(self) -> int:
-        """Total number of rows; a row in two ranges counts twice."""
+        """Number of rows; a row in two ranges counts twice."""
         return int((self.stops - self.starts).sum())
 
     def rows(self) -> Int64:
         """All rows, in order of the ranges: int64."""
         lengths = self.stops - self.starts
         first = np.cumsum(lengths) - lengths
-        rows: Int64 = np.arange(int(lengths.sum()), dtype=np.int64) + np.repeat(
-            self.starts - first, lengths
-        )
-        return rows
+        rows: Int64 = np.repeat(self.starts - first, lengths)
+        return rows + np.arange(len(rows), dtype=np.int64)
 
     def merged(self) -> Ranges:
         """The same rows, each once, ascending; adjacent and overlapping ranges are joined."""

@@ -17,7 +17,7 @@ from anomalynet.detection.engine.pipeline import Pipeline
 from anomalynet.detection.engine.preparation import Preparation
 from anomalynet.detection.engine.table import Array, Table
 from anomalynet.detection.model import Model
-from anomalynet.detection.records import Message, Outcome, joined
+from anomalynet.detection.records import Message, Outcome, concatenate
 from anomalynet.errors import UsageError
 
 LONGEST_LATENESS = 365 * 86_400  # seconds
@@ -128,7 +128,7 @@ class Engine:
 
     def _outcome(self) -> Outcome:
         steps, events = self._pipeline.taken()
-        return Outcome(joined(steps, self._channels), events)
+        return Outcome(concatenate(steps, self._channels), events)
 
 
 VERSION = 2  # of what is kept and what it means

@@ -13,7 +13,7 @@ from anomalynet.detection.engine.preparation import Preparation
 from anomalynet.detection.engine.scoring import scorer
 from anomalynet.detection.engine.table import Array, Table
 from anomalynet.detection.model import Model
-from anomalynet.detection.records import TOP, ChannelShare, Event, Steps, StepShare
+from anomalynet.detection.records import NAMED_IN_EVENT, ChannelShare, Event, Steps, StepShare
 
 
 class Pipeline:
@@ -174,6 +174,6 @@ def top(parts: Array) -> list[tuple[int, float]]:
     whole = float(values.sum())
     if not 0 < whole < np.inf:
         return []
-    largest = np.argsort(-values, kind="stable")[:TOP]
+    largest = np.argsort(-values, kind="stable")[:NAMED_IN_EVENT]
     shares = [(place, float(values[place])) for place in largest.tolist()]
     return [(place, round(value / whole, 6)) for place, value in shares if value > 0]

@@ -25,11 +25,18 @@ def card(
         refused: variant that could not be made → reason.
     """
     file = next(iter(losses))
+    reads = f"It reads the last {contract.window} steps of a device"
+    if contract.form == "step":
+        reads = "It reads a device step by step, carries a state on, pays attention to its last "
+        reads += f"{contract.window} states,"
+    score = "larger scores are more unusual; it is not a probability."
+    if contract.probability:
+        score = "the model's probability of an attack."
     sections = [
         f"# {contract.model} on {contract.data}",
         f"`{file}` is the run `{contract.run}` of the experiment `{contract.experiment}`, "
         "exported by anomalynet for real-time detection. "
-        f"{_reads(contract)} and gives each step a score: {_score(contract)}",
+        f"{reads} and gives each step a score: {score}",
         f"    anomalynet detect readings.csv --model {file}",
         "`anomalynet detect --help` lists the sources of readings; the file does not need PyTorch.",
         *_data(run, contract),
@@ -42,34 +49,17 @@ def card(
     return "\n\n".join(sections) + "\n"
 
 
-def _reads(contract: Contract) -> str:
-    if contract.form == "step":
-        return (
-            "It reads a device step by step, carries a state on, pays attention to its last "
-            f"{contract.window} states,"
-        )
-    return f"It reads the last {contract.window} steps of a device"
-
-
-def _score(contract: Contract) -> str:
-    if contract.probability:
-        return "the model's probability of an attack."
-    return "larger scores are more unusual; it is not a probability."
-
-
 def _data(run: FinishedRun, contract: Contract) -> list[str]:
     info = sources.info(run.config.data.name)
-    parts = run.result.parts
-    steps = ", ".join(
-        f"{name} {part.steps} steps of {len(part.series)} series" for name, part in parts.items()
-    )
+    parts = run.result.parts.items()
+    steps = [f"{name} {part.steps} steps of {len(part.series)} series" for name, part in parts]
     rows = {
         "data": f"{contract.data}: {info.title}",
         "content": f"SHA-256 `{contract.fingerprint}`",
         "licence of the data": info.licence,
         "licence of this file": contract.licence,
         "split": f"{contract.split}, fold {run.result.fold + 1} of {run.result.folds}",
-        "parts": steps,
+        "parts": ", ".join(steps),
         "seed": str(contract.seed),
         "world": None if run.result.world is None else str(run.result.world),
         "hash of the code": f"`{contract.code}`",
@@ -83,15 +73,12 @@ def _decision(contract: Contract) -> list[str]:
     missing = f"the last one for {contract.hold} steps, then " if contract.hold else ""
     calibrated = "none; only the training part's mean and deviation normalise"
     if count := contract.calibration_rows:
-        divided = contract.calibration == "deviation"
-        calibrated = (
-            f"a device's first {count} readings, assumed normal, are not scored; they give: "
-            f"{'mean and deviation' if divided else 'mean, subtracted'}"
-        )
+        given = {"deviation": "mean and deviation", "offset": "mean, subtracted"}
+        calibrated = f"a device's first {count} readings, assumed normal, are not scored; they "
+        calibrated += f"give: {given[contract.calibration]}"
+    period = "none: readings are events" if contract.period is None else f"{contract.period:g} s"
     rows = {
-        "time between readings": "none: readings are events"
-        if contract.period is None
-        else f"{contract.period:g} s",
+        "time between readings": period,
         "window": f"{contract.window} steps",
         "silence": f"up to {contract.max_gap} steps become steps without a reading; a longer one "
         f"{silence}",
@@ -123,10 +110,9 @@ def _metrics(contract: Contract) -> list[str]:
     values = contract.metrics
     rows = []
     for metric in METRICS.values():
-        found = [values.get(f"{part}/{metric.name}") for part in PARTS]
-        if any(value is not None for value in found):
-            numbers = [number(value, metric.unit) for value in found]
-            rows.append((metric.title, metric.unit, *numbers))
+        found = [number(values.get(f"{part}/{metric.name}"), metric.unit) for part in PARTS]
+        if any(found):
+            rows.append((metric.title, metric.unit, *found))
     if not rows:
         return ["## Measured", "The data has no labels, so nothing was measured."]
     measured = table(("metric", "unit", *PARTS), rows)
@@ -142,23 +128,19 @@ def _metrics(contract: Contract) -> list[str]:
 
 
 def _limits(run: FinishedRun, contract: Contract, loss: Loss) -> list[str]:
+    neighbours = "A reading also contains the sensors of neighbouring nodes (`temperature.1`): "
+    neighbours += "they must be joined before."
+    differs = "Its scores differ from the stored ones of the run, which a GPU or another version "
+    differs += "of the code made."
     found = [
         f"It was tested only on {contract.data}, not on other networks, sensors, sampling periods "
         "or attacks.",
         "The first readings of a device are assumed normal; an attack in them shifts all later "
         "scores.",
         *contract.warnings,
+        *([neighbours] if run.config.data.view != "node" else []),
+        *([] if loss.difference <= TOLERANCE else [differs]),
     ]
-    if run.config.data.view != "node":
-        found.append(
-            "A reading also contains the sensors of neighbouring nodes (`temperature.1`): they "
-            "must be joined before."
-        )
-    if not loss.difference <= TOLERANCE:
-        found.append(
-            "Its scores differ from the stored ones of the run, which a GPU or another version of "
-            "the code made."
-        )
     return ["## Limits", "\n".join(f"- {line}" for line in found)]
 
 
@@ -170,13 +152,11 @@ def _interface(contract: Contract) -> list[str]:
     if contract.form == "window":
         inputs = [("readings", "float32", f"{steps} × {len(contract.channels)}", what)]
     elif contract.form == "step":
-        carried = {
-            name: " × ".join(map(str, ("batch", *shape)))
-            for name, shape in contract.carried.items()
-        }
+        carried = contract.carried.items()
+        shapes = {name: " × ".join(map(str, ("batch", *shape))) for name, shape in carried}
         inputs = [
             ("reading", "float32", wide, what),
-            *((name, "float32", shape, "state, 0 at first") for name, shape in carried.items()),
+            *((name, "float32", shape, "state, 0 at first") for name, shape in shapes.items()),
             ("states", "float32", f"{steps} × {contract.width}", "the last states"),
             ("slot", "float32", steps, "1 at the position of this step among them"),
         ]
@@ -184,9 +164,8 @@ def _interface(contract: Contract) -> list[str]:
         what = "12 statistics of each calibrated channel of the window"
         inputs = [("features", "float32", f"batch × {12 * len(contract.channels)}", what)]
         why = [
-            "The statistics are not part of the graph: the detector computes them with the "
-            "function used in training, because a tree may decide differently on the last bit of a "
-            "value."
+            "The statistics are not part of the graph: the detector computes them as training did, "
+            "because a tree may decide differently on the last bit of a value."
         ]
     outputs = {
         "score": ("batch", "larger: more likely an attack"),

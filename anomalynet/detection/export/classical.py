@@ -1,8 +1,6 @@
 """Converts a scikit-learn model to a graph of the form `statistics`: from the statistics of a
-window to its score.
-
-The statistics are computed outside the graph by the NumPy function used in training. A graph would
-sum in another order and change last bits, and a tree could then decide differently."""
+window to its score. The statistics are computed outside the graph as in training: a graph would sum
+in another order and change last bits, and a tree could then decide differently."""
 
 from __future__ import annotations
 
@@ -22,6 +20,8 @@ from sklearn.preprocessing import StandardScaler
 from anomalynet.detection.export.paths import quiet
 from anomalynet.errors import RunError, first_line
 from anomalynet.models import Classical
+
+OPSETS = {"": 17, "ai.onnx.ml": 3}
 
 
 def classical_graph(model: Classical, features: int) -> onnx.ModelProto:
@@ -55,9 +55,8 @@ def _classifier(fitted: Any, features: int) -> onnx.ModelProto:
                 target_opset=OPSETS,
             )
     except Exception as error:  # an unknown estimator of a user's own model
-        raise RunError(
-            f"skl2onnx cannot convert a {type(fitted).__name__}: {first_line(error)}"
-        ) from None
+        what = f"skl2onnx cannot convert a {type(fitted).__name__}: {first_line(error)}"
+        raise RunError(what) from None
     probabilities = model.graph.output[1].name
     nodes = [
         *model.graph.node,
@@ -65,9 +64,6 @@ def _classifier(fitted: Any, features: int) -> onnx.ModelProto:
         helper.make_node("Gather", [probabilities, "attack"], ["score"], axis=1),
     ]
     return _statistics_model(nodes, features, model.graph.initializer, model.opset_import)
-
-
-OPSETS = {"": 17, "ai.onnx.ml": 3}
 
 
 def float32_below(thresholds: np.ndarray) -> np.ndarray:

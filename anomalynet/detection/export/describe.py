@@ -1,5 +1,4 @@
-"""Makes the contract of a run: everything that a detector must know about the data, the
-preprocessing and the score."""
+"""Makes the contract of a run."""
 
 from __future__ import annotations
 
@@ -20,8 +19,7 @@ from anomalynet.training.finished import FinishedRun
 LICENCE = "Apache-2.0"  # of the exported file, as of the program
 MARGIN = 1e-6  # largest decrease of the threshold; relative for thresholds above 1
 
-ROWS = 100_000
-"""Largest number of training steps, evenly spaced, for the reference quantiles of a channel."""
+ROWS = 100_000  # most training steps, evenly spaced, for the reference quantiles of a channel
 
 
 def contract(
@@ -83,11 +81,9 @@ def contract(
 
 
 def threshold(run: FinishedRun) -> float:
-    """The run's threshold, slightly lower: some rules choose a score as threshold, and the graph
-    computes that score with an error of about 1e-7.
-
-    It stays above the middle to the next smaller validation score, so that no other validation
-    score becomes an alarm."""
+    """The run's threshold, slightly lower, because some rules choose a score as threshold, and the
+    graph computes scores with an error of about 1e-7. It stays above the middle to the next smaller
+    validation score, so that no other validation score becomes an alarm."""
     limit, scores = run.result.threshold, _validation(run)
     below = float(np.max(scores[scores < limit], initial=-np.inf))
     return limit - min((limit - below) / 2, MARGIN * max(1.0, abs(limit)))

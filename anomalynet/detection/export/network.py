@@ -12,8 +12,8 @@ from anomalynet.models.base import Detector, Output
 
 OPSET = 20  # native version of torch's exporter; ONNX Runtime reads it since 1.17
 
-EXAMPLES = 3
-"""Number of windows for tracing: with 1 the exporter would treat the batch size as constant."""
+EXAMPLES = 3  # windows for tracing: with 1 the exporter would treat the batch size as constant
+OUTPUTS = ("score", "error", "attention")  # besides the state
 
 
 class WindowGraph(nn.Module):
@@ -37,13 +37,7 @@ def _parts(output: Output) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def window_graph(detector: Detector) -> tuple[onnx.ModelProto, tuple[str, ...]]:
-    """The graph of a network and the names of its outputs.
-
-    Only torch's current exporter is used. The older one records the branches that one example
-    takes, and silently drops all others.
-
-    Raises RunError: the exporter does not support an operation of the network.
-    """
+    """The graph of a network and the names of its outputs; errors as in `trace`."""
     steps, channels = detector.shape
     examples = (torch.zeros(EXAMPLES, steps, channels),)
     detector = detector.eval().cpu()
@@ -60,7 +54,8 @@ def trace(
     """A module as an ONNX graph with variable batch size. `examples`: one tensor per parameter of
     `forward`, with a batch of `EXAMPLES` as first dimension.
 
-    Raises RunError: the exporter does not support an operation of the module.
+    Only torch's current exporter is used: the older one silently drops the branches that an example
+    does not take. Raises RunError: it does not support an operation of the module.
     """
     batch = torch.export.Dim("batch", min=1)
     try:
@@ -78,15 +73,11 @@ def trace(
             )
     except Exception as error:  # unsupported operation of a user's own network
         what = f"torch.onnx cannot export this network: {first_line(error.__cause__ or error)}"
-        raise RunError(
-            what, "`forward` must use only torch, without branches that depend on the data"
-        ) from None
+        how = "`forward` must use only torch, without branches that depend on the data"
+        raise RunError(what, how) from None
     if program is None:
         raise RunError("torch.onnx returned no graph for this network")
     return program.model_proto
-
-
-OUTPUTS = ("score", "error", "attention")  # besides the state
 
 
 def carried(detector: Detector) -> dict[str, tuple[int, ...]]:
@@ -98,11 +89,7 @@ def carried(detector: Detector) -> dict[str, tuple[int, ...]]:
 @torch.no_grad()
 def step_graph(detector: Detector) -> onnx.ModelProto:
     """The graph of a network that carries its state; its outputs are `OUTPUTS` and `<name>_next`
-    for each of `carried`.
-
-    Raises RunError: the network has no `step_module`, or the exporter does not support an operation
-    of it.
-    """
+    for each of `carried`. Raises RunError: the network has no `step_module`, or as in `trace`."""
     steps, channels = detector.shape
     module, state = detector.eval().cpu().step_module(), carried(detector)
     examples = (

@@ -14,13 +14,9 @@ from typing import Literal
 
 from anomalynet.errors import UsageError
 
-SUFFIX = {"float32": ".onnx", "int8": ".int8.onnx", "float16": ".fp16.onnx"}
-"""Variant in the contract → suffix of its file."""
-
 Variant = Literal["int8", "float16"]
-
-VARIANTS: dict[str, Variant] = {"int8": "int8", "fp16": "float16"}
-"""Name of a variant for `--variants` → name in the contract."""
+VARIANTS: dict[str, Variant] = {"int8": "int8", "fp16": "float16"}  # in `--variants` → in contracts
+SUFFIX = {"float32": ".onnx", "int8": ".int8.onnx", "float16": ".fp16.onnx"}  # in contracts → file
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +38,8 @@ class Paths:
 def named(text: str) -> tuple[str, ...]:
     """The variants in `int8,fp16`, each once. Raises UsageError: unknown variant."""
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    strange = [name for name in names if name not in VARIANTS]
-    if strange:
-        what = f"--variants: unknown variant {strange[0]!r}"
+    if unknown := [name for name in names if name not in VARIANTS]:
+        what = f"--variants: unknown variant {unknown[0]!r}"
         raise UsageError(what, f"known are {', '.join(VARIANTS)}; separate several by commas")
     return names
 
@@ -71,11 +66,9 @@ NEEDED = ("onnx", "onnxruntime", "onnxscript", "skl2onnx")  # packages of the ex
 
 def require_packages() -> None:
     """Raises UsageError: a package of the extra is not installed; names it."""
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise UsageError(
-            f"exporting needs the package {', '.join(missing)}", "pip install 'anomalynet[export]'"
-        )
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        what = f"exporting needs the package {', '.join(missing)}"
+        raise UsageError(what, "pip install 'anomalynet[export]'")
 
 
 @contextmanager

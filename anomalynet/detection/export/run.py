@@ -18,7 +18,7 @@ from anomalynet.detection.export.describe import contract
 from anomalynet.detection.export.network import OUTPUTS, carried, step_graph, window_graph
 from anomalynet.detection.export.paths import VARIANTS, Paths
 from anomalynet.detection.export.session import open_session
-from anomalynet.detection.export.tidy import finished, fold, variant
+from anomalynet.detection.export.tidy import fold, to_bytes, variant
 from anomalynet.detection.export.verify import Loss, Parity, compare, latencies, measure
 from anomalynet.errors import RunError
 from anomalynet.models import Classical, Detector
@@ -40,17 +40,11 @@ class Exported:
 
     def to_json(self) -> dict[str, object]:
         """Paths, parity, sizes and losses."""
-        files = [
-            {"file": str(self.files[name]), **asdict(loss)} for name, loss in self.losses.items()
-        ]
-        return {
-            "run": self.contract.run,
-            "form": self.contract.form,
-            "card": str(self.card),
-            "parity": asdict(self.parity),
-            "files": files,
-            "refused": self.refused,
-        }
+        losses = self.losses.items()
+        files = [{"file": str(self.files[name]), **asdict(loss)} for name, loss in losses]
+        contract = {"run": self.contract.run, "form": self.contract.form}
+        verified = {"parity": asdict(self.parity), "files": files, "refused": self.refused}
+        return {**contract, "card": str(self.card), **verified}
 
 
 def export(
@@ -66,7 +60,7 @@ def export(
         variants: `int8`, `fp16`; impossible ones are listed in `Exported.refused`.
         report: called with a line of text at each stage.
 
-    Raises DataError: the run's data is missing; RunError: the data changed, or the graph differs
+    Raises DataError: the run's data is missing. RunError: the data changed, or the graph differs
     from the run's model. Nothing is written then.
     """
     prepare_process(run.config)
@@ -76,14 +70,14 @@ def export(
         raise RunError(what, "train again, or restore the data")
     report("exporting and comparing with the run's model")
     graph, described = _graph(run)
-    contents = {"float32": finished(graph, described)}
+    contents = {"float32": to_bytes(graph, described)}
     sessions = {"float32": open_session(contents["float32"], described.form)}
     parity = compare(run, sessions["float32"])
     refused: dict[str, str] = {}
     for name in variants:
         kind = VARIANTS[name]
         try:
-            content = finished(variant(graph, kind), replace(described, variant=kind))
+            content = to_bytes(variant(graph, kind), replace(described, variant=kind))
             sessions[kind] = open_session(content, described.form)
             contents[kind] = content
         except RunError as error:
@@ -109,10 +103,10 @@ def _graph(run: FinishedRun) -> tuple[onnx.ModelProto, Contract]:
         features = len(names) * len(run.result.channels)
         graph = classical_graph(cast("Classical", model), features)
         return fold(graph), contract(run, "statistics", ("score",))
+    network = cast("Detector", model)
     if model.graph_form == "step":
-        network = cast("Detector", model)
         width = network.initial_state(1).states.shape[-1]
-        graph = step_graph(network)
-        return fold(graph), contract(run, "step", OUTPUTS, carried(network), width)
-    graph, outputs = window_graph(cast("Detector", model))
+        described = contract(run, "step", OUTPUTS, carried(network), width)
+        return fold(step_graph(network)), described
+    graph, outputs = window_graph(network)
     return fold(graph), contract(run, "window", outputs)

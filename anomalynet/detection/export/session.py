@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Literal, cast
 
 import numpy as np
@@ -19,11 +20,8 @@ REPEATS = 200  # number of windows that are timed one by one
 
 
 class Session:
-    """A graph of the form `window` or `statistics`; see `StepSession` for the form `step`.
-    `content`: the file's bytes.
-
-    Raises RunError: ONNX Runtime refuses the graph.
-    """
+    """A graph of the form `window` or `statistics`, from a file's bytes; see `StepSession` for the
+    form `step`. Raises RunError: ONNX Runtime refuses the graph."""
 
     def __init__(self, content: bytes) -> None:
         try:
@@ -31,11 +29,9 @@ class Session:
         except ValueError as error:
             raise RunError(f"ONNX Runtime cannot load the exported graph: {error}") from None
         inputs = self._session.get_inputs()
-        self.names = tuple(output.name for output in self._session.get_outputs())  # all outputs
-        # outputs without the state
-        self.outputs = tuple(name for name in self.names if not name.endswith("_next"))
-        # shape of each input for one device
-        self.shapes = {given.name: tuple(given.shape[1:]) for given in inputs}
+        self.names = tuple(output.name for output in self._session.get_outputs())
+        self.outputs = tuple(name for name in self.names if not name.endswith("_next"))  # no state
+        self.shapes = {given.name: tuple(given.shape[1:]) for given in inputs}  # of one device
         self.statistics = inputs[0].name == "features"  # whether the form is `statistics`
 
     def infer(self, feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -44,10 +40,9 @@ class Session:
 
     def run(self, readings: Float32) -> dict[str, np.ndarray]:
         """Outputs by name of calibrated windows (batch, window, channels)."""
-        return self.infer(self.inputs(readings))
+        return self.infer(self._inputs(readings))
 
-    def inputs(self, readings: Float32) -> dict[str, np.ndarray]:
-        """The inputs of the graph for calibrated windows."""
+    def _inputs(self, readings: Float32) -> dict[str, np.ndarray]:
         return {"features": statistics(readings)} if self.statistics else {"readings": readings}
 
     def scores(self, windows: Windows) -> Float64:
@@ -59,12 +54,22 @@ class Session:
     def microseconds(self, windows: Windows) -> float:
         """Median time to score a single window; the inputs are prepared before."""
         numbers = [np.array([number % len(windows)]) for number in range(REPEATS)]
-        feeds = [self.inputs(windows.gather(number)) for number in numbers]
+        feeds = [self._inputs(windows.gather(number)) for number in numbers]
+        return self._time(lambda number: feeds[number])
+
+    def _time(
+        self,
+        feed_of: Callable[[int], dict[str, np.ndarray]],
+        take: Callable[[dict[str, np.ndarray]], None] = lambda found: None,
+    ) -> float:
+        """Median µs to infer `REPEATS` inputs, without the first tenth; `take` gets the outputs."""
         durations = []
-        for feed in feeds:
+        for number in range(REPEATS):
+            feed = feed_of(number)
             started = time.perf_counter()
-            self.infer(feed)
+            found = self.infer(feed)
             durations.append(time.perf_counter() - started)
+            take(found)
         return 1e6 * float(np.median(durations[REPEATS // 10 :]))
 
 
@@ -97,29 +102,19 @@ class StepSession(Session):
         """Median time of one step of one segment."""
         stream = Stream(self, 1)
         rows = windows.prepared.values[windows.ends()[:REPEATS]]
-        durations = []
-        for number in range(REPEATS):
-            feed = stream.feed(rows[number % len(rows)][None])
-            started = time.perf_counter()
-            found = self.infer(feed)
-            durations.append(time.perf_counter() - started)
-            stream.take(found)
-        return 1e6 * float(np.median(durations[REPEATS // 10 :]))
+        return self._time(lambda number: stream.feed(rows[number % len(rows)][None]), stream.take)
 
 
 class Stream:
     """The state of segments that are read in parallel, as a detector keeps it for each device."""
 
     def __init__(self, session: StepSession, count: int) -> None:
-        self._session = session
-        shapes = session.shapes
-        self._state = {
-            name: np.zeros((count, *shape), np.float32)
-            for name, shape in shapes.items()
-            if f"{name}_next" in session.names
+        self._session, self._steps = session, 0
+        zeros = {
+            name: np.zeros((count, *shape), np.float32) for name, shape in session.shapes.items()
         }
-        self._states = np.zeros((count, *shapes["states"]), np.float32)
-        self._steps = 0
+        self._states = zeros["states"]
+        self._state = {name: zeros[name] for name in zeros if f"{name}_next" in session.names}
 
     def advance(self, reading: Float32) -> dict[str, np.ndarray]:
         """All outputs of the next step; `reading`: (count, channels)."""
@@ -130,18 +125,14 @@ class Stream:
     def feed(self, reading: Float32) -> dict[str, np.ndarray]:
         """The inputs of the graph for the next step."""
         slot = np.zeros(self._states.shape[:2], np.float32)
-        slot[:, self._slot] = 1
+        slot[:, self._steps % slot.shape[1]] = 1
         return {"reading": reading, **self._state, "states": self._states, "slot": slot}
 
     def take(self, found: dict[str, np.ndarray]) -> None:
         """Store the state after a step."""
-        self._states[:, self._slot] = found["hidden_next"]
+        self._states[:, self._steps % self._states.shape[1]] = found["hidden_next"]
         self._state = {name: found[f"{name}_next"] for name in self._state}
         self._steps += 1
-
-    @property
-    def _slot(self) -> int:
-        return self._steps % len(self._states[0])
 
 
 def open_session(content: bytes, form: Literal["window", "step", "statistics"]) -> Session:

@@ -1,5 +1,4 @@
-"""Makes the content of a file from a traced graph: folded constants, optional smaller precision, no
-information about the exporting machine, and the contract in the metadata."""
+"""Turns a traced ONNX graph into the bytes of the exported file; makes its variants."""
 
 from __future__ import annotations
 
@@ -16,12 +15,12 @@ from anomalynet.detection.contract import KEY, Contract
 from anomalynet.detection.export.paths import Variant, quiet
 from anomalynet.errors import RunError, first_line
 
-SHOWN = {"average_precision", "auroc", "accuracy", "balanced_accuracy"}
-SHOWN |= {"f1_attack", "precision_attack", "recall_attack"}  # metrics for the metadata
+METADATA_METRICS = {"average_precision", "auroc", "accuracy", "balanced_accuracy"}
+METADATA_METRICS |= {"f1_attack", "precision_attack", "recall_attack"}
 
+# Largest number of elements of a folded constant. High enough to fold every constant: an LSTM's
+# weights would be transposed for every window otherwise.
 FOLDED = 1 << 28
-"""Largest number of elements of a folded constant. It is large enough for all: otherwise an LSTM
-would rearrange its weights for each window."""
 
 
 def fold(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -35,18 +34,18 @@ def fold(model: onnx.ModelProto) -> onnx.ModelProto:
     return folded
 
 
-def finished(model: onnx.ModelProto, contract: Contract) -> bytes:
+def to_bytes(model: onnx.ModelProto, contract: Contract) -> bytes:
     """The file's content; equal graphs and contracts give equal bytes on every machine."""
     tidied = onnx.ModelProto()
     tidied.CopyFrom(model)
     _strip(tidied.graph)
     for function in tidied.functions:
-        for item in (function, *function.node):
-            _forget(item)
+        _clear_notes(function, *function.node)
+    _clear_notes(tidied)
     tidied.producer_name, tidied.producer_version = "anomalynet", __version__
-    tidied.doc_string = _summary(contract)
-    tidied.ClearField("metadata_props")
-    onnx.helper.set_model_props(tidied, {**_papers(contract), KEY: contract.to_json()})
+    metadata = _readable_metadata(contract)
+    tidied.doc_string = metadata["name"]
+    onnx.helper.set_model_props(tidied, {**metadata, KEY: contract.to_json()})
     content: bytes = tidied.SerializeToString(deterministic=True)
     return content
 
@@ -55,8 +54,7 @@ def _strip(graph: onnx.GraphProto) -> None:
     """Remove the notes of exporters on the origin of nodes, which name local files."""
     graph.name = "anomalynet"
     graph.ClearField("value_info")
-    for item in (graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
-        _forget(item)
+    _clear_notes(graph, *graph.node, *graph.initializer, *graph.input, *graph.output)
     for node in graph.node:
         for attribute in node.attribute:
             attribute.doc_string = ""
@@ -65,17 +63,13 @@ def _strip(graph: onnx.GraphProto) -> None:
                     _strip(inner)
 
 
-def _forget(item: Any) -> None:
-    item.doc_string = ""
-    item.ClearField("metadata_props")
+def _clear_notes(*items: Any) -> None:
+    for item in items:
+        item.doc_string = ""
+        item.ClearField("metadata_props")
 
 
-def _summary(contract: Contract) -> str:
-    made = f"{contract.model} of the run {contract.run} ({contract.experiment})"
-    return f"{made}, trained on {contract.data}"
-
-
-def _papers(contract: Contract) -> dict[str, str]:
+def _readable_metadata(contract: Contract) -> dict[str, str]:
     """Metadata for people who open the file in a viewer."""
     inputs = {
         "window": "readings: the last steps, calibrated, 0 = missing",
@@ -86,10 +80,11 @@ def _papers(contract: Contract) -> dict[str, str]:
     kept = [
         f"{name} {value:.4f}"
         for name, value in sorted(contract.metrics.items())
-        if value is not None and name.split("/")[1] in SHOWN
+        if value is not None and name.split("/")[1] in METADATA_METRICS
     ]
+    made = f"{contract.model} of the run {contract.run} ({contract.experiment})"
     return {
-        "name": _summary(contract),
+        "name": f"{made}, trained on {contract.data}",
         "licence": contract.licence,
         "data": f"{contract.data}, SHA-256 {contract.fingerprint}",
         "metrics": ", ".join(kept),
@@ -99,30 +94,33 @@ def _papers(contract: Contract) -> dict[str, str]:
     }
 
 
-MADE_SMALLER = ("MatMul", "Gemm", "LSTM")
-"""Operators that int8 changes. Not convolutions: they are small and slower in 8 bits, and outliers
-in their input would cost all other readings precision."""
+# Operators that int8 changes. Convolutions are left out: they hold few weights, run slower in int8,
+# and one outlier in the input would coarsen the scale of all readings.
+INT8_OPERATORS = ("MatMul", "Gemm", "LSTM")
 
 
-class ImpossibleError(RunError):
+class VariantError(RunError):
     """A variant is impossible for this graph; the message has the reason."""
 
 
 def variant(model: onnx.ModelProto, kind: Variant) -> onnx.ModelProto:
     """The same graph with smaller weights. `model`: folded graph of a network.
 
-    Raises ImpossibleError: no weight can be made smaller, or the library fails.
+    Raises VariantError: no weight can be made smaller, or the library fails.
     """
     if any(opset.domain == "ai.onnx.ml" for opset in model.opset_import):
-        raise ImpossibleError("a classical model has no matrices to make smaller")
+        raise VariantError("a classical model has no matrices to make smaller")
+    convert, stored = {
+        "int8": (_int8, TensorProto.INT8),
+        "float16": (_float16, TensorProto.FLOAT16),
+    }[kind]
     try:
         with quiet():
-            smaller = _int8(model) if kind == "int8" else _float16(model)
-    except Exception as error:  # the quantiser fails in many ways
-        raise ImpossibleError(f"the quantiser failed: {first_line(error)}") from error
-    wanted = TensorProto.INT8 if kind == "int8" else TensorProto.FLOAT16
-    if not any(weights.data_type == wanted for weights in smaller.graph.initializer):
-        raise ImpossibleError("no weight of this graph can be made smaller")
+            smaller = convert(model)
+    except Exception as error:  # libraries fail in many ways
+        raise VariantError(f"converting the weights failed: {first_line(error)}") from error
+    if not any(weights.data_type == stored for weights in smaller.graph.initializer):
+        raise VariantError("no weight of this graph can be made smaller")
     return smaller
 
 
@@ -138,17 +136,15 @@ def _int8(model: onnx.ModelProto) -> onnx.ModelProto:
         # Only 7 of the 8 bits: processors without VNNI add two products in 16 bits, which would
         # overflow with 8 × 8 bits.
         how = {"weight_type": QuantType.QInt8, "per_channel": True, "reduce_range": True}
-        quantize_dynamic(ready, done, list(MADE_SMALLER), **how)
+        quantize_dynamic(ready, done, list(INT8_OPERATORS), **how)
         return onnx.load(done)
 
 
 def _float16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Matrices stored in half precision and widened when the file is loaded; the arithmetic stays
-    what it was.
-
-    Arithmetic in half precision would be no faster, as processors have hardly an operator for it:
-    readings would lose digits, and ONNX Runtime 1.32 crashes on an LSTM
-    between half-precision neighbours."""
+    """Matrices are stored in half precision and widened when the file is loaded; the arithmetic
+    stays in float32. In half precision it would be no faster, because processors have hardly any
+    operator for it, and readings would lose digits. ONNX Runtime 1.32 also crashes on an LSTM
+    between operators in half precision."""
     smaller = onnx.ModelProto()
     smaller.CopyFrom(model)
     widened = []

@@ -21,7 +21,9 @@ from anomalynet.training.finished import FinishedRun
 TOLERANCE = 1e-5  # largest allowed difference; relative for outputs above 1
 SAMPLE = 128  # number of compared windows per part, evenly spaced
 
-BATCHES = (1, 7)
+BATCHES = (1, 7)  # two sizes, so that a graph whose batch size became constant is noticed
+PARTS: tuple[Literal["validation", "test"], ...] = ("validation", "test")
+MEASURED = ("average_precision", "f1_attack")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,9 @@ class Parity:
     """Largest differences between a graph and the run's model; relative for outputs above 1."""
 
     windows: int  # number of compared windows
-    # batch size → difference for calibrated windows, over all outputs
-    batches: dict[int, float]
+    batches: dict[int, float]  # batch size → difference over all outputs
     between: float  # difference of scores between these sizes
-    # difference of scores of the test part with carried state; None except for the form `step`
-    carried: float | None
+    carried: float | None  # of scores of the test part with carried state; form `step` only
 
     @property
     def worst(self) -> float:
@@ -46,31 +46,29 @@ def compare(run: FinishedRun, session: Session) -> Parity:
     RunError: they differ by more than `TOLERANCE`."""
     windows = np.concatenate([_sample(run.data.windows(part)) for part in PARTS])
     if not len(windows):
-        raise RunError(
-            f"{run.folder.path}: validation and test part have no windows to compare the exported "
-            "model on"
-        )
+        what = "validation and test part have no windows to compare the exported model on"
+        raise RunError(f"{run.folder.path}: {what}")
     expected = _expected(run, windows)
     found = {size: _batched(session, windows, size) for size in BATCHES}
+    model, test, carried = run.detector, run.data.windows("test"), None
+    if model.carries_state:
+        carried = difference(session.scores(test), model.score_windows(test))
     parity = Parity(
         windows=len(windows),
         batches={size: _difference(outputs, expected) for size, outputs in found.items()},
-        between=_difference({"score": found[1]["score"]}, {"score": found[7]["score"]}),
-        carried=_carried(run, session),
+        between=difference(*(outputs["score"] for outputs in found.values())),
+        carried=carried,
     )
     if not parity.worst <= TOLERANCE:  # `not`, so that NaN also fails
-        raise RunError(
-            f"{run.folder.path}: the exported model differs from the run's by "
-            f"{parity.worst:.2g}, more than {TOLERANCE:g}",
-            "nothing was written; the model must be deterministic and score windows independently",
-        )
+        what = f"the exported model differs from the run's by {parity.worst:.2g}"
+        how = "nothing was written; the model must be deterministic and score windows independently"
+        raise RunError(f"{run.folder.path}: {what}, more than {TOLERANCE:g}", how)
     return parity
 
 
 def _sample(windows: Windows) -> Float32:
-    count = SAMPLE if len(windows) else 0
-    numbers = np.unique(np.linspace(0, len(windows) - 1, count).astype(np.int64))
-    return windows.gather(numbers)
+    count = min(SAMPLE, len(windows))
+    return windows.gather(np.linspace(0, len(windows) - 1, count).astype(np.int64))
 
 
 def _expected(run: FinishedRun, windows: Float32) -> dict[str, np.ndarray]:
@@ -80,13 +78,6 @@ def _expected(run: FinishedRun, windows: Float32) -> dict[str, np.ndarray]:
     if model.graph_form == "step":  # a graph that reads one step knows the error of that step alone
         found["error"] = found["last_error"]
     return {name: found[name] for name in OUTPUTS if name in found}
-
-
-def _carried(run: FinishedRun, session: Session) -> float | None:
-    model, windows = run.detector, run.data.windows("test")
-    if not model.carries_state:
-        return None
-    return difference(session.scores(windows), model.score_windows(windows))
 
 
 def _batched(session: Session, windows: Float32, size: int) -> dict[str, np.ndarray]:
@@ -107,10 +98,6 @@ def difference(found: np.ndarray, expected: np.ndarray) -> float:
     return float(np.max(np.abs(found - expected) / np.maximum(1.0, np.abs(expected)), initial=0.0))
 
 
-PARTS: tuple[Literal["validation", "test"], ...] = ("validation", "test")
-MEASURED = ("average_precision", "f1_attack")
-
-
 @dataclass(frozen=True, slots=True)
 class Loss:
     """One file compared with the run."""
@@ -118,12 +105,10 @@ class Loss:
     variant: str  # `float32`, `float16`, `int8`
     bytes: int  # of the file
     microseconds: float  # to score a single window
-    # largest difference from a stored score of the run; relative for scores above 1
-    difference: float
+    difference: float  # largest from a stored score of the run; relative for scores above 1
     alarms: int  # number of steps with an alarm in only one of file and run
     steps: int  # number of compared steps
-    # `validation/…` and `test/…` of `MEASURED`; None if undefined
-    metrics: dict[str, float | None]
+    metrics: dict[str, float | None]  # `validation/…` and `test/…` of `MEASURED`
 
 
 def latencies(run: FinishedRun, sessions: Mapping[str, Session]) -> dict[str, float]:
@@ -154,7 +139,7 @@ def measure(
 
 
 def stored_scores(run: FinishedRun, part: Literal["validation", "test"]) -> Float64:
-    """The run's stored score of each window of a part, float64 (window,)."""
+    """The stored score of each window of a part, float64 (window,)."""
     numbers = np.arange(len(run.data.windows(part)), dtype=np.float64)
     numbered = evaluate.scores_table([run.data.steps(part, numbers)], np.inf)["score"]
     stored = run.scores.filter(pl.col("split") == part)["score"]

@@ -1,5 +1,5 @@
-"""Sends a data set as its gateways would have, by event time: to any function, or to one topic of
-an MQTT broker, where every message arrives, in order, also if the connection is lost."""
+"""Sends a data set as its gateways would have, by event time: to any function, or to an MQTT topic,
+where every message arrives, in order, also if the connection is lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Condition
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from anomalynet.data.telemetry import Telemetry
@@ -24,7 +23,7 @@ MAX_UNACKNOWLEDGED = 1000  # messages; publishing waits when there are more
 
 
 class Replayed(NamedTuple):
-    """How much was sent."""
+    """Number of each that were sent."""
 
     messages: int
     gateways: int
@@ -75,26 +74,22 @@ def replay(
 
 def _document(one: Sent, sequence: int, shift: int) -> str:
     """A gateway's message as JSON; `shift` in µs moves its times."""
-    readings = [
-        {"device": device, "time": iso(time + shift), "values": values}
-        for device, time, values in one.readings
-    ]
-    document = {
+    document: dict[str, object] = {
         "gateway": one.gateway,
         "time": iso(one.time + shift),
         "sequence": sequence,
-        "readings": readings,
+        "readings": [
+            {"device": device, "time": iso(time + shift), "values": values}
+            for device, time, values in one.readings
+        ],
     }
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 class Publisher:
     """Publishes with QoS 1 inside a `with` block, whose end waits for all acknowledgements. `url`:
-    `mqtt[s]://host[:port]/topic`.
-
-    Raises UsageError: invalid address, or the broker refuses this client permanently (from any
-    method).
-    """
+    `mqtt[s]://host[:port]/topic`. Every method raises UsageError: invalid address, or the broker
+    refuses this client permanently."""
 
     def __init__(self, url: str) -> None:
         self._where = mqtt.one_topic(url)
@@ -117,19 +112,13 @@ class Publisher:
     def __call__(self, payload: str) -> None:
         """Publish one message. Waits while too many are unacknowledged, and after a lost connection
         until all have arrived: paho sends those again, and a new message would overtake them."""
-        self._wait(
-            lambda: self._connected and self._waiting < (1 if self._again else MAX_UNACKNOWLEDGED)
-        )
+        most = MAX_UNACKNOWLEDGED
+        self._wait(lambda: self._connected and self._waiting < (1 if self._again else most))
         with self._change:
             self._waiting, self._again = self._waiting + 1, not self._connected
         self._client.publish(self._where.topic, payload, qos=1)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         try:
             if kind is None:
                 self._wait(lambda: self._waiting == 0)

@@ -24,26 +24,24 @@ IN_MEMORY = 1 << 20  # largest number of rows that are sorted in memory
 
 
 def detector_rows(telemetry: Telemetry, series: Sequence[str] = ()) -> pl.LazyFrame:
-    """The table with the columns device, time (UTC), one a channel (Float64, null = missing),
-    label, incident, kind.
-
-    Args:
-        telemetry: the order of its rows is kept.
-        series: names of the wanted series; empty: all.
-
-    Raises DataError: unknown series, or a channel has the name of another column.
-    """
+    """The table with the columns device, time (UTC), one per channel (Float64, null = missing),
+    label, incident, kind, in the order of the telemetry. `series`: names of the wanted series;
+    empty: all. Raises DataError: unknown series, or a channel has the name of another column."""
     names = [channel.name for channel in telemetry.channels]
     for name in {"device", "gateway"} & set(names):
         what = f"channel name {name!r} is reserved in a detector's table"
         raise DataError(what, "import the data with another channel name")
     frame = telemetry.frame
     if series:
+        every = frame.select("series").unique().collect(engine="streaming")["series"].to_list()
+        for name in sorted({*series} - {*every}):
+            near = difflib.get_close_matches(name, every, n=1) or sorted(every)[:3]
+            how = f"such as {', '.join(near)}; there are {len(every)}"
+            raise DataError(f"unknown series {name!r}", how)
         frame = frame.filter(pl.col("series").is_in(list(series)))
-        _check_series(telemetry, frame, series)
     known = frame.collect_schema().names()
-    every = telemetry.incidents.items()
-    types = {number: one.type for number, one in every if one.type is not None}
+    incidents = telemetry.incidents.items()
+    types = {number: one.type for number, one in incidents if one.type is not None}
     incident = pl.col("incident") if "incident" in known else pl.lit(None, pl.Int32)
     kinds = [pl.col("kind")] if "kind" in known else []
     kinds += [incident.replace_strict(types, default=None, return_dtype=pl.String)] if types else []
@@ -60,25 +58,9 @@ def detector_rows(telemetry: Telemetry, series: Sequence[str] = ()) -> pl.LazyFr
     )
 
 
-def _check_series(telemetry: Telemetry, frame: pl.LazyFrame, series: Sequence[str]) -> None:
-    for name in sorted(set(series) - set(_names(frame))):
-        every = _names(telemetry.frame)
-        near = difflib.get_close_matches(name, every, n=1) or sorted(every)[:3]
-        how = f"such as {', '.join(near)}; there are {len(every)}"
-        raise DataError(f"unknown series {name!r}", how)
-
-
-def _names(frame: pl.LazyFrame) -> list[str]:
-    return frame.select("series").unique().collect(engine="streaming")["series"].to_list()
-
-
 def ordered(frame: pl.LazyFrame, keys: Sequence[str], scratch: Path) -> pl.LazyFrame:
-    """The rows sorted by keys; sorting is done piece by piece while the result is read.
-
-    Args:
-        keys: the first one is an integer or a time.
-        scratch: folder for a copy of the rows; must exist until the result is read.
-    """
+    """The rows sorted by keys, piece by piece while the result is read. `keys`: the first one is an
+    integer or a time; `scratch`: folder for a copy of the rows, until the result is read."""
     copy = scratch / "rows.parquet"
     frame.sink_parquet(copy, row_group_size=1 << 16)
     rows = pl.scan_parquet(copy)
@@ -86,12 +68,8 @@ def ordered(frame: pl.LazyFrame, keys: Sequence[str], scratch: Path) -> pl.LazyF
     first, last = rows.select(key.min().alias("first"), key.max().alias("last")).collect().row(0)
     if first is None:
         return rows
-    schema = rows.collect_schema()
-    pieces = [
-        pl.defer(partial(_sorted, copy, keys, span), schema=schema)
-        for span in _spans(rows.select(key), keys[0], first, last)
-    ]
-    return pl.concat(pieces)
+    schema, spans = rows.collect_schema(), _spans(rows.select(key), keys[0], first, last)
+    return pl.concat(pl.defer(partial(_sorted, copy, keys, span), schema=schema) for span in spans)
 
 
 def _spans(keys: pl.LazyFrame, name: str, first: int, last: int) -> Iterator[tuple[int, int]]:
@@ -117,11 +95,8 @@ def write_rows(
     frame: pl.LazyFrame, path: Path, order: Literal["device", "time"], scratch: Path
 ) -> None:
     """Write a detector's table as `.csv` (missing = empty), `.jsonl` (missing = null) or
-    `.parquet`, atomically. `frame`: of `detector_rows`, sorted by device; `scratch`: folder for a
-    copy while rows are sorted by time.
-
-    Raises UsageError: unknown suffix, or the folder cannot be written to.
-    """
+    `.parquet`, atomically. `frame`: of `detector_rows`, sorted by device; `scratch`: see `ordered`.
+    Raises UsageError: unknown suffix, or the folder cannot be written to."""
     if path.suffix not in SUFFIXES:
         what = f"{path}: unknown suffix; known are {', '.join(SUFFIXES)}"
         raise UsageError(what, f"--out {path.stem or 'rows'}.csv")
@@ -146,11 +121,9 @@ def write_rows(
 class Sent:
     """One message of a gateway."""
 
-    # µs since 1970 UTC, the newest of its rows; where nothing was heard there are rows too, and the
-    # gateway's clock goes on
-    time: int
-    gateway: str  # who sends it
-    # (device, time in µs, channel → value of what was heard)
+    time: int  # µs since 1970 UTC, of its newest row, with or without a reading
+    gateway: str
+    # (device, time in µs, channel → value without the missing ones)
     readings: tuple[tuple[str, int, Mapping[str, float]], ...]
 
 
@@ -172,10 +145,8 @@ def messages(
     first: int | None = None,
     last: int | None = None,
 ) -> Iterator[Sent]:
-    """One message per gateway and period, or per timestamp without a period.
-
-    Rows without any reading are not sent, except the first one of a device, which announces the
-    device.
+    """One message per gateway and period, or per timestamp without a period. Rows without any value
+    are not sent, except the first one of a device, which announces it.
 
     Args:
         rows: of `detector_rows`.
@@ -185,10 +156,8 @@ def messages(
         first, last: µs since 1970 UTC, both included.
     """
     time = pl.col("time").to_physical()
-    if first is not None:
-        rows = rows.filter(time >= first)
-    if last is not None:
-        rows = rows.filter(time <= last)
+    rows = rows if first is None else rows.filter(time >= first)
+    rows = rows if last is None else rows.filter(time <= last)
     others = ("device", "time", "label", "incident", "kind")
     channels = [name for name in rows.collect_schema().names() if name not in others]
     gateway = pl.col("device").replace_strict(dict(cells), default=default, return_dtype=pl.String)

@@ -23,9 +23,9 @@ class Parser:
 
     Args:
         sensors: the contract's channels that devices report, in order.
+        problems: counts invalid input.
         max_bytes: longer payloads are rejected.
-        form: of the table that the model was trained on, from the contract. Text that is no time in
-            its format is read as ISO 8601.
+        form: the contract's table; text that is not a time in its format is read as ISO 8601.
     """
 
     def __init__(
@@ -87,12 +87,11 @@ class Parser:
         time = self._time(entry["time"]) if "time" in entry else default
         if time is None:
             raise _RejectedError("no time", device)
-        if "values" in entry:
-            return Reading(device, time, self._values(entry["values"]))
-        return Reading(device, time, self._values(entry, RESERVED))
+        own = (entry["values"], frozenset[str]()) if "values" in entry else (entry, RESERVED)
+        return Reading(device, time, self._values(*own))
 
-    def _values(self, given: object, reserved: frozenset[str] = frozenset()) -> tuple[float, ...]:
-        """One float per sensor, NaN where it is missing or not a number."""
+    def _values(self, given: object, reserved: frozenset[str]) -> tuple[float, ...]:
+        """One float per sensor, NaN if it is missing or not a number."""
         if given is None:
             return self._nothing
         if type(given) is dict:
@@ -109,22 +108,19 @@ class Parser:
 
     def _time(self, given: object) -> int:
         if given != self._last[0] or type(given) is not type(self._last[0]):
-            self._last = given, self._microseconds(given)
-        if self._last[1] is None:
+            form, zone = self.form.time_format, self.form.timezone
+            found = read_time(given, form, zone)
+            if found is None and form is not None and isinstance(given, str) and "-" in given:
+                found = read_time(given, None, zone)
+            self._last = given, found
+        if self._last[1] is None or self._last[1] < 0:  # a stream's clock begins in 1970
             raise _RejectedError("bad time", given)
         return self._last[1]
-
-    def _microseconds(self, given: object) -> int | None:
-        form, zone = self.form.time_format, self.form.timezone
-        found = read_time(given, form, zone)
-        if found is None and form is not None and isinstance(given, str) and "-" in given:
-            found = read_time(given, None, zone)
-        return found if found is None or found >= 0 else None  # a stream's clock begins in 1970
 
     def _numbers(self, given: Iterable[Any]) -> tuple[float, ...]:
         found = []
         for value in given:
-            if (type(value) is float or type(value) is int) and -LARGEST < value < LARGEST:
+            if type(value) in (float, int) and -LARGEST < value < LARGEST:
                 found.append(float(value))
             else:
                 found.append(math.nan if value is None else self._number(value))

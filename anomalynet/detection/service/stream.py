@@ -13,7 +13,7 @@ from anomalynet.detection.service.monitor import Monitor
 from anomalynet.detection.service.mqtt import address
 from anomalynet.detection.service.problem_log import ProblemLog, to_stderr
 from anomalynet.detection.service.service import Service
-from anomalynet.detection.service.silence import SilenceWatch
+from anomalynet.detection.service.silence import DAY, SilenceWatch
 from anomalynet.detection.service.snapshots import State
 from anomalynet.detection.service.status import Status, Watch
 from anomalynet.detection.sinks.files import ScoresFile
@@ -59,10 +59,8 @@ def open_service(
     parser = Parser(sensors, problems, max_message, contract.table)
     client_id = client_id or f"anomalynet-{contract.run}"
     scores_file = ScoresFile(scores) if scores is not None else None
-    saved = None
-    if state is not None:
-        model = f"{contract.run} {engine.model.fingerprint}"
-        saved = State(state, model, problems, fsync)
+    model = f"{contract.run} {engine.model.fingerprint}"
+    saved = None if state is None else State(state, model, problems, fsync)
     broker = address(mqtt) if mqtt else None
     source: Source
     if broker is None:
@@ -100,8 +98,7 @@ def open_service(
 def run_service(
     service: Service, stopped: Callable[[], object] = lambda: False, *, watch: bool = False
 ) -> None:
-    """Detect until the stream ends or `stopped()`, and leave everything in good order. `watch`:
-    show devices, scores and alarms live."""
+    """Detect until the stream ends or `stopped()`. `watch`: show scores and alarms live."""
     shown = Watch(service.status, service.threshold) if watch else None
     try:
         service.resume()
@@ -117,22 +114,22 @@ def run_service(
 
 
 def _silence_watch(seconds: float, engine: Engine) -> SilenceWatch | None:
-    """None where silence means nothing: readings are events."""
+    """None if silence means nothing, because readings are events."""
     contract = engine.contract
     if not seconds or not contract.period:
         return None
+    longest = DAY
     if contract.breaks:  # a longer silence ends the segment: nothing more is scored then
         longest = (contract.max_gap + 3) * max(contract.period, *contract.periods.values(), 0)
-        return SilenceWatch(seconds, contract.period, engine.clocks, longest)
-    return SilenceWatch(seconds, contract.period, engine.clocks)
+    return SilenceWatch(seconds, contract.period, engine.clocks, longest)
 
 
 def _followed(path: str, parser: Parser) -> Source:
     if path == "-":
         return Stdin(parser.max_bytes)
+    if path.endswith((".csv", ".tsv")):
+        return FollowedTable(Path(path), parser)
     if path.endswith(".parquet"):
         hint = "for a file that is complete: anomalynet detect FILE"
         raise UsageError(f"--follow {path}: what is followed is CSV or JSON lines", hint)
-    if path.endswith((".csv", ".tsv")):
-        return FollowedTable(Path(path), parser)
     return Followed(Path(path), parser.max_bytes, parser.problems)

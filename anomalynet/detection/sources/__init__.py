@@ -21,7 +21,8 @@ class Raw:
 
 
 class Source(Protocol):
-    """An endless source of payloads; used from one thread."""
+    """An endless source of payloads; used from one thread. Methods without a result do nothing
+    unless a source defines them."""
 
     @property
     def connected(self) -> bool:
@@ -33,12 +34,15 @@ class Source(Protocol):
 
     def start(self, position: bytes) -> None:
         """Start after the stored position; empty: at the beginning of the source."""
+        return
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
         """Up to `limit` payloads in order; waits at most `seconds` for the first."""
 
     def acknowledge(self, batch: Sequence[Raw]) -> None:
         """Confirm that these payloads are stored and need not be sent again."""
+        return
 
     def close(self) -> None:
         """Stop and disconnect."""
+        return

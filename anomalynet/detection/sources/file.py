@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain, groupby, islice, pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from anomalynet.data.importing.cells import is_label, read_label
 from anomalynet.detection.evaluation import Labels
 from anomalynet.detection.records import Message, Reading
 from anomalynet.detection.service.messages import Parser
-from anomalynet.detection.sources.follow import Lines, format_of
+from anomalynet.detection.sources.follow import CHUNK, Lines, format_of
 from anomalynet.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -25,40 +26,32 @@ LOOK = 50_000  # first rows that determine how the file is sorted
 BATCH = 1 << 15  # rows of a table that are turned into readings at once
 
 
-def by_time(readings: list[Reading]) -> bool:
-    """Whether readings are sorted by time, with alternating devices."""
-    if any(after.time < before.time for before, after in pairwise(readings)):
-        return False
-    blocks = sum(after.device != before.device for before, after in pairwise(readings)) + 1
-    return blocks > len({reading.device for reading in readings})
-
-
 def messages(readings: Iterable[Reading], source: str, period: float | None) -> Iterator[Message]:
-    """Group readings into messages.
-
-    Sorted by time: one message per period (or per timestamp without a period), all of one source,
-    so that silent devices are detected by the clock of the others. Sorted by device: each device is
-    a separate source."""
+    """Group readings into messages: sorted by time, one per period (or timestamp) of one source, so
+    that silent devices are detected by the clock of the others; sorted by device, each device is a
+    separate source."""
     rows = iter(readings)
     seen = list(islice(rows, LOOK))
     rows = chain(seen, rows)
-    if by_time(seen):
+    in_time = all(before.time <= after.time for before, after in pairwise(seen))
+    blocks = sum(1 for _ in groupby(seen, attrgetter("device")))
+    if in_time and blocks > len({reading.device for reading in seen}):  # devices alternate
         step = max(1, round(period * 1e6)) if period else 1
         for _, group in groupby(rows, lambda reading: reading.time // step):
             yield Message(source, tuple(group))
     else:
-        for device, group in groupby(rows, lambda reading: reading.device):
+        for device, group in groupby(rows, attrgetter("device")):
             while part := tuple(islice(group, 512)):
                 yield Message(device, part)
 
 
 class Recording:
-    """One file of readings, optionally with labels.
+    """One file of readings, optionally with labels: JSON lines (`.jsonl`, `.ndjson`, `.json`), or a
+    table (CSV, Parquet or NumPy) with columns as in `format_of`, and `incident`, a row's incident.
 
     Args:
-        path: JSON lines (`.jsonl`, `.ndjson`, `.json`), or a table: CSV, Parquet or NumPy.
-        parser: with the model's sensors and the format of its table. For the columns of tables see
-            `format_of`; a column `incident` names the incident of a row.
+        path: the file.
+        parser: with the model's sensors and the format of its table.
         period: seconds between readings, or None.
 
     Raises UsageError: no such file.
@@ -69,15 +62,13 @@ class Recording:
             how = "`anomalynet data rows NAME --out FILE` writes the readings of a data set"
             raise UsageError(f"{path}: no such file", how)
         self.path, self._parser, self._period = path, parser, period
-        self.labels: Labels | None = None
-        """Filled while messages are read; None until a row has a label."""
-        self._labels = Labels()
+        self._labels = Labels()  # filled while messages are read
+        self.labels: Labels | None = None  # the same, from the first row that has a label
 
     def messages(self) -> Iterator[Message]:
-        """All messages of the file. Raises DataError: a table that an import would refuse.
-        UsageError: Polars is not installed."""
+        """All messages of the file. Raises DataError: a table that an import would refuse."""
         if self.path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
-            yield from _regrouped(self._parsed(), self.path.name, self._period)
+            yield from self._regrouped(chain.from_iterable(map(self._parse, self._lines())))
             return
         try:
             from anomalynet.data.importing.read import read_table
@@ -128,14 +119,12 @@ class Recording:
                 if has_labels:
                     self._labels.add(device, time, label, incident, kind)
 
-    def _parsed(self) -> Iterator[Message]:
+    def _lines(self) -> Iterator[bytes | None]:
         lines = Lines(self._parser.max_bytes)
         with self.path.open("rb") as file:
-            while chunk := file.read(1 << 18):
-                for line, _ in lines.feed(chunk):
-                    yield from self._parse(line)
-            for line, _ in lines.rest():
-                yield from self._parse(line)
+            while chunk := file.read(CHUNK):
+                yield from (line for line, _ in lines.feed(chunk))
+        yield from (line for line, _ in lines.rest())
 
     def _parse(self, line: bytes | None) -> Iterator[Message]:
         if line is None:
@@ -146,34 +135,29 @@ class Recording:
             self._label(line, message)
 
     def _label(self, line: bytes, message: Message) -> None:
-        """Keep the label of a single reading, for which the line is parsed again; others end the
-        stretch of their device."""
-        row: dict[str, Any] = {}
-        if b'"label"' in line and len(message.readings) == 1:
-            row = json.loads(line)
-        label = read_label(row.get("label"), self._parser.form)
-        if not is_label(row.get("label"), self._parser.form):
-            self._parser.problems.add("unknown label", row["label"])
+        """Keep the label of a single reading, for which the line is parsed again; readings of
+        other messages have none."""
+        single = b'"label"' in line and len(message.readings) == 1
+        row: dict[str, Any] = json.loads(line) if single else {}
+        given = row.get("label")
+        if not is_label(given, self._parser.form):
+            self._parser.problems.add("unknown label", given)
+        label = read_label(given, self._parser.form)
         if label is not None:
             self.labels = self._labels
         if self.labels is not None:
-            incident, kind = (
-                None if row.get(name) in (None, "") else str(row[name])
-                for name in ("incident", "kind")
-            )
+            names = (row.get("incident"), row.get("kind"))
+            incident, kind = (None if name in (None, "") else str(name) for name in names)
             for reading in message.readings:
                 self.labels.add(reading.device, reading.time, label, incident, kind)
 
-
-def _regrouped(parsed: Iterator[Message], source: str, period: float | None) -> Iterator[Message]:
-    """The messages unchanged if the first one names its gateway; otherwise their readings grouped
-    as rows of a table."""
-    first = next(parsed, None)
-    if first is None:
-        return
-    everything = chain([first], parsed)
-    if first.source != source:
-        yield from everything
-    else:
-        readings = chain.from_iterable(message.readings for message in everything)
-        yield from messages(readings, source, period)
+    def _regrouped(self, parsed: Iterator[Message]) -> Iterator[Message]:
+        """The messages unchanged if the first one names its gateway; otherwise their readings
+        grouped as rows of a table."""
+        source, first = self.path.name, list(islice(parsed, 1))
+        everything = chain(first, parsed)
+        if first and first[0].source != source:
+            yield from everything
+        else:
+            readings = chain.from_iterable(message.readings for message in everything)
+            yield from messages(readings, source, self._period)

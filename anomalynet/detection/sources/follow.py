@@ -10,6 +10,7 @@ import select
 import stat
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -18,12 +19,16 @@ from typing import Any
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.problem_log import ProblemLog
-from anomalynet.detection.sources import Raw
+from anomalynet.detection.sources import Raw, Source
 from anomalynet.errors import UsageError
+
+CHUNK = 1 << 18  # bytes read at once
+BEGIN = 256  # first bytes that identify a file
+PAUSE = 0.05  # seconds between two checks of a file that does not grow
 
 
 class Lines:
-    """Splits chunks into lines. `longest`: largest length in bytes; longer lines are dropped."""
+    """Splits chunks into lines. `longest`: in bytes; longer lines are dropped."""
 
     def __init__(self, longest: int) -> None:
         self._longest = longest
@@ -34,13 +39,12 @@ class Lines:
     def feed(self, chunk: bytes) -> list[tuple[bytes | None, int]]:
         """The lines that this chunk completes: content without line end (None: too long), and the
         offset after it."""
-        found: list[tuple[bytes | None, int]] = []
-        at = 0
-        while (end := chunk.find(b"\n", at)) >= 0:
-            self._take(chunk[at:end])
+        found = []
+        *complete, partial = chunk.split(b"\n")
+        for part in complete:
+            self._take(part)
             found.append(self._finish(1))
-            at = end + 1
-        self._take(chunk[at:])
+        self._take(partial)
         return found
 
     def rest(self) -> list[tuple[bytes | None, int]]:
@@ -63,52 +67,34 @@ class Lines:
         return line, self.offset
 
 
-CHUNK = 1 << 18
-
-BEGIN = 256  # first bytes that identify a file
-PAUSE = 0.05  # seconds between two checks of a file that does not grow
-
-
-class Stdin:
+class Stdin(Source):
     """JSON lines from a pipe; ends when the pipe is closed."""
 
-    connected = True
+    connected, ended = True, False
 
     def __init__(self, longest: int, descriptor: int = 0) -> None:
-        self._lines = Lines(longest)
-        self._descriptor = descriptor
-        self.ended = False
+        self._lines, self._descriptor = Lines(longest), descriptor
         self._ready: list[Raw] = []
 
-    def start(self, position: bytes) -> None:
-        """A pipe has no positions."""
-
     def collect(self, limit: int, seconds: float) -> list[Raw]:
-        waits = not self._ready and not self.ended
+        """See `Source`."""
+        waits = not (self._ready or self.ended)
         if waits and select.select([self._descriptor], [], [], seconds)[0]:
             chunk = os.read(self._descriptor, CHUNK)
             self.ended = not chunk
-            lines = self._lines.feed(chunk) if chunk else self._lines.rest()
-            known = [line for line, _ in lines if line is None or line.strip()]
-            self._ready = [Raw("stdin", line, time.time()) for line in known]
+            for line, _ in self._lines.feed(chunk) if chunk else self._lines.rest():
+                if line is None or line.strip():
+                    self._ready.append(Raw("stdin", line, time.time()))
         batch, self._ready = self._ready[:limit], self._ready[limit:]
         return batch
 
-    def acknowledge(self, batch: Sequence[Raw]) -> None:
-        """Not needed for a pipe."""
 
-    def close(self) -> None:
-        """Nothing to close."""
-
-
-class Followed:
+class Followed(Source):
     """JSON lines appended to a file; waits until the file exists.
 
-    After a rotation (the path is another file), the old file is read to its end, then the new one
-    from its beginning. A file that became shorter is read from its beginning. If the file was
-    replaced while the detector was not running, lines can be lost; this is logged.
-
-    Raises UsageError: the path is a folder (from any method).
+    After a rotation (the path is another file), the old file is read to its end, then the new one.
+    A file that became shorter is read from its beginning. If the file was replaced while the
+    detector was not running, lines can be lost; this is logged. Raises UsageError: it is a folder.
     """
 
     ended = False
@@ -143,9 +129,6 @@ class Followed:
         batch, self._ready = self._ready[:limit], self._ready[limit:]
         return batch
 
-    def acknowledge(self, batch: Sequence[Raw]) -> None:
-        """Not needed for a file."""
-
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
@@ -157,8 +140,7 @@ class Followed:
         if self._file is None and not self._open():
             return False
         assert self._file is not None
-        size = os.fstat(self._file).st_size
-        if size < self._lines.offset:  # truncated
+        if os.fstat(self._file).st_size < self._lines.offset:  # truncated
             os.lseek(self._file, 0, os.SEEK_SET)
             self._lines, self._begin = Lines(self._longest), b""
         if chunk := os.read(self._file, CHUNK):
@@ -183,12 +165,11 @@ class Followed:
         if stat.S_ISDIR(status.st_mode):
             how = "give a file of JSON lines, or - for stdin"
             raise UsageError(f"--follow {self._path}: is a folder", how)
-        self._inode, self._begin = status.st_ino, b""
-        self._lines = Lines(self._longest)
+        self._inode, self._begin, self._lines = status.st_ino, b"", Lines(self._longest)
         if self._start:
-            offset, known = self._start["offset"], self._start["inode"] == status.st_ino
-            known = known and offset <= status.st_size
-            if known and self._start.get("begin") == self._digest(offset):
+            offset = self._start["offset"]
+            same = self._start["inode"] == status.st_ino and offset <= status.st_size
+            if same and self._start.get("begin") == self._digest(offset):
                 self._lines.offset = os.lseek(self._file, offset, os.SEEK_SET)
             else:
                 why = f"{self._path}: read from its beginning"
@@ -199,41 +180,36 @@ class Followed:
     def _digest(self, offset: int) -> str:
         """Digest of the first bytes before the offset: a new file may have the same inode."""
         assert self._file is not None
-        wanted = min(offset, BEGIN)
-        if len(self._begin) < wanted:
-            self._begin = os.pread(self._file, wanted, 0)
-        return blake2b(self._begin[:wanted], digest_size=8).hexdigest()
+        size = min(offset, BEGIN)
+        if len(self._begin) < size:
+            self._begin = os.pread(self._file, size, 0)
+        return blake2b(self._begin[:size], digest_size=8).hexdigest()
 
     def _rotated(self) -> bool:
-        try:
+        with suppress(OSError):
             return self._path.stat().st_ino != self._inode
-        except OSError:
-            return False
+        return False
 
     def _queue(self, lines: list[tuple[bytes | None, int]]) -> None:
         arrived = time.time()
-        for given, offset in lines:
-            line = given if given is None else self._payload(given, offset)
-            if line is None or line.strip():
+        for line, offset in lines:
+            payload = line and self._payload(line, offset)
+            if payload is None or payload.strip():
                 begin = self._digest(offset)
                 position = json.dumps({"inode": self._inode, "offset": offset, "begin": begin})
-                self._ready.append(Raw(self._source, line, arrived, position=position.encode()))
+                self._ready.append(Raw(self._source, payload, arrived, position=position.encode()))
 
     def _payload(self, line: bytes, offset: int) -> bytes:
-        """What a line is for the parser; `offset`: after it."""
+        """The JSON of a line; `offset`: after the line."""
         return line
 
 
 def format_of(
     form: TableFormat, sensors: Sequence[str], header: Callable[[TableFormat], Sequence[str]]
 ) -> TableFormat:
-    """How to read a file: as the model's table if it has its columns, or else as `data rows` writes
-    tables, with the columns time, one per sensor, and if there device or series, label and kind.
-
-    Args:
-        form: of the model's table; without channels if it is unknown.
-        header: gives the names of the file's columns.
-    """
+    """How to read a file: as the model's table (`form`; no channels if unknown) if it has the same
+    columns, or else as `data rows` writes tables, with the columns time, one per sensor, and if
+    present device or series, label and kind. `header`: gives the names of the file's columns."""
     if form.channels:
         names = header(form)
         label, kind = (name if name in names else None for name in (form.label, form.kind))
@@ -243,37 +219,31 @@ def format_of(
     names = header(TableFormat())
     if form.channels and not {"time", *sensors} <= {*names}:
         return form  # its missing columns are reported
-    label = "label" if "label" in names else None
     return TableFormat(
         time="time",
         series=next((name for name in ("device", "series") if name in names), None),
-        label=label,
-        kind="kind" if label and "kind" in names else None,
+        label="label" if "label" in names else None,
+        kind="kind" if {"label", "kind"} <= {*names} else None,
         channels=(*sensors,),
         duplicates="keep",  # the engine counts them, as those of messages
     )
 
 
 def time_columns(form: TableFormat, names: Sequence[str]) -> tuple[str, ...]:
-    """The columns that are a row's time together."""
-    whole = form.time is None or form.time in names
-    return (*filter(None, [form.time] if whole else (form.time or "").split(",")),)
+    """The columns that together are a row's time."""
+    time = form.time or ""
+    return tuple(filter(None, [time] if time in names else time.split(",")))
 
 
 class FollowedTable(Followed):
     """A growing CSV, as `Followed`: each line becomes a reading in JSON, whose cells the parser
-    reads as in messages. For the columns see `format_of`.
-
-    A quoted field may not contain a line break; lines with a wrong number of fields are counted.
-
-    Raises UsageError: the header lacks a column.
-    """
+    reads as in messages. For the columns see `format_of`. A quoted field may not contain a line
+    break; lines with a wrong number of fields are counted. Raises UsageError: a missing column."""
 
     def __init__(self, path: Path, parser: Parser) -> None:
         super().__init__(path, parser.max_bytes, parser.problems)
         self.parser = parser
         self._names: list[str] = []
-        self._separator = ","
         self._below = 0  # bytes to the end of the header
 
     def _payload(self, line: bytes, offset: int) -> bytes:
@@ -283,10 +253,12 @@ class FollowedTable(Followed):
             self._form = format_of(self.parser.form, self.parser.sensors, self._header)
             self._times = time_columns(self._form, self._names)
             columns = (*self._times, *filter(None, [self._form.series]), *self.parser.sensors)
-            lacking = [name for name in columns if name not in self._names]
-            if lacking or not self._times:
-                what = f"missing column {lacking[0]!r}" if lacking else "no column of times"
-                raise UsageError(f"{self._path}:1: {what}", f"a stream has {', '.join(columns)}")
+            missing = [f"missing column {name!r}" for name in columns if name not in self._names]
+            if not self._times:
+                missing.append("no column of times")
+            if missing:
+                how = f"a stream has {', '.join(columns)}"
+                raise UsageError(f"{self._path}:1: {missing[0]}", how)
         fields = self._split(line) if offset > self._below else []
         if len(fields) != len(self._names):
             if fields:
@@ -307,11 +279,12 @@ class FollowedTable(Followed):
         skipped = re.match(rb"(\xef\xbb\xbf)?\s*(sep=.[ \t]*\r?\n)?\s*", start, re.IGNORECASE)
         at = skipped.end() if skipped else 0
         first = start[at:].split(b"\n", 1)[0]
-        wanted, known = {*self.parser.sensors}, {}
-        for self._separator in (form.separator,) if form.separator else ",;\t| ":
-            known[self._separator] = list(form.columns) or self._split(first)
-        self._separator = max(known, key=lambda each: len(wanted & {*known[each]}))
-        self._names = known[self._separator]
+        names = {}
+        for self._separator in form.separator or ",;\t| ":
+            names[self._separator] = list(form.columns) or self._split(first)
+        sensors = {*self.parser.sensors}
+        self._separator = max(names, key=lambda each: len(sensors & {*names[each]}))
+        self._names = names[self._separator]
         self._below = 0 if form.columns else at + len(first) + 1
         return self._names
 

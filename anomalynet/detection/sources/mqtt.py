@@ -17,16 +17,15 @@ from anomalynet.errors import UsageError
 RECEIVE_MAXIMUM = 2000  # largest number of unacknowledged messages
 INBOX_BYTES = 64 << 20  # largest size of waiting messages; then receiving pauses
 
-SHORT, SHORT_ONES = 5.0, 4
-"""Seconds, and number of consecutive connections shorter than that, after which a second client
-with the same id is suspected: brokers do not always report it."""
-
-FEW = 4
-"""After a batch with more messages, `collect` sleeps so that the next batch can grow. Otherwise the
-network thread would wait for the interpreter lock at each message."""
-
 OVERHEAD = 400  # approximate bytes of a waiting message besides its payload
 
+# Seconds, and number of consecutive connections shorter than that, after which a second client with
+# the same id is suspected: brokers do not always report it.
+SHORT, SHORT_ONES = 5.0, 4
+
+# After a batch with more messages, `collect` sleeps so that the next batch can grow. Otherwise the
+# network thread would wait for the interpreter lock at each message.
+FEW = 4
 
 OWN_ID = "give each detector its own --client-id"
 

@@ -14,7 +14,7 @@ from anomalynet.data import sources
 from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.model import Model
-from anomalynet.detection.records import Message, Reading, Steps, joined
+from anomalynet.detection.records import Message, Reading, Steps, concatenate
 from anomalynet.models import available
 from anomalynet.training.finished import FinishedRun
 from tests.detection.export.alone import Alone
@@ -65,7 +65,7 @@ def streamed(made: Made, seed: int, restarts: float = 0.0) -> tuple[Engine, Step
     period = engine.contract.period
     assert period is not None
     end = Message("gateway", (), int(run.data.prepared.times.max() + period * 1e6))
-    return engine, joined([*parts, engine.process([end]).steps], len(engine.contract.channels))
+    return engine, concatenate([*parts, engine.process([end]).steps], len(engine.contract.channels))
 
 
 Streams = Callable[[str], tuple[Engine, Steps]]
