@@ -169,6 +169,16 @@ def test_a_file_of_data_rows_suits_every_model(tmp_path: Path) -> None:
     assert ordered(found) == ordered(named) and recording.labels is not None
 
 
+def test_labels_of_another_file_may_be_in_the_usual_column(tmp_path: Path) -> None:
+    layout = LAYOUTS["wide with zone"]
+    _, parser = imported(layout, layout.write(tmp_path / "plant.csv"))
+    usual = {"label" if name == "state" else name: one for name, one in layout.columns.items()}
+    other = Layout(usual, {}).write(tmp_path / "other.csv")
+    recording = Recording(other, parser, 60.0)
+    assert sum(len(message.readings) for message in recording.messages()) == 6
+    assert recording.labels is not None
+
+
 def test_nothing_is_left_in_the_temporary_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

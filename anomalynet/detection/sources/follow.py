@@ -212,7 +212,11 @@ def format_of(
     present device or series, label and kind. `header`: gives the names of the file's columns."""
     if form.channels:
         names = header(form)
-        label, kind = (name if name in names else None for name in (form.label, form.kind))
+        own = {"label": form.label, "kind": form.kind}
+        label, kind = (
+            next((name for name in (named, usual) if named and name in names), None)
+            for usual, named in own.items()
+        )
         form = replace(form, label=label, kind=kind, split=None, channels=(*sensors,), ignore=())
         if {*sensors, *time_columns(form, names), *filter(None, [form.series])} <= {*names}:
             return form
