@@ -194,6 +194,7 @@ def _zone(name: str) -> ZoneInfo:
 LARGEST = 1e18
 """Readings from here on are missing: the squares of larger ones overflow 32-bit floats."""
 LONGEST_NAME = 128  # characters
+SHOWN = 60  # characters of a cell in a message
 NULLS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None")
 THOUSANDS = {"": "", ".": r"\.", ",": ",", "'": "['\u2019]", " ": "[ \u00a0\u2009\u202f]"}
 """Signs between groups of three digits, and the characters that stand for them as a pattern."""
@@ -313,6 +314,12 @@ def _as_number(text: str, form: TableFormat) -> float | None:
     return read_number(text, form.decimal or ".", form.thousands or "")
 
 
+def quote(cell: object) -> str:
+    """A cell or a name for a message, at most `SHOWN` of its characters."""
+    text = str(cell)
+    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "…")
+
+
 def check_name(name: str, what: str) -> None:
     """Raises DataError: the name of a column, series or kind is blank, longer than `LONGEST_NAME`,
     or has characters that cannot be printed. `what` it names, and where."""
@@ -324,4 +331,4 @@ def check_name(name: str, what: str) -> None:
     elif len(name) > LONGEST_NAME:
         problem = f"is longer than {LONGEST_NAME} characters"
     if problem:
-        raise DataError(f"{what} {name[:40]!r} {problem}", "rename it")
+        raise DataError(f"{what} {quote(name)} {problem}", "rename it")
