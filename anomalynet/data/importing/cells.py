@@ -26,22 +26,21 @@ DATES = ("iso", "day-first", "month-first", "month-name")
 """Orders of a written date: 2024-01-31, 31.01.2024, 01/31/2024, 31-Jan-2024."""
 TIME_FORMATS = (*DATES, *MICROSECONDS, EXCEL)
 
-WRITTEN = (
-    r"^(\d{1,4})[-/. ](\d{1,2}|[A-Za-z]{3,9})[-/. ](\d{1,4})"  # 1 to 3: the date
+WRITTEN = re.compile(
+    r"(\d{1,4})[-/. ](\d{1,2}|[A-Za-z]{3,9})[-/. ](\d{1,4})"  # 1 to 3: the date
     r"(?:(?:T|,? +)(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?"  # 4 to 7: hour to fraction
     r"(?: ?([AaPp])\.?[Mm]\.?)?)?"  # 8: half of the day
-    r" ?(Z|UTC|[-+]\d\d(?::?\d\d)?)?$"  # 9: offset
+    r" ?(Z|UTC|[-+]\d\d(?::?\d\d)?)?$",  # 9: offset
+    re.ASCII,
 )
-"""A written time. Polars uses the same expression, which knows no look-around."""
-COMPACT = (
-    r"^(\d{4})(\d\d)(\d\d)T(\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?()"
-    r"(Z|[-+]\d\d(?::?\d\d)?)?$"
+COMPACT = re.compile(
+    r"(\d{4})(\d\d)(\d\d)T(\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?()"
+    r"(Z|[-+]\d\d(?::?\d\d)?)?$",
+    re.ASCII,
 )
 """20240131T235800Z, in the groups of `WRITTEN`."""
-NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
+NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$")
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-
-_written, _compact, _number = re.compile(WRITTEN), re.compile(COMPACT), re.compile(NUMBER)
 
 
 def read_time(value: object, form: str | None = None, zone: str | None = None) -> int | None:
@@ -76,7 +75,7 @@ def read_time(value: object, form: str | None = None, zone: str | None = None) -
     text = value.strip()
     if form is not None and "%" in form:
         return _by_pattern(text, form, zone)
-    if _number.match(text):
+    if NUMBER.match(text):
         ambiguous = form is None and len(text) in DIGITS and is_date(text)
         if ambiguous or form in DATES:
             return None
@@ -105,47 +104,42 @@ def is_date(digits: str) -> bool:
     return YEARS[0] <= year < YEARS[1]
 
 
+def written(text: str) -> tuple[str, ...] | None:
+    """The parts of a written time, empty where it has none: three of the date, hour, minute,
+    second, fraction, half of the day, and offset. None: it is not one."""
+    found = WRITTEN.match(text) or COMPACT.match(text)
+    return found.groups("") if found else None
+
+
 def _by_parts(text: str, form: str | None, zone: str | None) -> int | None:
-    found = _written.match(text) or _compact.match(text)
-    if found is None:
+    if (parts := written(text)) is None:
         return None
-    first, second, third, hour, minute, second_, fraction, half, offset = found.groups()
-    order = form or "iso"
-    if order == "month-name":
-        if second[:3].lower() not in MONTHS:
-            return None
-        second = str(MONTHS.index(second[:3].lower()) + 1)
-        if len(third) == 2:  # as in 25-Apr-19; in other orders the year could be the day
-            third = ("19" if third >= "69" else "20") + third
-    if order == "iso":
-        year, month, day = first, second, third
-    elif order == "month-first":
-        month, day, year = first, second, third
-    else:
-        day, month, year = first, second, third
-    hours = int(hour or 0)
-    if half:
-        if not 1 <= hours <= 12:
-            return None
-        hours = hours % 12 + 12 * (half in "Pp")
-    seconds, micro = int(second_ or 0), int((fraction or "0")[:6].ljust(6, "0"))
-    if seconds == 60:  # a leap second: kept apart from the next second
-        seconds, micro = 59, 999_999
+    year, month, day, hour, minute, second, fraction, half, offset = parts
+    if form == "month-first":
+        month, day, year = parts[:3]
+    elif form in ("day-first", "month-name"):
+        day, month, year = parts[:3]
+    if form == "month-name":
+        month = str(MONTHS.index(month[:3].lower()) + 1) if month[:3].lower() in MONTHS else ""
+        if len(year) == 2:  # as in 25-Apr-19; in other orders the year could be the day
+            year = ("19" if year >= "69" else "20") + year
+    micro = fraction[:6].ljust(6, "0")
+    if second == "60":  # a leap second: kept apart from the next second
+        second, micro = "59", "999999"
     try:
-        if len(year) != 4 or len(day) > 2:
+        if len(year) != 4 or len(day) > 2 or (half and not 1 <= int(hour) <= 12):
             return None
-        moment = datetime(int(year), int(month), int(day), hours, int(minute or 0), seconds, micro)
+        hours = int(hour) % 12 + 12 * (half in "Pp") if half else int(hour or 0)
+        clock = hours, int(minute or 0), int(second or 0), int(micro)
+        moment = _microseconds(datetime(int(year), int(month), int(day), *clock, tzinfo=UTC))
     except ValueError:
         return None
-    found_ = _microseconds(moment.replace(tzinfo=UTC))
-    return _local(found_, zone) if not offset else _bounded(found_ - offset_microseconds(offset))
+    return _bounded(moment - _offset(offset)) if offset else _local(moment, zone)
 
 
-def offset_microseconds(text: str) -> int:
+def _offset(text: str) -> int:
     """An offset from UTC, such as Z, +01, +0100 or -03:30, in microseconds."""
-    if text in ("Z", "UTC"):
-        return 0
-    digits = text[1:].replace(":", "").ljust(4, "0")
+    digits = text[1:].replace(":", "").ljust(4, "0") if text[0] in "+-" else "0000"
     size = (int(digits[:2]) * 60 + int(digits[2:])) * 60_000_000
     return -size if text[0] == "-" else size
 
@@ -209,8 +203,6 @@ NO_KIND = ("none", "-")  # normal in a column of kinds
 def number_pattern(decimal: str, thousands: str) -> str:
     """`NUMBER` with other signs. The groups are of three digits, after the first, which begins with
     no zero."""
-    if not thousands and decimal == ".":
-        return NUMBER
     point, sign = re.escape(decimal), THOUSANDS[thousands]
     whole = f"[0-9]+|[1-9][0-9]{{0,2}}(?:{sign}[0-9]{{3}})+" if thousands else "[0-9]+"
     return f"^[-+]?((?:{whole})(?:{point}[0-9]*)?|{point}[0-9]+)([eE][-+]?[0-9]+)?$"
