@@ -281,7 +281,7 @@ def label_words(form: TableFormat) -> dict[float | str, int | None]:
             key = _label_key(word, form)
             if own.setdefault(key, label) != label:
                 raise DataError(
-                    f"label {word!r} is given for two of --attack, --normal and --unlabelled",
+                    f"label {quote(word)} is given for two of --attack, --normal and --unlabelled",
                     "give it once",
                 )
     return known | own

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import polars as pl
 
@@ -105,11 +106,9 @@ def _keys(
     """Row, position and the columns `KEYS` with times in UTC, each series from its oldest row to
     its newest; and the format with that of the times."""
     none = pl.lit(None, pl.String)
-    label: pl.Expr = pl.lit(None, pl.Int8)
-    if roles.label is not None:
-        label = values.label(rows, roles.label, form)
-    elif roles.kind is not None:
-        label = values.label_from_kind(rows, roles.kind, form)
+    label, labelled = pl.lit(None, pl.Int8), (roles.kind if roles.label is None else roles.label)
+    if labelled is not None:
+        label = values.label(rows, labelled, form, kind=roles.label is None)
     clock = None
     if roles.time:
         clock = read_clock(rows, roles.time, form.time_format, alone=roles.series is None)
@@ -164,9 +163,8 @@ def _add_labels(
     if len(rows.names) == 1:
         return keys.sort(POSITION).with_columns(label=_label_per_row(rows, words, keys.height))
     rows = open_rows([path], words, staging)
-    same = replace(
-        form, channels=(), ignore=(), kind=None, split=None, separator=None, decimal=None
-    )
+    none: dict[str, Any] = {"channels": (), "ignore": (), "kind": None, "split": None}
+    none |= {"series_from_name": False, "separator": None, "decimal": None}
     known = [each for each in rows.names if each.lower() in LABEL_NAMES]
     label = form.label or (known[0] if len(known) == 1 else None)
     if form.time is None or label is None:
@@ -175,20 +173,8 @@ def _add_labels(
             "give a file of one column with a label per row, or --time COLUMN and --label COLUMN "
             "that this file has, too",
         )
-    index = {each: number for number, each in enumerate(rows.names)}
-    times = (form.time,) if form.time in index else tuple(form.time.split(","))
-    for each in (*times, label, *filter(None, [form.series])):
-        if each not in index:
-            raise DataError(
-                f"{path}: missing column {each!r}", f"it has {', '.join(map(repr, rows.names))}"
-            )
-    roles = Roles(
-        channels={},
-        time=tuple(index[each] for each in times),
-        label=index[label],
-        series=index[form.series] if form.series else None,
-    )
-    labels, _ = _keys(rows, roles, same, name, {})
+    same = replace(form, **none, label=label)
+    labels, _ = _keys(rows, assign(rows, same, has_sensors=False), same, name, {})
     key = ["series", "time"]
     label_known = pl.col("label").drop_nulls()
     labels = labels.group_by(key).agg(

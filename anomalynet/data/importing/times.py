@@ -17,9 +17,9 @@ from anomalynet.errors import DataError
 CHANGE = "--time-format"
 SHORT = "'%d.%m.%y %H:%M'"
 MICROSECOND = pl.Datetime("us")
-MINUTES = r"([T ][0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9])(?:[.,]([0-9]{1,6})[0-9]*)?)?"
+MINUTES = r"^([^:]*[T ][0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9])(?:[.,]([0-9]{1,6})[0-9]*)?)?(.*)$"
 COMPACT_MINUTES = MINUTES.replace(":(", ":?(")
-"""Valid minutes, seconds and their fraction, after the hour."""
+"""What is before the minutes, then minutes, seconds and their fraction if valid, and the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,16 @@ def read_clock(rows: Rows, indices: Sequence[int], form: str | None, alone: bool
         )
     column = _Column(rows, indices)
     dtype = rows.dtype(indices[0]) if len(indices) == 1 else pl.String()
-    raw = pl.col(str(indices[0]))
+    frame, raw = rows.frame, pl.col(str(indices[0]))
     if isinstance(dtype, pl.Datetime):
         time, local = raw if dtype.time_zone is None else _in_utc(raw), dtype.time_zone is None
     elif dtype == pl.Date:
         time, local = raw, True
     elif form in cells.DATES or (form is None and not cells.NUMBER.match(column.head)):
-        time, local, form = _written(column, form)
+        frame, time, local, form = _written(column, form)
     else:
         time, local, form = _counted(column, form or _number_format(column, alone))
-    found = column.select(time=time.cast(MICROSECOND))
+    found = frame.lazy().select(ROW, time=time.cast(MICROSECOND)).collect().sort(ROW)
     for row in found.filter(pl.col("time").is_null())[ROW].head(1):
         raise column.invalid(row, "correct or remove the line")
     return Clock(found, local, form)
@@ -183,21 +183,24 @@ def _parse(text: pl.Expr, pattern: str) -> pl.Expr:
     return pl.when(year.is_between(*cells.YEARS, closed="left")).then(time)
 
 
-def _written(column: _Column, form: str | None) -> tuple[pl.Expr, bool, str]:
-    """Written dates, as `_counted`. `cells` reads each distinct hour, whose minutes and seconds are
-    added."""
+def _written(column: _Column, form: str | None) -> tuple[pl.DataFrame, pl.Expr, bool, str]:
+    """The parts of written dates, then as `_counted`. `cells` reads each distinct hour, whose
+    minutes and seconds are added."""
     pattern = COMPACT_MINUTES if cells.COMPACT.match(column.head) else MINUTES
-    hour = column.text.str.replace(pattern, "${1}:00")
-    distinct = column.rows.frame.group_by(hour=hour).agg(pl.col(ROW).min()).drop_nulls()
-    hours = distinct.collect(engine="streaming").sort(ROW)
-    dates = [(row, parts) for text, row in hours.rows() if (parts := cells.written(text))]
+    names = ("before", "minute", "second", "fraction", "rest")
+    groups = column.text.str.extract_groups(pattern).struct.rename_fields(names)
+    parts = column.select(text=column.text, groups=groups).unnest("groups")
+    hour = pl.coalesce(pl.col("before") + ":00" + pl.col("rest"), "text")
+    parts = parts.select(ROW, *names[1:4], hour=hour)
+    hours = parts.group_by("hour").agg(pl.col(ROW).min()).drop_nulls().sort(ROW)
+    dates = [(row, found) for text, row in hours.rows() if (found := cells.written(text))]
     if not dates:
         if re.match(r"\d{1,2}(:\d{2}){1,2}([.,]\d+)?$", column.head):
             raise column.refuse_time_of_day()
         advice = f"write times as YYYY-MM-DD HH:MM:SS, or give {CHANGE} {SHORT}"
         raise column.invalid(column.first, advice)
-    for row, (first, second, third, *_) in dates:
-        if len(first) < 4 and len(third) < 3 and not second.isalpha():
+    for row, (one, two, three, *_) in dates:
+        if len(one) < 4 and len(three) < 3 and not two.isalpha():
             raise column.refuse(row, "has a year of two digits", f"give {CHANGE}, such as {SHORT}")
     local = [row for row, parts in dates if not parts[-1]]
     if local and len(local) < len(dates):
@@ -205,11 +208,11 @@ def _written(column: _Column, form: str | None) -> tuple[pl.Expr, bool, str]:
         raise column.refuse(local[0], what, "write all times alike")
     form = form or _order(column, dates, hours["hour"])
     known = {text: cells.read_time(text, form) for text in hours["hour"]}
-    time = hour.replace_strict(known, default=None, return_dtype=pl.Int64)
-    groups = column.text.str.extract_groups(pattern).struct
-    minute, second, fraction = (groups.field(group).fill_null("0") for group in "234")
-    parts = ((minute, 60_000_000), (second, 1_000_000), (fraction.str.pad_end(6, "0"), 1))
-    return time + sum(part.cast(pl.Int64) * unit for part, unit in parts), bool(local), form
+    time = pl.col("hour").replace_strict(known, default=None, return_dtype=pl.Int64)
+    fraction = pl.col("fraction").str.pad_end(6, "0")
+    for digits, unit in ((pl.col("minute"), 60), (pl.col("second"), 1), (fraction, 1e-6)):
+        time += digits.cast(pl.Int64).fill_null(0) * round(unit * 1e6)
+    return parts, time, bool(local), form
 
 
 def _order(column: _Column, dates: list[tuple[int, tuple[str, ...]]], texts: pl.Series) -> str:
