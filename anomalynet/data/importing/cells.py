@@ -60,15 +60,10 @@ def read_time(value: object, form: str | None = None, zone: str | None = None) -
     quick = form is None or form == "iso"
     if quick and isinstance(value, str) and value[4:8:3] == "--" and value[13:17:3] == "::":
         try:  # what most messages have
-            moment = datetime.fromisoformat(value)
+            return _in_utc(datetime.fromisoformat(value), zone)
         except ValueError:
             return _by_parts(value.strip(), form, zone)
-        if moment.tzinfo is not None:
-            return _bounded(_microseconds(moment))
-        return _local(_microseconds(moment.replace(tzinfo=UTC)), zone)
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return _by_number(value, form, zone)
     if not isinstance(value, str):
         return None
@@ -76,7 +71,7 @@ def read_time(value: object, form: str | None = None, zone: str | None = None) -
     if form is not None and "%" in form:
         return _by_pattern(text, form, zone)
     if NUMBER.match(text):
-        ambiguous = form is None and len(text) in DIGITS and is_date(text)
+        ambiguous = form is None and _is_date(text)
         if ambiguous or form in DATES:
             return None
         return read_time(float(text), form, zone)
@@ -95,7 +90,7 @@ def _by_number(value: float, form: str | None, zone: str | None) -> int | None:
     return _bounded(value * MICROSECONDS.get(form or "", 1e6))
 
 
-def is_date(digits: str) -> bool:
+def _is_date(digits: str) -> bool:
     """Whether digits alone are a date in a form of `DIGITS`."""
     try:
         year = datetime.strptime(digits, DIGITS[len(digits)]).year
@@ -146,9 +141,12 @@ def _offset(text: str) -> int:
 
 def _by_pattern(text: str, pattern: str, zone: str | None) -> int | None:
     try:
-        moment = datetime.strptime(text, pattern)
+        return _in_utc(datetime.strptime(text, pattern), zone)
     except ValueError:
         return None
+
+
+def _in_utc(moment: datetime, zone: str | None) -> int | None:
     if moment.tzinfo is not None:
         return _bounded(_microseconds(moment))
     return _local(_microseconds(moment.replace(tzinfo=UTC)), zone)
@@ -171,11 +169,9 @@ def _local(time: int | None, name: str | None) -> int | None:
     """A local time in UTC; None if the zone has it twice or never."""
     if time is None or _bounded(time) is None or not name:
         return None if time is None else _bounded(time)
-    zone = _zone(name)
-    moment = EPOCH.replace(tzinfo=None) + timedelta(microseconds=time)
-    both = {moment.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1)}
-    offset = both.pop()
-    if both or offset is None:
+    moment = EPOCH.replace(tzinfo=_zone(name)) + timedelta(microseconds=time)
+    offset = moment.utcoffset()
+    if offset is None or offset != moment.replace(fold=1).utcoffset():
         return None
     return time - offset // timedelta(microseconds=1)
 
@@ -229,8 +225,7 @@ def read_number(text: str, decimal: str = ".", thousands: str = "") -> float | N
 @cache
 def null_numbers(form: TableFormat) -> tuple[float, ...]:
     """The words for a missing reading that are numbers, which count by value."""
-    found = (_as_number(word, form) for word in form.null)
-    return tuple(value for value in found if value is not None)
+    return tuple(value for word in form.null if (value := _as_number(word, form)) is not None)
 
 
 def is_missing(value: object, form: TableFormat) -> bool:
@@ -290,15 +285,13 @@ def label_words(form: TableFormat) -> dict[float | str, int | None]:
 def _label_key(value: object, form: TableFormat) -> float | str:
     if isinstance(value, float | int):  # also True and False
         return float(value)
-    number = read_number(str(value))
-    if number is None:
-        number = _as_number(str(value), form)
-    return " ".join(str(value).split()).casefold() if number is None else number
+    for number in (read_number(str(value)), _as_number(str(value), form)):
+        if number is not None:
+            return number
+    return " ".join(str(value).split()).casefold()
 
 
 def _is_unlabelled(value: object) -> bool:
-    if isinstance(value, float):
-        return isnan(value)
     return value is None or str(value).strip() in NULLS
 
 
@@ -315,12 +308,10 @@ def quote(cell: object) -> str:
 def check_name(name: str, what: str) -> None:
     """Raises DataError: the name of a column, series or kind is blank, longer than `LONGEST_NAME`,
     or has characters that cannot be printed. `what` it names, and where."""
-    problem = None
-    if not name.strip():
-        problem = "is blank"
-    elif not name.isprintable():
-        problem = "has characters that cannot be printed"
-    elif len(name) > LONGEST_NAME:
-        problem = f"is longer than {LONGEST_NAME} characters"
-    if problem:
+    problems = {
+        "is blank": not name.strip(),
+        "has characters that cannot be printed": not name.isprintable(),
+        f"is longer than {LONGEST_NAME} characters": len(name) > LONGEST_NAME,
+    }
+    for problem in (text for text, has_it in problems.items() if has_it):
         raise DataError(f"{what} {quote(name)} {problem}", "rename it")

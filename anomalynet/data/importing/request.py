@@ -86,9 +86,9 @@ def assign(
         if form.series is not None:
             raise DataError("--series and --series-from-name name the series both", "give one")
         named["series"] = rows.names[-1]
-    times = () if form.time is None else (form.time,)
-    if form.time is not None and form.time not in positions:
-        times = tuple(form.time.split(","))
+    times: tuple[str, ...] = ()
+    if form.time is not None:
+        times = (form.time,) if form.time in positions else tuple(form.time.split(","))
     declared = [*(("time", name) for name in times), *named.items()]
     declared += [(each, name) for each in ("channels", "ignore") for name in getattr(form, each)]
     taken: dict[str, str] = {}

@@ -58,7 +58,7 @@ def read_clock(rows: Rows, indices: Sequence[int], form: str | None, alone: bool
         frame, time, local, form = _written(column, form)
     else:
         time, local, form = _counted(column, form or _number_format(column, alone))
-    found = frame.lazy().select(ROW, time=time.cast(MICROSECOND)).collect().sort(ROW)
+    found = frame.select(ROW, time=time.cast(MICROSECOND)).collect(engine="streaming").sort(ROW)
     for row in found.filter(pl.col("time").is_null())[ROW].head(1):
         raise column.invalid(row, "correct or remove the line")
     return Clock(found, local, form)
@@ -183,7 +183,7 @@ def _parse(text: pl.Expr, pattern: str) -> pl.Expr:
     return pl.when(year.is_between(*cells.YEARS, closed="left")).then(time)
 
 
-def _written(column: _Column, form: str | None) -> tuple[pl.DataFrame, pl.Expr, bool, str]:
+def _written(column: _Column, form: str | None) -> tuple[pl.LazyFrame, pl.Expr, bool, str]:
     """The parts of written dates, then as `_counted`. `cells` reads each distinct hour, whose
     minutes and seconds are added."""
     pattern = COMPACT_MINUTES if cells.COMPACT.match(column.head) else MINUTES
@@ -212,7 +212,7 @@ def _written(column: _Column, form: str | None) -> tuple[pl.DataFrame, pl.Expr, 
     fraction = pl.col("fraction").str.pad_end(6, "0")
     for digits, unit in ((pl.col("minute"), 60), (pl.col("second"), 1), (fraction, 1e-6)):
         time += digits.cast(pl.Int64).fill_null(0) * round(unit * 1e6)
-    return parts, time, bool(local), form
+    return parts.lazy(), time, bool(local), form
 
 
 def _order(column: _Column, dates: list[tuple[int, tuple[str, ...]]], texts: pl.Series) -> str:
