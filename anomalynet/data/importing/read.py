@@ -34,11 +34,6 @@ class Table:
     counts: dict[str, int]
     warnings: list[str]
 
-    @property
-    def in_file_order(self) -> bool:
-        """Whether `keys` and `readings` have the same rows in the same order."""
-        return self.keys[POSITION].is_sorted() and self.keys.height == self.rows.count()
-
     def frame(self, keys: pl.DataFrame) -> pl.LazyFrame:
         """The columns of `keys` that are in it, beside the readings of these rows. Readings stay on
         disk if their order does not change. `keys`: with the column `position`."""
@@ -119,9 +114,9 @@ def _keys(
     keys = rows.frame.select(ROW, series=series, label=label, kind=kind, split=split)
     ordered = keys.collect(engine="streaming").sort(ROW)
     frame = ordered.with_columns(pl.int_range(pl.len()).alias(POSITION))
-    if frame["series"].null_count():
-        where = rows.where(frame.filter(pl.col("series").is_null())[ROW][0])
-        raise DataError(f"{where}: series column {form.series!r} is empty", "fill in the series")
+    for row in frame.filter(pl.col("series").is_null())[ROW].head(1):
+        what = f"{rows.where(row)}: series column {form.series!r} is empty"
+        raise DataError(what, "fill in the series")
     for column in ("series", "kind"):
         names = frame.group_by(column).agg(pl.col(ROW).min()).drop_nulls(column).sort(ROW)
         for each, row in names.iter_rows():
@@ -180,10 +175,9 @@ def _add_labels(
     labels = labels.group_by(key).agg(
         label_known.first(), pl.col(ROW).max(), several=label_known.n_unique() > 1
     )
-    several = labels.filter("several").sort(ROW)
-    if several.height:
-        where = rows.where(several[ROW][0])
-        raise DataError(f"{where}: another label for the same time", "remove one of them")
+    for row in labels.filter("several")[ROW].sort().head(1):
+        what = f"{rows.where(row)}: another label for the same time"
+        raise DataError(what, "remove one of them")
     joined = keys.drop("label").join(labels.drop(ROW), on=key, how="left", maintain_order="left")
     if not joined["label"].count() and labels["label"].count():
         raise DataError(f"{path}: none of its times is in the table", "check zone and series")
@@ -193,13 +187,11 @@ def _add_labels(
 
 
 def _label_per_row(rows: Rows, form: TableFormat, height: int) -> pl.Series:
-    count = rows.count()
-    if count == height + 1:  # the first may be a name
-        first = rows.frame.select(pl.col(ROW).min()).collect().item()
-        if not cells.is_label(rows.cell(0, first), form):
-            rows, count = replace(rows, frame=rows.frame.filter(pl.col(ROW) > first)), height
+    bounds = rows.frame.select(pl.len(), first=pl.col(ROW).min(), last=pl.col(ROW).max())
+    count, first, last = bounds.collect().row(0)
+    if count == height + 1 and not cells.is_label(rows.cell(0, first), form):  # a name
+        rows, count = replace(rows, frame=rows.frame.filter(pl.col(ROW) > first)), height
     if count != height:
-        last = rows.frame.select(pl.col(ROW).max()).collect().item()
         raise DataError(
             f"{rows.where(last)}: {count:,} labels end here, the table has {height:,} rows",
             "give as many labels as the table has rows, or a table with times",

@@ -68,12 +68,6 @@ class Rows:
         column = pl.col(str(index)).cast(pl.String).str.strip_chars()
         return pl.when(column.is_in(list(null))).then(None).otherwise(column)
 
-    def first(self, condition: pl.Expr) -> int | None:
-        """The first row for which a condition holds."""
-        found = self.frame.filter(condition).select(pl.col(ROW).min()).collect(engine="streaming")
-        row: int | None = found.item()
-        return row
-
     def cell(self, index: int, row: int) -> str:
         """The content of a cell as text."""
         cell = self.frame.filter(pl.col(ROW) == row).select(pl.col(str(index)).cast(pl.String))

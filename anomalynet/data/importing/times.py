@@ -127,9 +127,10 @@ def _number_format(column: _Column, alone: bool) -> str:
     if not fits:
         head = float(column.head)
         unit = next((unit for unit in cells.MICROSECONDS if _in_unit(head, unit)), "seconds")
-        other = column.rows.first(~value.is_between(*_range(unit)))
+        other = column.rows.frame.filter(~value.is_between(*_range(unit)))
+        row = other.select(pl.col(ROW).min()).collect(engine="streaming").item()
         raise column.refuse(
-            column.first if other is None else other,
+            column.first if row is None else row,
             "does not fit the other times, or its year is outside 1900 to 2199",
             f"correct the line, or give {CHANGE} (seconds, milliseconds, excel, '%Y%m%d' …)",
         )
