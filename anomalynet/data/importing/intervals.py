@@ -86,7 +86,7 @@ def _open_windows(path: Path, series: Sequence[str], files: Sequence[Path]) -> t
     names = {key: known.get(key, known.get(key and Path(key).stem)) for key in by_key}
     found = [(names[key], start, end) for key, start, end in windows if names[key] is not None]
     if not found:
-        keys = ", ".join(map(repr, list(by_key)[:4]))
+        keys = ", ".join(map(quote, list(by_key)[:4]))
         raise DataError(
             f"{path}: no windows of the series in the data, but of {keys}",
             f"known: {', '.join(sorted(series)[:8])}",

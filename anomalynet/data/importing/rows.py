@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from anomalynet.data.importing.cells import NULLS, check_name
+from anomalynet.data.importing.cells import NULLS, check_name, quote
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.layout import Layout, find_layout, given_names, records
 from anomalynet.errors import DataError
@@ -90,7 +90,7 @@ def open_rows(paths: Sequence[Path], form: TableFormat, staging: Path) -> Rows:
         if found and (rows.names, rows.is_text) != (found[0].names, found[0].is_text):
             other = sorted(set(rows.names) ^ set(found[0].names)) or ["in another order"]
             raise DataError(
-                f"{path}: other columns than {found[0].path}: {', '.join(map(str, other[:6]))}",
+                f"{path}: other columns than {found[0].path}: {', '.join(other[:6])}",
                 "import files of other columns as sets of their own",
             )
         found.append(rows)
@@ -150,7 +150,7 @@ def _open_parquet(path: Path) -> Rows:
         raise DataError(f"{path}: no rows")
     if len({name.strip() for name in names}) < len(names):
         raise DataError(
-            f"{path}: two column names differ only in spaces: {', '.join(map(repr, names))}",
+            f"{path}: two column names differ only in spaces: {', '.join(map(quote, names))}",
             "rename one of them",
         )
     for name in names:
