@@ -142,3 +142,12 @@ def test_a_folder_that_is_no_imported_set_is_never_replaced(tmp_path: Path, home
     with pytest.raises(DataError, match="is not an imported set"):
         import_table(ImportRequest(file=tmp_path / "t.csv", name="mine", replace=True, **NAMED))
     assert (home / "mine/thesis.txt").read_text() == "dear"
+
+
+@pytest.mark.parametrize("row", ["1,{},0,test", "{},1,0,test", "1,1,{},test", "1,1,0,{}"])
+def test_long_cells_are_shortened_in_messages(tmp_path: Path, row: str) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("time,temp,label,part\n0,1,0,train\n" + row.format("x" * 2_000_000) + "\n")
+    with pytest.raises(DataError, match=r"t\.csv:3: .*'x{60}…'") as refused:
+        import_table(ImportRequest(file=file, name="mine", split="part", **NAMED))
+    assert len(str(refused.value)) < 1_000

@@ -234,3 +234,16 @@ def test_columns_and_messages_read_the_same_times(
             (datetime.strptime(text, pattern) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
             for text in texts
         )
+
+
+@pytest.mark.parametrize("word", ["later", "\u0661\u0667", "2024-02-01"])
+def test_a_word_among_seconds_is_reported_at_its_own_line(tmp_path: Path, word: str) -> None:
+    with pytest.raises(DataError, match=rf"t\.csv:4: invalid time '{word}'"):
+        read(tmp_path, f"t,v\n1706745480,1\n1706745540,2\n{word},3\n")
+
+
+def test_digits_of_times_are_ascii(tmp_path: Path) -> None:
+    arabic = "\u0662\u0660\u0662\u0664-01-31 23:58"
+    assert cells.read_time(arabic) is None
+    with pytest.raises(DataError, match=r"t\.csv:3: invalid time"):
+        read(tmp_path, f"t,v\n2024-01-31 23:58,1\n{arabic},2\n")

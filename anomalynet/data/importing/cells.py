@@ -26,22 +26,21 @@ DATES = ("iso", "day-first", "month-first", "month-name")
 """Orders of a written date: 2024-01-31, 31.01.2024, 01/31/2024, 31-Jan-2024."""
 TIME_FORMATS = (*DATES, *MICROSECONDS, EXCEL)
 
-WRITTEN = (
-    r"^(\d{1,4})[-/. ](\d{1,2}|[A-Za-z]{3,9})[-/. ](\d{1,4})"  # 1 to 3: the date
+WRITTEN = re.compile(
+    r"(\d{1,4})[-/. ](\d{1,2}|[A-Za-z]{3,9})[-/. ](\d{1,4})"  # 1 to 3: the date
     r"(?:(?:T|,? +)(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?"  # 4 to 7: hour to fraction
     r"(?: ?([AaPp])\.?[Mm]\.?)?)?"  # 8: half of the day
-    r" ?(Z|UTC|[-+]\d\d(?::?\d\d)?)?$"  # 9: offset
+    r" ?(Z|UTC|[-+]\d\d(?::?\d\d)?)?$",  # 9: offset
+    re.ASCII,
 )
-"""A written time. Polars uses the same expression, which knows no look-around."""
-COMPACT = (
-    r"^(\d{4})(\d\d)(\d\d)T(\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?()"
-    r"(Z|[-+]\d\d(?::?\d\d)?)?$"
+COMPACT = re.compile(
+    r"(\d{4})(\d\d)(\d\d)T(\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?()"
+    r"(Z|[-+]\d\d(?::?\d\d)?)?$",
+    re.ASCII,
 )
 """20240131T235800Z, in the groups of `WRITTEN`."""
-NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
+NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$")
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-
-_written, _compact, _number = re.compile(WRITTEN), re.compile(COMPACT), re.compile(NUMBER)
 
 
 def read_time(value: object, form: str | None = None, zone: str | None = None) -> int | None:
@@ -61,23 +60,18 @@ def read_time(value: object, form: str | None = None, zone: str | None = None) -
     quick = form is None or form == "iso"
     if quick and isinstance(value, str) and value[4:8:3] == "--" and value[13:17:3] == "::":
         try:  # what most messages have
-            moment = datetime.fromisoformat(value)
+            return _in_utc(datetime.fromisoformat(value), zone)
         except ValueError:
             return _by_parts(value.strip(), form, zone)
-        if moment.tzinfo is not None:
-            return _bounded(_microseconds(moment))
-        return _local(_microseconds(moment.replace(tzinfo=UTC)), zone)
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return _by_number(value, form, zone)
     if not isinstance(value, str):
         return None
     text = value.strip()
     if form is not None and "%" in form:
         return _by_pattern(text, form, zone)
-    if _number.match(text):
-        ambiguous = form is None and len(text) in DIGITS and is_date(text)
+    if NUMBER.match(text):
+        ambiguous = form is None and _is_date(text)
         if ambiguous or form in DATES:
             return None
         return read_time(float(text), form, zone)
@@ -96,7 +90,7 @@ def _by_number(value: float, form: str | None, zone: str | None) -> int | None:
     return _bounded(value * MICROSECONDS.get(form or "", 1e6))
 
 
-def is_date(digits: str) -> bool:
+def _is_date(digits: str) -> bool:
     """Whether digits alone are a date in a form of `DIGITS`."""
     try:
         year = datetime.strptime(digits, DIGITS[len(digits)]).year
@@ -105,56 +99,54 @@ def is_date(digits: str) -> bool:
     return YEARS[0] <= year < YEARS[1]
 
 
+def written(text: str) -> tuple[str, ...] | None:
+    """The parts of a written time, empty where it has none: three of the date, hour, minute,
+    second, fraction, half of the day, and offset. None: it is not one."""
+    found = WRITTEN.match(text) or COMPACT.match(text)
+    return found.groups("") if found else None
+
+
 def _by_parts(text: str, form: str | None, zone: str | None) -> int | None:
-    found = _written.match(text) or _compact.match(text)
-    if found is None:
+    if (parts := written(text)) is None:
         return None
-    first, second, third, hour, minute, second_, fraction, half, offset = found.groups()
-    order = form or "iso"
-    if order == "month-name":
-        if second[:3].lower() not in MONTHS:
-            return None
-        second = str(MONTHS.index(second[:3].lower()) + 1)
-        if len(third) == 2:  # as in 25-Apr-19; in other orders the year could be the day
-            third = ("19" if third >= "69" else "20") + third
-    if order == "iso":
-        year, month, day = first, second, third
-    elif order == "month-first":
-        month, day, year = first, second, third
-    else:
-        day, month, year = first, second, third
-    hours = int(hour or 0)
-    if half:
-        if not 1 <= hours <= 12:
-            return None
-        hours = hours % 12 + 12 * (half in "Pp")
-    seconds, micro = int(second_ or 0), int((fraction or "0")[:6].ljust(6, "0"))
-    if seconds == 60:  # a leap second: kept apart from the next second
-        seconds, micro = 59, 999_999
+    year, month, day, hour, minute, second, fraction, half, offset = parts
+    if form == "month-first":
+        month, day, year = parts[:3]
+    elif form in ("day-first", "month-name"):
+        day, month, year = parts[:3]
+    if form == "month-name":
+        month = str(MONTHS.index(month[:3].lower()) + 1) if month[:3].lower() in MONTHS else ""
+        if len(year) == 2:  # as in 25-Apr-19; in other orders the year could be the day
+            year = ("19" if year >= "69" else "20") + year
+    micro = fraction[:6].ljust(6, "0")
+    if second == "60":  # a leap second: kept apart from the next second
+        second, micro = "59", "999999"
     try:
-        if len(year) != 4 or len(day) > 2:
+        if len(year) != 4 or len(day) > 2 or (half and not 1 <= int(hour) <= 12):
             return None
-        moment = datetime(int(year), int(month), int(day), hours, int(minute or 0), seconds, micro)
+        hours = int(hour) % 12 + 12 * (half in "Pp") if half else int(hour or 0)
+        clock = hours, int(minute or 0), int(second or 0), int(micro)
+        moment = _microseconds(datetime(int(year), int(month), int(day), *clock, tzinfo=UTC))
     except ValueError:
         return None
-    found_ = _microseconds(moment.replace(tzinfo=UTC))
-    return _local(found_, zone) if not offset else _bounded(found_ - offset_microseconds(offset))
+    return _bounded(moment - _offset(offset)) if offset else _local(moment, zone)
 
 
-def offset_microseconds(text: str) -> int:
+def _offset(text: str) -> int:
     """An offset from UTC, such as Z, +01, +0100 or -03:30, in microseconds."""
-    if text in ("Z", "UTC"):
-        return 0
-    digits = text[1:].replace(":", "").ljust(4, "0")
+    digits = text[1:].replace(":", "").ljust(4, "0") if text[0] in "+-" else "0000"
     size = (int(digits[:2]) * 60 + int(digits[2:])) * 60_000_000
     return -size if text[0] == "-" else size
 
 
 def _by_pattern(text: str, pattern: str, zone: str | None) -> int | None:
     try:
-        moment = datetime.strptime(text, pattern)
+        return _in_utc(datetime.strptime(text, pattern), zone)
     except ValueError:
         return None
+
+
+def _in_utc(moment: datetime, zone: str | None) -> int | None:
     if moment.tzinfo is not None:
         return _bounded(_microseconds(moment))
     return _local(_microseconds(moment.replace(tzinfo=UTC)), zone)
@@ -177,11 +169,9 @@ def _local(time: int | None, name: str | None) -> int | None:
     """A local time in UTC; None if the zone has it twice or never."""
     if time is None or _bounded(time) is None or not name:
         return None if time is None else _bounded(time)
-    zone = _zone(name)
-    moment = EPOCH.replace(tzinfo=None) + timedelta(microseconds=time)
-    both = {moment.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1)}
-    offset = both.pop()
-    if both or offset is None:
+    moment = EPOCH.replace(tzinfo=_zone(name)) + timedelta(microseconds=time)
+    offset = moment.utcoffset()
+    if offset is None or offset != moment.replace(fold=1).utcoffset():
         return None
     return time - offset // timedelta(microseconds=1)
 
@@ -194,6 +184,7 @@ def _zone(name: str) -> ZoneInfo:
 LARGEST = 1e18
 """Readings from here on are missing: the squares of larger ones overflow 32-bit floats."""
 LONGEST_NAME = 128  # characters
+SHOWN = 60  # characters of a cell in a message
 NULLS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None")
 THOUSANDS = {"": "", ".": r"\.", ",": ",", "'": "['\u2019]", " ": "[ \u00a0\u2009\u202f]"}
 """Signs between groups of three digits, and the characters that stand for them as a pattern."""
@@ -208,8 +199,6 @@ NO_KIND = ("none", "-")  # normal in a column of kinds
 def number_pattern(decimal: str, thousands: str) -> str:
     """`NUMBER` with other signs. The groups are of three digits, after the first, which begins with
     no zero."""
-    if not thousands and decimal == ".":
-        return NUMBER
     point, sign = re.escape(decimal), THOUSANDS[thousands]
     whole = f"[0-9]+|[1-9][0-9]{{0,2}}(?:{sign}[0-9]{{3}})+" if thousands else "[0-9]+"
     return f"^[-+]?((?:{whole})(?:{point}[0-9]*)?|{point}[0-9]+)([eE][-+]?[0-9]+)?$"
@@ -236,8 +225,7 @@ def read_number(text: str, decimal: str = ".", thousands: str = "") -> float | N
 @cache
 def null_numbers(form: TableFormat) -> tuple[float, ...]:
     """The words for a missing reading that are numbers, which count by value."""
-    found = (_as_number(word, form) for word in form.null)
-    return tuple(value for value in found if value is not None)
+    return tuple(value for word in form.null if (value := _as_number(word, form)) is not None)
 
 
 def is_missing(value: object, form: TableFormat) -> bool:
@@ -288,7 +276,7 @@ def label_words(form: TableFormat) -> dict[float | str, int | None]:
             key = _label_key(word, form)
             if own.setdefault(key, label) != label:
                 raise DataError(
-                    f"label {word!r} is given for two of --attack, --normal and --unlabelled",
+                    f"label {quote(word)} is given for two of --attack, --normal and --unlabelled",
                     "give it once",
                 )
     return known | own
@@ -297,15 +285,13 @@ def label_words(form: TableFormat) -> dict[float | str, int | None]:
 def _label_key(value: object, form: TableFormat) -> float | str:
     if isinstance(value, float | int):  # also True and False
         return float(value)
-    number = read_number(str(value))
-    if number is None:
-        number = _as_number(str(value), form)
-    return " ".join(str(value).split()).casefold() if number is None else number
+    for number in (read_number(str(value)), _as_number(str(value), form)):
+        if number is not None:
+            return number
+    return " ".join(str(value).split()).casefold()
 
 
 def _is_unlabelled(value: object) -> bool:
-    if isinstance(value, float):
-        return isnan(value)
     return value is None or str(value).strip() in NULLS
 
 
@@ -313,15 +299,19 @@ def _as_number(text: str, form: TableFormat) -> float | None:
     return read_number(text, form.decimal or ".", form.thousands or "")
 
 
+def quote(cell: object) -> str:
+    """A cell or a name for a message, at most `SHOWN` of its characters."""
+    text = str(cell)
+    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "…")
+
+
 def check_name(name: str, what: str) -> None:
     """Raises DataError: the name of a column, series or kind is blank, longer than `LONGEST_NAME`,
     or has characters that cannot be printed. `what` it names, and where."""
-    problem = None
-    if not name.strip():
-        problem = "is blank"
-    elif not name.isprintable():
-        problem = "has characters that cannot be printed"
-    elif len(name) > LONGEST_NAME:
-        problem = f"is longer than {LONGEST_NAME} characters"
-    if problem:
-        raise DataError(f"{what} {name[:40]!r} {problem}", "rename it")
+    problems = {
+        "is blank": not name.strip(),
+        "has characters that cannot be printed": not name.isprintable(),
+        f"is longer than {LONGEST_NAME} characters": len(name) > LONGEST_NAME,
+    }
+    for problem in (text for text, has_it in problems.items() if has_it):
+        raise DataError(f"{what} {quote(name)} {problem}", "rename it")

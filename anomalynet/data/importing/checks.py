@@ -45,7 +45,7 @@ def find_warnings(table: Table, keys: pl.DataFrame) -> list[str]:
 
     `keys`: of the rows that are kept, with position, series and final labels.
     """
-    names = [channel.name for channel in table.roles.channels.values()]
+    names = table.form.channels
     label = keys["label"].fill_null(-1).to_numpy()
     position = keys[POSITION].to_numpy()
     same_series = (keys["series"] == keys["series"].shift(1))[1:].to_numpy()
@@ -55,8 +55,7 @@ def find_warnings(table: Table, keys: pl.DataFrame) -> list[str]:
     size = max(1, VALUES // max(1, table.rows.count()))
     for start in range(0, len(names), size):
         group = table.readings.select(names[start : start + size]).collect()
-        for column in group.iter_columns():
-            name, values = column.name, column.to_numpy()
+        for name, values in ((column.name, column.to_numpy()) for column in group.iter_columns()):
             known = values[~np.isnan(values)]
             if not len(known):
                 warnings.append(f"sensor {name!r} has no readings")

@@ -26,7 +26,9 @@ class TableFormat:
     time_format: str | None = None
     """One of `cells.TIME_FORMATS`, or a pattern of strptime with a `%`."""
     timezone: str | None = None  # IANA name. Empty: times without an offset are UTC.
-    series: str | None = None  # empty: the table is one recording
+    series: str | None = None
+    """Empty: the table is one recording, which an import names after the set, and `detect` after
+    the file."""
     series_from_name: bool = False  # each file is a recording, named by the file
     label: str | None = None
     kind: str | None = None

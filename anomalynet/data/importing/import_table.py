@@ -32,14 +32,8 @@ def import_table(request: ImportRequest) -> ImportReport:
     """
     folder = store.target(request.name, request.replace)
     with store.staging(folder) as temporary:
-        table = read_table(
-            request.files,
-            request.form,
-            temporary,
-            dict(request.units),
-            request.name,
-            request.labels,
-        )
+        about = dict(request.units), request.name, request.labels
+        table = read_table(request.files, request.form, temporary, *about)
         counts, warnings = table.counts, table.warnings
         keys, incidents = _incidents(table, request, temporary)
         warnings += checks.find_warnings(table, keys)
@@ -54,8 +48,8 @@ def import_table(request: ImportRequest) -> ImportReport:
             warnings.append(f"every labelled row is {only}: metrics need both classes")
         if labelled < keys.height:
             counts["unlabelled rows"] = keys.height - labelled
-        channels = list(table.roles.channels.values())
-        if shuffled := not_in_order(frame.head(JUDGED), [channel.name for channel in channels]):
+        channels = table.roles.channels.values()
+        if shuffled := not_in_order(frame.head(JUDGED), list(table.form.channels)):
             warnings.append(shuffled)
         # No absolute path and no current time: equal imports give equal sets.
         files = [(path.name, _fingerprint.of_file(path)) for path in request.files]
@@ -78,7 +72,7 @@ def import_table(request: ImportRequest) -> ImportReport:
         folder=folder,
         series=keys["series"].n_unique(),
         rows=counts["rows"],
-        channels=tuple(channel.name for channel in channels),
+        channels=table.form.channels,
         period=period,
         prevalence=prevalence if isinstance(prevalence, float) else None,
         incidents=len(incidents),
@@ -129,7 +123,7 @@ def canonical(table: Table, keys: pl.DataFrame) -> pl.LazyFrame:
     frame = table.frame(keys.select(POSITION, *LEADING, *split))
     if table.form.duplicates != "mean":
         return frame
-    channels = [channel.name for channel in table.roles.channels.values()]
+    channels = table.form.channels
     whole = frame.collect()
     sets = whole.group_by("series", "time", maintain_order=True)
     means = sets.agg(pl.col(*channels).mean()).select(*channels)

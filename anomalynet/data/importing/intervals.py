@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from anomalynet.data.importing.cells import quote
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.rows import ROW, Rows, open_rows
 from anomalynet.data.importing.times import read_clock, to_utc
@@ -41,27 +42,25 @@ def read_intervals(
 
     Raises DataError: invalid content; names the first line.
     """
-    unknown = 0
     if path.suffix.lower() == ".json":
         rows, unknown = _open_windows(path, series, files)
     else:
-        rows = open_rows([path], TableFormat(), staging)
+        rows, unknown = open_rows([path], TableFormat(), staging), 0
     columns = {name.lower(): index for index, name in enumerate(rows.names)}
-    for name in ("start", "end"):
-        if name not in columns:
-            raise DataError(f"{path}: missing column {name!r}", KNOWN)
-    for name in columns:
-        if name not in ("start", "end", *WORDS):
-            raise DataError(f"{path}: unknown column {name!r}", KNOWN)
+    missing = [name for name in ("start", "end") if name not in columns]
+    for name in [*missing, *(set(columns) - {"start", "end", *WORDS})]:
+        what = "missing" if missing else "unknown"
+        raise DataError(f"{path}: {what} column {quote(name)}", KNOWN)
     none = pl.lit(None, pl.String)
     words = {name: rows.text(columns[name]) if name in columns else none for name in WORDS}
     read = {name: _time(rows, columns[name], zone) for name in ("start", "end")}
     table = rows.frame.select(ROW, **words).collect().with_columns(**read)
-    table = table.with_columns(incident=pl.int_range(pl.len(), dtype=pl.Int32))
+    table = table.with_row_index("incident").cast({"incident": pl.Int32})
     _check(rows, table, set(series))
-    incidents = {}
-    for number, kind, cause, impact, severity in table.select("incident", *WORDS[1:]).iter_rows():
-        incidents[number] = Incident(kind, cause, impact, int(severity) if severity else None)
+    incidents = {
+        number: Incident(kind, cause, impact, int(severity) if severity else None)
+        for number, kind, cause, impact, severity in table.select("incident", *WORDS[1:]).rows()
+    }
     return table, incidents, unknown
 
 
@@ -87,14 +86,13 @@ def _open_windows(path: Path, series: Sequence[str], files: Sequence[Path]) -> t
     names = {key: known.get(key, known.get(key and Path(key).stem)) for key in by_key}
     found = [(names[key], start, end) for key, start, end in windows if names[key] is not None]
     if not found:
-        keys = ", ".join(map(repr, list(by_key)[:4]))
+        keys = ", ".join(map(quote, list(by_key)[:4]))
         raise DataError(
             f"{path}: no windows of the series in the data, but of {keys}",
             f"known: {', '.join(sorted(series)[:8])}",
         )
-    columns = {str(index): pl.String for index in range(3)}
+    columns = dict.fromkeys("012", pl.String)
     frame = pl.DataFrame(found, schema=columns, orient="row").with_row_index(ROW, 1)
-    frame = frame.cast({ROW: pl.Int64})
     rows = Rows((path,), ("series", "start", "end"), frame.lazy(), is_text=False)
     return rows, len(windows) - len(found)
 
@@ -104,18 +102,17 @@ def mark(keys: pl.DataFrame, intervals: pl.DataFrame) -> pl.DataFrame:
     time, sorted by them; `kind` (String, nullable)."""
     numbers = np.full(keys.height, -1, dtype=np.int32)
     times = keys["time"].to_physical().to_numpy()
-    lengths = keys.group_by("series", maintain_order=True).len()
+    bounds = intervals.select("series", pl.col("start", "end").to_physical(), "incident").rows()
     low = 0
-    for name, length in lengths.iter_rows():
-        mine = intervals.filter(pl.col("series").is_null() | (pl.col("series") == name))
+    for name, length in keys.group_by("series", maintain_order=True).len().iter_rows():
         own, marked = times[low : low + length], numbers[low : low + length]
-        bounds = mine.select(pl.col("start", "end").to_physical(), "incident")
-        for start, end, number in bounds.iter_rows():
-            first, last = np.searchsorted(own, start, "left"), np.searchsorted(own, end, "right")
-            marked[first:last] = number
+        for series, start, end, number in bounds:
+            if series in (None, name):
+                first, last = np.searchsorted(own, start), np.searchsorted(own, end, "right")
+                marked[first:last] = number
         low += length
     kinds = dict(intervals.select("incident", "type").rows())
-    incident = pl.Series(numbers).set(pl.Series(numbers) < 0, None)
+    incident = pl.Series(numbers).replace(-1, None)
     typed = pl.col("incident").replace_strict(kinds, default=None, return_dtype=pl.String)
     return keys.with_columns(incident=incident).with_columns(kind=pl.coalesce(typed, "kind"))
 
@@ -133,10 +130,12 @@ def _check(rows: Rows, table: pl.DataFrame, series: set[str]) -> None:
             what = f"{where}: end {row['end']} is before start {row['start']}"
             raise DataError(what, "swap start and end")
         if row["series"] is not None and row["series"] not in series:
-            what = f"{where}: series {row['series']!r} is not in the data"
+            what = f"{where}: series {quote(row['series'])} is not in the data"
             raise DataError(what, f"known: {', '.join(sorted(series)[:8])}")
         if row["severity"] is not None and row["severity"] not in {"1", "2", "3", "4"}:
-            raise DataError(f"{where}: severity is {row['severity']!r}", "1 (least) to 4, or empty")
+            raise DataError(
+                f"{where}: severity is {quote(row['severity'])}", "1 (least) to 4, or empty"
+            )
     for name in sorted(series):
         mine = table.filter(pl.col("series").is_null() | (pl.col("series") == name))
         mine = mine.sort("start", "end", maintain_order=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import polars as pl
 
@@ -32,11 +33,6 @@ class Table:
     readings: pl.LazyFrame  # Float64, a column per channel, in the order of the files
     counts: dict[str, int]
     warnings: list[str]
-
-    @property
-    def in_file_order(self) -> bool:
-        """Whether `keys` and `readings` have the same rows in the same order."""
-        return self.keys[POSITION].is_sorted() and self.keys.height == self.rows.count()
 
     def frame(self, keys: pl.DataFrame) -> pl.LazyFrame:
         """The columns of `keys` that are in it, beside the readings of these rows. Readings stay on
@@ -105,11 +101,9 @@ def _keys(
     """Row, position and the columns `KEYS` with times in UTC, each series from its oldest row to
     its newest; and the format with that of the times."""
     none = pl.lit(None, pl.String)
-    label: pl.Expr = pl.lit(None, pl.Int8)
-    if roles.label is not None:
-        label = values.label(rows, roles.label, form)
-    elif roles.kind is not None:
-        label = values.label_from_kind(rows, roles.kind, form)
+    label, labelled = pl.lit(None, pl.Int8), (roles.kind if roles.label is None else roles.label)
+    if labelled is not None:
+        label = values.label(rows, labelled, form, kind=roles.label is None)
     clock = None
     if roles.time:
         clock = read_clock(rows, roles.time, form.time_format, alone=roles.series is None)
@@ -120,9 +114,9 @@ def _keys(
     keys = rows.frame.select(ROW, series=series, label=label, kind=kind, split=split)
     ordered = keys.collect(engine="streaming").sort(ROW)
     frame = ordered.with_columns(pl.int_range(pl.len()).alias(POSITION))
-    if frame["series"].null_count():
-        where = rows.where(frame.filter(pl.col("series").is_null())[ROW][0])
-        raise DataError(f"{where}: series column {form.series!r} is empty", "fill in the series")
+    for row in frame.filter(pl.col("series").is_null())[ROW].head(1):
+        what = f"{rows.where(row)}: series column {form.series!r} is empty"
+        raise DataError(what, "fill in the series")
     for column in ("series", "kind"):
         names = frame.group_by(column).agg(pl.col(ROW).min()).drop_nulls(column).sort(ROW)
         for each, row in names.iter_rows():
@@ -164,9 +158,8 @@ def _add_labels(
     if len(rows.names) == 1:
         return keys.sort(POSITION).with_columns(label=_label_per_row(rows, words, keys.height))
     rows = open_rows([path], words, staging)
-    same = replace(
-        form, channels=(), ignore=(), kind=None, split=None, separator=None, decimal=None
-    )
+    none: dict[str, Any] = {"channels": (), "ignore": (), "kind": None, "split": None}
+    none |= {"series_from_name": False, "separator": None, "decimal": None}
     known = [each for each in rows.names if each.lower() in LABEL_NAMES]
     label = form.label or (known[0] if len(known) == 1 else None)
     if form.time is None or label is None:
@@ -175,29 +168,16 @@ def _add_labels(
             "give a file of one column with a label per row, or --time COLUMN and --label COLUMN "
             "that this file has, too",
         )
-    index = {each: number for number, each in enumerate(rows.names)}
-    times = (form.time,) if form.time in index else tuple(form.time.split(","))
-    for each in (*times, label, *filter(None, [form.series])):
-        if each not in index:
-            raise DataError(
-                f"{path}: missing column {each!r}", f"it has {', '.join(map(repr, rows.names))}"
-            )
-    roles = Roles(
-        channels={},
-        time=tuple(index[each] for each in times),
-        label=index[label],
-        series=index[form.series] if form.series else None,
-    )
-    labels, _ = _keys(rows, roles, same, name, {})
+    same = replace(form, **none, label=label)
+    labels, _ = _keys(rows, assign(rows, same, has_sensors=False), same, name, {})
     key = ["series", "time"]
     label_known = pl.col("label").drop_nulls()
     labels = labels.group_by(key).agg(
         label_known.first(), pl.col(ROW).max(), several=label_known.n_unique() > 1
     )
-    several = labels.filter("several").sort(ROW)
-    if several.height:
-        where = rows.where(several[ROW][0])
-        raise DataError(f"{where}: another label for the same time", "remove one of them")
+    for row in labels.filter("several")[ROW].sort().head(1):
+        what = f"{rows.where(row)}: another label for the same time"
+        raise DataError(what, "remove one of them")
     joined = keys.drop("label").join(labels.drop(ROW), on=key, how="left", maintain_order="left")
     if not joined["label"].count() and labels["label"].count():
         raise DataError(f"{path}: none of its times is in the table", "check zone and series")
@@ -207,13 +187,11 @@ def _add_labels(
 
 
 def _label_per_row(rows: Rows, form: TableFormat, height: int) -> pl.Series:
-    count = rows.count()
-    if count == height + 1:  # the first may be a name
-        first = rows.frame.select(pl.col(ROW).min()).collect().item()
-        if not cells.is_label(rows.cell(0, first), form):
-            rows, count = replace(rows, frame=rows.frame.filter(pl.col(ROW) > first)), height
+    bounds = rows.frame.select(pl.len(), first=pl.col(ROW).min(), last=pl.col(ROW).max())
+    count, first, last = bounds.collect().row(0)
+    if count == height + 1 and not cells.is_label(rows.cell(0, first), form):  # a name
+        rows, count = replace(rows, frame=rows.frame.filter(pl.col(ROW) > first)), height
     if count != height:
-        last = rows.frame.select(pl.col(ROW).max()).collect().item()
         raise DataError(
             f"{rows.where(last)}: {count:,} labels end here, the table has {height:,} rows",
             "give as many labels as the table has rows, or a table with times",

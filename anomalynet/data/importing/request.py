@@ -72,37 +72,41 @@ class Roles:
     split: int | None = None
 
 
-def assign(rows: Rows, form: TableFormat, units: Mapping[str, str] = MappingProxyType({})) -> Roles:
-    """Find the named columns; all others are sensors. Raises DataError: a named column is missing
-    or has two roles, or the name of another column shows that it is not a sensor."""
+def assign(
+    rows: Rows,
+    form: TableFormat,
+    units: Mapping[str, str] = MappingProxyType({}),
+    has_sensors: bool = True,
+) -> Roles:
+    """Find the named columns; if the table has sensors, these are all others. Raises DataError: a
+    named column is missing or has two roles, or the name of another shows that it is no sensor."""
     positions = {name: index for index, name in enumerate(rows.names)}
-    named = {role: name for role in ROLES if (name := getattr(form, role)) is not None}
-    times = named.pop("time", None)
-    times = () if times is None else (times,) if times in positions else tuple(times.split(","))
+    named = {role: name for role in ROLES[1:] if (name := getattr(form, role)) is not None}
     if form.series_from_name:
         if form.series is not None:
             raise DataError("--series and --series-from-name name the series both", "give one")
         named["series"] = rows.names[-1]
-    declared = [
-        *(("time", name) for name in times),
-        *named.items(),
-        *(("channels", name) for name in form.channels),
-        *(("ignore", name) for name in form.ignore),
-    ]
+    times: tuple[str, ...] = ()
+    if form.time is not None:
+        times = (form.time,) if form.time in positions else tuple(form.time.split(","))
+    declared = [*(("time", name) for name in times), *named.items()]
+    declared += [(each, name) for each in ("channels", "ignore") for name in getattr(form, each)]
+    taken: dict[str, str] = {}
     for option, name in [*declared, *(("units", name) for name in units)]:
         if name not in positions:
-            raise _missing(rows, f"--{option}", name)
-    taken: dict[str, str] = {}
-    for option, name in declared:
-        if name in taken:
-            raise DataError(
-                f"column {name!r} is given for --{taken[name]} and --{option}", "give it once"
-            )
-        taken[name] = option
-    sensors = form.channels or tuple(name for name in rows.names if name not in taken)
+            close = difflib.get_close_matches(name, rows.names, n=1, cutoff=0.5)
+            listed = f"the columns are {', '.join(map(repr, rows.names))}"
+            hint = f"did you mean {close[0]!r}?" if close else listed
+            raise DataError(f"{rows.path}: missing column {name!r} (--{option})", hint)
+        if option != "units" and name in taken:
+            what = f"column {name!r} is given for --{taken[name]} and --{option}"
+            raise DataError(what, "give it once")
+        taken.setdefault(name, option)
+    free = tuple(name for name in rows.names if taken.get(name, "units") == "units")
+    sensors = (form.channels or free) if has_sensors else ()
     for name in sensors:
         _check_sensor(rows, name, chosen=name in form.channels)
-    if not sensors:
+    if has_sensors and not sensors:
         raise DataError(
             f"{rows.path}: no sensors among the columns {', '.join(map(repr, rows.names))}",
             "name them with --channels",
@@ -126,10 +130,3 @@ def _check_sensor(rows: Rows, name: str, chosen: bool) -> None:
             f"{rows.path}: column {name!r} looks like a label, not a sensor",
             f"use --label {name} or --ignore {name}; --channels makes it a sensor",
         )
-
-
-def _missing(rows: Rows, option: str, name: str) -> DataError:
-    close = difflib.get_close_matches(name, rows.names, n=1, cutoff=0.5)
-    listed = f"the columns are {', '.join(map(repr, rows.names))}"
-    hint = f"did you mean {close[0]!r}?" if close else listed
-    return DataError(f"{rows.path}: missing column {name!r} ({option})", hint)

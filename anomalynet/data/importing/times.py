@@ -3,9 +3,10 @@ is decided once, over the whole column; formats that fit equally well are refuse
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
 
@@ -14,9 +15,11 @@ from anomalynet.data.importing.rows import ROW, Rows
 from anomalynet.errors import DataError
 
 CHANGE = "--time-format"
-GROUPS = ("first", "second", "third", "hour", "minute", "seconds", "fraction", "half", "offset")
-"""Names of the groups of `cells.WRITTEN`."""
+SHORT = "'%d.%m.%y %H:%M'"
 MICROSECOND = pl.Datetime("us")
+MINUTES = r"^([^:]*[T ][0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9])(?:[.,]([0-9]{1,6})[0-9]*)?)?(.*)$"
+COMPACT_MINUTES = MINUTES.replace(":(", ":?(")
+"""What is before the minutes, then minutes, seconds and their fraction if valid, and the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +42,25 @@ def read_clock(rows: Rows, indices: Sequence[int], form: str | None, alone: bool
     Raises DataError: an unknown format, missing or invalid times, times without a date, or several
         formats that fit.
     """
-    column = _Column(rows, indices)
     if form is not None and form not in cells.TIME_FORMATS and "%" not in form:
         raise DataError(
             f"unknown time format {form!r}",
-            f"give {', '.join(cells.TIME_FORMATS)}, or a pattern such as '%d.%m.%y %H:%M'",
+            f"give {', '.join(cells.TIME_FORMATS)}, or a pattern such as {SHORT}",
         )
+    column = _Column(rows, indices)
     dtype = rows.dtype(indices[0]) if len(indices) == 1 else pl.String()
     frame, raw = rows.frame, pl.col(str(indices[0]))
     if isinstance(dtype, pl.Datetime):
         time, local = raw if dtype.time_zone is None else _in_utc(raw), dtype.time_zone is None
-        time = time.cast(MICROSECOND)
     elif dtype == pl.Date:
-        time, local = raw.cast(MICROSECOND), True
-    elif form in cells.DATES or (form is None and not column.is_numeric):
+        time, local = raw, True
+    elif form in cells.DATES or (form is None and not cells.NUMBER.match(column.head)):
         frame, time, local, form = _written(column, form)
     else:
         time, local, form = _counted(column, form or _number_format(column, alone))
-    found = frame.select(ROW, time=time).collect(engine="streaming").sort(ROW)
-    bad = found.filter(pl.col("time").is_null())
-    if bad.height:
-        raise column.invalid(bad[ROW][0], "correct or remove the line")
+    found = frame.select(ROW, time=time.cast(MICROSECOND)).collect(engine="streaming").sort(ROW)
+    for row in found.filter(pl.col("time").is_null())[ROW].head(1):
+        raise column.invalid(row, "correct or remove the line")
     return Clock(found, local, form)
 
 
@@ -71,74 +72,71 @@ class _Column:
         self.name = ",".join(rows.names[index] for index in indices)
         texts = [rows.text(index) for index in indices]
         self.text = texts[0] if len(texts) == 1 else pl.concat_str(texts, separator=" ")
-        self.head = rows.frame.select(text=self.text).drop_nulls().head(1).collect()["text"]
-        if not len(self.head):
+        head = rows.frame.select(ROW, text=self.text).drop_nulls().head(1).collect()
+        if not head.height:
             raise DataError(f"{rows.path}: time column {self.name!r} is empty")
+        self.first: int = head[ROW][0]
+        self.head: str = head["text"][0]
 
-    @property
-    def is_numeric(self) -> bool:
-        """Whether all cells are numbers; the first alone decides for most columns."""
-        if not self.head.str.contains(cells.NUMBER).all():
-            return False
-        numeric = self.text.str.contains(cells.NUMBER).all()
-        return bool(self.rows.frame.select(numeric).collect(engine="streaming").item())
-
-    def facts(self, **query: pl.Expr) -> dict[str, Any]:
-        """Values of aggregating expressions over the whole column, in one pass."""
-        return self.rows.frame.select(**query).collect(engine="streaming").row(0, named=True)
-
-    def cell(self, row: int) -> str:
-        """The text in a row."""
-        found = self.rows.frame.filter(pl.col(ROW) == row).select(text=self.text.fill_null(""))
-        return str(found.collect().item())
+    def select(self, **query: pl.Expr) -> pl.DataFrame:
+        """Expressions over the rows, in their order."""
+        return self.rows.frame.select(ROW, **query).collect(engine="streaming").sort(ROW)
 
     def invalid(self, row: int, advice: str) -> DataError:
         """The error that a time is invalid."""
-        return DataError(
-            f"{self.rows.where(row)}: invalid time {self.cell(row)!r} in column {self.name!r}",
-            advice,
-        )
+        what = f"invalid time {self._cell(row)} in column {self.name!r}"
+        return DataError(f"{self.rows.where(row)}: {what}", advice)
 
     def refuse(self, row: int, what: str, advice: str) -> DataError:
         """An error of the whole column, with a row that shows it."""
         where = self.rows.where(row)
-        return DataError(f"{where}: time column {self.name!r}: {self.cell(row)!r} {what}", advice)
+        return DataError(f"{where}: time column {self.name!r}: {self._cell(row)} {what}", advice)
+
+    def refuse_time_of_day(self) -> DataError:
+        """The error that a column has no dates."""
+        return self.refuse(
+            self.first,
+            "is a time of day without a date",
+            "give both columns, such as --time Date,Time; or --ignore it and give the step in "
+            "seconds, such as --period 60",
+        )
+
+    def _cell(self, row: int) -> str:
+        found = self.rows.frame.filter(pl.col(ROW) == row).select(self.text.fill_null(""))
+        return cells.quote(found.collect().item())
 
 
 def _number_format(column: _Column, alone: bool) -> str:
     """The only format that fits all numbers of a column."""
-    value = column.text.cast(pl.Float64, strict=False)
-    length = column.text.str.len_chars()
-    facts = column.facts(
+    value, length = column.text.cast(pl.Float64, strict=False), column.text.str.len_chars()
+    facts = column.rows.frame.select(
         low=value.min(),
         high=value.max(),
-        whole=(value == value.floor()).all(),
-        digits=(column.text.str.contains(r"^\d+$") & (length == length.first())).all(),
-        length=length.first(),
-        repeated=value.n_unique() < pl.len(),
+        times_of_day=(value == value.floor()).all() & (value.n_unique() < pl.len()),
+        digits=(column.text.str.contains("^[0-9]+$") & (length == length.first())).all(),
     )
-    low, high = facts["low"], facts["high"]
-    if alone and facts["whole"] and low >= 0 and high in (23, 24) and facts["repeated"]:
-        _refuse_time_of_day(column)
+    low, high, times_of_day, digits = facts.collect(engine="streaming").row(0)
+    if alone and times_of_day and low >= 0 and high in (23, 24):
+        raise column.refuse_time_of_day()
     fits = [unit for unit in cells.MICROSECONDS if _in_unit(low, unit) and _in_unit(high, unit)]
-    pattern = cells.DIGITS.get(facts["length"]) if facts["digits"] else None
-    if pattern and column.facts(bad=_parse(column.text, pattern).null_count())["bad"] == 0:
+    pattern = cells.DIGITS.get(len(column.head)) if digits else None
+    if pattern and not column.select(time=_parse(column.text, pattern))["time"].null_count():
         fits.append(pattern)
     if low >= 20_000 and high < 80_000:  # the years 1954 to 2119 as days of a spreadsheet
         fits.append(cells.EXCEL)
     if not fits:
-        head = float(column.head[0])
+        head = float(column.head)
         unit = next((unit for unit in cells.MICROSECONDS if _in_unit(head, unit)), "seconds")
-        other = column.rows.first(~value.is_between(*_range(unit)))
+        other = column.rows.frame.filter(~value.is_between(*_range(unit)))
+        row = other.select(pl.col(ROW).min()).collect(engine="streaming").item()
         raise column.refuse(
-            other if other is not None else _first(column),
+            column.first if row is None else row,
             "does not fit the other times, or its year is outside 1900 to 2199",
             f"correct the line, or give {CHANGE} (seconds, milliseconds, excel, '%Y%m%d' …)",
         )
     if len(fits) > 1:
-        forms = " or ".join(map(repr, fits))
-        advice = f"give {CHANGE} with one of them"
-        raise column.refuse(_first(column), f"could be {forms}", advice)
+        what = f"could be {' or '.join(map(repr, fits))}"
+        raise column.refuse(column.first, what, f"give {CHANGE} with one of them")
     return fits[0]
 
 
@@ -155,7 +153,7 @@ def _in_unit(value: float, unit: str) -> bool:
 
 
 def _counted(column: _Column, form: str) -> tuple[pl.Expr, bool, str]:
-    """Time, whether it is local, and the format, of a pattern, a unit or days of a spreadsheet."""
+    """Time, whether it is local, and the format: a pattern, a unit or days of a spreadsheet."""
     if "%" in form:
         time, aware = _parse(column.text, form), "%z" in form
         return _in_utc(time) if aware else time, not aware, form
@@ -171,7 +169,7 @@ def _counted(column: _Column, form: str) -> tuple[pl.Expr, bool, str]:
 
 def _bounded(time: pl.Expr) -> pl.Expr:
     inside = time.is_between(cells.EARLIEST, cells.LATEST, closed="left")
-    return pl.when(inside).then(time).cast(pl.Int64).cast(MICROSECOND)
+    return pl.when(inside).then(time).cast(pl.Int64)
 
 
 def _parse(text: pl.Expr, pattern: str) -> pl.Expr:
@@ -187,106 +185,58 @@ def _parse(text: pl.Expr, pattern: str) -> pl.Expr:
 
 
 def _written(column: _Column, form: str | None) -> tuple[pl.LazyFrame, pl.Expr, bool, str]:
-    """The parts of written dates, with or without time of day, then as `_counted`. The order of day
-    and month is that which fits all of them."""
-    compact = column.head.str.contains(cells.COMPACT).all()
-    groups = column.text.str.extract_groups(cells.COMPACT if compact else cells.WRITTEN)
-    parts = column.rows.frame.select(
-        ROW, text=column.text, parts=groups.struct.rename_fields(list(GROUPS))
-    ).unnest("parts")
-    first, second, third, offset = (pl.col(name) for name in (*GROUPS[:3], "offset"))
-    named = second.str.contains("[A-Za-z]")
-    short = (third.str.len_chars() < 3) & (first.str.len_chars() < 4) & ~named
-    day, month = (part.cast(pl.Int64, strict=False) for part in (first, second))
-    facts = (
-        parts.select(
-            read=first.count(),
-            iso=(first.str.len_chars() == 4).any(),
-            names=named.any(),
-            short=pl.col(ROW).filter(short).min(),
-            dotted=pl.col("text").str.contains(r"^\d+\.\d+\.").all(),
-            day_first=pl.col(ROW).filter(day.is_between(13, 31)).min(),
-            month_first=pl.col(ROW).filter(month > 12).min(),
-            offset=offset.count(),
-            no_offset=pl.col(ROW).filter(first.is_not_null() & offset.is_null()).min(),
-        )
-        .collect(engine="streaming")
-        .row(0, named=True)
-    )
-    if not facts["read"]:
-        if column.head.str.contains(r"^\d{1,2}(:\d{2}){1,2}([.,]\d+)?$").all():
-            _refuse_time_of_day(column)
-        advice = f"write times as YYYY-MM-DD HH:MM:SS, or give {CHANGE} '%d.%m.%y %H:%M'"
-        raise column.invalid(_first(column), advice)
-    if facts["short"] is not None:
-        advice = f"give {CHANGE}, such as '%d.%m.%y %H:%M'"
-        raise column.refuse(facts["short"], "has a year of two digits", advice)
-    if facts["offset"] and facts["no_offset"] is not None:
+    """The parts of written dates, then as `_counted`. `cells` reads each distinct hour, whose
+    minutes and seconds are added."""
+    pattern = COMPACT_MINUTES if cells.COMPACT.match(column.head) else MINUTES
+    names = ("before", "minute", "second", "fraction", "rest")
+    groups = column.text.str.extract_groups(pattern).struct.rename_fields(names)
+    parts = column.select(text=column.text, groups=groups).unnest("groups")
+    hour = pl.coalesce(pl.col("before") + ":00" + pl.col("rest"), "text")
+    parts = parts.select(ROW, *names[1:4], hour=hour)
+    hours = parts.group_by("hour").agg(pl.col(ROW).min()).drop_nulls().sort(ROW)
+    dates = [(row, found) for text, row in hours.rows() if (found := cells.written(text))]
+    if not dates:
+        if re.match(r"\d{1,2}(:\d{2}){1,2}([.,]\d+)?$", column.head):
+            raise column.refuse_time_of_day()
+        advice = f"write times as YYYY-MM-DD HH:MM:SS, or give {CHANGE} {SHORT}"
+        raise column.invalid(column.first, advice)
+    for row, (one, two, three, *_) in dates:
+        if len(one) < 4 and len(three) < 3 and not two.isalpha():
+            raise column.refuse(row, "has a year of two digits", f"give {CHANGE}, such as {SHORT}")
+    local = [row for row, parts in dates if not parts[-1]]
+    if local and len(local) < len(dates):
         what = "has no offset from UTC, other times have one"
-        raise column.refuse(facts["no_offset"], what, "write all times alike")
-    order = form or _order(column, facts)
-    return parts, _in_utc(_moment(order), offset), not facts["offset"], order
+        raise column.refuse(local[0], what, "write all times alike")
+    form = form or _order(column, dates, hours["hour"])
+    known = {text: cells.read_time(text, form) for text in hours["hour"]}
+    time = pl.col("hour").replace_strict(known, default=None, return_dtype=pl.Int64)
+    fraction = pl.col("fraction").str.pad_end(6, "0")
+    for digits, unit in ((pl.col("minute"), 60), (pl.col("second"), 1), (fraction, 1e-6)):
+        time += digits.cast(pl.Int64).fill_null(0) * round(unit * 1e6)
+    return parts.lazy(), time, bool(local), form
 
 
-def _order(column: _Column, facts: dict[str, Any]) -> str:
+def _order(column: _Column, dates: list[tuple[int, tuple[str, ...]]], texts: pl.Series) -> str:
     """Which of `cells.DATES` all dates of a column are in."""
-    days, months = facts["day_first"], facts["month_first"]
-    if facts["iso"] or facts["names"]:
-        return "iso" if facts["iso"] else "month-name"
-    if days is not None and months is not None:
+    if any(len(parts[0]) == 4 for _, parts in dates):
+        return "iso"
+    if any(parts[1].isalpha() for _, parts in dates):
+        return "month-name"
+    days = [row for row, parts in dates if 12 < int(parts[0]) <= 31]
+    months = [row for row, parts in dates if int(parts[1]) > 12]
+    if days and months:
         what = "has day and month in another order than other dates"
-        raise column.refuse(max(days, months), what, "write dates as YYYY-MM-DD")
-    if days is None and months is None and not facts["dotted"]:
-        what = "is ambiguous, like all other dates: day and month"
-        raise column.refuse(_first(column), what, f"give {CHANGE} day-first or month-first")
-    return "month-first" if months is not None else "day-first"
+        raise column.refuse(max(days[0], months[0]), what, "write dates as YYYY-MM-DD")
+    if months:
+        return "month-first"
+    if days or texts.str.contains(r"^[0-9]+\.[0-9]+\.").all():
+        return "day-first"
+    what = "is ambiguous, like all other dates: day and month"
+    raise column.refuse(column.first, what, f"give {CHANGE} day-first or month-first")
 
 
-def _moment(order: str) -> pl.Expr:
-    """Local time of the columns `GROUPS`."""
-    places = {"iso": (0, 1, 2), "month-first": (2, 0, 1)}.get(order, (2, 1, 0))
-    year, month, day = (pl.col(GROUPS[place]) for place in places)
-    if order == "month-name":
-        numbers = {name: f"{number:02}" for number, name in enumerate(cells.MONTHS, 1)}
-        month = month.str.to_lowercase().str.head(3).replace_strict(numbers, default=None)
-        century = pl.when(year >= "69").then(pl.lit("19")).otherwise(pl.lit("20"))
-        year = pl.when(year.str.len_chars() == 2).then(century + year).otherwise(year)
-    hour, half = pl.col("hour").cast(pl.Int64), pl.col("half").str.to_lowercase()
-    twelve = pl.when(hour.is_between(1, 12)).then(hour % 12 + 12 * (half == "p").cast(pl.Int64))
-    hour = pl.when(half.is_in(["a", "p"])).then(twelve).otherwise(hour.fill_null(0))
-    leap = pl.col("seconds") == "60"  # kept apart from the next second
-    fraction = pl.col("fraction").fill_null("0").str.head(6)
-    usual = pl.concat_str(pl.col("seconds").fill_null("0"), fraction, separator=".")
-    seconds = pl.when(leap).then(pl.lit("59.999999")).otherwise(usual)
-    text = pl.format(
-        "{}-{}-{} {}:{}:{}", year, month, day, hour, pl.col("minute").fill_null("0"), seconds
-    )
-    time = text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
-    return pl.when(time.dt.year().is_between(*cells.YEARS, closed="left")).then(time)
-
-
-def _in_utc(time: pl.Expr, offset: pl.Expr | None = None) -> pl.Expr:
-    if offset is None:
-        return time.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    digits = offset.str.replace_all(r"[^\d]", "").str.pad_end(4, "0")
-    minutes = digits.str.head(2).cast(pl.Int64) * 60 + digits.str.tail(2).cast(pl.Int64)
-    minutes = pl.when(offset.str.starts_with("-")).then(-minutes).otherwise(minutes)
-    return time - pl.duration(minutes=minutes.fill_null(0))
-
-
-def _first(column: _Column) -> int:
-    row = column.rows.first(column.text.is_not_null())
-    assert row is not None
-    return row
-
-
-def _refuse_time_of_day(column: _Column) -> None:
-    raise column.refuse(
-        _first(column),
-        "is a time of day without a date",
-        "give both columns, such as --time Date,Time; or --ignore it and give the step in seconds, "
-        "such as --period 60",
-    )
+def _in_utc(time: pl.Expr) -> pl.Expr:
+    return time.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
 
 
 def check_zone(name: str) -> None:

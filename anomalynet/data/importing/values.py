@@ -11,20 +11,14 @@ from typing import Any
 import polars as pl
 
 from anomalynet.data.importing import cells
-from anomalynet.data.importing.cells import NULLS
+from anomalynet.data.importing.cells import NULLS, quote
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.rows import ROW, Rows
 from anomalynet.data.telemetry import Channel
 from anomalynet.errors import DataError
 
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "test": "test",
-}
+SPLITS = {name: name for name in ("train", "validation", "test")}
+SPLITS |= {"training": "train", "valid": "validation", "val": "validation"}
 SWITCH = {"true": "1", "false": "0"}
 SIGNS: dict[str, Any] = {"decimal": (".", ","), "thousands": tuple(cells.THOUSANDS)}
 
@@ -60,7 +54,7 @@ def read_sensors(
         _refuse_text(rows, channels, odd["invalid"])
     warnings = [
         f"sensor {channels[index].name!r}: {count:,} readings of {cells.LARGEST:g} or more are "
-        f"missing, the first at {rows.where(row)} ({rows.cell(index, row)})"
+        f"missing, the first at {rows.where(row)} ({quote(rows.cell(index, row))})"
         for row, index, count in odd["large"]
     ]
     large = sum(count for *_, count in odd["large"])
@@ -173,15 +167,16 @@ def _number_format(
         line, index, text, _, values = next(several)
         sign = "," if "," in text else "."
         raise DataError(
-            f"{rows.where(line)}: sensor {channels[index].name!r} is {text!r}, which could be "
+            f"{rows.where(line)}: sensor {channels[index].name!r} is {quote(text)}, which could be "
             f"{' or '.join(f'{value:g}' for value in sorted(set(values.values())))}",
             f"give --decimal {sign} or --thousands {sign}",
         )
     usual = max(known, key=lambda each: sum(count for *_, count, v in numbers if each in v))
     line, index, text, *_ = next(each for each in numbers if usual not in each[-1])
     raise DataError(
-        f"{rows.where(line)}: sensor {channels[index].name!r} is {text!r}, but most numbers have "
-        f"the decimal sign {usual[0]!r}" + (f" and thousands {usual[1]!r}" if usual[1] else ""),
+        f"{rows.where(line)}: sensor {channels[index].name!r} is {quote(text)}, but most numbers "
+        f"have the decimal sign {usual[0]!r}"
+        + (f" and thousands {usual[1]!r}" if usual[1] else ""),
         f"write all numbers alike, or use --ignore {channels[index].name}",
     )
 
@@ -195,51 +190,42 @@ def _refuse_text(
     also = f" (invalid cells also in {others})" if others else ""
     signs = [f"--decimal {point}" for point in SIGNS["decimal"] if cells.read_number(value, point)]
     raise DataError(
-        f"{rows.where(row)}: sensor {name!r} is {value!r}, not a finite number{also}",
+        f"{rows.where(row)}: sensor {name!r} is {quote(value)}, not a finite number{also}",
         f"use {signs[0]}"
         if signs
-        else f"use --ignore {name}, or --null {value!r} if it means a missing reading",
+        else f"use --ignore {name}, or --null {quote(value)} if it means a missing reading",
     )
 
 
-def label(rows: Rows, index: int, form: TableFormat) -> pl.Expr:
-    """A label column as Int8: 1 attack, 0 normal, null unlabelled, by `cells.read_label`. Raises
-    DataError: unknown words."""
+def label(rows: Rows, index: int, form: TableFormat, kind: bool = False) -> pl.Expr:
+    """A column of labels, or of types of attack, as Int8 by `cells.read_label`. Raises DataError:
+    unknown words of a label."""
     found = _distinct(rows, index)
-    unknown = [word for word in found if not cells.is_label(word, form)]
+    unknown = [word for word in found if not kind and not cells.is_label(word, form)]
     if unknown:
         name = rows.names[index]
         most = sorted(found, key=lambda word: -found[word][0])[:6]
-        listed = ", ".join(f"{word!r} ({found[word][0]:,} rows)" for word in most)
+        listed = ", ".join(f"{quote(word)} ({found[word][0]:,} rows)" for word in most)
         raise DataError(
             f"{rows.where(found[unknown[0]][1])}: label column {name!r} has {len(found)} values: "
-            f"{listed}; {unknown[0]!r} is unknown",
+            f"{listed}; {quote(unknown[0])} is unknown",
             "say which words mean what: --attack WORD, --normal WORD, --unlabelled WORD; use "
             f"--kind {name} instead of --label if it is the type of attack",
         )
-    return _mapped(rows, index, {word: cells.read_label(word, form) for word in found})
-
-
-def label_from_kind(rows: Rows, index: int, form: TableFormat) -> pl.Expr:
-    """Labels from the type of attack: 0 for normal, null where it is missing, else 1."""
-    found = _distinct(rows, index)
-    return _mapped(rows, index, {word: cells.read_label(word, form, kind=True) for word in found})
-
-
-def _mapped(rows: Rows, index: int, labels: dict[str, int | None]) -> pl.Expr:
-    text = rows.text(index, ())
-    return text.replace_strict(labels, default=None, return_dtype=pl.Int8)
+    labels = {word: cells.read_label(word, form, kind) for word in found}
+    return rows.text(index, ()).replace_strict(labels, default=None, return_dtype=pl.Int8)
 
 
 def split(rows: Rows, index: int) -> pl.Expr:
     """The split column of a table: train, validation, test. Raises DataError: any other word."""
-    for word, (_, row) in _distinct(rows, index).items():
-        if word not in NULLS and word.lower() not in SPLITS:
+    words = _distinct(rows, index)
+    known = {word: SPLITS.get(word.lower()) for word in words}
+    for word, (_, row) in words.items():
+        if word not in NULLS and known[word] is None:
             raise DataError(
-                f"{rows.where(row)}: invalid split {word!r}", f"known are {', '.join(SPLITS)}"
+                f"{rows.where(row)}: invalid split {quote(word)}", f"known are {', '.join(SPLITS)}"
             )
-    lower = rows.text(index).str.to_lowercase()
-    return lower.replace_strict(SPLITS, default=None, return_dtype=pl.String)
+    return rows.text(index, ()).replace_strict(known, default=None, return_dtype=pl.String)
 
 
 def _distinct(rows: Rows, index: int) -> dict[str, tuple[int, int]]:

@@ -1,0 +1,179 @@
+"""Finds where the rows of a CSV begin, what separates its fields, and the names of its columns."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from anomalynet.data.importing.cells import check_name, quote
+from anomalynet.data.importing.format import TableFormat
+from anomalynet.errors import DataError
+
+SEPARATORS = {";": "semicolon", "\t": "tab", "|": "bar", ",": "comma", " ": "spaces"}
+"""In the order of preference where several would do."""
+HEAD = 200  # lines that show separator and header
+INDEX = "index"  # name of a first column without one, as pandas and R write it
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the rows of a CSV begin, and their columns."""
+
+    line: int  # of the header; rows are below it
+    separator: str
+    names: tuple[str, ...]  # the last is empty where lines end with a separator
+    has_quotes: bool  # below the header
+
+
+def find_layout(path: Path, form: TableFormat) -> Layout:
+    """The layout of a CSV, from all bytes and the first lines. Raises DataError: the file is empty,
+    not UTF-8 or not a table, or the names of its columns are missing or invalid."""
+    last_quote = _last_quote(path)
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        lines = list(islice(stream, HEAD))
+    first = next((number for number, line in enumerate(lines) if line.strip()), None)
+    if first is None:
+        raise DataError(f"{path}: empty")
+    separator = form.separator
+    start = lines[first].strip().lower()
+    if start.startswith("sep=") and len(start) <= 5:  # as spreadsheets write it
+        separator = separator or lines[first].strip("\r\n")[4:5]
+        first += 1
+    headed = form.header and not form.columns
+    options = [separator] if separator else list(SEPARATORS)
+    known = {each: _head(lines[first:], each, headed) for each in options}
+    separator = max(options, key=lambda each: _fit(each, known[each]))
+    if not known[separator]:
+        raise DataError(f"{path}: a header, but no rows below it")
+    (number, fields), *rows = known[separator]
+    below = [len(cells) for _, cells in rows]
+    line = first + number - (not headed)
+    if not headed:
+        ends = len(fields) > 1 and not fields[-1].strip()
+        names = given_names(path, form, len(fields) - ends) + ("",) * ends
+    else:
+        if len(fields) == 1 and not form.separator and max(below, default=1) == 1:
+            raise DataError(
+                f"{path}: only one column, {quote(fields[0].strip())}; found none of "
+                f"{', '.join(SEPARATORS.values())} in the header",
+                "give the separator with --separator",
+            )
+        names = tuple(name.strip() for name in fields)
+        if below and all(width == len(names) + 1 for width in below) and names[-1]:
+            ends = all(not cells[-1].strip() for _, cells in rows)
+            names = (*names, "") if ends else ("", *names)  # R names no column of row names
+        _check_names(path, line, names)
+        if not names[0] and INDEX not in names:
+            names = (INDEX, *names[1:])
+    has_quotes = last_quote >= len("".join(lines[:line]).encode())
+    return Layout(line, separator, names, has_quotes)
+
+
+def _last_quote(path: Path) -> int:
+    """The offset of the last quote, or -1, in the bytes of a file."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    lines, size, last, carriage = 1, 0, -1, False
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            try:
+                decoder.decode(chunk)
+            except UnicodeDecodeError as error:
+                bad = lines + error.object[: error.start].count(b"\n")
+                raise DataError(
+                    f"{path}:{bad}: not UTF-8 (byte 0x{error.object[error.start]:02x})",
+                    "save it as UTF-8: iconv -f latin1 -t utf-8 OLD > NEW",
+                ) from error
+            if (at := chunk.rfind(b'"')) >= 0:
+                last = size + at
+            size += len(chunk)
+            lines += chunk.count(b"\n")
+            carriage |= b"\r" in chunk
+    if carriage and lines == 1:
+        raise DataError(f"{path}: lines end with CR only", "save it with LF or CRLF line ends")
+    return last
+
+
+def records(
+    path: Path, lines: Iterable[str], separator: str
+) -> Iterator[tuple[int, int, list[str]]]:
+    """First line, last line (from 1) and fields of each row that is not blank. Raises DataError:
+    a quote that does not end, or text after one."""
+    if separator == " ":
+        lines = (line.replace("\t", " ") for line in lines)
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
+    line = 1
+    try:
+        for fields in reader:
+            if any(map(str.strip, fields)):
+                known = list(filter(None, fields)) if separator == " " else fields
+                yield line, reader.line_num, known
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"{path}:{line}: {error}") from error
+
+
+def _head(lines: list[str], separator: str, headed: bool) -> list[tuple[int, list[str]]]:
+    """Last line and fields of each row in the head of a file, without titles above the header."""
+    found = []
+    with suppress(DataError):  # found again, with its line, when the rows are read
+        for _, last, fields in records(Path(), lines, separator):
+            found.append((last, fields))
+    if len(lines) == HEAD and len(found) > 2:
+        found.pop()  # may be cut
+    while headed and len(found) > 2 and sum(map(bool, map(str.strip, found[0][1]))) == 1:
+        if len(found[1][1]) == 1:
+            break
+        found.pop(0)  # a title
+    return found
+
+
+def _fit(separator: str, rows: list[tuple[int, list[str]]]) -> tuple[bool, float, int]:
+    """How well a separator fits the head of a file: the share of rows as long as the header, and
+    their length. Titles above the header count as rows of another length. Spaces separate only
+    where nothing else does: they are part of titles and times."""
+    if not rows or len(rows[0][1]) == 1:
+        return False, 0.0, 0
+    line, width = rows[0][0], len(rows[0][1])
+    same = sum(len(fields) - width in (0, 1) for _, fields in rows)
+    return separator != " ", same / (len(rows) + line - 1), width
+
+
+def given_names(path: Path, form: TableFormat, width: int) -> tuple[str, ...]:
+    """The names of the columns of a file without header: `form.columns`, or numbers."""
+    if not form.columns:
+        return tuple(f"column_{number}" for number in range(1, width + 1))
+    if len(form.columns) != width:
+        raise DataError(
+            f"{path}: {width} columns, but --columns gives {len(form.columns)} names",
+            "name all columns",
+        )
+    for name in form.columns:
+        check_name(name, "--columns")
+    return form.columns
+
+
+def _check_names(path: Path, line: int, names: tuple[str, ...]) -> None:
+    if all(_is_number(name) for name in names if name):
+        what = f"{path}:{line}: missing header: the first line contains only numbers"
+        raise DataError(what, "give names with --columns A,B,C, or --no-header")
+    name, count = Counter(filter(None, names)).most_common(1)[0]
+    if count > 1:
+        raise DataError(f"{path}:{line}: duplicate column name {quote(name)}", "rename one of them")
+    if "" in names[1:] and any(names[names.index("", 1) :]):
+        number = names.index("", 1) + 1
+        raise DataError(f"{path}:{line}: column {number} has no name", "name it in the header")
+    for name in filter(None, names):
+        check_name(name, f"{path}:{line}: column")
+
+
+def _is_number(text: str) -> bool:
+    with suppress(ValueError):
+        float(text)
+        return True
+    return False
