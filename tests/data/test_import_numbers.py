@@ -35,6 +35,20 @@ def read(folder: Path, text: str, **form: Any) -> Table:
     return read_table([file], TableFormat(**form), staging)
 
 
+def test_groups_of_three_beside_small_whole_numbers_are_refused(tmp_path: Path) -> None:
+    rows = "t;p\n0;998\n1;999\n2;1.000\n3;1.001\n"
+    with pytest.raises(DataError, match=r"t\.csv:4: .*'1.000', which could be 1 or 1000"):
+        read(tmp_path, rows, time="t")
+    for number, (decimal, thousands, value) in enumerate(((".", "", 1.0), (",", ".", 1000.0))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        table = read(folder, rows, time="t", decimal=decimal, thousands=thousands)
+        assert table.readings.collect()["p"].to_list()[2] == value
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    assert read(folder, "t;p\n0;2\n1;1.125\n2;1.5\n", time="t").form.decimal == "."
+
+
 def put(folder: Path, text: str, **asked: Any) -> ImportReport:
     file = folder / "t.csv"
     file.write_text(text, encoding="utf-8")

@@ -17,6 +17,7 @@ FEWEST = 20  # readings, below which chance explains too much
 VALUES = 20_000_000  # in memory at once, or one sensor
 SAMPLE = 100_000  # readings that stand for a sensor where all would take long
 MOST_STATES = 50  # distinct values of a sensor with states
+SENTINELS = (-99.0, -999.0, -9999.0, -99999.0, 9999.0, 99999.0)  # one reading is enough
 SEPARATES = 0.999  # AUROC of a sensor alone
 COLLAPSED = 0.1  # share of distinct values that 32-bit floats lose
 
@@ -39,8 +40,8 @@ def find_warnings(table: Table, keys: pl.DataFrame) -> list[str]:
     - Columns that give the answer away: row counters; columns of at most `MOST_STATES` values that
       each occur with one label only, or whose values other than the most frequent occur in attacks
       only; columns whose AUROC alone is at least `SEPARATES`.
-    - Likely sentinels: the minimum or maximum of a sensor, not 0, in at least three rows and less
-      than half of them, further from its other values than these lie apart.
+    - Likely sentinels: the minimum or maximum of a sensor, not 0, in at least three rows (one of
+      `SENTINELS`) and less than half of them, further from its other values than these lie apart.
     - Values that are distinct, but equal as 32-bit floats even after their mean is subtracted.
 
     `keys`: of the rows that are kept, with position, series and final labels.
@@ -101,7 +102,8 @@ def _sentinels(known: Floats, low: float, high: float) -> list[float]:
     found = []
     for value in (low, high):
         others = known[known != value]
-        if value == 0 or not 3 <= len(known) - len(others) < len(others):
+        fewest = 1 if value in SENTINELS else 3
+        if value == 0 or not fewest <= len(known) - len(others) < len(others):
             continue
         near, far = float(others.min()), float(others.max())
         distance = near - value if value == low else value - far

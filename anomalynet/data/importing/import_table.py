@@ -46,6 +46,11 @@ def import_table(request: ImportRequest) -> ImportReport:
         if labelled and keys["label"].drop_nulls().n_unique() == 1:
             only = "attack" if keys["label"].drop_nulls()[0] else "normal"
             warnings.append(f"every labelled row is {only}: metrics need both classes")
+        elif labelled and 2 * (attacks := (keys["label"] == 1).sum()) > labelled:
+            warnings.append(
+                f"{attacks / labelled:.0%} of the labelled rows are attacks: if they are not, say which words "
+                "mean what with --attack and --normal"
+            )
         if labelled < keys.height:
             counts["unlabelled rows"] = keys.height - labelled
         channels = table.roles.channels.values()

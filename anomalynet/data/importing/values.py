@@ -52,6 +52,8 @@ def read_sensors(
         odd = _odd_cells(rows, channels, words, resolved)
     if odd["invalid"]:
         _refuse_text(rows, channels, odd["invalid"])
+    if words and rows.separator not in (None, ",") and not (form.decimal or form.thousands):
+        _refuse_groups(rows, channels, sorted(words))
     warnings = [
         f"sensor {channels[index].name!r}: {count:,} readings of {cells.LARGEST:g} or more are "
         f"missing, the first at {rows.where(row)} ({quote(rows.cell(index, row))})"
@@ -195,6 +197,36 @@ def _refuse_text(
         if signs
         else f"use --ignore {name}, or --null {quote(value)} if it means a missing reading",
     )
+
+
+def _refuse_groups(rows: Rows, channels: dict[int, Channel], columns: Sequence[str]) -> None:
+    """Refuse a sensor whose whole numbers are below 1000 and whose others are all like 1.250: they
+    could be 1 and a quarter, or groups of three digits."""
+    cell, row = pl.col("cell"), pl.col(ROW)
+    cell.str.contains(".", literal=True)
+    group = cell.str.contains(r"^[-+]?[1-9][0-9]{0,2}\.[0-9]{3}$")
+    small = cell.str.contains("^[-+]?[0-9]{1,3}$")
+    numbers = (
+        _long(rows, columns).filter(cell.str.contains(cells.NUMBER.pattern)).group_by("column")
+    )
+    facts = numbers.agg(row.filter(group).min(), alike=(group | small).all(), whole=small.any())
+    odd = (
+        facts.filter(
+            row.is_not_null(),
+            "alike",
+            "whole",
+        )
+        .sort(ROW)
+        .collect(engine="streaming")
+    )
+    for column, line, *_ in odd.head(1).iter_rows():
+        text = rows.cell(int(column), line)
+        value = cells.read_number(text) or 0.0
+        raise DataError(
+            f"{rows.where(line)}: sensor {channels[int(column)].name!r} is {quote(text)}, which "
+            f"could be {value:g} or {value * 1000:g}",
+            "give --decimal . or --thousands .",
+        )
 
 
 def label(rows: Rows, index: int, form: TableFormat, kind: bool = False) -> pl.Expr:
