@@ -146,6 +146,5 @@ def data_set(name: str) -> tuple[str, list[str]]:
     }
     for file, hint in hints.items():
         if not (folder / file).is_file():
-            what = f"{name}: not the folder of a finished world: missing {file}"
-            raise UsageError(what, hint)
+            raise UsageError(f"{name}: not the folder of a finished world: missing {file}", hint)
     return "simulated", [f"data.root={name}"]

@@ -198,9 +198,9 @@ def _data_set(name: str, found: Sequence[str], runs: Path) -> str:
         return by_name[name]
     names = [*by_name, *(record.label for record in read_sweeps(runs))]
     near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(dict.fromkeys(names))}"
     raise UsageError(
-        f"no sweep {name!r} was started in {runs}, and it has no run on a data set {name!r}", hint
+        f"no sweep {name!r} was started in {runs}, and it has no run on a data set {name!r}",
+        f"did you mean {near[0]}?" if near else f"there are {', '.join(dict.fromkeys(names))}",
     )
 
 

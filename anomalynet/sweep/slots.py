@@ -58,8 +58,7 @@ def choose_slots(
         given = [name.strip() for name in gpus.split(",") if name.strip()]
         chosen = here if gpus == "all" else given
         if not chosen:
-            hint = "--slots N trains on the CPU"
-            raise UsageError(f"--gpus {gpus}: no GPU was found", hint)
+            raise UsageError(f"--gpus {gpus}: no GPU was found", "--slots N trains on the CPU")
         if not here:
             warn(
                 "warning: no GPU was found on this machine; runs are trained on the CPU "
