@@ -56,8 +56,8 @@ def rounded(value: float | None) -> str:
 
 def alarms(scores: Path) -> str:
     """A sentence with the number of test steps in a scores.parquet that are alarms."""
-    import polars as pl
+    from anomalynet.runs.scores import read
 
-    test = pl.read_parquet(scores).filter(pl.col("split") == "test", pl.col("score").is_not_null())
+    test = read(scores, lambda rows: rows.filter(split="test").drop_nulls("score"))
     count = f"{test['alarm'].sum()} of {test.height} test steps are alarms"
     return f"no labels, so no metrics; {count}: the column `alarm` of {scores}"

@@ -18,13 +18,10 @@ from numpy.typing import NDArray
 
 from anomalynet.metrics.kernels import NAN, point_metrics, ranking_metrics
 from anomalynet.reporting.arms import Arm, Repetition, RepetitionKey
-from anomalynet.reporting.measures import RANKING, primary
+from anomalynet.reporting.measures import RANKING, RUN_METRICS, primary
 from anomalynet.reporting.paper.published import eq13
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.scores import read_test_steps
-
-RUN_METRICS = ("event_recall", "detection_delay", "false_alarms_per_device_day")
-"""Metrics of incidents, taken from `result.json` and averaged over folds."""
 
 ESTIMAND = (
     "Decisions pooled over the folds of a repetition, each at its own fold's threshold (AUROC and "
@@ -113,7 +110,7 @@ def repetition_metrics(repetition: Repetition) -> dict[str, float]:
     pooled = point_metrics(pool.labels, pool.scores, pool.thresholds, probability)
     ranked = [ranking_metrics(fold.labels, fold.scores) for fold in folds]
     run_means = {
-        name: _mean(NAN if value is None else value for value in values)
+        primary(name): _mean(NAN if value is None else value for value in values)
         for name in RUN_METRICS
         if (values := [result.metrics.get(f"test/{name}") for result in results])
     }

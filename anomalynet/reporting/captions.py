@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from anomalynet.reporting.aggregate import ArmMetrics, in_world
 from anomalynet.reporting.arms import Arm, odd_code
-from anomalynet.reporting.measures import MEASURES
 from anomalynet.runs.code import code_hash
 
 INCOMPLETE, OTHER_CODE = "†", "‡"
@@ -264,11 +263,3 @@ def _join(texts: Iterable[str]) -> str:
         return str(low) if low == high else f"{low} to {high}"
 
     return _NUMBER.sub(span, ordered[0])
-
-
-def summary_text(metric: str, mean: float | None, spread: float | None) -> str:
-    """`mean ± spread` in the metric's format."""
-    measure = MEASURES[metric]
-    if mean is None:
-        return "–"
-    return measure.text(mean) + (f" ± {measure.text(spread)}" if spread is not None else "")

@@ -38,11 +38,15 @@ METADATA: dict[str, dict[Any, Any]] = {
 }
 """Format of a figure's file → metadata that is left out of it."""
 
-# Okabe–Ito colours; hatch, lightness and position also distinguish the bars
+# Okabe–Ito
+BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY, YELLOW, BLACK = "#CC79A7", "#56B4E9", "#F0E442", "#000000"
+
+# Hatch, lightness and position also distinguish the bars
 SERIES = (
     ("paper, printed", "#D9D9D9", "////"),
-    ("paper, repaired", "#0072B2", ""),
-    ("ours, mean ± spread", "#E69F00", ""),
+    ("paper, repaired", BLUE, ""),
+    ("ours, mean ± spread", ORANGE, ""),
 )
 
 BAR = 0.27

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from anomalynet.reporting.aggregate import ArmMetrics, difference, summarise
-from anomalynet.reporting.captions import ReportContext, summary_text
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.tables import scaled
 
@@ -26,7 +26,7 @@ def _comparable(context: ReportContext, subject: ArmMetrics | None) -> list[ArmM
 
 def _value(one: ArmMetrics, metric: str) -> str:
     summary = one.summary(metric)
-    return f"{summary_text(metric, *scaled(summary, MEASURES[metric].scale))} %, n = {summary.n}"
+    return f"{MEASURES[metric].text(*scaled(summary, MEASURES[metric].scale))} %, n = {summary.n}"
 
 
 def _gap(one: ArmMetrics, other: ArmMetrics, metric: str) -> float:
@@ -106,6 +106,6 @@ def majority_sentence(models: Sequence[ArmMetrics]) -> str:
         worse = f"{'every model is' if behind else 'no model is'} less accurate."
     return (
         "Accuracy alone means little here: always predicting the more common class is right in "
-        f"{summary_text('accuracy', *scaled(run[0][1], 100))} % of the steps, with a balanced "
+        f"{MEASURES['accuracy'].text(*scaled(run[0][1], 100))} % of the steps, with a balanced "
         f"accuracy of 50 %; {worse}"
     )

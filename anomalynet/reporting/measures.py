@@ -22,11 +22,13 @@ class Measure:
         """The factor by which a value is multiplied for the tables."""
         return 100.0 if self.unit == "%" else 1.0
 
-    def text(self, value: float | None) -> str:
-        """A scaled value as text; a dash if there is none."""
+    def text(self, value: float | None, spread: float | None = None) -> str:
+        """A scaled value, with its spread if there is one, as text; a dash without a value."""
         if value is None or math.isnan(value):
             return "–"
-        return f"{value:.3f}" if self.unit == "" else f"{value:.2f}"
+        return (f"{value:.3f}" if self.unit == "" else f"{value:.2f}") + (
+            f" ± {self.text(spread)}" if spread is not None else ""
+        )
 
 
 def _measure(metric: Metric) -> Measure:
@@ -36,11 +38,14 @@ def _measure(metric: Metric) -> Measure:
 
 RANKING = ("auroc", "average_precision")  # metrics of the order of scores
 
+RUN_METRICS = ("event_recall", "detection_delay", "false_alarms_per_device_day")
+"""Metrics of incidents, taken from `result.json` and averaged over folds."""
+
 
 def primary(metric: str) -> str:
-    """The name of a metric of an arm in every table: `…_fold_mean` for ranking metrics, otherwise
-    unchanged, because decisions are pooled (`aggregate.ESTIMAND`)."""
-    return f"{metric}_fold_mean" if metric in RANKING else metric
+    """The name of a metric of an arm in every table: `…_fold_mean` for ranking metrics and those of
+    incidents, otherwise unchanged, because decisions are pooled (`aggregate.ESTIMAND`)."""
+    return f"{metric}_fold_mean" if metric in (*RANKING, *RUN_METRICS) else metric
 
 
 def series_mean(metric: str) -> str:
@@ -53,7 +58,7 @@ MEASURES = {metric.name: _measure(metric) for metric in METRICS.values()}
 MEASURES |= {
     f"{name}_{how}": replace(MEASURES[name], title=f"{MEASURES[name].title}, {words}")
     for names, how, words in (
-        (RANKING, "fold_mean", "fold mean"),
+        ((*RANKING, *RUN_METRICS), "fold_mean", "fold mean"),
         (RANKING, "pooled", "scores pooled"),
         (METRICS, "series_mean", "mean over series"),
     )

@@ -80,7 +80,7 @@ RANKING_AND_INCIDENTS = (
     "mcc",
     "precision_at_paper_prevalence",
     "accuracy_at_half",
-    "false_alarms_per_device_day",
+    "false_alarms_per_device_day_fold_mean",
 )
 
 

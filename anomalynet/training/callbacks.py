@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any, Protocol
+from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
@@ -12,17 +12,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from anomalynet.errors import RunError
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import read_json, write_json
-from anomalynet.runs.folder import RunFolder
-
-
-class Listener(Protocol):
-    """Who wants to know how training goes."""
-
-    def epoch(self, line: dict[str, Any], epochs: int) -> None:
-        """An epoch of at most `epochs` is done; `line` is its line of progress.jsonl."""
-
-    def step(self, epoch: int, step: int, steps: int) -> None:
-        """A step of an epoch is done."""
+from anomalynet.runs.folder import Listener, RunFolder
 
 
 class Checkpoints(Checkpoint):

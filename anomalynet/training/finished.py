@@ -19,14 +19,14 @@ from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.data.prepare import prepare
 from anomalynet.data.prepared import PARTS, Bool, Int64, Prepared
 from anomalynet.data.split.ranges import Ranges
-from anomalynet.data.steps import scored_steps
+from anomalynet.data.steps import metrics, scored_steps, scores_table
 from anomalynet.data.windows import Windows, WindowShape
 from anomalynet.errors import DataError, UsageError
 from anomalynet.models import WindowModel, build, model_type
 from anomalynet.runs.collect import find_run
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import Result
-from anomalynet.training import evaluate
+from anomalynet.runs.scores import read
 from anomalynet.training.reproducibility import prepare_process
 
 OTHER_DATA = ("data.name", "data.root", "data.subset", "data.world", "data.scenario")
@@ -44,7 +44,7 @@ class FinishedRun:
     @cached_property
     def scores(self) -> pl.DataFrame:
         """A row a step of the validation and test parts; columns as in `runs/schema.py`."""
-        return pl.read_parquet(self.folder.scores)
+        return read(self.folder.scores)
 
     @cached_property
     def data(self) -> TelemetryDataModule:
@@ -151,8 +151,8 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
             )
             table = table.filter(~seen)
     return Tested(
-        scores=evaluate.scores_table([table], limit),
-        metrics=evaluate.metrics(table, limit, probability=run.result.probability),
+        scores=scores_table([table], limit),
+        metrics=metrics(table, limit, probability=run.result.probability),
         data=loaded.config.data.title,
         fingerprint=prepared.fingerprint,
         warnings=tuple(warnings),

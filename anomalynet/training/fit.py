@@ -19,8 +19,8 @@ from anomalynet.errors import DataError, StoppedError, UsageError
 from anomalynet.models import Classical, Detector, WindowModel, build
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import write_json
-from anomalynet.runs.folder import RunFolder
-from anomalynet.training.callbacks import Checkpoints, Listener, Progress
+from anomalynet.runs.folder import Listener, RunFolder
+from anomalynet.training.callbacks import Checkpoints, Progress
 from anomalynet.training.reproducibility import (
     interruptible,
     no_denormals,

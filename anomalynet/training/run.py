@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import lightning as L
+import numpy as np
 import polars as pl
 
 from anomalynet.config.identity import run_id
@@ -21,16 +22,16 @@ from anomalynet.config.show import as_yaml
 from anomalynet.data import sources
 from anomalynet.data.datamodule import SCORED, TelemetryDataModule, keys_of
 from anomalynet.data.sources.simulated import world_of
+from anomalynet.data.steps import metrics, scores_table, threshold
 from anomalynet.data.telemetry import Incident
+from anomalynet.data.windows import Windows
 from anomalynet.errors import UsageError
-from anomalynet.models import model_type
+from anomalynet.models import WindowModel, model_type
 from anomalynet.runs.files import read_json, write_json, write_text
-from anomalynet.runs.folder import RunFolder
+from anomalynet.runs.folder import Listener, RunFolder
 from anomalynet.runs.incidents import IncidentNote, write_incidents
 from anomalynet.runs.schema import Result
 from anomalynet.tracking.run import catch_up, tracked
-from anomalynet.training import evaluate
-from anomalynet.training.callbacks import Listener
 from anomalynet.training.explain import explanations
 from anomalynet.training.fit import Fitted, TrainerOptions, build_model, fit
 from anomalynet.training.reproducibility import environment, prepare_process
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
     from anomalynet.training.finished import FinishedRun
+
+SINGLES = 50  # windows whose scoring is timed one by one
 
 PARTS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
 
@@ -176,10 +179,10 @@ def _evaluate(
     scores = {part: model.score_windows(module.windows(part)) for part in SCORED}
     seconds = time.perf_counter() - started
     steps = {part: module.steps(part, scores[part]) for part in SCORED}
-    limit = evaluate.threshold(config.evaluation, steps["validation"])
+    limit = threshold(config.evaluation, steps["validation"])
     model.set_threshold(limit)
     model.save(folder.best.with_suffix(model.suffix))
-    evaluate.scores_table(list(steps.values()), limit).write_parquet(folder.scores)
+    scores_table(list(steps.values()), limit).write_parquet(folder.scores)
     write_incidents(folder.incidents, _notes(steps["test"], module.prepared.incident_table))
     if (parts := model.architecture()) is not None:  # what a report shows beside the scores
         write_json(folder.architecture, parts)
@@ -187,10 +190,10 @@ def _evaluate(
     found = explanations(model, test, module.rows("test"), steps["test"], known)
     if found is not None:
         found.write_parquet(folder.explanations)
-    metrics: dict[str, float | None] = {}
+    measured: dict[str, float | None] = {}
     for part in SCORED:
-        values = evaluate.metrics(steps[part], limit, probability=model.probability)
-        metrics |= {f"{part}/{name}": value for name, value in values.items()}
+        values = metrics(steps[part], limit, probability=model.probability)
+        measured |= {f"{part}/{name}": value for name, value in values.items()}
     split = config.data.split
     result = Result(
         id=folder.path.name,
@@ -212,18 +215,30 @@ def _evaluate(
         threshold=limit,
         threshold_rule=config.evaluation.threshold,
         probability=model.probability,
-        metrics=metrics,
+        metrics=measured,
         warnings=(*module.split.warnings, *_options_warning(folder)),
     )
     windows = sum(map(len, scores.values()))
     timings = {
         "score_seconds": seconds,
         "microseconds_per_window": 1e6 * seconds / max(windows, 1),
-        "microseconds_single": evaluate.single_window_microseconds(model, module.windows("test")),
+        "microseconds_single": _single_window_microseconds(model, module.windows("test")),
     }
     write_json(folder.timings, read_json(folder.timings) | timings)
     folder.write_result(result)
     return result
+
+
+def _single_window_microseconds(model: WindowModel, windows: Windows) -> float | None:
+    """Median time to score one window by itself, after one that does not count; None without
+    windows."""
+    known = [windows.gather(np.array([number])) for number in range(min(len(windows), SINGLES + 1))]
+    durations = []
+    for x in known:
+        started = time.perf_counter()
+        model.score_array(x)
+        durations.append(1e6 * (time.perf_counter() - started))
+    return float(np.median(durations[1:])) if len(durations) > 1 else None
 
 
 def _notes(steps: pl.DataFrame, known: Mapping[int, Incident]) -> dict[int, IncidentNote]:

@@ -13,7 +13,7 @@ from anomalynet.data.importing.intervals import mark, read_intervals
 from anomalynet.data.importing.request import ImportReport, ImportRequest, Roles, assign
 from anomalynet.data.importing.rows import NULLS, ROW, Rows, open_rows
 from anomalynet.data.importing.times import check_zone, read_clock, to_utc
-from anomalynet.data.sources import _fingerprint
+from anomalynet.data.sources import digests
 from anomalynet.data.sources._reading import LEADING, number_incidents
 from anomalynet.data.sources.table import VERSION
 from anomalynet.data.telemetry import Incident
@@ -64,7 +64,7 @@ def import_table(request: ImportRequest) -> ImportReport:
             "version": VERSION,
             "name": request.name,
             "file": request.file.name,
-            "sha256": _fingerprint.of_file(request.file),
+            "sha256": digests.of_file(request.file),
             "period": period,
             "channels": [{"name": channel.name, "unit": channel.unit} for channel in channels],
             "incidents": {str(number): asdict(one) for number, one in incidents.items()},

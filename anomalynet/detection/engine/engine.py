@@ -17,7 +17,7 @@ from anomalynet.detection.engine.pipeline import Pipeline
 from anomalynet.detection.engine.preparation import Preparation
 from anomalynet.detection.engine.table import Array, Table
 from anomalynet.detection.model import Model
-from anomalynet.detection.records import Message, Outcome, joined
+from anomalynet.detection.records import Message, Outcome
 from anomalynet.errors import UsageError
 
 LONGEST_LATENESS = 365 * 86_400  # seconds
@@ -56,7 +56,7 @@ class Engine:
         self.model, self.contract, self.rule = model, model.contract, rule
         contract, table = model.contract, Table()
         self._table, self._max_devices = table, max_devices
-        late, self._channels = round(lateness * 1e6), len(contract.channels)
+        late = round(lateness * 1e6)
         self._grid = Grid(contract, table, late)
         self._clocks = Clocks(self._grid.far)
         self._intake = Intake(self._clocks, len(contract.sensors), max_devices, allowed)
@@ -90,13 +90,13 @@ class Engine:
             self._following.own(np.arange(known, len(self.names)), np.array(self._intake.owners))
             self._intake.owners.clear()
         self._following.follow(batch)
-        return self._outcome()
+        return self._pipeline.taken()
 
     def finish(self) -> Outcome:
         """Nothing more comes: what was missed for certain but for the lateness."""
         if self._grid.period is not None:
             self._following.tick(range(len(self._clocks)), 0)
-        return self._outcome()
+        return self._pipeline.taken()
 
     def states(self) -> dict[str, int]:
         """Devices by state; the first of these that fits: alarm, silent (its last step had no
@@ -123,10 +123,6 @@ class Engine:
         about = load(self.model, state, self._table, self._pipeline.preparation)
         self._clocks.restore(about.sources)
         self._intake.restore(about.names, about.counts)
-
-    def _outcome(self) -> Outcome:
-        steps, events = self._pipeline.taken()
-        return Outcome(joined(steps, self._channels), events)
 
 
 VERSION = 2  # of what is kept and what it means

@@ -13,7 +13,7 @@ from anomalynet.detection.engine.preparation import Preparation
 from anomalynet.detection.engine.scoring import scorer
 from anomalynet.detection.engine.table import Array, Table
 from anomalynet.detection.model import Model
-from anomalynet.detection.records import TOP, ChannelShare, Event, Steps, StepShare
+from anomalynet.detection.records import TOP, ChannelShare, Event, Outcome, Steps, StepShare, joined
 
 
 class Pipeline:
@@ -85,9 +85,9 @@ class Pipeline:
         filling = self._table["steps"][: self._table.rows] < self._contract.window
         return self.preparation.calibrating(), filling, self._alarms.standing()
 
-    def taken(self) -> tuple[list[Steps], list[Event]]:
+    def taken(self) -> Outcome:
         """What was made since the last call."""
-        found = self._steps, self._events
+        found = Outcome(joined(self._steps, len(self._contract.channels)), self._events)
         self._steps, self._events = [], []
         return found
 

@@ -63,16 +63,9 @@ class WindowScorer:
         ready = count >= self._window
         if np.count_nonzero(ready) < len(ready):
             rows, count = rows[ready], count[ready]
-            return Scored(ready, self._score(rows, count))
-        return Scored(None, self._score(rows, count))
-
-    def _score(self, rows: Array, count: Array) -> dict[str, Array]:
-        return joined(
-            [
-                self._run(rows[first : first + CHUNK], count[first : first + CHUNK])
-                for first in range(0, len(rows), CHUNK)
-            ]
-        )
+        pieces = [slice(first, first + CHUNK) for first in range(0, len(rows), CHUNK)]
+        outputs = joined([self._run(rows[piece], count[piece]) for piece in pieces])
+        return Scored(None if len(ready) == len(rows) else ready, outputs)
 
     def _run(self, rows: Array, count: Array) -> dict[str, Array]:
         table = self._table

@@ -17,7 +17,7 @@ import numpy as np
 
 from anomalynet.detection.records import Event, Steps
 from anomalynet.detection.service.journal import AppendFile
-from anomalynet.detection.sinks import Sink, key, key_of
+from anomalynet.detection.sinks import Sink, key_of
 from anomalynet.errors import UsageError
 
 TAIL = 32 << 20  # bytes at the end of the file that are read at start
@@ -67,7 +67,7 @@ class JsonLines(Sink):
 
     def put(self, events: Sequence[Event]) -> None:
         """Append new events with a single `write`. Raises RunError: the file cannot be written."""
-        new = {key(event): event for event in events if key(event) not in self._keys}
+        new = {event.key: event for event in events if event.key not in self._keys}
         if new:
             self._file.append("".join(event.to_json() + "\n" for event in new.values()).encode())
             self._remember(new)

@@ -27,8 +27,6 @@ from anomalynet.metrics.ranges.ranges import (
     undefined,
 )
 
-PUBLISHED_THRESHOLDS = 250
-
 
 @dataclass(frozen=True, slots=True)
 class Volumes:

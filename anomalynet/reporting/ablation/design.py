@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from anomalynet.errors import UsageError
 from anomalynet.metrics.suite import METRICS
+from anomalynet.reporting.measures import RUN_METRICS
 from anomalynet.runs.collect import RunRecord
 
 # Metrics that are not computed from single steps, or that do not judge a model
-NOT_OF_STEPS = ("event_recall", "detection_delay", "false_alarms_per_device_day", "prevalence")
+NOT_OF_STEPS = (*RUN_METRICS, "prevalence")
 
 Crossing = tuple[str, ...]  # a level of each axis, as text, in the order of the axes
 

@@ -14,7 +14,7 @@ from anomalynet.metrics.kernels import NAN
 from anomalynet.reporting.aggregate import ArmMetrics, pooled_scores
 from anomalynet.reporting.arms import RepetitionKey
 from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.figures import broken_names, drawn, foot, heading
+from anomalynet.reporting.figures import BLUE, broken_names, drawn, foot, heading
 from anomalynet.reporting.formats import markdown
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import defined, table_csv, table_of, to_csv
@@ -33,7 +33,7 @@ COLUMNS: tuple[str, ...] = ("model", "data", "bin", "low", "high", "steps", "sco
 COLUMNS += ("attack_lowest", "attack_highest")
 
 PANELS = 4  # most panels beside each other
-BLUE, GREY = "#0072B2", "#B8B8B8"
+GREY = "#B8B8B8"
 
 NOTE = (
     "*Brier score*: mean squared difference between score and label; *share of attack alone*: the "

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from anomalynet.reporting.figures import heading
+from anomalynet.reporting.figures import BLUE, GREEN, VERMILION, heading
 from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.scenario import SENSORS, frame_period, seconds
 from anomalynet.simulation.store import World
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CAUSES = {
-    "attack": ("#D55E00", "////"),
-    "fault": ("#0072B2", "...."),
-    "environment": ("#009E73", ""),
+    "attack": (VERMILION, "////"),
+    "fault": (BLUE, "...."),
+    "environment": (GREEN, ""),
 }
 """Okabe–Ito colours, and hatches for readers who cannot tell the colours apart."""
 SEVERITIES = ("#FEE8C8", "#FDBB84", "#E34A33", "#7F0000")

@@ -69,10 +69,10 @@ class Cone:
         """Keep the matrices x with condition · x ≥ 0."""
         cone = self
         for condition in conditions:
-            cone = cone._cut(condition)
+            cone = cone.cut_once(condition)
         return cone
 
-    def _cut(self, condition: Vector) -> Cone:
+    def cut_once(self, condition: Vector) -> Cone:
         valued = [(dot(condition, ray), ray, tight) for ray, tight in self.rays]
         if all(value >= 0 for value, _, _ in valued):
             return self

@@ -10,7 +10,17 @@ import numpy as np
 
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.figures import drawn, foot, heading
+from anomalynet.reporting.figures import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    drawn,
+    foot,
+    heading,
+)
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.sections.explanations import timeline
 from anomalynet.reporting.sections.explanations.timeline import (
@@ -52,7 +62,7 @@ CAUTION = (
     "has weight: neither proves a cause, and three incidents are examples, not a result."
 )
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F", "#B2912F")
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE, "#7F7F7F", "#B2912F")
 """Okabe–Ito colours of the other models; the explained model is black."""
 
 SHADE = "#FBE3C0"
@@ -219,7 +229,7 @@ def _legend(axes: Axes, side: Axes) -> None:
 
 def _alarms(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
     rows: list[tuple[str, Bools, str]] = [("labelled attack", line.labelled, "#A0A0A0")]
-    rows += [(model.title, model.alarms, "#D55E00") for model in (line.subject, *line.others)]
+    rows += [(model.title, model.alarms, VERMILION) for model in (line.subject, *line.others)]
     side.axis("off")
     for row, (_, mask, colour) in enumerate(rows):
         axes.broken_barh(spans(mask, at), (row - 0.38, 0.76), facecolor=colour, linewidth=0)
@@ -270,8 +280,8 @@ def _profile(axes: Axes, side: Axes, line: Timeline) -> None:
     assert line.attention is not None
     parts = line.attention.shape[1]
     for name, mask, colour, dashes in (
-        ("before", line.before, "#0072B2", (0, (4, 2))),
-        ("during the incident", line.during, "#D55E00", "-"),
+        ("before", line.before, BLUE, (0, (4, 2))),
+        ("during the incident", line.during, VERMILION, "-"),
     ):
         if mask.any():
             mean = line.attention[mask].mean(axis=0)
