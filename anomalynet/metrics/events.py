@@ -44,10 +44,10 @@ class AlarmRule:
             what = f"invalid alarm rule: {self.k} of {self.n} steps"
             raise UsageError(what, f"choose 1 <= k <= n <= {LONGEST}")
         if not 0 < self.clear <= 1:
-            what = f"an alarm cannot clear at {self.clear:g} times the threshold"
+            what = f"an alarm must clear at (0, 1] times the threshold, got {self.clear:g}"
             raise UsageError(what, "choose a share above 0, at most 1")
         if not 0 <= self.cool_down < 1e10:
-            what = f"a cool-down cannot take {self.cool_down:g} seconds"
+            what = f"the cool-down must be 0 seconds or more, got {self.cool_down:g}"
             raise UsageError(what, "choose 0 or more")
         if self.threshold is not None and not np.isfinite(self.threshold):
             what = f"a threshold of {self.threshold:g} is not finite"

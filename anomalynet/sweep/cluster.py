@@ -79,7 +79,7 @@ def connect() -> Any:
         return ray
     address = os.environ.get("RAY_ADDRESS")
     if address and not _answers(address):
-        raise UsageError(f"--on ray: nothing answers at RAY_ADDRESS={address}", OTHER)
+        raise UsageError(f"--on ray: no Ray cluster at RAY_ADDRESS={address}", OTHER)
     base = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
     last = Path(base) / "ray" / "ray_current_cluster"
     if not address and last.is_file() and not _answers(last.read_text(encoding="utf-8").strip()):

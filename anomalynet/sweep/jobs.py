@@ -1,5 +1,5 @@
-"""The runs of a sweep as jobs, each with its folder and its state, and everything that decides how
-the sweep is carried out."""
+"""The runs of a sweep as jobs, each with its folder and its state, and the options of the sweep's
+execution."""
 
 from __future__ import annotations
 

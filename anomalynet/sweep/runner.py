@@ -111,7 +111,7 @@ def run_sweep(
     if searched and only is not None:
         refuse_search(sweep)
     if not searched and (trials is not None or storage is not None):
-        raise UsageError(f"{sweep.name} is not a search: --trials and --storage do not apply")
+        raise UsageError(f"{sweep.name}: --trials and --storage need a search")
     if searched:
         from anomalynet.sweep.search import study
         from anomalynet.sweep.search.runner import run_search
@@ -186,7 +186,7 @@ def refuse_repetitions(overrides: Sequence[str]) -> None:
 
 def refuse_search(sweep: Sweep) -> NoReturn:
     """Raise UsageError: single runs of a search cannot be chosen."""
-    what = f"{sweep.name} is a search: its runs are not known before"
+    what = f"{sweep.name}: a search's runs cannot be listed in advance"
     raise UsageError(what, "--plan shows its progress")
 
 

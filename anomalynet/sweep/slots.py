@@ -89,7 +89,7 @@ def gpu_slots(gpus: Sequence[str], runs_per_gpu: int = 1, devices: int = 1) -> l
     if runs_per_gpu < 1:
         raise UsageError(f"--runs-per-gpu must be at least 1, not {runs_per_gpu}")
     if devices > 1 and runs_per_gpu > 1:
-        what = f"--runs-per-gpu {runs_per_gpu}: a run on several devices cannot share them"
+        what = f"--runs-per-gpu {runs_per_gpu}: a multi-device run cannot share GPUs"
         raise UsageError(what, "leave it out")
     starts = range(0, len(gpus) - devices + 1, devices)
     groups = [tuple(gpus[start : start + devices]) for start in starts]

@@ -75,7 +75,7 @@ class Checkpoints(Checkpoint):
 
 
 class Progress(Checkpoint):
-    """Writes progress.jsonl and training seconds, and tells the listener. On rank 0 alone; comes
+    """Writes progress.jsonl and training seconds, and notifies the listener. On rank 0 alone; comes
     after `Checkpoints`."""
 
     def __init__(
@@ -102,7 +102,7 @@ class Progress(Checkpoint):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Tell the listener."""
+        """Notify the listener."""
         if self.listener and trainer.is_global_zero:
             steps = int(trainer.num_training_batches)
             self.listener.step(trainer.current_epoch, batch_idx + 1, steps)

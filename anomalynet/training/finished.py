@@ -113,8 +113,8 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
     threshold; nothing is chosen anew.
 
     The run's own data is scored on its test part alone, because the rest trained it; other data is
-    scored whole, without the steps that stand in the run's own training or validation part, which
-    can be told while the run's data is there. Raises UsageError: another key; DataError: the data
+    scored whole, without the steps of the run's own training or validation part, which are known as
+    long as the run's data exists. Raises UsageError: another key; DataError: the data
     has other channels than the run reads."""
     keys = [leaf.key for leaf in read_overrides(overrides)]
     strangers = [key for key in keys if key not in OTHER_DATA]

@@ -190,7 +190,7 @@ class Following:
         steps, over = self._grid.missed(rows, clock)
         for nth in range(1, int(steps.max(initial=0)) + 1):
             some = rows[steps >= nth]
-            self._pipeline.step(some, self._grid.lay(some), None)
+            self._pipeline.step(some, self._grid.add_silent(some), None)
         if over.any():
             self._end(rows[over])
 

@@ -122,7 +122,7 @@ class Grid:
         table["heard_at"][rows] = heard_at
         return earlier
 
-    def lay(self, rows: Array) -> Array:
+    def add_silent(self, rows: Array) -> Array:
         """Times int64 of the next missing step of these devices, as far as is known before the next
         reading."""
         table = self._table

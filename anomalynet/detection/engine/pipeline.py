@@ -83,7 +83,7 @@ class Pipeline:
     def states(self) -> tuple[Array, Array, Array]:
         """Bool (devices,) each: is being calibrated, has no full window, has an alarm."""
         filling = self._table["steps"][: self._table.rows] < self._contract.window
-        return self.preparation.calibrating(), filling, self._alarms.standing()
+        return self.preparation.calibrating(), filling, self._alarms.active()
 
     def taken(self) -> Outcome:
         """What was made since the last call."""

@@ -16,7 +16,7 @@ from anomalynet.reporting.measures import MEASURES
 
 LEVEL = 0.05
 
-BETTER, WORSE, NO_EVIDENCE, UNTESTABLE = (
+BETTER, WORSE, NO_EVIDENCE, INSUFFICIENT_DATA = (
     "better",
     "worse",
     "no evidence of a difference",
@@ -51,7 +51,7 @@ class Contrast:
         """`better` or `worse` only if the adjusted p is below the level and the interval excludes
         zero."""
         if not self.testable:
-            return UNTESTABLE
+            return INSUFFICIENT_DATA
         if not self.adjusted < LEVEL or self.low <= 0 <= self.high:
             return NO_EVIDENCE
         return BETTER if (self.mean > 0) is MEASURES[metric].higher_is_better else WORSE

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.ablation.contrasts import (
     BETTER,
+    INSUFFICIENT_DATA,
     LEVEL,
     NO_EVIDENCE,
-    UNTESTABLE,
     WORSE,
     Contrast,
 )
@@ -82,7 +82,7 @@ def counted(number: int, noun: str) -> str:
 
 def contrast_text(label: str, one: Contrast, metric: str, verdict: str) -> str:
     """The sentence of one contrast, with as many numbers as its clusters allow."""
-    if verdict == UNTESTABLE:
+    if verdict == INSUFFICIENT_DATA:
         verdict += f", {counted(one.clusters, 'cluster')}"
     if not one.clusters:
         return f"{label}: {verdict}."

@@ -285,13 +285,12 @@ def report_search_again(
     base = study.base_jobs(sweep, record.overrides, runs)
     journal, _ = study.files_of(runs, label)
     if storage is None and not journal.is_file():
-        hint = "--storage names the database that they are in"
+        hint = "--storage names the database of the trials"
         raise NothingToCompareError(f"{label}: no trials in {journal}", hint)
     studies = open_storage(storage, journal).get_all_studies()
     if study.study_name(sweep, base) not in {one.study_name for one in studies}:
         raise NothingToCompareError(
-            f"{label}: no trial of this search with its current file, data and code",
-            again,
+            f"{label}: no trial of this search with the current file, data and code", again
         )
     planned = PlannedSweep(
         source=record.sweep,
