@@ -47,7 +47,7 @@ PARTS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validatio
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TrainingOutcome:
     """What `train` did: the run's folder and result, and whether it was there already."""
 
     folder: RunFolder
@@ -80,7 +80,7 @@ def train(
     wait: bool = True,
     group: str | None = None,
     **keywords: Any,
-) -> Outcome | None:
+) -> TrainingOutcome | None:
     """Train, evaluate and store one run, as `anomalynet train` does: nothing where it is done, and
     from the last epoch where it was cut.
 
@@ -123,10 +123,10 @@ def train(
         return None
     if folder.finished:
         catch_up(loaded, folder, group)
-        return Outcome(folder, folder.read_result(), was_done=True)
+        return TrainingOutcome(folder, folder.read_result(), was_done=True)
     with folder.locked(wait=wait):
         if folder.finished:
-            return Outcome(folder, folder.read_result(), was_done=True)
+            return TrainingOutcome(folder, folder.read_result(), was_done=True)
         folder.stop.unlink(missing_ok=True)
         folder.failed.unlink(missing_ok=True)
         write_text(folder.config, as_yaml(loaded, origin=True))
@@ -141,7 +141,7 @@ def train(
             if not loaded.config.model.name.endswith(".py"):
                 raise
             raise in_user_file(loaded.config.model.name, error) from error
-    return Outcome(folder, result, was_done=False)
+    return TrainingOutcome(folder, result, was_done=False)
 
 
 def _loaded(

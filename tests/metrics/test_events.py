@@ -17,7 +17,6 @@ from anomalynet.detection.records import Event, Outcome, Steps
 from anomalynet.metrics.events import (
     AlarmRule,
     event_metrics,
-    raised,
     step_seconds,
 )
 
@@ -31,7 +30,6 @@ def _metrics(
     series: list[int] | None = None,
     period: float = 3600.0,
     times: list[int] | None = None,
-    rule: AlarmRule | None = None,
 ) -> dict[str, float]:
     number = len(scores)
     return event_metrics(
@@ -42,7 +40,6 @@ def _metrics(
         series=np.array(series or [0] * number, dtype=np.int32),
         times=(np.array(times) if times else np.arange(number)) * int(period * SECOND),
         step_seconds=period,
-        rule=rule,
     )
 
 
@@ -152,10 +149,9 @@ def _fleet(hit: dict[int, list[int]], **options: Any) -> dict[str, float]:
 def test_the_same_alarms_per_device_day_and_per_day_of_the_fleet(
     hit: dict[int, list[int]], per_device: float, per_fleet: float
 ) -> None:
-    for rule in (None, AlarmRule()):
-        found = _fleet(hit, rule=rule)
-        assert found["false_alarms_per_device_day"] == pytest.approx(per_device)
-        assert found["false_alarms_per_fleet_day"] == pytest.approx(per_fleet)
+    found = _fleet(hit)
+    assert found["false_alarms_per_device_day"] == pytest.approx(per_device)
+    assert found["false_alarms_per_fleet_day"] == pytest.approx(per_fleet)
 
 
 def test_a_day_is_time_that_was_scored() -> None:
@@ -170,34 +166,58 @@ def test_a_day_is_time_that_was_scored() -> None:
     assert found["false_alarms_per_fleet_day"] == pytest.approx(3 / (6 / 24))
 
 
-def test_k_of_n_with_cool_down_by_hand() -> None:
-    #        incident 0: from 1 to 3      a fault: 7 and 8      incident 1: 10 and 11
+@pytest.mark.parametrize(
+    ("rule", "steps"),
+    [
+        (AlarmRule(), [0, 2, 7, 10]),
+        (AlarmRule(k=2, n=3), [2, 8]),  # cleared at 6; the alarm of 8 is still active at 10
+        # for four hours after 6 no other: at 10 there are two of three again
+        (AlarmRule(k=2, n=3, cool_down=4 * 3600), [10]),
+    ],
+)
+def test_k_of_n_with_cool_down_by_hand(rule: AlarmRule, steps: list[int]) -> None:
     scores = [0.9, 0.0, 0.9, 0.9, 0.0, 0.0, 0.0, 0.9, 0.9, 0.0, 0.9, 0.0, 0.0]
-    incidents = [-1, 0, 0, 0, -1, -1, -1, 2, 2, -1, 1, 1, -1]
-    labels = [int(number in (0, 1)) for number in incidents]
-    plain, strict = (_metrics(scores, labels, incidents, rule=rule) for rule in RULES)
-    # Plain: hits at 0, 2-3, 7-8 and 10 are alarms, those of 0 and 7 false.
-    assert plain["event_recall"] == 1.0
-    assert plain["detection_delay"] == pytest.approx((3600 + 0) / 2)
-    assert plain["false_alarms_per_device_day"] == pytest.approx(2 / (13 / 24))
-    # 2 of 3: raised at 2, cleared at 6, raised at 8, false, and still active at 10.
-    assert strict["event_recall"] == 0.5
-    assert strict["detection_delay"] == 3600
-    assert strict["false_alarms_per_device_day"] == pytest.approx(1 / (13 / 24))
-    # For four hours after 6 no other: 8 raises none, and at 10 there are two of three again.
-    paused = _metrics(scores, labels, incidents, rule=AlarmRule(k=2, n=3, cool_down=4 * 3600))
-    assert (paused["event_recall"], paused["detection_delay"]) == (1.0, 1800)
-    assert paused["false_alarms_per_device_day"] == 0
+    assert _raised(rule, scores, 3600 * SECOND) == steps
+    assert _of_detector(rule, scores, 3600 * SECOND) == steps
 
 
-RULES = (AlarmRule(), AlarmRule(k=2, n=3))
-
-
-def test_an_alarm_that_is_active_when_an_incident_begins_detects_it_step_by_step_alone() -> None:
-    scores, labels, incidents = [0.9, 0.9, 0.0], [0, 1, 1], [-1, 0, 0]
-    by_step = _metrics(scores, labels, incidents)
+def test_an_alarm_that_is_active_when_an_incident_begins_detects_it() -> None:
+    by_step = _metrics([0.9, 0.9, 0.0], [0, 1, 1], [-1, 0, 0])
     assert (by_step["event_recall"], by_step["detection_delay"]) == (1.0, 0.0)
-    assert _metrics(scores, labels, incidents, rule=AlarmRule())["event_recall"] == 0.0
+
+
+def _raised(rule: AlarmRule, scores: list[float], step: int) -> list[int]:
+    """The steps at which the alarms of a device begin, written as simply as `AlarmRule` says it."""
+    found, pause = list[int](), round(rule.cool_down * 1e6)
+    active, until, quiet, last = False, 0, 0, list[bool]()
+    for at, score in enumerate(scores):
+        if isnan(score):  # the segment ended with the step before
+            until = (at - 1) * step + pause if active else until
+            active, last = False, []
+            continue
+        last = [*last, score >= 0.5][-rule.n :]
+        if active:
+            quiet = 0 if score >= rule.quiet_below(0.5) else quiet + 1
+            if quiet >= rule.n:
+                active, until = False, at * step + pause
+        elif last[-1] and sum(last) >= rule.k and at * step >= until:
+            found.append(at)
+            active, quiet = True, 0
+    return found
+
+
+def _of_detector(rule: AlarmRule, scores: list[float], step: int) -> list[int]:
+    """The same from the engine's alarms."""
+    table = Table()
+    alarms = Alarms(rule, 0.5, "r1", str, table)
+    table.grow(1)
+    row, events = np.zeros(1, np.int64), list[Event]()
+    for time, score in zip((np.arange(len(scores)) * step).tolist(), scores, strict=True):
+        if isnan(score):
+            events += alarms.end(row, np.array([time - step]))
+        else:
+            events += alarms.update(row, np.array([time]), np.array([score]), lambda _: ((), ()))
+    return [event.time // step for event in events if event.kind == "alarm"]
 
 
 LEVELS = st.sampled_from([0.0, 0.4, 0.5, 1.0])
@@ -217,18 +237,7 @@ def test_alarms_of_steps_are_those_of_the_detector(
 ) -> None:
     """One device, a step a second, segments ended by a step that was missed."""
     scores = [score for segment in segments for score in (*segment, nan)]
-    table = Table()
-    alarms = Alarms(rule, 0.5, "r1", str, table)
-    table.grow(1)
-    row, events, times = np.zeros(1, np.int64), list[Event](), np.arange(len(scores)) * SECOND
-    for time, score in zip(times, scores, strict=True):
-        if isnan(score):
-            events += alarms.end(row, np.array([time - SECOND]))
-        else:
-            events += alarms.update(row, np.array([time]), np.array([score]), lambda _: ((), ()))
-    expected = [event.time for event in events if event.kind == "alarm"]
-    series = np.zeros(len(scores), np.int64)
-    assert times[raised(rule, 0.5, np.array(scores), series, times)].tolist() == expected
+    assert _of_detector(rule, scores, SECOND) == _raised(rule, scores, SECOND)
 
 
 def _detected(hit: dict[int, list[int]]) -> Evaluation:

@@ -122,7 +122,7 @@ def event_text(event: Event) -> str:
     return f"{iso(event.time)} {event.kind} {event.device} score {event.score:.4g}"
 
 
-class Watch:
+class StatusView:
     """Shows a status; use as a context manager and call `refresh` often."""
 
     def __init__(self, status: Status, threshold: float) -> None:
@@ -132,7 +132,7 @@ class Watch:
         self._refreshed = time.monotonic()
         self._readings = 0
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> StatusView:
         if self._live:
             from rich.console import Console
             from rich.live import Live

@@ -15,7 +15,7 @@ from anomalynet.detection.service.problem_log import ProblemLog, to_stderr
 from anomalynet.detection.service.service import Service
 from anomalynet.detection.service.silence import SilenceWatch
 from anomalynet.detection.service.snapshots import State
-from anomalynet.detection.service.status import Status, Watch
+from anomalynet.detection.service.status import Status, StatusView
 from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.sources import Source
@@ -100,7 +100,7 @@ def run_service(
 ) -> None:
     """Detect until the stream ends or `stopped()`, and leave everything in good order. `watch`:
     show devices, scores and alarms live."""
-    shown = Watch(service.status, service.threshold) if watch else None
+    shown = StatusView(service.status, service.threshold) if watch else None
     try:
         service.resume()
         with shown or nullcontext():

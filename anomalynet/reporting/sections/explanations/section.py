@@ -27,8 +27,8 @@ from anomalynet.reporting.sections.explanations.timeline import (
     Bools,
     Example,
     Floats,
-    Summary,
     Timeline,
+    TimelineSummary,
 )
 from anomalynet.reporting.tables import defined, to_csv
 from anomalynet.runs.incidents import read_incidents
@@ -122,7 +122,7 @@ def _describe(example: Example) -> str:
     return f"{kind} (number {example.incident}{severity}) on {example.series}{world}"
 
 
-def _rows(head: Sequence[str], line: Timeline, summary: Summary) -> Iterator[list[object]]:
+def _rows(head: Sequence[str], line: Timeline, summary: TimelineSummary) -> Iterator[list[object]]:
     example = line.example
     own = [*head, _run(example), example.incident, example.kind, example.series]
     yield [*own, "steps alarmed", "", None, 100 * summary.alarmed_share, "%"]
