@@ -15,6 +15,11 @@ def warn(warnings: Iterable[str]) -> None:
         print(f"warning: {warning}", file=sys.stderr)
 
 
+def say(text: str) -> None:
+    """Print a notice to stderr: stdout is for results."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def print_json(value: object) -> None:
     """Print one JSON document."""
     print(json.dumps(value, indent=2, ensure_ascii=False, default=str))

@@ -54,12 +54,11 @@ def test_the_report_of_several_worlds_shows_them_and_names_them(
 ) -> None:
     text, lines = report(records, tmp_path / "out")
     section = text[text.index("## Spread over worlds") : text.index("## Leakage audit")]
-    assert "| Event recall, % | 30.00 | 60.00 | 90.00 | 30.00 | 7.07 |" in section
+    assert "| Event recall, fold mean, % | 30.00 | 60.00 | 90.00 | 30.00 | 7.07 |" in section
     assert "seeds of the repetitions: 0, 1; worlds 0, 1, 2." in section
     assert len(lines) == len(HEADLINE) * 5
-    found = {(one["metric"], one["quantity"]): one for one in lines}[
-        "event_recall_fold_mean", BETWEEN
-    ]
+    cells = {(one["metric"], one["quantity"]): one for one in lines}
+    found = cells["event_recall_fold_mean", BETWEEN]
     assert (found["value"], found["n"], found["unit"]) == ("30.0000", "3", "%")
     text, lines = report(records[:2], tmp_path / "alone")
     assert "Spread over worlds" not in text and not lines
