@@ -328,7 +328,7 @@ class RayWorker:
             event = self.ray.get(next(self._news))  # one of the dicts that `carry_out` yields
             self._host = event.get("host", self._host)
             if "unfit" in event:
-                what = f"{self._host} cannot do the runs of this sweep: {event['unfit']}"
+                what = f"{self._host} cannot run this sweep: {event['unfit']}"
                 raise RunError(what, SAME_CODE if "other code" in what else None)
             download_results(folder, event.get("files", {}))
             if "reply" in event:

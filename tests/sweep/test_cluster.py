@@ -285,7 +285,7 @@ def test_a_cluster_that_is_gone_is_not_waited_for(
         monkeypatch.setenv("RAY_ADDRESS", alive)
         connect()
     assert told == [None, None, alive]
-    with pytest.raises(UsageError, match=f"nothing answers at RAY_ADDRESS={alive}"):
+    with pytest.raises(UsageError, match=f"no Ray cluster at RAY_ADDRESS={alive}"):
         connect()
     monkeypatch.delenv("RAY_ADDRESS")
     connect()
