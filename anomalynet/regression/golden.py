@@ -138,8 +138,7 @@ def _finding(
 
 
 def _crossed(before: Values, now: Values) -> set[str]:
-    """The metrics whose change is explained by up to `CROSSINGS` scores that crossed the
-    threshold."""
+    """The metrics whose change up to `CROSSINGS` scores that crossed the threshold explain."""
     excused: set[str] = set()
     for part in PARTS_OF_DATA:
         names = [f"{part}/{name}" for name in COUNTS]

@@ -144,8 +144,7 @@ def in_world(metrics: ArmMetrics, world: int, metric: str) -> Summary:
 
 
 def difference(one: ArmMetrics, other: ArmMetrics, metric: str) -> Summary:
-    """`one` minus `other` over the repetitions in which both have the same folds; n = 0 if there
-    are none."""
+    """`one` minus `other` over the repetitions with the same folds in both; n = 0 without any."""
     folds, other_folds = (
         {repetition.key: repetition.folds for repetition in arm.counted}
         for arm in (one.arm, other.arm)

@@ -180,8 +180,7 @@ def _matrix(axes: Axes, counts: Sequence[float | None], empty: str) -> None:
 
 
 def draw_confusion(table: Table, context: ReportContext) -> Figure:
-    """One column per model: the paper's repaired matrix above, ours (mean counts per repetition)
-    below."""
+    """One column per model: the paper's repaired matrix above, our mean per repetition below."""
     from matplotlib.figure import Figure
 
     models = table.models
@@ -202,8 +201,7 @@ def draw_confusion(table: Table, context: ReportContext) -> Figure:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Use the style of reports within this block: a user's matplotlibrc must not change the
-    bytes."""
+    """Use the style of reports in this block: a user's matplotlibrc must not change the bytes."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)

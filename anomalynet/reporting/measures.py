@@ -49,8 +49,7 @@ def primary(metric: str) -> str:
 
 
 def series_mean(metric: str) -> str:
-    """The name of the value that tests compare: the metric of each series, averaged over
-    clusters."""
+    """The name of the value that tests compare: the mean over clusters of the metric per series."""
     return f"{metric}_series_mean"
 
 

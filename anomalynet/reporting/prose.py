@@ -1,5 +1,4 @@
-"""The sentences of a report: on the runs, and on why the paper's numbers cannot be used as
-printed."""
+"""The sentences of a report on the runs, and on why the paper's numbers need repair."""
 
 from __future__ import annotations
 

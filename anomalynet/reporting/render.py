@@ -1,5 +1,4 @@
-"""Writes a report: `report.md`, `tables/*.csv` and `figures/*`. The same runs give the same
-bytes."""
+"""Writes `report.md`, `tables/*.csv` and `figures/*`. The same runs give the same bytes."""
 
 from __future__ import annotations
 

@@ -134,8 +134,7 @@ def table_of(
 
 
 def paper_tables(context: ReportContext) -> tuple[Table, ...]:
-    """Tables 2–5 and the confusion matrices: the paper's models, even without runs, then other
-    networks."""
+    """Tables 2–5 and confusion matrices: the paper's models, even without runs, then others."""
     networks = [one for one in context.models if one.arm.kind in ("paper", "deep")]
     return tuple(
         table_of(context, name, title, metrics, networks)
@@ -217,8 +216,7 @@ def cost_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
 
 
 def device_seconds(record: RunRecord) -> float | None:
-    """Device time of a run: training on each of its devices, and scoring on one; None if it is not
-    stored."""
+    """Device time of a run: training on each device, scoring on one; None if not stored."""
     if "train_seconds" not in record.timings:
         return None
     devices = record.config.get("hardware", {}).get("devices", 1)

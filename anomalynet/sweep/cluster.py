@@ -37,8 +37,7 @@ SILENT, NO_ROOM = 15.0, 60.0
 """Seconds without a free node after which the user is notified, and after which a cluster that is
 too small is an error."""
 STATE = ("checkpoints/last.ckpt", "checkpoints/best.ckpt", "timings.json", "progress.jsonl")
-"""Files that another node needs to continue a run. Read in this order, best is never older than
-last."""
+"""Files to continue a run on another node; read in this order, best is never older than last."""
 OTHER = "RAY_ADDRESS=HOST:PORT names another cluster; without it, this machine's is used or started"
 SAME_CODE = "install the same anomalynet on every node of the cluster"
 
@@ -56,8 +55,7 @@ class RaySlot(Slot):
 
 @contextlib.contextmanager
 def session() -> Iterator[Any]:
-    """Connect to Ray, and disconnect afterwards. Ray's notices are hidden: stdout is for
-    results."""
+    """Connect to Ray, disconnect afterwards. Ray's notices are hidden: stdout is for results."""
     ray = connect()
     try:
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):

@@ -1,5 +1,4 @@
-"""A finished run, opened again: its configuration, scores and detector; and the same detector on
-other data."""
+"""A finished run, opened again, with configuration, scores and detector, also on other data."""
 
 from __future__ import annotations
 
@@ -98,8 +97,7 @@ def open_run(run: str | Path, runs: str | Path = "runs") -> FinishedRun:
 
 
 def _load(folder: RunFolder, overrides: Sequence[str] = ()) -> Loaded:
-    """A run's configuration, with the model file that was trained, not what has become of it
-    since."""
+    """A run's configuration, with the model file as it was when it was trained."""
     own: dict[str, object] = {}
     if folder.model_file.exists():  # its options go along: another `model.name` alone drops them
         leaves = read_yaml(folder.config)

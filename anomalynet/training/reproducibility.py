@@ -1,5 +1,4 @@
-"""Seeds, threads and the record of the environment: what makes a run repeatable, and what it ran
-on."""
+"""Seeds, threads and the record of the environment: what makes a run repeatable."""
 
 from __future__ import annotations
 
@@ -62,8 +61,7 @@ def quiet_lightning() -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C be a KeyboardInterrupt: Lightning turns it into an exit, and ignores the next ones
-    for good."""
+    """Let Ctrl-C be a KeyboardInterrupt; Lightning would exit, and ignore the next ones."""
     before = signal.getsignal(signal.SIGINT)
     try:
         yield
@@ -112,8 +110,7 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout, `+` where tracked files differ from it; None outside a checkout
-    of ours."""
+    """The commit of our checkout, `+` if tracked files differ from it; None outside of one."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None

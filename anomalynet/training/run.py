@@ -1,5 +1,4 @@
-"""One run from configuration to result: the same for every model, on the command line and in a
-sweep."""
+"""One run from configuration to result, the same for every model, from Python or a sweep."""
 
 from __future__ import annotations
 
@@ -230,8 +229,7 @@ def _evaluate(
 
 
 def _single_window_microseconds(model: WindowModel, windows: Windows) -> float | None:
-    """Median time to score one window by itself, after one that does not count; None without
-    windows."""
+    """Median time to score one window alone, without the first; None without windows."""
     known = [windows.gather(np.array([number])) for number in range(min(len(windows), SINGLES + 1))]
     durations = []
     for x in known:

@@ -67,8 +67,7 @@ class Alarms:
         return events + self._clear(rows[cleared], times[cleared], "quiet")
 
     def set_back(self, rows: Array) -> None:
-        """The clocks of these devices were set back: what was known of later times holds no
-        more."""
+        """The clocks of these devices were set back: what was known of later times is invalid."""
         self._table["until"][rows] = NEVER
 
     def end(

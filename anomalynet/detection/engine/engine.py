@@ -112,8 +112,7 @@ class Engine:
         return {**found, "scoring": int(left.sum())}
 
     def snapshot(self) -> dict[str, Array]:
-        """All state, copied, in arrays that `np.savez` writes and `np.load(allow_pickle=False)`
-        reads."""
+        """All state, copied, in arrays for `np.savez` and `np.load(allow_pickle=False)`."""
         about = About(self.names, self._clocks.state(), self.counts)
         return save(self.model, about, self._table, self._pipeline.preparation)
 

@@ -70,8 +70,7 @@ class Following:
         self._take(batch, start, len(batch.sources), before, after)
 
     def _transfers(self, batch: Batch) -> set[int]:
-        """Messages with a device that, at one time or other in this batch, belongs to another
-        source."""
+        """Messages with a device that belongs to another source at some time in this batch."""
         if len(batch.sources) == 1:
             return set()  # `_take` sees to it
         counts = [after - before for before, after in pairwise([0, *batch.ends])]
@@ -92,8 +91,7 @@ class Following:
         *,
         jumped: bool = False,
     ) -> None:
-        """Messages `first` … `last` - 1: their readings, then what their sources' clocks make
-        certain."""
+        """Messages `first` … `last` - 1: their readings, then what the clocks make certain."""
         if first == last:
             return
         start, stop = batch.ends[first - 1] if first else 0, batch.ends[last - 1]

@@ -15,8 +15,7 @@ from anomalynet.preprocessing.grid import IN_TIME, missing_steps
 DAY = 86_400_000_000  # microseconds
 
 SET_BACK = 3
-"""Readings in a row, of increasing times before the last one, that mean that the device's clock was
-set back."""
+"""Readings in a row, with rising times before the last one, that mean that a clock was set back."""
 
 DUPLICATE, LATE, BACK = "duplicate", "late", "time went back"  # why a reading is refused
 
@@ -123,8 +122,7 @@ class Grid:
         return earlier
 
     def add_silent(self, rows: Array) -> Array:
-        """Times int64 of the next missing step of these devices, as far as is known before the next
-        reading."""
+        """Times int64 of the next missing step of these devices, as known before a reading."""
         table = self._table
         assert self.period is not None
         table["laid"][rows] += 1

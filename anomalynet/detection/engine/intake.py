@@ -21,8 +21,7 @@ LONGEST_SOURCE = 1024  # characters of a source's name
 
 
 class Clocks:
-    """Sources by number. `far`: microseconds; a clock that moves by more than this, ahead or back,
-    has jumped."""
+    """Sources by number. `far`: microseconds; a clock that moves by more than this has jumped."""
 
     def __init__(self, far: int) -> None:
         self.names: list[str] = []

@@ -132,8 +132,7 @@ def _spread(values: Array, places: Array, count: int) -> Array:
 
 
 class Times:
-    """Times of the last steps of each device's segment, for networks whose attention tells of
-    time."""
+    """Times of the last steps of each device's segment, for networks with attention over time."""
 
     def __init__(self, contract: Contract, table: Table) -> None:
         self._window, self._table = contract.window, table

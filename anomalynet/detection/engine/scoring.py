@@ -34,8 +34,7 @@ class Scorer(Protocol):
 
 
 def scorer(model: Model, table: Table) -> Scorer:
-    """What suits the model. Declares its columns; `steps` counts the steps of the segment in each
-    case."""
+    """What suits the model. Declares its columns; `steps` counts the steps of the segment."""
     table.add("steps", np.int64)
     return StepScorer(model, table) if model.contract.form == "step" else WindowScorer(model, table)
 
@@ -77,8 +76,7 @@ class WindowScorer:
 
 
 class StepScorer:
-    """Keeps the network's state of each device: the tensors that it carries, and its last states in
-    a ring."""
+    """Keeps each device's state of the network: the tensors it carries, and a ring of states."""
 
     def __init__(self, model: Model, table: Table) -> None:
         contract = model.contract

@@ -149,8 +149,7 @@ def final(error: BaseException | ReasonCode | None) -> str | None:
 
 
 def connection_error() -> BaseException | None:
-    """The error that paho is handling while it calls `on_connect_fail`, which it does not pass
-    on."""
+    """The error that paho handles while it calls `on_connect_fail`, but does not pass on."""
     return sys.exc_info()[1]
 
 

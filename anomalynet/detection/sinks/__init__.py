@@ -51,8 +51,7 @@ class Sink:
 
 
 def check_delivered(sinks: Sequence[Sink]) -> None:
-    """Check after `close`, if the detector cannot continue later. Raises RunError: alarms were not
-    delivered."""
+    """Check after `close`, without a saved state. Raises RunError: alarms were not delivered."""
     for sink in sinks:
         if count := sink.undelivered():
             what = f"{sink.name}: {count} alarms were not delivered"

@@ -1,5 +1,4 @@
-"""Writes alarms and scores to files. Each alarm is written once, also if a restarted detector
-raises it again."""
+"""Writes alarms and scores to files. A restarted detector does not write an alarm again."""
 
 from __future__ import annotations
 

@@ -75,8 +75,7 @@ def vus(
 
 
 def _ranks(scores: Floats, thresholds: int | None) -> tuple[NDArray[np.int64], int]:
-    """(n,) rank of the first threshold, from the highest, that a score reaches; and the number of
-    thresholds."""
+    """(n,) rank of the first threshold, from the highest, that a score reaches; their number."""
     if thresholds is None:
         values, index = np.unique(scores, return_inverse=True)
         return len(values) - 1 - index, len(values)

@@ -28,8 +28,7 @@ SeriesKey = tuple[int | None, str]  # (world, series): each world has its own se
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """A difference over clusters of series, in the metric's own scale; NaN if there are too few
-    clusters."""
+    """A difference over clusters of series, in the metric's scale; NaN with too few clusters."""
 
     mean: float  # of the clusters' mean differences
     low: float  # 95 % bootstrap interval over clusters

@@ -114,8 +114,7 @@ def effect_verdict(one: Effect, metric: str) -> str:
 
 
 def effect_sentence(one: Effect, metric: str) -> str:
-    """The sentence on a main effect or an interaction, with the combinations it is averaged
-    over."""
+    """The sentence on a main effect or an interaction, with the combinations it averages over."""
     if one.contrast is None:
         return f"{one.label}: {effect_verdict(one, metric)}."
     over = f"{one.label}, mean over {counted(one.matched, 'combination')}"
@@ -130,8 +129,7 @@ def contrasts_of(found: Iterable[Comparison | Effect]) -> list[Contrast]:
 
 
 def base(contrasts: Sequence[Contrast], noun: str) -> str:
-    """A sentence on the largest number of clusters in a family of tests, and the lowest p that they
-    allow."""
+    """The largest number of clusters in a family of tests and the lowest p they allow, as text."""
     tested = [one for one in contrasts if one.clusters >= 2]
     if not tested:
         return ""

@@ -126,8 +126,7 @@ def effects_csv(effects: Iterable[Effect], metric: str) -> str:
 
 
 def arms_table(arms: Sequence[MeasuredArm], metric: str, signs: Mapping[str, str]) -> str:
-    """One line per arm: runs, the metric with its difference from the reference, other metrics,
-    parameters."""
+    """One line per arm: runs, the metric, its difference, other metrics, parameters."""
     reference, names = reference_of(arms), shown_metrics(metric)
     lines = []
     for arm in arms:

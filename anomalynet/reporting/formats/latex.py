@@ -30,8 +30,7 @@ PREAMBLE = r"""% latexmk -pdf makes a PDF of this file.
 \setlength{\LTright}{\fill}
 """
 UNBROKEN = 15
-"""Longest word that is never broken; longer ones, such as dotted keys, may break after a
-separator."""
+"""Longest word that is never broken; longer ones, such as dotted keys, may break."""
 
 BREAK = r"\\"
 SECTIONS = {"h2": "section", "h3": "subsection"}
@@ -109,8 +108,7 @@ def latex(text: str, files: Mapping[str, bytes]) -> str:
 
 
 def _name(block: Block) -> str:
-    """The label of a table or figure, from the name of its file: it does not change with the
-    title."""
+    """The label of a table or figure, from the name of its file, not from its title."""
     assert block.caption
     if block.kind == "figure":
         return _stem(str(block.node.attrs["src"]))

@@ -1,5 +1,4 @@
-"""The section "The paper's tables, audited" on Tables 2–5; all its numbers are computed from the
-printed ones."""
+"""The section "The paper's tables, audited"; its numbers are computed from the printed ones."""
 
 from __future__ import annotations
 
@@ -124,8 +123,7 @@ def _one_test_set() -> list[str]:
 
 
 def _repairs() -> list[str]:
-    """A sentence on the cells that must be replaced in each row, and whether a slip explains
-    them."""
+    """A sentence on the cells to replace in each row, and whether a slip explains them."""
     single, several = [], []
     for row in audit().rows:
         title = published.TITLES[row.model]

@@ -78,8 +78,7 @@ def equal_width(bins: int = BINS) -> Floats:
 
 
 def equal_mass(scores: Floats, bins: int = BINS) -> Floats:
-    """Edges of bins with equally many scores; equal scores stay in one bin, so some bins may be
-    empty."""
+    """Edges of bins with equally many scores; equal scores share a bin, so bins may be empty."""
     return np.percentile(scores, 100 * np.linspace(0.0, 1.0, bins + 1))
 
 
@@ -132,8 +131,7 @@ class Calibrated:
 
     @property
     def observed_range(self) -> tuple[Floats, Floats]:
-        """Lowest and highest share of attack of any repetition, (bin,); NaN if a bin is empty in
-        all."""
+        """Lowest and highest share of attack of any repetition, (bin,); NaN if always empty."""
         shares = np.stack([one.observed for one in self.bins.values()])
         return np.fmin.reduce(shares), np.fmax.reduce(shares)
 

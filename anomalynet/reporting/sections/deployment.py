@@ -163,8 +163,7 @@ def _number_nodes(axes: Axes, nodes: pl.DataFrame, reach: float) -> None:
 
 
 def draw_delivery(world: World) -> Figure:
-    """Two panels over the nodes, weakest link first: percent delivered, and the mean received
-    power."""
+    """Two panels over the nodes, weakest link first: percent delivered, mean received power."""
     from matplotlib.figure import Figure
 
     nodes = world.nodes.sort("link", "number")

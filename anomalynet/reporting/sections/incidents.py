@@ -117,8 +117,7 @@ def _lines(
 
 
 def counts_text(table: IncidentTable) -> str:
-    """The number of labelled steps in the table, and the models that tested other steps than the
-    first one."""
+    """The number of labelled steps in the table, and the models that tested other steps."""
     totals = [(arm.title, table.total(arm)) for arm in table.arms]
     first, (steps, missed) = totals[0]
     others = [f"{title}: {own[0]}, {own[1]}" for title, own in totals if own != (steps, missed)]

@@ -29,8 +29,7 @@ def audit_section(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> Se
 
 
 def warnings(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> tuple[str, ...]:
-    """The audit's warnings, and the probes without any sensor that rank at least as well as every
-    model."""
+    """The audit's warnings, and the probes without sensors that rank no worse than every model."""
     if not audit:
         return ()
     results = [record.result for one in models for record in one.arm.records]

@@ -107,16 +107,14 @@ def draw_day(world: World) -> Figure:
 
 
 def isolated_readings(values: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
-    """Readings with a gap (NaN) before and after, which a line would not show: bool, shape of
-    `values`."""
+    """Readings between gaps (NaN), which a line would not show: bool, shape of `values`."""
     present = np.concatenate([[False], ~np.isnan(values), [False]])
     isolated: npt.NDArray[np.bool_] = present[1:-1] & ~present[:-2] & ~present[2:]
     return isolated
 
 
 def draw_incidents(world: World) -> Figure:
-    """One line per type of incident that occurs: the times of its incidents, and their number by
-    severity."""
+    """One line per type of incident that occurs: their times, and their number by severity."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 

@@ -177,8 +177,7 @@ def _work(opened: OpenSearch, progress: bool) -> None:
 def _notify_of_trials(
     opened: OpenSearch, stored: Sequence[FrozenTrial], notify: Callable[[str], None]
 ) -> None:
-    """Notify of trials that another process runs, of failed ones, and of runs that other code
-    made."""
+    """Notify of trials that another process runs, failed ones, and runs of other code."""
     for trial in stored[: opened.search.total]:
         if not trial.state.is_finished():
             owner, number = trial.user_attrs.get("owner") or {}, trial.user_attrs["place"]
@@ -204,8 +203,7 @@ def _notify_of_trials(
 
 
 def _source_of(opened: OpenSearch, stored: Sequence[FrozenTrial], chosen: Sequence[int]) -> str:
-    """A digest of everything that a report is made from: trials, results of the chosen ones, the
-    code."""
+    """A digest of what a report is made from: trials, results of the chosen ones, the code."""
     facts = f"{report.code_of_reports()} {opened.planned.out} {opened.search.total}"
     digest = hashlib.sha256(facts.encode())
     for trial in stored:

@@ -107,8 +107,7 @@ class Cone:
         return (Fraction(*least), Fraction(*most)) if least and most else None
 
     def defines(self, sums: Iterable[Vector]) -> bool:
-        """Whether some matrix of the cone has all these sums above 0. If any has, the sum of the
-        rays has."""
+        """Whether some matrix of the cone, thus the sum of the rays, has all these sums above 0."""
         return all(any(dot(total, ray) for ray, _ in self.rays) for total in sums)
 
 
@@ -128,8 +127,7 @@ class Region:
         return not self.cones
 
     def range(self, column: str) -> Interval | None:
-        """The range of a metric over all allowed matrices, as fractions; None if it is undefined
-        for all."""
+        """The range of a metric over all allowed matrices; None if it is undefined for all."""
         every = [_bounds(cone, column) for cone in self.cones]
         found = [bounds for bounds in every if bounds is not None]
         return (min(low for low, _ in found), max(high for _, high in found)) if found else None
@@ -266,8 +264,7 @@ def _middle(cone: Cone) -> Sequence[float]:
 
 
 def _distance(matrix: Sequence[float], curved: Sequence[Cell]) -> float:
-    """The distance of a matrix's curved metrics from the printed ones, in units of their
-    rounding."""
+    """The distance of a matrix's curved metrics from the printed ones, in units of rounding."""
     total = 0.0
     for cell in curved:
         value = _value(cell.column, matrix)
@@ -290,8 +287,7 @@ def _value(column: str, matrix: Sequence[float]) -> float | None:
 
 
 def _halves(cone: Cone, curved: Sequence[Cell]) -> list[Cone]:
-    """The cone cut in the middle of the widest range of a ratio that matters; empty if all are
-    narrow."""
+    """The cone cut in the middle of the widest range that matters; empty if all are narrow."""
     widest, halves = Fraction(0), []
     for cell in curved:
         enough = (cell.high - cell.low) / 16

@@ -70,8 +70,7 @@ class RowAudit:
 
 
 def audit_row(model: str, line: int, cells: Cells, rounding: Rounding = "half") -> RowAudit:
-    """Audit the row in this `line` of a file; suggested values are read with the `rounding` of the
-    cells."""
+    """Audit the row in this `line` of a file; suggestions have the `rounding` of the cells."""
     proved = provable(cells)
     region = solve(proved.values(), narrow=True)
     conflicts = tuple(_conflicts(proved)) if region.empty else ()
@@ -111,8 +110,7 @@ def f1_cells(class_: str) -> tuple[str, str, str]:
 
 
 def _f1(cells: Cells, class_: str) -> F1 | None:
-    """What is wrong with a printed F1; None if a precision and recall within their rounding give
-    it."""
+    """What is wrong with a printed F1; None if its precision and recall can give it."""
     own = [cells[name] for name in f1_cells(class_) if name in cells]
     if len(own) < 3 or not solve(own).empty:
         return None

@@ -108,8 +108,7 @@ def audit_table(
 
 
 def _units(rows: Sequence[PrintedRow], unit: Unit | None) -> Iterator[tuple[Unit, Unit]]:
-    """Units that the shares and the MCC may have, the most likely first: a number above 1 is in
-    percent."""
+    """Units of the shares and the MCC, the most likely first: above 1 a number is in percent."""
     above_1 = {
         column == "mcc"
         for row in rows

@@ -135,8 +135,7 @@ def _rows(head: Sequence[str], line: Timeline, summary: TimelineSummary) -> Iter
 
 
 def columns_of(seconds: Floats) -> Floats:
-    """(step,) the column of each step in the figure; there is an empty column before a step that is
-    late."""
+    """(step,) the column of each step in the figure; before a late step a column is empty."""
     distances = np.diff(seconds)
     usual = np.median(distances) if len(distances) else 1.0
     found: Floats = np.concatenate([[0.0], np.cumsum(np.where(distances > 1.5 * usual, 2.0, 1.0))])

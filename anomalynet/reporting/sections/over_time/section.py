@@ -142,8 +142,7 @@ def _inflated(timelines: Sequence[ArmTimeline]) -> str:
 
 
 def compared_model(timelines: Sequence[ArmTimeline]) -> ArmTimeline:
-    """The model whose trivial detectors are shown: the one with the median share of alarms, of two
-    the lower."""
+    """The model whose trivial detectors are shown: it has the (lower) median share of alarms."""
     order = sorted(timelines, key=lambda one: (one.alarm_share, one.model.arm.name))
     return order[(len(order) - 1) // 2]
 
@@ -191,8 +190,7 @@ def _cell(one: ArmTimeline, detector: str, metric: str) -> str:
 
 
 def _reasons(timelines: Sequence[ArmTimeline]) -> list[str]:
-    """Why a model's metrics are undefined in some repetitions, one sentence per model and
-    reason."""
+    """Why metrics are undefined in some repetitions, one sentence per model and reason."""
     found: dict[tuple[str, str], list[str]] = {}
     for one in timelines:
         for metric in (*SHOWN, *ADJUSTED):
