@@ -23,8 +23,7 @@ from anomalynet.regression.finding import (
 from anomalynet.regression.history import sparkline, values_of
 from anomalynet.reporting.formats.markdown import grid
 
-SHOWN = 3
-"""Largest number of differing quantities per golden in a table; JSON has all."""
+SHOWN = 3  # largest number of differing quantities per golden in a table; JSON has all
 
 BAD = {
     REGRESSION: "regression",

@@ -31,8 +31,7 @@ from anomalynet.sweep.launch import LocalWorker
 from anomalynet.sweep.slots import THREADS, Slot
 from anomalynet.tracking.run import catch_up
 
-POLL = 2.0
-"""Seconds between two checks of a running run, here and on its node."""
+POLL = 2.0  # seconds between two checks of a running run, here and on its node
 SILENT, NO_ROOM = 15.0, 60.0
 """Seconds without a free node after which the user is notified, and after which a cluster that is
 too small is an error."""

@@ -20,8 +20,7 @@ from anomalynet.tracking.record import Part, Record, read_record
 
 PROJECT = "anomalynet"
 TEXTS = ("report.md", "cost.md", "best.yaml", "pareto_*.yaml")
-REPORT = (*TEXTS, "tables/*.csv", "figures/*.svg", "figures/*.png")
-"""Files of a report."""
+REPORT = (*TEXTS, "tables/*.csv", "figures/*.svg", "figures/*.png")  # files of a report
 SHUTDOWN_TIMEOUT = 60.0  # seconds until the process ends; the training process waits less
 INIT_TIMEOUT = 10.0  # seconds to wait for W&B's server before the run continues offline
 

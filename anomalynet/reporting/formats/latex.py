@@ -29,8 +29,7 @@ PREAMBLE = r"""% latexmk -pdf makes a PDF of this file.
 \setlength{\LTleft}{0pt}
 \setlength{\LTright}{\fill}
 """
-UNBROKEN = 15
-"""Longest word that is never broken; longer ones, such as dotted keys, may break."""
+UNBROKEN = 15  # longest word that is never broken; longer ones, such as dotted keys, may break
 
 BREAK = r"\\"
 SECTIONS = {"h2": "section", "h3": "subsection"}

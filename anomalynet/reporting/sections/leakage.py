@@ -12,8 +12,7 @@ from anomalynet.reporting.formats.markdown import grid
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import to_csv
 
-AuditResult = Mapping[str, Any]
-"""`anomalynet.data.audit.AuditResult` as stored in JSON."""
+AuditResult = Mapping[str, Any]  # `anomalynet.data.audit.AuditResult` as stored in JSON
 
 COLUMNS: tuple[str, ...] = ("data", "probe", "sees", "auroc", "accuracy", "majority", "verdict")
 COLUMNS += ("split", "prevalence", "steps", "folds")

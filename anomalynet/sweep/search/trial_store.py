@@ -160,8 +160,7 @@ class TrialStore:
         }
 
 
-Judged = tuple[Mapping[int, float], Mapping[str, float]]
-"""Values by step, and the pruner's notes."""
+Judged = tuple[Mapping[int, float], Mapping[str, float]]  # values by step, and the pruner's notes
 
 
 def empty_storage() -> BaseStorage:
