@@ -195,8 +195,7 @@ def _print_answer(args: argparse.Namespace, baseline: Baseline, measured: Measur
 
 
 def _annotate_github(lines: Iterable[str], summary: str, *, to_stderr: bool) -> None:
-    """Print annotations for the pull request, and write the job's summary; does nothing outside
-    GitHub Actions."""
+    """Annotate the pull request, and write the job's summary; only within GitHub Actions."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in lines:
             print(line, file=sys.stderr if to_stderr else sys.stdout)

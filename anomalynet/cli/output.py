@@ -1,5 +1,4 @@
-"""Prints the results of verbs: tables (rich on a terminal, otherwise plain) and JSON on stdout,
-warnings on stderr."""
+"""Prints results: tables (rich on a terminal) and JSON on stdout, warnings on stderr."""
 
 from __future__ import annotations
 

@@ -163,8 +163,7 @@ class ReportContext:
         csv: str | None = None,
         note: str = "",
     ) -> str:
-        """The caption of a table or figure: a note, facts, missing runs, other code, and the
-        warnings of its runs."""
+        """The caption of a table or figure: note, facts, missing runs, other code, warnings."""
         shown = self.models if models is None else models
         source = f" Numbers: [{csv}](tables/{csv})." if csv else ""
         lines = [" ".join(filter(None, (f"**{title}.**", note, f"{self.facts(shown)}{source}")))]

@@ -49,8 +49,7 @@ def _lead(ahead: ArmMetrics, behind: ArmMetrics, metric: str) -> str:
 
 
 def _sentence(metric: str, ranked: Sequence[ArmMetrics], subject: ArmMetrics | None) -> str:
-    """The sentence on which model has the best mean, and which models are ahead of the subject in
-    shared repetitions."""
+    """Which model has the best mean, and which are ahead of the subject, as a sentence."""
     title, best = MEASURES[metric].title, ranked[0]
     found = f"{best.arm.title} ({_value(best, metric)})."
     text = f"**{title}**: best of {len(ranked)} models is {found}"

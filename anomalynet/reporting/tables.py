@@ -1,5 +1,4 @@
-"""Tidy tables with one row per model, data set and metric. All numbers of a report's tables come
-from these rows."""
+"""Tidy tables, a row per model, data set and metric: the source of all numbers of a report."""
 
 from __future__ import annotations
 
@@ -20,8 +19,7 @@ from anomalynet.runs.collect import RunRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One model, data set and metric; shares are in percent, other values in `unit`. None: missing
-    or undefined."""
+    """One model, data set and metric; percent, or in `unit`. None: missing or undefined."""
 
     table: str
     model: str
@@ -143,8 +141,7 @@ def paper_tables(context: ReportContext) -> tuple[Table, ...]:
 
 
 def other_tables(context: ReportContext) -> tuple[Table, ...]:
-    """The classical and unsupervised models in tables like Tables 2–5, then ranking and incidents
-    for all models."""
+    """The other models in tables like Tables 2–5, then ranking and incidents for all."""
     others = [one for one in context.models if one.arm.kind == "other"]
     run = [one for one in context.models if one.arm.repetitions]
     titles = "Classical and unsupervised models", "Ranking and incidents, all models"
@@ -158,8 +155,7 @@ TRAINING = ("model", "parameter", "paper", "used")
 
 
 def training_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
-    """Table 1: the training parameters of the paper and of each network's runs, and the number of
-    epochs they ran."""
+    """Table 1: training parameters of the paper and of each network's runs, and their epochs."""
     rows = []
     for one in models:
         known = (record.result.epochs for record in one.arm.records)

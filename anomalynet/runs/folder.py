@@ -86,8 +86,7 @@ class RunFolder:
         write_json(self.path / "result.json", asdict(result))
 
     def read_result(self) -> Result:
-        """The result of the finished run. Raises RunError: the run is not finished, or another
-        version wrote it."""
+        """The result of the run. Raises RunError: not finished, or written by another version."""
         raw = read_json(self.path / "result.json")
         if raw.get("version") != RESULT_VERSION:
             what = f"{self.path}: not a finished run"

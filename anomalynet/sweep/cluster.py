@@ -33,8 +33,7 @@ from anomalynet.tracking.run import catch_up
 
 POLL = 2.0  # seconds between two checks of a running run, here and on its node
 SILENT, NO_ROOM = 15.0, 60.0
-"""Seconds without a free node after which the user is notified, and after which a cluster that is
-too small is an error."""
+"""Seconds until the user is notified of missing nodes; then a too small cluster is an error."""
 STATE = ("checkpoints/last.ckpt", "checkpoints/best.ckpt", "timings.json", "progress.jsonl")
 """Files to continue a run on another node; read in this order, best is never older than last."""
 OTHER = "RAY_ADDRESS=HOST:PORT names another cluster; without it, this machine's is used or started"
@@ -178,8 +177,7 @@ def order_of(job: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
 
 
 def download_results(folder: RunFolder, files: Mapping[str, bytes]) -> None:
-    """Write a run's files: best before last, so that last can always be continued, and the result
-    after everything else."""
+    """Write a run's files: best before last, so that last can be continued; the result at last."""
     for name in sorted(files, key=lambda name: (name == "result.json", name)):
         write_bytes(folder.path / name, files[name])
 
@@ -350,8 +348,7 @@ class RayWorker:
         return "it was ended"
 
     def end(self) -> None:
-        """End the task and the process that trains; the run continues from the last files that its
-        node returned."""
+        """End the task and its training; the run continues from the last files it returned."""
         self._ended = True
         with contextlib.suppress(Exception):  # it may be gone, and the cluster too
             self.ray.cancel(self._news, force=True)

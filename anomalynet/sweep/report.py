@@ -265,8 +265,7 @@ def track_rows(
     folders: Sequence[Path],
     notify: Callable[[str], None],
 ) -> None:
-    """Log a sweep in W&B as one table, and notify the user of anything in the runs' `folders` that
-    W&B has not received."""
+    """Log a sweep in W&B as one table, and notify of what W&B has not received of `folders`."""
     from anomalynet.tracking.record import notes
     from anomalynet.tracking.run import track_sweep
 

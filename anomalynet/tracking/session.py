@@ -48,8 +48,7 @@ class Session:
             report(f"W&B: {self.run.url}")
 
     def epoch(self, line: Mapping[str, Any]) -> None:
-        """Log an epoch. Epochs before it that were not logged because of a kill are taken from
-        `progress.jsonl`."""
+        """Log an epoch, and earlier ones that a kill kept from W&B, from `progress.jsonl`."""
         number = int(line["epoch"])
         lines, first = self.folder.read_progress(), self.record.next_epoch
         missed = [old for old in lines if first <= old["epoch"] < number]

@@ -75,8 +75,7 @@ class Checkpoints(Checkpoint):
 
 
 class Progress(Checkpoint):
-    """Writes progress.jsonl and training seconds, and notifies the listener. On rank 0 alone; comes
-    after `Checkpoints`."""
+    """Writes progress.jsonl and seconds, notifies the listener; on rank 0, after `Checkpoints`."""
 
     def __init__(
         self, folder: RunFolder, checkpoints: Checkpoints, listener: Listener | None

@@ -147,8 +147,7 @@ def build_model(config: Config, module: TelemetryDataModule) -> WindowModel:
 
 
 def _resumable(folder: RunFolder, checkpoints: Checkpoints) -> bool:
-    """Read how far an interrupted run came; a checkpoint that cannot be read, or that other code
-    made, starts it afresh."""
+    """Read how far an interrupted run came; an unreadable or foreign checkpoint starts it anew."""
     if not folder.last.exists():
         return False
     try:

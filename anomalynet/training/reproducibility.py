@@ -35,8 +35,7 @@ def seed_everything(seed: int) -> None:
 
 
 def prepare_process(config: Config) -> None:
-    """Set threads and exact kernels. On CPUs one thread a process is the fastest when several runs
-    share the cores."""
+    """Set threads and exact kernels; on CPUs one thread per process is fastest for several runs."""
     torch.set_num_threads(config.hardware.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -44,8 +43,7 @@ def prepare_process(config: Config) -> None:
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's notes and tips off the screen: what a user must know, we say; its errors are
-    exceptions."""
+    """Keep Lightning's notes off the screen: users get ours; its errors are exceptions."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

@@ -18,8 +18,7 @@ Reasons = tuple[tuple[ChannelShare, ...], tuple[StepShare, ...]]
 
 
 class Alarms:
-    """The rule, and what it knows of each device. `threshold`: the contract's; `names`: of the
-    devices, by number."""
+    """The rule and its state. `threshold`: the contract's; `names`: of the devices, by number."""
 
     def __init__(
         self, rule: AlarmRule, threshold: float, run: str, names: Callable[[int], str], table: Table

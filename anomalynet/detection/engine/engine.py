@@ -76,8 +76,7 @@ class Engine:
         return dict(self._intake.refused)
 
     def clocks(self) -> Mapping[str, int]:
-        """Microseconds up to which each source is known to be complete, whatever a single wrong
-        time stamp says."""
+        """Microseconds up to which each source is complete, despite a single wrong time stamp."""
         return dict(zip(self._clocks.names, self._clocks.now, strict=True))
 
     def process(self, messages: Sequence[Message]) -> Outcome:

@@ -197,8 +197,7 @@ class Following:
         self._grid.end(rows)
 
     def _end_behind(self, source: int) -> None:
-        """The clock of a source has jumped: whoever did not come along is silent, for nobody knows
-        how many steps."""
+        """A source's clock has jumped: who did not come along is silent for unknown steps."""
         if self._grid.period is None:
             return
         rows = np.flatnonzero(self._table["owner"][: self._table.rows] == source)

@@ -1,5 +1,4 @@
-"""Measures drift: how much recent steps differ from the training data. It only reports; the model
-is not adapted."""
+"""Measures how much recent steps differ from the training data. The model is not adapted."""
 
 from __future__ import annotations
 

@@ -26,8 +26,7 @@ REMEMBERED = 100_000
 
 
 class StandardOutput(Sink):
-    """Alarms on stdout. Stdout cannot be read back, so a restarted detector may repeat alarms since
-    its last snapshot."""
+    """Alarms on stdout; a restarted detector may repeat those since its last snapshot."""
 
     name = "-"
 

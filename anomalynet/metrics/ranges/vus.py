@@ -147,8 +147,7 @@ class _Surface:
         return found[0][order], found[1][order], steps[order]
 
     def _existence(self) -> Floats:
-        """(levels,) share of the ranges that have an alarm at each threshold; ranges whose buffers
-        overlap count as one."""
+        """(levels,) share of ranges with an alarm; ranges with overlapping buffers count as one."""
         starts, lasts = self.real.starts, self.real.stops - 1
         apart = (lasts[:-1] + self.reach < starts[1:] - self.reach) | (
             self.stretch[lasts[:-1]] != self.stretch[starts[1:]]

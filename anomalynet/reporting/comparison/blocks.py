@@ -97,8 +97,7 @@ def _chosen(
 
 
 def blocks_of(comparison: Comparison, metric: str) -> Blocks:
-    """A metric's mean over the repetitions of each block; a block in which a model has no value is
-    left out for all."""
+    """A metric's mean per block; a block in which a model has no value is left out."""
     rows, left_out = {}, []
     for data, models in comparison.models.items():
         worlds = sorted({world for one in models.values() for world in one.arm.worlds})

@@ -50,8 +50,7 @@ def comparison(table: Table, signs: Mapping[str, str]) -> str:
 
 
 def matrix(table: Table, signs: Mapping[str, str]) -> str:
-    """One line per model, one column per metric. A cell shows its own n if the metric is undefined
-    in some repetitions."""
+    """A line per model, a column per metric; with n where it is undefined in some repetitions."""
     lines = []
     for one in table.models:
         rows = [table.row(one.arm.name, metric) for metric in table.metrics]

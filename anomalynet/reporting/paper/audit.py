@@ -48,8 +48,7 @@ def audit() -> TableAudit:
 
 @cache
 def common_prevalence() -> float:
-    """Share of attack, percent with two decimals: the mean over the normal rows that can come from
-    one test set."""
+    """Share of attack, percent with two decimals: mean of the normal rows of one test set."""
     agree = _agreement("normal").agree
     shares = [published.load().implied_prevalence(model, "normal") for model in agree]
     return round(sum(shares) / len(agree), 2)

@@ -245,8 +245,7 @@ def _figure(models: Sequence[Calibrated], context: ReportContext) -> Figure:
 
 
 def _reliability(axes: Axes, one: Calibrated) -> None:
-    """Draw the bins of all repetitions together, with the range over repetitions; perfect
-    calibration is the diagonal."""
+    """Draw the bins of all repetitions with their range; the diagonal is perfect calibration."""
     pooled, (low, high) = one.pooled, one.observed_range
     filled = pooled.steps > 0
     x, y = pooled.predicted[filled], pooled.observed[filled]

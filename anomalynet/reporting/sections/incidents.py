@@ -100,8 +100,7 @@ def _lines(
     share: Callable[[Counted], Summary],
     signs: Mapping[str, str],
 ) -> str:
-    """One line per group, one column per model; the counts are those of the first model that tested
-    such steps."""
+    """A line per group, a column per model; counts are those of the first model tested there."""
     names = ["type", "cause"] if table.name == "by_type" else [table.name.removeprefix("by_")]
     lines = []
     for group in groups:

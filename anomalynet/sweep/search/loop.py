@@ -142,8 +142,7 @@ class Search:
         return [self._prepare(trial, stored) for trial in claimed]
 
     def _propose(self, stored: Sequence[FrozenTrial]) -> FrozenTrial | None:
-        """Propose and store the next trial; None if the space is exhausted, or if another machine
-        stored one first."""
+        """Propose and store the next trial; None: exhausted, or another machine was first."""
         index = len(stored)
         params = space.propose(self.sweep, self._before(stored, index), index)
         if params is None:

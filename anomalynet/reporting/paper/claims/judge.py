@@ -94,8 +94,7 @@ class Evidence:
         return contrast(paired_differences(first, second), self.clusters)
 
     def cluster_counts(self, experiment: str) -> NDArray[np.int64]:
-        """Counts of the experiment's decisions over each cluster that it tested: int64 (repetition,
-        cluster, 4)."""
+        """Counts of decisions over each tested cluster: int64 (repetition, cluster, 4)."""
         repetitions = self.counts.get(experiment, {})
         every = (key for own in repetitions.values() for key in own)
         tested = sorted({self.clusters[key] for key in every}, key=str)

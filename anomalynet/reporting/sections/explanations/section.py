@@ -154,8 +154,7 @@ def spans(mask: Bools, at: Floats) -> list[tuple[float, float]]:
 
 
 def _figure(title: str, line: Timeline, facts: str) -> Figure:
-    """Scores, alarms, readings, errors and attention over one time axis, and the mean attention by
-    part of the window."""
+    """Scores, alarms, readings, errors and attention over time, and the mean attention."""
     from matplotlib.figure import Figure
 
     at = columns_of(line.seconds)
