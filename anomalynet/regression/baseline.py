@@ -41,8 +41,7 @@ DEFAULTS = Tolerances(
         "test/false_alarms_per_device_day": 10.0,
     },
 )
-"""Tolerances of a new baseline; later ones are read from the file. Their false alarm rates are in
-`statistical.py`."""
+"""Tolerances of a new baseline, later its file's; `statistical.py` has their false alarm rates."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,7 @@ its own fold, and repetitions are averaged.
 
 AUROC and average precision are the mean over the folds (`…_fold_mean`): the networks of two folds
 do not share a scale of scores, so a ranking over both has no meaning. The ranking of the pooled
-scores has another name (`…_pooled`); it is computed because the leakage audit ranks its probes
-so."""
+scores is named `…_pooled`; it is computed because the leakage audit ranks its probes so."""
 
 from __future__ import annotations
 

@@ -122,8 +122,7 @@ def report_again(
 ) -> list[dict[str, object]]:
     """Write the reports of sweeps that were started, each into the folder of its label below `out`;
     nothing is trained. Returns a row per report: sweep, runs, report. `storage`: the database of a
-    search that was started with one. Raises NothingToCompareError: the only sweep has no finished
-    run."""
+    search, if it has one. Raises NothingToCompareError: the only sweep has no finished run."""
     rows: list[dict[str, object]] = []
     for record in records:
         sweep = read_sweep(record.sweep, record.preset)
@@ -162,9 +161,8 @@ def renew_report(
     source: Callable[[], str],
     write: Callable[[], object],
 ) -> Path:
-    """Write a report unless the one in the record's folder has all of these forms and was made from
-    the same `source`, a digest: another command may have written it since. Returns the path of the
-    first form."""
+    """Write a report unless the one in the record's folder has all of these forms and the same
+    `source`, a digest: another command may have written it. Returns the path of the first form."""
     out = Path(record.report)
     if not {"md", *forms} <= present(out) or record.reported != _stamp(record, source()):
         write()

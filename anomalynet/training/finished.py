@@ -88,9 +88,8 @@ class Tested:
 
 
 def open_run(run: str | Path, runs: str | Path = "runs") -> FinishedRun:
-    """Open a run by its folder or the start of its id. A run of a user's own model executes the
-    model file that lies in its folder. Raises UsageError: no such run, or several; RunError: it is
-    not finished."""
+    """Open a run by its folder or the start of its id; a user's own model file in its folder is
+    executed. Raises UsageError: no such run, or several; RunError: it is not finished."""
     folder = find_run(str(run), Path(runs))
     result = folder.read_result()
     return FinishedRun(folder, _load(folder).config, result)

@@ -172,7 +172,7 @@ def test_a_day_is_time_that_was_scored() -> None:
         (AlarmRule(), [0, 2, 7, 10]),
         (AlarmRule(k=2, n=3), [2, 8]),  # cleared at 6; the alarm of 8 is still active at 10
         # for four hours after 6 no other: at 10 there are two of three again
-        (AlarmRule(k=2, n=3, cool_down=4 * 3600), [10]),
+        (AlarmRule(k=2, n=3, cool_down=4 * 3600), [2, 10]),
     ],
 )
 def test_k_of_n_with_cool_down_by_hand(rule: AlarmRule, steps: list[int]) -> None:

@@ -167,8 +167,7 @@ def largest_channels(names: tuple[str, ...], error: Array) -> tuple[ChannelShare
 
 
 def top(parts: Array) -> list[tuple[int, float]]:
-    """Places and shares of the largest of some parts (n,), largest first; none where their sum is
-    no positive number."""
+    """Positions and shares of the largest parts (n,), in order; none if the sum is not > 0."""
     values = parts.astype(np.float64)
     whole = float(values.sum())
     if not 0 < whole < np.inf:

@@ -29,8 +29,7 @@ class Scorer(Protocol):
         """The next step of these devices is the first of a segment."""
 
     def push(self, rows: Array, values: Array) -> Scored:
-        """Take the next step of distinct devices, ascending, float32 (n, channels), and score what
-        is ready."""
+        """Take the next step of distinct devices, ascending, float32 (n, channels); score it."""
 
 
 def scorer(model: Model, table: Table) -> Scorer:
@@ -122,8 +121,7 @@ class StepScorer:
 
     def _run(self, rows: Array, before: Array, reading: Array) -> dict[str, Array]:
         table, place = self._table, before % self._window
-        # Rows ascend: where none is left out they are a slice, and no state is copied into the
-        # call.
+        # Rows ascend: without gaps they are a slice, and no state is copied into the call.
         some = (
             slice(int(rows[0]), int(rows[-1]) + 1)
             if int(rows[-1]) - int(rows[0]) == len(rows) - 1

@@ -70,8 +70,7 @@ class Service:
                     if self.redelivers and entry.kind == "message":
                         self._seen.add(entry.name, entry.content)
                 self._apply(batch, live=False)
-            # The first snapshot is made before any output: it records the initial size of the
-            # scores file.
+            # The first snapshot precedes any output: it has the initial size of the scores file.
             self._snap(self.state, wait=not arrays)
         for sink in self.sinks:
             sink.start()

@@ -47,8 +47,7 @@ class Contrast:
         return self.reachable < LEVEL
 
     def verdict(self, metric: str) -> str:
-        """`better` or `worse` only if the adjusted p is below the level and the interval excludes
-        zero."""
+        """`better` or `worse` only if adjusted p is below the level and the interval without 0."""
         if not self.testable:
             return INSUFFICIENT_DATA
         if not self.adjusted < LEVEL or self.low <= 0 <= self.high:

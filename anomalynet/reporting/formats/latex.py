@@ -181,8 +181,7 @@ def _inside(node: Node) -> str:
 
 
 def _caption(block: Block, label: str) -> str:
-    """The argument of \\caption: the first paragraph of the quote below a table or figure; empty
-    without one."""
+    """The argument of \\caption: the first paragraph of the quote below a table or figure."""
     if not block.caption:
         return ""
     short = escaped(title_of(block.caption))

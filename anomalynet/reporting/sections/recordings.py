@@ -1,5 +1,4 @@
-"""Pictures of a simulated world over time: one day of a node's readings, and all incidents (§3.1.1,
-§3.1.6)."""
+"""Pictures of a simulated world: a day of a node's readings, all incidents (§3.1.1, §3.1.6)."""
 
 from __future__ import annotations
 

@@ -94,9 +94,8 @@ class Cone:
         return Cone(tuple(kept), self.conditions + 1)
 
     def range(self, ratio: tuple[Vector, Vector]) -> Interval | None:
-        """The least and the greatest value of a ratio over all matrices in the cone; None if it is
-        undefined for all. Extremes are on rays, because a ratio of sums is between the ratios of
-        its parts."""
+        """The least and greatest value of a ratio over all matrices in the cone; None if always
+        undefined. Extremes are on rays: a ratio of sums is between the ratios of its parts."""
         least = most = None
         for ray, _ in self.rays:
             above, below = dot(ratio[0], ray), dot(ratio[1], ray)

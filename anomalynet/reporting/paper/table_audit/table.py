@@ -61,8 +61,7 @@ class TableAudit:
     reread: str  # a sentence, if less likely units were chosen because they raise no alarm
     rounding: Rounding
     rows: tuple[RowAudit, ...]
-    # Whether the rows can come from one test set. If not, that is not a contradiction: a table may
-    # use several.
+    # Whether the rows can come from one test set; if not, a table may use several
     agreements: tuple[Agreement, ...]
     recipes: Mapping[str, tuple[Recipe, ...]]  # model → recipes for its accuracies per class
     ignored: tuple[str, ...]
