@@ -1,5 +1,4 @@
-"""`anomalynet simulate`: simulates a wireless sensor network with labelled incidents and writes it
-as a folder of Parquet files."""
+"""`anomalynet simulate`: a simulated sensor network with incidents as a folder of Parquet files."""
 
 from __future__ import annotations
 

@@ -183,8 +183,7 @@ def device_days(scored_steps: int, step_seconds: float) -> float:
 
 
 def fleet_days(times: Times, step_seconds: float) -> float:
-    """Days from the first scored step of any device to the end of the last one; `times` (n,) of the
-    scored steps in microseconds."""
+    """Days from the first scored step to the end of the last, `times` (n,) in microseconds."""
     return (float(np.ptp(times)) / 1e6 + step_seconds) / SECONDS_PER_DAY if len(times) else 0.0
 
 

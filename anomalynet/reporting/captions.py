@@ -112,8 +112,7 @@ class ReportContext:
         return (*self.incomplete(models), *self.code_notes(models))
 
     def facts(self, models: Sequence[ArmMetrics] | None = None) -> str:
-        """Data, split, folds, repetitions, prevalence and missed steps of a table's arms, in one
-        line; by default of all arms."""
+        """Data, split, folds, repetitions, prevalence, missed steps of some or all arms."""
         shown = self.models if models is None else models
         run = [one for one in shown if one.values]
         if not run:
@@ -226,8 +225,7 @@ MAX_ENDINGS = 3  # most texts after the colon for which one warning is shown in 
 
 
 def warnings(arms: Iterable[Arm]) -> tuple[str, ...]:
-    """The warnings of the runs, each once: warnings that differ only in numbers are joined, with
-    the range of each number."""
+    """The warnings of the runs, each once; if only numbers differ, with the range of each."""
     alike: dict[str, set[str]] = defaultdict(set)
     for record in (record for arm in arms for record in arm.records):
         for text in record.result.warnings:

@@ -230,8 +230,7 @@ def _fix_layout(figure: Figure) -> None:
 
 
 def encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
-    """(suffix, bytes) as SVG, PNG and, for LaTeX, PDF, without the date and program version, which
-    would differ between machines."""
+    """(suffix, bytes) as SVG, PNG and, for LaTeX, PDF, without date and program version."""
     _fix_layout(figure)
     for suffix, metadata in METADATA.items():
         if suffix == "pdf" and "latex" not in current():

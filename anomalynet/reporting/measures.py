@@ -1,5 +1,4 @@
-"""The titles and scales of metrics in tables: the suite's metrics, and those that only reports
-have; shares are in percent."""
+"""Titles and scales of metrics, the suite's and those of reports alone; shares are in percent."""
 
 from __future__ import annotations
 

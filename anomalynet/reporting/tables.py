@@ -188,8 +188,7 @@ COST_COLUMNS = ("model", "data", "runs", "parameters", *_PRICES)
 
 
 def parameters_text(arm: Arm) -> str:
-    """The number of parameters of an arm's models; the fewest and the most if its runs differ; ""
-    for models without parameters."""
+    """The number of an arm's parameters, as a range if its runs differ; "" without any."""
     found = {record.result.parameters for record in arm.records}
     counts = sorted(number for number in found if number is not None)
     return f"{counts[0]} … {counts[-1]}" if len(counts) > 1 else "".join(map(str, counts))

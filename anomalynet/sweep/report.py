@@ -1,5 +1,4 @@
-"""Writes the report of a sweep from its finished runs unless the existing one is current, and logs
-the sweep in Weights & Biases."""
+"""Writes a sweep's report from its finished runs unless it is current, and logs it in W&B."""
 
 from __future__ import annotations
 
@@ -224,8 +223,7 @@ SHOWN = (*(f"test/{name}" for name in _TEST), "validation/average_precision")
 
 
 def track_earlier(jobs: Sequence[Job], label: str) -> None:
-    """Log in W&B the runs that were finished before this command and are not logged there; does
-    nothing if runs are not tracked."""
+    """Log in W&B the runs finished before this command, if they are tracked but not yet there."""
     done = [job for job in jobs if job.was_done and job.run.loaded.config.tracking == "wandb"]
     if not done:
         return

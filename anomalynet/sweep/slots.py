@@ -72,8 +72,7 @@ def choose_slots(
 
 
 def cpu_slots(count: int | None, devices: int = 1) -> list[Slot]:
-    """`count` slots that share the CPU; by default two if there are at least two cores, one if a
-    run takes several devices."""
+    """`count` CPU slots; by default two, or one with a single core or several devices per run."""
     if count is not None and count < 1:
         raise UsageError(f"--slots must be at least 1, not {count}")
     return [Slot()] * (count or max(1, min(2, os.cpu_count() or 1) // devices))

@@ -1,5 +1,4 @@
-"""All devices of one model: messages in, steps and events out. No wall clock and no I/O: the same
-messages give the same outcome."""
+"""All devices of one model, without clock and I/O: equal messages give equal steps and events."""
 
 from __future__ import annotations
 

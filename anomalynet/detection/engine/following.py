@@ -1,5 +1,4 @@
-"""The order of things: readings in the order of their messages, and what the clocks of their
-sources make certain after each."""
+"""The order of readings and messages, and what their sources' clocks make certain after each."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Readings on the expected grid as they come: the rules of `preprocessing.grid`, applied without
-knowing what comes next."""
+"""Readings on the grid as they come: `preprocessing.grid` without knowledge of what comes next."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The journal of a detector: an append-only file of everything that changed its state. A failed
-write leaves the file unchanged."""
+"""The append-only file of all that changed a detector's state; a failed write changes nothing."""
 
 from __future__ import annotations
 

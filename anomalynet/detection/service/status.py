@@ -1,5 +1,4 @@
-"""The status of a running detector, and its display on stderr: a live view on a terminal, otherwise
-one line every few seconds."""
+"""The status of a detector and its display on stderr: live on a terminal, else a line at times."""
 
 from __future__ import annotations
 
@@ -33,9 +32,8 @@ class Status:
     scores: int = 0
     alarms: int = 0
     cleared: int = 0
-    lag: float | None = (
-        None  # seconds since the readings of the newest message; None before the first
-    )
+    # seconds since the readings of the newest message; None before the first
+    lag: float | None = None
     connected: bool = False
     started: float = field(default_factory=time.time)
     turned: float = field(default_factory=time.monotonic)

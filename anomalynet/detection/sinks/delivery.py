@@ -117,9 +117,7 @@ class Delivery(Sink):
                 self._problems.add(f"alarm refused by {self.name}", error)
                 with self._change:
                     self._lost += 1
-            except (
-                Exception
-            ) as error:  # keep the thread alive; an unexpected error may contain a secret
+            except Exception as error:  # the thread lives on; the error may contain a secret
                 shown = error if isinstance(error, OSError) else type(error).__name__
                 self._problems.add(f"delivery to {self.name} failed", shown)
                 with self._change:

@@ -23,9 +23,8 @@ class AblationArm:
     """One configuration of a sweep."""
 
     name: str  # unique label, such as `model.attention=false`
-    levels: dict[
-        str, object
-    ]  # the level of every axis; outside the axes only the keys that it sets
+    # the level of every axis; outside the axes only the keys that it sets
+    levels: dict[str, object]
     on_axes: bool  # False for an arm that is not a point of the axes, such as one of equal size
     reference: bool  # whether the others are compared with it
     records: tuple[RunRecord, ...]  # finished runs, in any order

@@ -147,8 +147,7 @@ def _floor_text(p: float) -> str:
 
 
 def notice(contrasts: Sequence[Contrast], noun: str) -> tuple[str, str] | None:
-    """A statement that no arm (main effect, interaction) could pass the test with any results, and
-    why; None if one could."""
+    """That no arm or effect could pass the test with any results, and why; None if one could."""
     if not contrasts or any(one.testable for one in contrasts):
         return None
     advice = (

@@ -1,5 +1,4 @@
-"""Computes the values that are compared: one per model and block. A block is a data set, or each
-world of a simulated one."""
+"""Computes the compared values per model and block: a data set, or a world of a simulated one."""
 
 from __future__ import annotations
 

@@ -30,8 +30,7 @@ def _printed(row: Row) -> str:
 
 
 def comparison(table: Table, signs: Mapping[str, str]) -> str:
-    """Printed, repaired and our values, one line per model and metric; an asterisk marks printed
-    values that the repair changed."""
+    """Printed, repaired, ours, a line per model and metric; * marks printed values we repair."""
     lines = []
     for one in table.models:
         for index, metric in enumerate(table.metrics):

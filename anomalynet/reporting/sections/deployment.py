@@ -141,8 +141,7 @@ def _cell(axes: Axes, world: World, cell: int, lowest: float) -> PathCollection:
 
 
 def _number_nodes(axes: Axes, nodes: pl.DataFrame, reach: float) -> None:
-    """Write each node's number at the corner of its marker that is farthest from other nodes and
-    numbers, `reach` metres away."""
+    """Write each node's number at the freest corner of its marker, `reach` metres away."""
     taken = nodes.select("x", "y").to_numpy()
     for index, number in enumerate(nodes["number"]):
         corners = taken[index] + reach * np.array([[1, 1], [-1, 1], [1, -1], [-1, -1]])

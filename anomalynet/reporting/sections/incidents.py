@@ -1,5 +1,4 @@
-"""The section "By incident": how many incidents of each kind every model detects, as tables, CSV
-and a heat map of alarms."""
+"""The section "By incident": how many of each kind every model detects; tables and a heat map."""
 
 from __future__ import annotations
 

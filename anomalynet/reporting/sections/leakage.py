@@ -1,5 +1,4 @@
-"""The section on the leakage audit: the results of trivial probes on the same windows, compared
-with those of the models."""
+"""The section on the leakage audit: trivial probes on the same windows, beside the models."""
 
 from __future__ import annotations
 

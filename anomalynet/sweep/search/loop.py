@@ -156,8 +156,7 @@ class Search:
         return self.store.add(index, params, space.distributions(self.sweep.axes), {"runs": runs})
 
     def _before(self, stored: Sequence[FrozenTrial], index: int) -> list[FrozenTrial]:
-        """What a proposal may depend on: earlier batches with their results; earlier trials of the
-        same batch without results."""
+        """What a proposal may depend on: earlier batches with results, its own batch without."""
         from optuna.trial import TrialState, create_trial
 
         batch = index // self.sweep.search.batch * self.sweep.search.batch

@@ -164,8 +164,7 @@ class Judgement:
 
     @property
     def measured(self) -> str:
-        """The name of the compared value: models are compared by series, a number is compared with
-        the model's own value."""
+        """The name of the compared value: by series between models, else the model's own."""
         return series_mean(self.metric) if self.claim.beats else self.metric
 
     @property

@@ -52,8 +52,7 @@ def dot(one: Vector, other: Vector) -> int:
 
 
 def plane(ratio: tuple[Vector, Vector], bound: Fraction, sign: int) -> Vector:
-    """The condition numerator/denominator ≥ bound (sign 1) or ≤ bound (sign −1) with whole
-    coefficients; 0/0 satisfies either."""
+    """numerator/denominator ≥ bound (sign 1) or ≤ bound (−1) in whole numbers; 0/0 is either."""
     over, under = sign * bound.numerator, sign * bound.denominator
     return tuple(under * above - over * below for above, below in zip(*ratio, strict=True))
 

@@ -96,8 +96,7 @@ def provable(cells: Cells) -> dict[str, Cell]:
 
 
 def _implied_prevalence(cells: Cells, class_: str) -> Interval | None:
-    """Share of attack that one class's precision and both recalls allow; None if one is missing or
-    they contradict each other."""
+    """Share of attack that a class's precision and both recalls allow; None if none."""
     names = (f"precision_{class_}", "recall_normal", "recall_attack")
     if not set(names) <= cells.keys():
         return None
@@ -147,8 +146,7 @@ def _excluded(cells: Cells, names: Sequence[str]) -> bool:
 def _repairs(
     cells: Cells, conflicts: Sequence[tuple[str, ...]], rounding: Rounding
 ) -> tuple[tuple[Replacement, ...], ...]:
-    """The smallest sets of cells without which the other cells are possible. A set must contain a
-    cell of every conflict."""
+    """The smallest sets of cells that hit every conflict: without one the rest is possible."""
     touched = [name for name in cells if any(name in conflict for conflict in conflicts)]
     for size in range(1, MOST_REPLACED + 1):
         found = []
