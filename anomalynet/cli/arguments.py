@@ -102,13 +102,13 @@ def add_report(parser: Parser) -> None:
 
 
 def forms_of(args: argparse.Namespace) -> list[Form]:
-    """The forms that `--format` asks for, in its order. Raises UsageError: an unknown form."""
+    """The forms that `--format` asks for, in its order. Raises UsageError if one is unknown."""
     from anomalynet.reporting.formats.files import FILE_OF_FORM, read_forms
 
     named = names(",".join(args.format))
     if args.format and not named:
         hint = f"--format is one or several of {', '.join(FILE_OF_FORM)}, or all"
-        raise UsageError("--format names no form of a report", hint)
+        raise UsageError("--format is empty", hint)
     return read_forms(named)
 
 
@@ -146,6 +146,5 @@ def data_set(name: str) -> tuple[str, list[str]]:
     }
     for file, hint in hints.items():
         if not (folder / file).is_file():
-            what = f"{name}: not the folder of a finished world: missing {file}"
-            raise UsageError(what, hint)
+            raise UsageError(f"{name}: not the folder of a finished world: missing {file}", hint)
     return "simulated", [f"data.root={name}"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalynet.cli.arguments import add_json, add_overrides, flag, names, option
-from anomalynet.cli.output import print_json, print_table
+from anomalynet.cli.output import print_json, print_table, say
 from anomalynet.errors import (
     AnomalynetError,
     NothingToCompareError,
@@ -18,7 +18,6 @@ from anomalynet.errors import (
     StoppedError,
     UsageError,
 )
-from anomalynet.sweep.progress import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -108,15 +107,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _refuse_misuse(args: argparse.Namespace, wanted: Sequence[str] | None) -> None:
     if refused := [text for text in args.overrides if not text.startswith("hardware.")]:
-        hint = "only hardware.… can be set; --golden and --sweep name other sweeps"
-        raise UsageError(f"{refused[0]}: the baseline decides what is trained", hint)
+        hint = "--golden and --sweep name other sweeps"
+        raise UsageError(f"{refused[0]}: only hardware.* can be overridden", hint)
     if args.update is not None and not args.update.strip():
         hint = 'anomalynet check --update "why the numbers changed"'
         raise UsageError("--update needs a reason", hint)
     if args.update is not None and args.history:
         raise UsageError("--update and --history exclude each other")
     if wanted == []:
-        raise UsageError("--experiments: no experiment is named")
+        raise UsageError("--experiments is empty")
     if args.history and args.out is not None and args.out.suffix not in (".svg", ".png"):
         raise UsageError(f"--out {args.out}: expected a figure's file, .svg or .png")
     if args.out is not None and args.update is None:
@@ -124,8 +123,7 @@ def _refuse_misuse(args: argparse.Namespace, wanted: Sequence[str] | None) -> No
     runs: Path | None = args.runs
     if runs is not None and (runs.is_file() or (runs.is_dir() and any(runs.iterdir()))):
         raise UsageError(
-            f"--runs {runs}: not an empty folder; a check does not use existing runs",
-            "name another folder",
+            f"--runs {runs}: must be empty: check trains every run", "name another folder"
         )
 
 
@@ -197,8 +195,7 @@ def _print_answer(args: argparse.Namespace, baseline: Baseline, measured: Measur
 
 
 def _annotate_github(lines: Iterable[str], summary: str, *, to_stderr: bool) -> None:
-    """Print annotations for the pull request, and write the job's summary; does nothing outside
-    GitHub Actions."""
+    """Annotate the pull request, and write the job's summary; only within GitHub Actions."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in lines:
             print(line, file=sys.stderr if to_stderr else sys.stdout)

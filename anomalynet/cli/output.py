@@ -1,5 +1,4 @@
-"""Prints the results of verbs: tables (rich on a terminal, otherwise plain) and JSON on stdout,
-warnings on stderr."""
+"""Prints results: tables (rich on a terminal) and JSON on stdout, warnings on stderr."""
 
 from __future__ import annotations
 
@@ -13,6 +12,11 @@ def warn(warnings: Iterable[str]) -> None:
     """Print one warning per line."""
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
+
+
+def say(text: str) -> None:
+    """Print a notice to stderr: stdout is for results."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def print_json(value: object) -> None:
@@ -56,8 +60,8 @@ def rounded(value: float | None) -> str:
 
 def alarms(scores: Path) -> str:
     """A sentence with the number of test steps in a scores.parquet that are alarms."""
-    import polars as pl
+    from anomalynet.runs.scores import read
 
-    test = pl.read_parquet(scores).filter(pl.col("split") == "test", pl.col("score").is_not_null())
+    test = read(scores, lambda rows: rows.filter(split="test").drop_nulls("score"))
     count = f"{test['alarm'].sum()} of {test.height} test steps are alarms"
     return f"no labels, so no metrics; {count}: the column `alarm` of {scores}"

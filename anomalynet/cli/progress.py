@@ -1,5 +1,4 @@
-"""Shows the progress of one training or simulation on stderr: bars on a terminal, otherwise lines
-from time to time."""
+"""Shows the progress of a training or simulation on stderr: bars on a terminal, else lines."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""`anomalynet simulate`: simulates a wireless sensor network with labelled incidents and writes it
-as a folder of Parquet files."""
+"""`anomalynet simulate`: a simulated sensor network with incidents as a folder of Parquet files."""
 
 from __future__ import annotations
 
@@ -7,9 +6,8 @@ import argparse
 from pathlib import Path
 
 from anomalynet.cli.arguments import add_json, flag, option
-from anomalynet.cli.output import print_json, print_rows, print_table
+from anomalynet.cli.output import print_json, print_rows, print_table, say
 from anomalynet.errors import UsageError
-from anomalynet.sweep.progress import say
 
 SUMMARY = "simulate a wireless sensor network with labelled attacks, faults and events"
 

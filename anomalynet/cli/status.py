@@ -105,8 +105,7 @@ def _failures(sweep: SweepStatus) -> list[str]:
 
 
 def _watch(args: argparse.Namespace) -> None:
-    """Redraw the tables on a terminal, otherwise print headlines, until no process works on the
-    sweeps."""
+    """Redraw the tables on a terminal, else print headlines, until no process works on a sweep."""
     if not sys.stdout.isatty():
         while True:
             found = _read_status(args)

@@ -6,8 +6,7 @@ import argparse
 from dataclasses import asdict
 
 from anomalynet.cli.arguments import add_json, add_runs, option
-from anomalynet.cli.output import print_rows
-from anomalynet.sweep.progress import say
+from anomalynet.cli.output import print_rows, say
 
 SUMMARY = "upload to Weights & Biases what was tracked offline"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalynet.data.folder import data_folder
-from anomalynet.data.sources import _fingerprint, built_in, info
+from anomalynet.data.sources import built_in, digests, info
 from anomalynet.errors import DataError
 
 RETRIES = 2
@@ -63,7 +63,7 @@ def manifest(name: str) -> dict[str, str]:
 def _verified(path: Path, digest: str) -> bool:
     if not path.exists():
         return False
-    if _fingerprint.of_file(path) != digest:
+    if digests.of_file(path) != digest:
         raise DataError(
             f"{path}: not the published file, SHA-256 differs",
             "move it away and fetch again, or use it as it is with data.root=FOLDER",

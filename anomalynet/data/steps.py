@@ -15,6 +15,7 @@ from anomalynet.metrics.classification import point_metrics
 from anomalynet.metrics.events import event_metrics, step_seconds
 from anomalynet.metrics.suite import METRICS
 from anomalynet.metrics.threshold import choose_threshold
+from anomalynet.runs.schema import SCORES_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +141,11 @@ def event_labels(prepared: Prepared, rows: Int64) -> NDArray[np.int8]:
         incident = prepared.incidents[rows[silent]] >= 0
         labels[silent] = np.where(incident, 1, np.minimum(beside, 0))
     return labels
+
+
+def scores_table(parts: list[pl.DataFrame], limit: float) -> pl.DataFrame:
+    """The rows of scores.parquet (`runs/schema.py`)."""
+    alarm = (pl.col("score") >= limit).alias("alarm")
+    table = pl.concat(parts).with_columns(pl.lit(limit).alias("threshold"), alarm)
+    columns = table.select(SCORES_COLUMNS)
+    return columns.sort("split", "series", "time", maintain_order=True)

@@ -1,9 +1,9 @@
 """One device, by hand: its readings in, scored steps out.
 
     from pathlib import Path
-    from anomalynet.detection.detector import Detector
+    from anomalynet.detection.detector import DeviceDetector
 
-    detector = Detector(Path("model.onnx"))
+    detector = DeviceDetector(Path("model.onnx"))
     for time, values in readings:  # datetime, {"temperature": 21.5, "humidity": None}
         for step in detector.push(time, values):
             print(step.time, step.score)
@@ -41,7 +41,7 @@ class Step:
     score: float | None  # None while the device is being calibrated or its window is not full
 
 
-class Detector:
+class DeviceDetector:
     """A model and one device's state.
 
     Args:

@@ -89,6 +89,11 @@ class Event:
     channels: tuple[ChannelShare, ...] = ()  # those with the largest error
     steps: tuple[StepShare, ...] = ()  # those with most attention
 
+    @property
+    def key(self) -> str:
+        """Unique; a repeated delivery has the same key."""
+        return f"{self.id}-{self.kind}"
+
     def to_json(self) -> str:
         """One line of JSON; the same event gives the same bytes."""
         found: dict[str, Any] = {

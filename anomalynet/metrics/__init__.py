@@ -1,2 +1,1 @@
-"""Metrics of single steps, of the ranking of scores, of incidents and of ranges; and the rules that
-choose a threshold."""
+"""Metrics of steps, rankings, incidents and ranges; and the rules that choose a threshold."""

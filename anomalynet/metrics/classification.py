@@ -28,8 +28,7 @@ from anomalynet.metrics.suite import METRICS
 
 
 class Decisions(BinaryConfusionMatrix):
-    """All metrics computed from the confusion matrix; a score at or above `threshold` is an
-    attack."""
+    """All metrics of the confusion matrix; a score at or above `threshold` is an attack."""
 
     def __init__(self, threshold: float) -> None:
         super().__init__(sync_on_compute=False)

@@ -82,8 +82,8 @@ def decision_metrics(counts: Confusion) -> dict[str, float]:
     }
 
 
-def _curve(
-    labels: NDArray[np.int8], scores: NDArray[np.float64]
+def alarm_counts(
+    labels: NDArray[np.integer], scores: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Numbers of true and false positives if each distinct score is the threshold, from the highest
     score down; both begin with 0."""
@@ -107,7 +107,7 @@ def ranking_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
     attack = int(np.sum(label == 1))
     if attack in (0, len(label)) or np.isnan(score).any():
         return {"auroc": NAN, "average_precision": NAN}
-    true, false = _curve(label, score)
+    true, false = alarm_counts(label, score)
     precision = true[1:] / (true[1:] + false[1:])
     return {
         "auroc": float(np.trapezoid(true, false) / (attack * (len(label) - attack))),

@@ -15,8 +15,7 @@ from anomalynet.runs.files import write_text
 
 VERSION = 2
 
-PARTS_OF_DATA = ("validation", "test")
-"""The parts of a split that have metrics."""
+PARTS_OF_DATA = ("validation", "test")  # the parts of a split that have metrics
 
 Values = dict[str, list[float | None]]
 """Quantity → its values, in the order of the pipeline; null if undefined."""
@@ -42,8 +41,7 @@ DEFAULTS = Tolerances(
         "test/false_alarms_per_device_day": 10.0,
     },
 )
-"""Tolerances of a new baseline; later ones are read from the file. Their false alarm rates are in
-`statistical.py`."""
+"""Tolerances of a new baseline, later its file's; `statistical.py` has their false alarm rates."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,20 @@ from anomalynet.errors import NothingToCompareError
 from anomalynet.metrics.suite import METRICS
 from anomalynet.regression.baseline import Entry
 from anomalynet.regression.history import series, short
+from anomalynet.reporting.figures import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    YELLOW,
+    encode,
+    style,
+)  # fmt: skip
 
-COLOURS = [
-    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00",
-    "#56B4E9", "#000000", "#F0E442", "#999999",
-]  # fmt: skip
-"""Okabe–Ito, and grey."""
+COLOURS = [BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY, BLACK, YELLOW, "#999999"]
 MARKERS = "osD^vP*X<"
 
 
@@ -21,8 +29,6 @@ def draw_history(history: Sequence[Entry], wanted: Sequence[str] | None = None) 
     """The figure of the wanted experiments as suffix → content, `svg` and `png`. Equal histories
     give equal bytes. Raises NothingToCompareError: no update has a metric of them."""
     from matplotlib.figure import Figure
-
-    from anomalynet.reporting.figures import encode, style
 
     found = series(history, wanted)
     if not found:

@@ -23,8 +23,7 @@ OTHER_RUN = "its configuration or data also changed"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One metric of one experiment, before and now: the mean, or, for a golden with several values,
-    the value that differs most."""
+    """A metric of an experiment before and now: its mean, or a golden's most different value."""
 
     part: Part
     experiment: str

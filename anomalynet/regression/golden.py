@@ -45,12 +45,13 @@ def summarise(folder: RunFolder) -> Values:
 
 def _scores(path: Path) -> Values:
     import numpy as np
-    import polars as pl
 
-    table = pl.read_parquet(path, columns=["split", "score"]).drop_nulls("score")
+    from anomalynet.runs.scores import read
+
+    table = read(path, lambda rows: rows.select("split", "score").drop_nulls("score"))
     values: Values = {}
     for part in PARTS_OF_DATA:
-        scores = table.filter(pl.col("split") == part)["score"].to_numpy()
+        scores = table.filter(split=part)["score"].to_numpy()
         chosen = np.linspace(0, max(len(scores) - 1, 0), min(SAMPLE, len(scores))).round()
         moments = float(scores.mean()), float(scores.std())
         values[f"{part} scores"] = [rounded(one) for one in scores[chosen.astype(int)].tolist()]
@@ -137,8 +138,7 @@ def _finding(
 
 
 def _crossed(before: Values, now: Values) -> set[str]:
-    """The metrics whose change is explained by up to `CROSSINGS` scores that crossed the
-    threshold."""
+    """The metrics whose change up to `CROSSINGS` scores that crossed the threshold explain."""
     excused: set[str] = set()
     for part in PARTS_OF_DATA:
         names = [f"{part}/{name}" for name in COUNTS]

@@ -1,5 +1,4 @@
-"""Writes the result of a check as a terminal table, as Markdown for pull requests, as GitHub
-annotations and as JSON."""
+"""Writes the result of a check as terminal table, Markdown, GitHub annotations and JSON."""
 
 from __future__ import annotations
 
@@ -23,8 +22,7 @@ from anomalynet.regression.finding import (
 from anomalynet.regression.history import sparkline, values_of
 from anomalynet.reporting.formats.markdown import grid
 
-SHOWN = 3
-"""Largest number of differing quantities per golden in a table; JSON has all."""
+SHOWN = 3  # largest number of differing quantities per golden in a table; JSON has all
 
 BAD = {
     REGRESSION: "regression",
@@ -72,8 +70,7 @@ def shown(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def rows(answer: Answer) -> list[dict[str, object]]:
-    """Rows for a terminal table. `history`: sparkline of a metric with the current value at its
-    end; empty for goldens."""
+    """Rows for a terminal table. `history`: sparkline that ends now; empty for goldens."""
     table: list[dict[str, object]] = []
     for one in shown(answer.findings):
         past = values_of(answer.history, one.experiment, one.metric)

@@ -39,8 +39,7 @@ from anomalynet.reporting.ablation.resampling import bootstrap_interval, sign_fl
 
 LEVEL = 0.05
 
-RunKey = tuple[int, int, int | None]
-"""(seed, fold, world)"""
+RunKey = tuple[int, int, int | None]  # (seed, fold, world)
 
 
 def compare(

@@ -89,8 +89,7 @@ def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
 
 
 def exit_code(found: Sequence[Finding]) -> int:
-    """3 with a regression; else 1 with a failed run; else 4 if a number, or everything, could not
-    be compared; else 0."""
+    """3 with a regression; else 1 if a run failed; 4 if anything is not compared; else 0."""
     verdicts = {finding.verdict for finding in found}
     if REGRESSION in verdicts:
         return 3

@@ -4,8 +4,7 @@ its own fold, and repetitions are averaged.
 
 AUROC and average precision are the mean over the folds (`…_fold_mean`): the networks of two folds
 do not share a scale of scores, so a ranking over both has no meaning. The ranking of the pooled
-scores has another name (`…_pooled`); it is computed because the leakage audit ranks its probes
-so."""
+scores is named `…_pooled`; it is computed because the leakage audit ranks its probes so."""
 
 from __future__ import annotations
 
@@ -18,13 +17,10 @@ from numpy.typing import NDArray
 
 from anomalynet.metrics.kernels import NAN, point_metrics, ranking_metrics
 from anomalynet.reporting.arms import Arm, Repetition, RepetitionKey
-from anomalynet.reporting.measures import RANKING, primary
+from anomalynet.reporting.measures import RANKING, RUN_METRICS, primary
 from anomalynet.reporting.paper.published import eq13
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.scores import read_test_steps
-
-RUN_METRICS = ("event_recall", "detection_delay", "false_alarms_per_device_day")
-"""Metrics of incidents, taken from `result.json` and averaged over folds."""
 
 ESTIMAND = (
     "Decisions pooled over the folds of a repetition, each at its own fold's threshold (AUROC and "
@@ -113,7 +109,7 @@ def repetition_metrics(repetition: Repetition) -> dict[str, float]:
     pooled = point_metrics(pool.labels, pool.scores, pool.thresholds, probability)
     ranked = [ranking_metrics(fold.labels, fold.scores) for fold in folds]
     run_means = {
-        name: _mean(NAN if value is None else value for value in values)
+        primary(name): _mean(NAN if value is None else value for value in values)
         for name in RUN_METRICS
         if (values := [result.metrics.get(f"test/{name}") for result in results])
     }
@@ -147,8 +143,7 @@ def in_world(metrics: ArmMetrics, world: int, metric: str) -> Summary:
 
 
 def difference(one: ArmMetrics, other: ArmMetrics, metric: str) -> Summary:
-    """`one` minus `other` over the repetitions in which both have the same folds; n = 0 if there
-    are none."""
+    """`one` minus `other` over the repetitions with the same folds in both; n = 0 without any."""
     folds, other_folds = (
         {repetition.key: repetition.folds for repetition in arm.counted}
         for arm in (one.arm, other.arm)

@@ -30,8 +30,7 @@ REPEATED = ("seed", "data.split.fold", "data.split.assignment", "data.world", *N
 
 @dataclass(frozen=True, slots=True)
 class Repetition:
-    """The folds of one (seed, assignment, world); each step is in the test part of one fold
-    only."""
+    """The folds of one (seed, assignment, world); each step is in the test part of one fold."""
 
     seed: int
     assignment: int
@@ -90,8 +89,7 @@ class Arm:
 
     @property
     def counted(self) -> tuple[Repetition, ...]:
-        """The repetitions that are averaged: the complete ones, or if there are none, all that have
-        runs."""
+        """The repetitions that are averaged: the complete ones, or without any, all with runs."""
         run = tuple(repetition for repetition in self.repetitions if repetition.records)
         return tuple(repetition for repetition in run if not repetition.missing) or run
 
@@ -142,8 +140,7 @@ def settings(config: Mapping[str, object]) -> dict[str, str]:
 
 
 def _variant(record: RunRecord) -> Variant:
-    """The settings that all runs of an arm share; models without epochs do not read the training
-    section."""
+    """The settings that all runs of an arm share; without epochs, not those of training."""
     unread = ("training",) if record.result.epochs is None else ()
     ignored = tuple(f"{key}." for key in (*REPEATED, *unread))
     every = settings(record.config).items()
@@ -247,8 +244,7 @@ def arms(records: Sequence[RunRecord], expected: ExpectedRuns | None = None) -> 
 
 
 def odd_code(arms_: Sequence[Arm]) -> tuple[str, frozenset[str]]:
-    """The hash of the code that made most of the runs, and the names of arms with runs made by
-    other code."""
+    """The hash of the code of most runs, and the names of arms with runs of other code."""
     counts = Counter(record.code for arm in arms_ for record in arm.records)
     if len(counts) < 2:
         return next(iter(counts), ""), frozenset()

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from anomalynet.reporting.aggregate import ArmMetrics, in_world
 from anomalynet.reporting.arms import Arm, odd_code
-from anomalynet.reporting.measures import MEASURES
 from anomalynet.runs.code import code_hash
 
 INCOMPLETE, OTHER_CODE = "†", "‡"
@@ -113,8 +112,7 @@ class ReportContext:
         return (*self.incomplete(models), *self.code_notes(models))
 
     def facts(self, models: Sequence[ArmMetrics] | None = None) -> str:
-        """Data, split, folds, repetitions, prevalence and missed steps of a table's arms, in one
-        line; by default of all arms."""
+        """Data, split, folds, repetitions, prevalence, missed steps of some or all arms."""
         shown = self.models if models is None else models
         run = [one for one in shown if one.values]
         if not run:
@@ -164,8 +162,7 @@ class ReportContext:
         csv: str | None = None,
         note: str = "",
     ) -> str:
-        """The caption of a table or figure: a note, facts, missing runs, other code, and the
-        warnings of its runs."""
+        """The caption of a table or figure: note, facts, missing runs, other code, warnings."""
         shown = self.models if models is None else models
         source = f" Numbers: [{csv}](tables/{csv})." if csv else ""
         lines = [" ".join(filter(None, (f"**{title}.**", note, f"{self.facts(shown)}{source}")))]
@@ -228,8 +225,7 @@ MAX_ENDINGS = 3  # most texts after the colon for which one warning is shown in 
 
 
 def warnings(arms: Iterable[Arm]) -> tuple[str, ...]:
-    """The warnings of the runs, each once: warnings that differ only in numbers are joined, with
-    the range of each number."""
+    """The warnings of the runs, each once; if only numbers differ, with the range of each."""
     alike: dict[str, set[str]] = defaultdict(set)
     for record in (record for arm in arms for record in arm.records):
         for text in record.result.warnings:
@@ -264,11 +260,3 @@ def _join(texts: Iterable[str]) -> str:
         return str(low) if low == high else f"{low} to {high}"
 
     return _NUMBER.sub(span, ordered[0])
-
-
-def summary_text(metric: str, mean: float | None, spread: float | None) -> str:
-    """`mean ± spread` in the metric's format."""
-    measure = MEASURES[metric]
-    if mean is None:
-        return "–"
-    return measure.text(mean) + (f" ± {measure.text(spread)}" if spread is not None else "")

@@ -38,11 +38,15 @@ METADATA: dict[str, dict[Any, Any]] = {
 }
 """Format of a figure's file → metadata that is left out of it."""
 
-# Okabe–Ito colours; hatch, lightness and position also distinguish the bars
+# Okabe–Ito
+BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY, YELLOW, BLACK = "#CC79A7", "#56B4E9", "#F0E442", "#000000"
+
+# Hatch, lightness and position also distinguish the bars
 SERIES = (
     ("paper, printed", "#D9D9D9", "////"),
-    ("paper, repaired", "#0072B2", ""),
-    ("ours, mean ± spread", "#E69F00", ""),
+    ("paper, repaired", BLUE, ""),
+    ("ours, mean ± spread", ORANGE, ""),
 )
 
 BAR = 0.27
@@ -176,8 +180,7 @@ def _matrix(axes: Axes, counts: Sequence[float | None], empty: str) -> None:
 
 
 def draw_confusion(table: Table, context: ReportContext) -> Figure:
-    """One column per model: the paper's repaired matrix above, ours (mean counts per repetition)
-    below."""
+    """One column per model: the paper's repaired matrix above, our mean per repetition below."""
     from matplotlib.figure import Figure
 
     models = table.models
@@ -198,8 +201,7 @@ def draw_confusion(table: Table, context: ReportContext) -> Figure:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Use the style of reports within this block: a user's matplotlibrc must not change the
-    bytes."""
+    """Use the style of reports in this block: a user's matplotlibrc must not change the bytes."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
@@ -228,8 +230,7 @@ def _fix_layout(figure: Figure) -> None:
 
 
 def encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
-    """(suffix, bytes) as SVG, PNG and, for LaTeX, PDF, without the date and program version, which
-    would differ between machines."""
+    """(suffix, bytes) as SVG, PNG and, for LaTeX, PDF, without date and program version."""
     _fix_layout(figure)
     for suffix, metadata in METADATA.items():
         if suffix == "pdf" and "latex" not in current():

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from anomalynet.reporting.aggregate import ArmMetrics, difference, summarise
-from anomalynet.reporting.captions import ReportContext, summary_text
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.tables import scaled
 
@@ -26,7 +26,7 @@ def _comparable(context: ReportContext, subject: ArmMetrics | None) -> list[ArmM
 
 def _value(one: ArmMetrics, metric: str) -> str:
     summary = one.summary(metric)
-    return f"{summary_text(metric, *scaled(summary, MEASURES[metric].scale))} %, n = {summary.n}"
+    return f"{MEASURES[metric].text(*scaled(summary, MEASURES[metric].scale))} %, n = {summary.n}"
 
 
 def _gap(one: ArmMetrics, other: ArmMetrics, metric: str) -> float:
@@ -49,8 +49,7 @@ def _lead(ahead: ArmMetrics, behind: ArmMetrics, metric: str) -> str:
 
 
 def _sentence(metric: str, ranked: Sequence[ArmMetrics], subject: ArmMetrics | None) -> str:
-    """The sentence on which model has the best mean, and which models are ahead of the subject in
-    shared repetitions."""
+    """Which model has the best mean, and which are ahead of the subject, as a sentence."""
     title, best = MEASURES[metric].title, ranked[0]
     found = f"{best.arm.title} ({_value(best, metric)})."
     text = f"**{title}**: best of {len(ranked)} models is {found}"
@@ -106,6 +105,6 @@ def majority_sentence(models: Sequence[ArmMetrics]) -> str:
         worse = f"{'every model is' if behind else 'no model is'} less accurate."
     return (
         "Accuracy alone means little here: always predicting the more common class is right in "
-        f"{summary_text('accuracy', *scaled(run[0][1], 100))} % of the steps, with a balanced "
+        f"{MEASURES['accuracy'].text(*scaled(run[0][1], 100))} % of the steps, with a balanced "
         f"accuracy of 50 %; {worse}"
     )

@@ -1,5 +1,4 @@
-"""Counts labelled steps by kind of incident: how many were scored or missed, and how many were
-alarmed."""
+"""Counts labelled steps by kind of incident: how many were scored, missed and alarmed."""
 
 from __future__ import annotations
 
@@ -75,8 +74,7 @@ def count_steps(record: RunRecord) -> pl.DataFrame:
 
 
 def _describe(found: pl.DataFrame, notes: Mapping[int, IncidentNote]) -> pl.DataFrame:
-    """Add type, cause and severity: `NONE` outside incidents; if no note gives a type, it is the
-    step's kind."""
+    """Add type, cause and severity: `NONE` outside incidents; without a note, type is the kind."""
     texts = dict.fromkeys(("type", "cause", "layer", "impact"), pl.String)
     schema = {"incident": pl.Int64, **texts, "severity": pl.Int64}
     rows = [{"incident": number, **asdict(note)} for number, note in notes.items()]

@@ -1,5 +1,4 @@
-"""The titles and scales of metrics in tables: the suite's metrics, and those that only reports
-have; shares are in percent."""
+"""Titles and scales of metrics, the suite's and those of reports alone; shares are in percent."""
 
 from __future__ import annotations
 
@@ -22,11 +21,13 @@ class Measure:
         """The factor by which a value is multiplied for the tables."""
         return 100.0 if self.unit == "%" else 1.0
 
-    def text(self, value: float | None) -> str:
-        """A scaled value as text; a dash if there is none."""
+    def text(self, value: float | None, spread: float | None = None) -> str:
+        """A scaled value, with its spread if there is one, as text; a dash without a value."""
         if value is None or math.isnan(value):
             return "–"
-        return f"{value:.3f}" if self.unit == "" else f"{value:.2f}"
+        return (f"{value:.3f}" if self.unit == "" else f"{value:.2f}") + (
+            f" ± {self.text(spread)}" if spread is not None else ""
+        )
 
 
 def _measure(metric: Metric) -> Measure:
@@ -36,16 +37,18 @@ def _measure(metric: Metric) -> Measure:
 
 RANKING = ("auroc", "average_precision")  # metrics of the order of scores
 
+RUN_METRICS = ("event_recall", "detection_delay", "false_alarms_per_device_day")
+"""Metrics of incidents, taken from `result.json` and averaged over folds."""
+
 
 def primary(metric: str) -> str:
-    """The name of a metric of an arm in every table: `…_fold_mean` for ranking metrics, otherwise
-    unchanged, because decisions are pooled (`aggregate.ESTIMAND`)."""
-    return f"{metric}_fold_mean" if metric in RANKING else metric
+    """The name of a metric of an arm in every table: `…_fold_mean` for ranking metrics and those of
+    incidents, otherwise unchanged, because decisions are pooled (`aggregate.ESTIMAND`)."""
+    return f"{metric}_fold_mean" if metric in (*RANKING, *RUN_METRICS) else metric
 
 
 def series_mean(metric: str) -> str:
-    """The name of the value that tests compare: the metric of each series, averaged over
-    clusters."""
+    """The name of the value that tests compare: the mean over clusters of the metric per series."""
     return f"{metric}_series_mean"
 
 
@@ -53,7 +56,7 @@ MEASURES = {metric.name: _measure(metric) for metric in METRICS.values()}
 MEASURES |= {
     f"{name}_{how}": replace(MEASURES[name], title=f"{MEASURES[name].title}, {words}")
     for names, how, words in (
-        (RANKING, "fold_mean", "fold mean"),
+        ((*RANKING, *RUN_METRICS), "fold_mean", "fold mean"),
         (RANKING, "pooled", "scores pooled"),
         (METRICS, "series_mean", "mean over series"),
     )

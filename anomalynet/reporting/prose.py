@@ -1,5 +1,4 @@
-"""The sentences of a report: on the runs, and on why the paper's numbers cannot be used as
-printed."""
+"""The sentences of a report on the runs, and on why the paper's numbers need repair."""
 
 from __future__ import annotations
 
@@ -138,8 +137,7 @@ def _sentence(name: str, values: Iterable[str]) -> str:
 
 
 def _machine(environment: Mapping[str, Any]) -> str:
-    """The processors and graphics cards of a run's machine, and the numbers of threads and devices
-    that the run used."""
+    """Processors and graphics cards of a run's machine, and the threads and devices it used."""
     gpus = Counter(map(str, environment.get("gpus") or ()))
     cards = ", ".join(f"{count} × {name}" for name, count in sorted(gpus.items())) or "no GPU"
     cores, threads, devices = (environment.get(name) for name in ("cores", "threads", "devices"))

@@ -1,5 +1,4 @@
-"""Writes a report: `report.md`, `tables/*.csv` and `figures/*`. The same runs give the same
-bytes."""
+"""Writes `report.md`, `tables/*.csv` and `figures/*`. The same runs give the same bytes."""
 
 from __future__ import annotations
 
@@ -87,41 +86,28 @@ def write_report(
     audit = read_audit(folder, data) if audit is None else audit
     ablations = ablation_reports(folder, out, data) if ablations is None else ablations
     scope = wanted(read_forms(formats), out) if formats else nullcontext(out / "report.md")
-    with scope as path:
-        _write(records, out, expected, audit, title, ablations, command)
+    with scope as path, reading_once():
+        context = ReportContext.of(aggregate(arms(records, expected)))
+        sections = [
+            _opening(context, audit, title or f"Report on {context.data}", command),
+            claims_section(context),
+            paper_section(context),
+            paper_audit_section(),
+            model_section(context),
+            over_time_section(context),
+            incident_section(context),
+            calibration_section(context),
+            explanations_section(context),
+            worlds_section(context),
+            ablations_section(ablations),
+            audits.audit_section(audit, context.models),
+            cost_section(context),
+            Section(["## Appendix: the runs", markdown.runs([one.arm for one in context.models])]),
+        ]
+        files = {path: content for section in sections for path, content in section.files.items()}
+        text = "\n\n".join(part for section in sections for part in section.parts)
+        write_files(out, files | {"report.md": f"{text}\n".encode()})
     return path
-
-
-@reading_once()
-def _write(
-    records: Sequence[RunRecord],
-    out: Path,
-    expected: ExpectedRuns | None,
-    audit: Mapping[str, Any] | None,
-    title: str | None,
-    ablations: Sequence[AblationReport],
-    command: str | None,
-) -> Path:
-    context = ReportContext.of(aggregate(arms(records, expected)))
-    sections = [
-        _opening(context, audit, title or f"Report on {context.data}", command),
-        claims_section(context),
-        paper_section(context),
-        paper_audit_section(),
-        model_section(context),
-        over_time_section(context),
-        incident_section(context),
-        calibration_section(context),
-        explanations_section(context),
-        worlds_section(context),
-        ablations_section(ablations),
-        audits.audit_section(audit, context.models),
-        cost_section(context),
-        Section(["## Appendix: the runs", markdown.runs([one.arm for one in context.models])]),
-    ]
-    files = {path: content for section in sections for path, content in section.files.items()}
-    text = "\n\n".join(part for section in sections for part in section.parts)
-    return write_files(out, files | {"report.md": f"{text}\n".encode()})
 
 
 def write_reports(
@@ -198,9 +184,9 @@ def _data_set(name: str, found: Sequence[str], runs: Path) -> str:
         return by_name[name]
     names = [*by_name, *(record.label for record in read_sweeps(runs))]
     near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(dict.fromkeys(names))}"
     raise UsageError(
-        f"no sweep {name!r} was started in {runs}, and it has no run on a data set {name!r}", hint
+        f"no sweep {name!r} was started in {runs}, and it has no run on a data set {name!r}",
+        f"did you mean {near[0]}?" if near else f"there are {', '.join(dict.fromkeys(names))}",
     )
 
 

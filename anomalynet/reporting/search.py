@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.aggregate import ESTIMAND, RULE, ArmMetrics, aggregate
 from anomalynet.reporting.arms import arms
-from anomalynet.reporting.captions import ReportContext, summary_text, warnings
+from anomalynet.reporting.captions import ReportContext, warnings
 from anomalynet.reporting.formats import markdown, write_files
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.search_figures import TITLES, draw
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 TEST: tuple[str, ...] = ("average_precision_fold_mean", "auroc_fold_mean", "f1_attack")
-TEST += ("precision_attack", "recall_attack", "event_recall", "false_alarms_per_device_day")
-TEST += ("detection_delay",)
+TEST += ("precision_attack", "recall_attack", "event_recall_fold_mean")
+TEST += ("false_alarms_per_device_day_fold_mean", "detection_delay_fold_mean")
 """Test metrics that are shown for the chosen trials."""
 
 
@@ -189,7 +189,7 @@ def _test_table(metrics: ArmMetrics) -> str:
     rows = []
     for name in TEST:
         summary, measure = metrics.summary(name), MEASURES[name]
-        text = summary_text(name, *scaled(summary, measure.scale))
+        text = measure.text(*scaled(summary, measure.scale))
         rows.append([measure.title + markdown.unit(measure.unit), text, str(summary.n)])
     return markdown.grid(["On the test part", "mean ± spread", "n"], rows, "lrr")
 

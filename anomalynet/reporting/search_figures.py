@@ -1,5 +1,4 @@
-"""Draws the figures of a search with Optuna's visualisation. The same trials give the same
-bytes."""
+"""Draws the figures of a search with Optuna. The same trials give the same bytes."""
 
 from __future__ import annotations
 

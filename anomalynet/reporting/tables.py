@@ -1,5 +1,4 @@
-"""Tidy tables with one row per model, data set and metric. All numbers of a report's tables come
-from these rows."""
+"""Tidy tables, a row per model, data set and metric: the source of all numbers of a report."""
 
 from __future__ import annotations
 
@@ -20,8 +19,7 @@ from anomalynet.runs.collect import RunRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One model, data set and metric; shares are in percent, other values in `unit`. None: missing
-    or undefined."""
+    """One model, data set and metric; percent, or in `unit`. None: missing or undefined."""
 
     table: str
     model: str
@@ -80,7 +78,7 @@ RANKING_AND_INCIDENTS = (
     "mcc",
     "precision_at_paper_prevalence",
     "accuracy_at_half",
-    "false_alarms_per_device_day",
+    "false_alarms_per_device_day_fold_mean",
 )
 
 
@@ -134,8 +132,7 @@ def table_of(
 
 
 def paper_tables(context: ReportContext) -> tuple[Table, ...]:
-    """Tables 2–5 and the confusion matrices: the paper's models, even without runs, then other
-    networks."""
+    """Tables 2–5 and confusion matrices: the paper's models, even without runs, then others."""
     networks = [one for one in context.models if one.arm.kind in ("paper", "deep")]
     return tuple(
         table_of(context, name, title, metrics, networks)
@@ -144,8 +141,7 @@ def paper_tables(context: ReportContext) -> tuple[Table, ...]:
 
 
 def other_tables(context: ReportContext) -> tuple[Table, ...]:
-    """The classical and unsupervised models in tables like Tables 2–5, then ranking and incidents
-    for all models."""
+    """The other models in tables like Tables 2–5, then ranking and incidents for all."""
     others = [one for one in context.models if one.arm.kind == "other"]
     run = [one for one in context.models if one.arm.repetitions]
     titles = "Classical and unsupervised models", "Ranking and incidents, all models"
@@ -159,8 +155,7 @@ TRAINING = ("model", "parameter", "paper", "used")
 
 
 def training_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
-    """Table 1: the training parameters of the paper and of each network's runs, and the number of
-    epochs they ran."""
+    """Table 1: training parameters of the paper and of each network's runs, and their epochs."""
     rows = []
     for one in models:
         known = (record.result.epochs for record in one.arm.records)
@@ -193,8 +188,7 @@ COST_COLUMNS = ("model", "data", "runs", "parameters", *_PRICES)
 
 
 def parameters_text(arm: Arm) -> str:
-    """The number of parameters of an arm's models; the fewest and the most if its runs differ; ""
-    for models without parameters."""
+    """The number of an arm's parameters, as a range if its runs differ; "" without any."""
     found = {record.result.parameters for record in arm.records}
     counts = sorted(number for number in found if number is not None)
     return f"{counts[0]} … {counts[-1]}" if len(counts) > 1 else "".join(map(str, counts))
@@ -217,8 +211,7 @@ def cost_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
 
 
 def device_seconds(record: RunRecord) -> float | None:
-    """Device time of a run: training on each of its devices, and scoring on one; None if it is not
-    stored."""
+    """Device time of a run: training on each device, scoring on one; None if not stored."""
     if "train_seconds" not in record.timings:
         return None
     devices = record.config.get("hardware", {}).get("devices", 1)

@@ -36,8 +36,7 @@ def slug(data: str) -> str:
 
 
 def read_audit(runs: Path, data: str) -> dict[str, Any] | None:
-    """The last audit of a data set, as made by `AuditResult.to_dict`; None without one. Raises
-    RunError: its file is damaged."""
+    """The last audit of a data set; None without one. Raises RunError: its file is damaged."""
     path = audit_path(runs, data)
     if not path.is_file():
         return None

@@ -21,8 +21,7 @@ RENAMED = {
 
 
 def parse(text: str, name: str) -> Any:
-    """The value of a JSON text. Raises UsageError: invalid JSON, NaN, or a duplicate key; names the
-    file and line."""
+    """The value of a JSON text. Raises UsageError with file and line: invalid, NaN, duplicate."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]

@@ -1,5 +1,4 @@
-"""Reads every finished run below a folder, as records and as tables, and finds a run by the start
-of its id."""
+"""Reads finished runs as records and as tables, and finds a run by the start of its id."""
 
 from __future__ import annotations
 
@@ -27,8 +26,7 @@ MOVE_AWAY = "move this run's folder away and give the same command again"
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A finished run: its result, its folder, how long it took, and the hash of the code that made
-    it."""
+    """A finished run: result, folder, durations, and the hash of the code that made it."""
 
     result: Result
     folder: Path

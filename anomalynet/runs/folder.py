@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
@@ -28,81 +28,53 @@ class BusyError(RunError):
     """Another process holds the lock of this run's folder."""
 
 
+class Listener(Protocol):
+    """Who wants to know how training goes."""
+
+    def epoch(self, line: dict[str, Any], epochs: int) -> None:
+        """An epoch of at most `epochs` is done; `line` is its line of progress.jsonl."""
+
+    def step(self, epoch: int, step: int, steps: int) -> None:
+        """A step of an epoch is done."""
+
+
+class File:
+    """A file of a run's folder; as an attribute of a folder, its path."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, folder: RunFolder, owner: object = None) -> Path:
+        return folder.path / self.name
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """`runs/<experiment>/<id>/` and its files."""
 
     path: Path
 
-    @property
-    def config(self) -> Path:
-        """The resolved configuration, origins as comments."""
-        return self.path / "config.yaml"
-
-    @property
-    def environment(self) -> Path:
-        """Versions, hardware, data and code of the run."""
-        return self.path / "environment.json"
-
-    @property
-    def progress(self) -> Path:
-        """One JSON line per epoch."""
-        return self.path / "progress.jsonl"
-
-    @property
-    def last(self) -> Path:
-        """Checkpoint after the last finished epoch, to resume from."""
-        return self.path / "checkpoints" / "last.ckpt"
-
-    @property
-    def best(self) -> Path:
-        """The model of the epoch that validation chose, with its threshold in result.json."""
-        return self.path / "checkpoints" / "best.ckpt"
-
-    @property
-    def classical(self) -> Path:
-        """A classical model, in skops' format."""
-        return self.path / "checkpoints" / "best.skops"
-
-    @property
-    def model_file(self) -> Path:
-        """Copy of the user's own model file; missing for models of the package."""
-        return self.path / "model.py"
-
-    @property
-    def scores(self) -> Path:
-        """A score for each step of the validation and test parts."""
-        return self.path / "scores.parquet"
-
-    @property
-    def incidents(self) -> Path:
-        """The incidents of the test part; missing in runs of earlier versions."""
-        return self.path / "incidents.json"
-
-    @property
-    def architecture(self) -> Path:
-        """The network's parts, shapes and parameters; missing for classical models."""
-        return self.path / "architecture.json"
-
-    @property
-    def explanations(self) -> Path:
-        """Attention and reconstruction error around some incidents; missing without both."""
-        return self.path / "explanations.parquet"
-
-    @property
-    def timings(self) -> Path:
-        """Durations; separate from the result, so that results can be compared byte by byte."""
-        return self.path / "timings.json"
-
-    @property
-    def failed(self) -> Path:
-        """Why the run failed in a sweep; removed as soon as it is tried again."""
-        return self.path / "failed.json"
-
-    @property
-    def stop(self) -> Path:
-        """If this file exists, the run stops after the current epoch."""
-        return self.path / ".stop"
+    config = File("config.yaml")  # the resolved configuration, origins as comments
+    environment = File("environment.json")  # versions, hardware, data and code of the run
+    progress = File("progress.jsonl")  # one JSON line per epoch
+    last = File("checkpoints/last.ckpt")  # checkpoint after the last finished epoch, to resume from
+    # the model of the epoch that validation chose, with its threshold in result.json
+    best = File("checkpoints/best.ckpt")
+    classical = File("checkpoints/best.skops")  # a classical model, in skops' format
+    # copy of the user's own model file; missing for models of the package
+    model_file = File("model.py")
+    scores = File("scores.parquet")  # a score for each step of the validation and test parts
+    # the incidents of the test part; missing in runs of earlier versions
+    incidents = File("incidents.json")
+    # the network's parts, shapes and parameters; missing for classical models
+    architecture = File("architecture.json")
+    # attention and reconstruction error around some incidents; missing without both
+    explanations = File("explanations.parquet")
+    # durations; separate from the result, so that results can be compared byte by byte
+    timings = File("timings.json")
+    # why the run failed in a sweep; removed as soon as it is tried again
+    failed = File("failed.json")
+    stop = File(".stop")  # if this file exists, the run stops after the current epoch
 
     @property
     def finished(self) -> bool:
@@ -114,8 +86,7 @@ class RunFolder:
         write_json(self.path / "result.json", asdict(result))
 
     def read_result(self) -> Result:
-        """The result of the finished run. Raises RunError: the run is not finished, or another
-        version wrote it."""
+        """The result of the run. Raises RunError: not finished, or written by another version."""
         raw = read_json(self.path / "result.json")
         if raw.get("version") != RESULT_VERSION:
             what = f"{self.path}: not a finished run"

@@ -1,5 +1,4 @@
-"""`incidents.json` of a run: the incidents of its test part. With it, reports need only the run's
-folder, not the data."""
+"""`incidents.json` of a run: the incidents of its test part, for reports without the data."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Schemas of a finished run: `result.json`, and the columns of `scores.parquet` and
-`explanations.parquet`."""
+"""Schemas of a run: `result.json`, columns of `scores.parquet` and `explanations.parquet`."""
 
 from __future__ import annotations
 

@@ -26,9 +26,9 @@ STEP = (
 )
 
 
-def read(path: Path, query: Query) -> pl.DataFrame:
-    """The result of a query on a file. Raises RunError: the file is missing or damaged, or a column
-    is missing."""
+def read(path: Path, query: Query = lambda frame: frame) -> pl.DataFrame:
+    """The result of a query on a file, by default all of it. Raises RunError: the file is missing
+    or damaged, or a column is missing."""
     try:
         return query(pl.scan_parquet(path, glob=False)).collect()
     except (OSError, pl.exceptions.PolarsError) as error:

@@ -31,14 +31,11 @@ from anomalynet.sweep.launch import LocalWorker
 from anomalynet.sweep.slots import THREADS, Slot
 from anomalynet.tracking.run import catch_up
 
-POLL = 2.0
-"""Seconds between two checks of a running run, here and on its node."""
+POLL = 2.0  # seconds between two checks of a running run, here and on its node
 SILENT, NO_ROOM = 15.0, 60.0
-"""Seconds without a free node after which the user is notified, and after which a cluster that is
-too small is an error."""
+"""Seconds until the user is notified of missing nodes; then a too small cluster is an error."""
 STATE = ("checkpoints/last.ckpt", "checkpoints/best.ckpt", "timings.json", "progress.jsonl")
-"""Files that another node needs to continue a run. Read in this order, best is never older than
-last."""
+"""Files to continue a run on another node; read in this order, best is never older than last."""
 OTHER = "RAY_ADDRESS=HOST:PORT names another cluster; without it, this machine's is used or started"
 SAME_CODE = "install the same anomalynet on every node of the cluster"
 
@@ -56,8 +53,7 @@ class RaySlot(Slot):
 
 @contextlib.contextmanager
 def session() -> Iterator[Any]:
-    """Connect to Ray, and disconnect afterwards. Ray's notices are hidden: stdout is for
-    results."""
+    """Connect to Ray, disconnect afterwards. Ray's notices are hidden: stdout is for results."""
     ray = connect()
     try:
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
@@ -79,7 +75,7 @@ def connect() -> Any:
         return ray
     address = os.environ.get("RAY_ADDRESS")
     if address and not _answers(address):
-        raise UsageError(f"--on ray: nothing answers at RAY_ADDRESS={address}", OTHER)
+        raise UsageError(f"--on ray: no Ray cluster at RAY_ADDRESS={address}", OTHER)
     base = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
     last = Path(base) / "ray" / "ray_current_cluster"
     if not address and last.is_file() and not _answers(last.read_text(encoding="utf-8").strip()):
@@ -181,8 +177,7 @@ def order_of(job: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
 
 
 def download_results(folder: RunFolder, files: Mapping[str, bytes]) -> None:
-    """Write a run's files: best before last, so that last can always be continued, and the result
-    after everything else."""
+    """Write a run's files: best before last, so that last can be continued; the result at last."""
     for name in sorted(files, key=lambda name: (name == "result.json", name)):
         write_bytes(folder.path / name, files[name])
 
@@ -328,7 +323,7 @@ class RayWorker:
             event = self.ray.get(next(self._news))  # one of the dicts that `carry_out` yields
             self._host = event.get("host", self._host)
             if "unfit" in event:
-                what = f"{self._host} cannot do the runs of this sweep: {event['unfit']}"
+                what = f"{self._host} cannot run this sweep: {event['unfit']}"
                 raise RunError(what, SAME_CODE if "other code" in what else None)
             download_results(folder, event.get("files", {}))
             if "reply" in event:
@@ -353,8 +348,7 @@ class RayWorker:
         return "it was ended"
 
     def end(self) -> None:
-        """End the task and the process that trains; the run continues from the last files that its
-        node returned."""
+        """End the task and its training; the run continues from the last files it returned."""
         self._ended = True
         with contextlib.suppress(Exception):  # it may be gone, and the cluster too
             self.ray.cancel(self._news, force=True)

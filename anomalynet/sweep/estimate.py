@@ -29,8 +29,7 @@ MAX_RUNS = 5  # runs per experiment that are read
 
 
 def read_costs(runs: Path, jobs: Sequence[Job]) -> dict[str, Cost]:
-    """The cost of each experiment of some jobs, if it has finished runs on the same data with
-    equally large epochs."""
+    """The cost of each experiment with finished runs on the same data and epochs as large."""
     costs = {}
     for name, job in {job.run.loaded.name: job for job in jobs}.items():
         config = job.run.loaded.config

@@ -1,5 +1,4 @@
-"""The runs of a sweep as jobs, each with its folder and its state, and everything that decides how
-the sweep is carried out."""
+"""The runs of a sweep as jobs, each with its folder and state, and the sweep's options."""
 
 from __future__ import annotations
 

@@ -136,8 +136,7 @@ class Launch:
 
     def run(self, jobs: Sequence[Job], watch: Callable[[], None], interval: float = 0.5) -> None:
         """Work until every job is done, failed or stopped; calls `watch` every `interval` seconds.
-        If a worker cannot work at all, its error is raised here, and the others stop as on
-        Ctrl-C."""
+        If a worker cannot work at all, its error is raised, and the others stop as on Ctrl-C."""
         for job in jobs:
             if job.state == "waiting":
                 self._queue.put(job)

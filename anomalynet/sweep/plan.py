@@ -103,8 +103,7 @@ class PlannedRun:
 
     @property
     def expected(self) -> tuple[str, int, int, int | None]:
-        """(experiment, seed, fold, world) as a report asks for them; the world is None for data
-        that is not simulated."""
+        """(experiment, seed, fold, world) as a report asks for; world None: not simulated."""
         config = self.loaded.config
         return self.loaded.name, config.seed, config.data.split.fold, world_of(config.data)
 

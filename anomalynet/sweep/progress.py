@@ -1,5 +1,4 @@
-"""Shows the progress of a sweep on stderr: a live table on a terminal; otherwise one line per
-finished run."""
+"""Shows a sweep's progress on stderr: a live table on a terminal, else a line per finished run."""
 
 from __future__ import annotations
 

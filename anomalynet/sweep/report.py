@@ -1,5 +1,4 @@
-"""Writes the report of a sweep from its finished runs unless the existing one is current, and logs
-the sweep in Weights & Biases."""
+"""Writes a sweep's report from its finished runs unless it is current, and logs it in W&B."""
 
 from __future__ import annotations
 
@@ -122,8 +121,7 @@ def report_again(
 ) -> list[dict[str, object]]:
     """Write the reports of sweeps that were started, each into the folder of its label below `out`;
     nothing is trained. Returns a row per report: sweep, runs, report. `storage`: the database of a
-    search that was started with one. Raises NothingToCompareError: the only sweep has no finished
-    run."""
+    search, if it has one. Raises NothingToCompareError: the only sweep has no finished run."""
     rows: list[dict[str, object]] = []
     for record in records:
         sweep = read_sweep(record.sweep, record.preset)
@@ -162,9 +160,8 @@ def renew_report(
     source: Callable[[], str],
     write: Callable[[], object],
 ) -> Path:
-    """Write a report unless the one in the record's folder has all of these forms and was made from
-    the same `source`, a digest: another command may have written it since. Returns the path of the
-    first form."""
+    """Write a report unless the one in the record's folder has all of these forms and the same
+    `source`, a digest: another command may have written it. Returns the path of the first form."""
     out = Path(record.report)
     if not {"md", *forms} <= present(out) or record.reported != _stamp(record, source()):
         write()
@@ -226,8 +223,7 @@ SHOWN = (*(f"test/{name}" for name in _TEST), "validation/average_precision")
 
 
 def track_earlier(jobs: Sequence[Job], label: str) -> None:
-    """Log in W&B the runs that were finished before this command and are not logged there; does
-    nothing if runs are not tracked."""
+    """Log in W&B the runs finished before this command, if they are tracked but not yet there."""
     done = [job for job in jobs if job.was_done and job.run.loaded.config.tracking == "wandb"]
     if not done:
         return
@@ -265,8 +261,7 @@ def track_rows(
     folders: Sequence[Path],
     notify: Callable[[str], None],
 ) -> None:
-    """Log a sweep in W&B as one table, and notify the user of anything in the runs' `folders` that
-    W&B has not received."""
+    """Log a sweep in W&B as one table, and notify of what W&B has not received of `folders`."""
     from anomalynet.tracking.record import notes
     from anomalynet.tracking.run import track_sweep
 

@@ -191,7 +191,7 @@ def refuse_repetitions(overrides: Sequence[str]) -> None:
 
 def refuse_search(sweep: Sweep) -> NoReturn:
     """Raise UsageError: single runs of a search cannot be chosen."""
-    what = f"{sweep.name} is a search: its runs are not known before"
+    what = f"{sweep.name}: a search's runs cannot be listed in advance"
     raise UsageError(what, "plan_only (--plan) shows its progress")
 
 

@@ -58,8 +58,7 @@ def choose_slots(
         given = [name.strip() for name in gpus.split(",") if name.strip()]
         chosen = here if gpus == "all" else given
         if not chosen:
-            hint = "--slots N trains on the CPU"
-            raise UsageError(f"--gpus {gpus}: no GPU was found", hint)
+            raise UsageError(f"--gpus {gpus}: no GPU was found", "--slots N trains on the CPU")
         if not here:
             warn(
                 "warning: no GPU was found on this machine; runs are trained on the CPU "
@@ -73,8 +72,7 @@ def choose_slots(
 
 
 def cpu_slots(count: int | None, devices: int = 1) -> list[Slot]:
-    """`count` slots that share the CPU; by default two if there are at least two cores, one if a
-    run takes several devices."""
+    """`count` CPU slots; by default two, or one with a single core or several devices per run."""
     if count is not None and count < 1:
         raise UsageError(f"--slots must be at least 1, not {count}")
     return [Slot()] * (count or max(1, min(2, os.cpu_count() or 1) // devices))
@@ -90,7 +88,7 @@ def gpu_slots(gpus: Sequence[str], runs_per_gpu: int = 1, devices: int = 1) -> l
     if runs_per_gpu < 1:
         raise UsageError(f"--runs-per-gpu must be at least 1, not {runs_per_gpu}")
     if devices > 1 and runs_per_gpu > 1:
-        what = f"--runs-per-gpu {runs_per_gpu}: a run on several devices cannot share them"
+        what = f"--runs-per-gpu {runs_per_gpu}: a multi-device run cannot share GPUs"
         raise UsageError(what, "leave it out")
     starts = range(0, len(gpus) - devices + 1, devices)
     groups = [tuple(gpus[start : start + devices]) for start in starts]

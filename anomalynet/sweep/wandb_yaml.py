@@ -31,7 +31,7 @@ def as_wandb(sweep: Sweep, overrides: Sequence[str], given: str) -> str:
     plain = all(isinstance(value, bool | int | float | str) for value in every)
     if sweep.design != "factorial" or varied or not plain:
         raise UsageError(
-            f"{sweep.name}: W&B takes only a plain grid: `design: factorial` of one "
+            f"{sweep.name}: W&B supports only a plain grid: `design: factorial` of one "
             "experiment, without `exclude`, `arms`, `worlds: seed`, empty values and lists",
             "use `anomalynet sweep` without --as wandb",
         )

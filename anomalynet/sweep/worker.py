@@ -73,8 +73,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _train_in_processes(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Call `anomalynet train`, which starts one process per device; they end with this process,
-    because then their stdin closes."""
+    """Call `anomalynet train` with a process per device; they end with it, as stdin closes."""
     folder = RunFolder(Path(job["folder"]))
     was_done = folder.finished
     words = [*_arguments(job["axis"], job["overrides"]), "--runs", job["runs"], "--no-wait"]

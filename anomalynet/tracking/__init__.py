@@ -1,2 +1,1 @@
-"""Logs runs to Weights & Biases from a separate process, so that problems of W&B or of the network
-never affect training."""
+"""Logs runs to Weights & Biases from another process, so that its trouble affects no training."""

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import polars as pl
 import wandb
 from numpy.typing import NDArray
 
+from anomalynet.metrics.kernels import alarm_counts
 from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import Result
+from anomalynet.runs.scores import read
 
 POINTS = 1000  # largest number of points of a curve
 
@@ -30,8 +31,9 @@ def charts(folder: RunFolder, result: Result) -> dict[str, Any]:
         cells = _table(columns, counts)
         plot = wandb.plot_table("wandb/confusion_matrix/v1", cells, same, heading)
         found["test/confusion_matrix"] = plot
-    steps = pl.read_parquet(folder.scores).filter(pl.col("split") == "test")
-    steps = steps.drop_nulls(["label", "score"])
+    steps = read(
+        folder.scores, lambda rows: rows.filter(split="test").drop_nulls(["label", "score"])
+    )
     recall, precision = _precision_recall(steps["label"].to_numpy(), steps["score"].to_numpy())
     if len(recall):
         points = [list(pair) for pair in zip(recall, precision, strict=True)]
@@ -64,13 +66,10 @@ def _precision_recall(
     """Recall and precision at each different score, at most POINTS; empty without both classes."""
     if not 0 < labels.sum() < len(labels):
         return [], []
-    order = np.argsort(-scores, kind="stable")
-    hits, ranked = np.cumsum(labels[order]), scores[order]
-    ends = np.flatnonzero(np.diff(ranked))
-    chosen = np.append(ends, len(ranked) - 1)  # the last of each group of equal scores
-    if len(chosen) > POINTS:
-        chosen = chosen[np.unique(np.linspace(0, len(chosen) - 1, POINTS).round().astype(int))]
-    return (hits[chosen] / hits[-1]).tolist(), (hits[chosen] / (chosen + 1)).tolist()
+    true, false = (counts[1:] for counts in alarm_counts(labels, scores))
+    shown = np.unique(np.linspace(0, len(true) - 1, POINTS).round().astype(int))
+    recall, precision = true / true[-1], true / (true + false)
+    return recall[shown].tolist(), precision[shown].tolist()
 
 
 def facts(folder: RunFolder, result: Result) -> dict[str, Any]:

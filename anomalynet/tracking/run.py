@@ -9,15 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from anomalynet.config.load import Loaded
-from anomalynet.runs.folder import RunFolder
+from anomalynet.runs.folder import Listener, RunFolder
 from anomalynet.tracking.client import Tracker
 from anomalynet.tracking.record import read_record
-
-if TYPE_CHECKING:
-    from anomalynet.training.callbacks import Listener
 
 
 @contextmanager

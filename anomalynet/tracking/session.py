@@ -20,8 +20,7 @@ from anomalynet.tracking.record import Part, Record, read_record
 
 PROJECT = "anomalynet"
 TEXTS = ("report.md", "cost.md", "best.yaml", "pareto_*.yaml")
-REPORT = (*TEXTS, "tables/*.csv", "figures/*.svg", "figures/*.png")
-"""Files of a report."""
+REPORT = (*TEXTS, "tables/*.csv", "figures/*.svg", "figures/*.png")  # files of a report
 SHUTDOWN_TIMEOUT = 60.0  # seconds until the process ends; the training process waits less
 INIT_TIMEOUT = 10.0  # seconds to wait for W&B's server before the run continues offline
 
@@ -49,8 +48,7 @@ class Session:
             report(f"W&B: {self.run.url}")
 
     def epoch(self, line: Mapping[str, Any]) -> None:
-        """Log an epoch. Epochs before it that were not logged because of a kill are taken from
-        `progress.jsonl`."""
+        """Log an epoch, and earlier ones that a kill kept from W&B, from `progress.jsonl`."""
         number = int(line["epoch"])
         lines, first = self.folder.read_progress(), self.record.next_epoch
         missed = [old for old in lines if first <= old["epoch"] < number]

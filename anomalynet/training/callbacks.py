@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any, Protocol
+from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
@@ -12,17 +12,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from anomalynet.errors import RunError
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import read_json, write_json
-from anomalynet.runs.folder import RunFolder
-
-
-class Listener(Protocol):
-    """Who wants to know how training goes."""
-
-    def epoch(self, line: dict[str, Any], epochs: int) -> None:
-        """An epoch of at most `epochs` is done; `line` is its line of progress.jsonl."""
-
-    def step(self, epoch: int, step: int, steps: int) -> None:
-        """A step of an epoch is done."""
+from anomalynet.runs.folder import Listener, RunFolder
 
 
 class Checkpoints(Checkpoint):
@@ -85,8 +75,7 @@ class Checkpoints(Checkpoint):
 
 
 class Progress(Checkpoint):
-    """Writes progress.jsonl and training seconds, and tells the listener. On rank 0 alone; comes
-    after `Checkpoints`."""
+    """Writes progress.jsonl and seconds, notifies the listener; on rank 0, after `Checkpoints`."""
 
     def __init__(
         self, folder: RunFolder, checkpoints: Checkpoints, listener: Listener | None
@@ -112,7 +101,7 @@ class Progress(Checkpoint):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Tell the listener."""
+        """Notify the listener."""
         if self.listener and trainer.is_global_zero:
             steps = int(trainer.num_training_batches)
             self.listener.step(trainer.current_epoch, batch_idx + 1, steps)

@@ -1,5 +1,4 @@
-"""Why a network scored as it did around a few incidents: its attention and its reconstruction
-error, for the report's timelines."""
+"""Attention and reconstruction error around a few incidents, for the report's timelines."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""A finished run, opened again: its configuration, scores and detector; and the same detector on
-other data."""
+"""A finished run, opened again, with configuration, scores and detector, also on other data."""
 
 from __future__ import annotations
 
@@ -19,14 +18,14 @@ from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.data.prepare import prepare
 from anomalynet.data.prepared import PARTS, Bool, Int64, Prepared
 from anomalynet.data.split.ranges import Ranges
-from anomalynet.data.steps import scored_steps
+from anomalynet.data.steps import metrics, scored_steps, scores_table
 from anomalynet.data.windows import Windows, WindowShape
 from anomalynet.errors import DataError, UsageError
 from anomalynet.models import WindowModel, build, model_type
 from anomalynet.runs.collect import find_run
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import Result
-from anomalynet.training import evaluate
+from anomalynet.runs.scores import read
 from anomalynet.training.reproducibility import prepare_process
 
 OTHER_DATA = ("data.name", "data.root", "data.subset", "data.world", "data.scenario")
@@ -44,7 +43,7 @@ class FinishedRun:
     @cached_property
     def scores(self) -> pl.DataFrame:
         """A row a step of the validation and test parts; columns as in `runs/schema.py`."""
-        return pl.read_parquet(self.folder.scores)
+        return read(self.folder.scores)
 
     @cached_property
     def data(self) -> TelemetryDataModule:
@@ -89,17 +88,15 @@ class Tested:
 
 
 def open_run(run: str | Path, runs: str | Path = "runs") -> FinishedRun:
-    """Open a run by its folder or the start of its id. A run of a user's own model executes the
-    model file that lies in its folder. Raises UsageError: no such run, or several; RunError: it is
-    not finished."""
+    """Open a run by its folder or the start of its id; a user's own model file in its folder is
+    executed. Raises UsageError: no such run, or several; RunError: it is not finished."""
     folder = find_run(str(run), Path(runs))
     result = folder.read_result()
     return FinishedRun(folder, _load(folder).config, result)
 
 
 def _load(folder: RunFolder, overrides: Sequence[str] = ()) -> Loaded:
-    """A run's configuration, with the model file that was trained, not what has become of it
-    since."""
+    """A run's configuration, with the model file as it was when it was trained."""
     own: dict[str, object] = {}
     if folder.model_file.exists():  # its options go along: another `model.name` alone drops them
         leaves = read_yaml(folder.config)
@@ -113,8 +110,8 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
     threshold; nothing is chosen anew.
 
     The run's own data is scored on its test part alone, because the rest trained it; other data is
-    scored whole, without the steps that stand in the run's own training or validation part, which
-    can be told while the run's data is there. Raises UsageError: another key; DataError: the data
+    scored whole, without the steps of the run's own training or validation part, which are known as
+    long as the run's data exists. Raises UsageError: another key; DataError: the data
     has other channels than the run reads."""
     keys = [leaf.key for leaf in read_overrides(overrides)]
     strangers = [key for key in keys if key not in OTHER_DATA]
@@ -151,8 +148,8 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
             )
             table = table.filter(~seen)
     return Tested(
-        scores=evaluate.scores_table([table], limit),
-        metrics=evaluate.metrics(table, limit, probability=run.result.probability),
+        scores=scores_table([table], limit),
+        metrics=metrics(table, limit, probability=run.result.probability),
         data=loaded.config.data.title,
         fingerprint=prepared.fingerprint,
         warnings=tuple(warnings),

@@ -19,8 +19,8 @@ from anomalynet.errors import DataError, StoppedError, UsageError
 from anomalynet.models import Classical, Detector, WindowModel, build
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import write_json
-from anomalynet.runs.folder import RunFolder
-from anomalynet.training.callbacks import Checkpoints, Listener, Progress
+from anomalynet.runs.folder import Listener, RunFolder
+from anomalynet.training.callbacks import Checkpoints, Progress
 from anomalynet.training.reproducibility import (
     interruptible,
     no_denormals,
@@ -147,8 +147,7 @@ def build_model(config: Config, module: TelemetryDataModule) -> WindowModel:
 
 
 def _resumable(folder: RunFolder, checkpoints: Checkpoints) -> bool:
-    """Read how far an interrupted run came; a checkpoint that cannot be read, or that other code
-    made, starts it afresh."""
+    """Read how far an interrupted run came; an unreadable or foreign checkpoint starts it anew."""
     if not folder.last.exists():
         return False
     try:

@@ -1,5 +1,4 @@
-"""Seeds, threads and the record of the environment: what makes a run repeatable, and what it ran
-on."""
+"""Seeds, threads and the record of the environment: what makes a run repeatable."""
 
 from __future__ import annotations
 
@@ -36,8 +35,7 @@ def seed_everything(seed: int) -> None:
 
 
 def prepare_process(config: Config) -> None:
-    """Set threads and exact kernels. On CPUs one thread a process is the fastest when several runs
-    share the cores."""
+    """Set threads and exact kernels; on CPUs one thread per process is fastest for several runs."""
     torch.set_num_threads(config.hardware.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -45,8 +43,7 @@ def prepare_process(config: Config) -> None:
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's notes and tips off the screen: what a user must know, we say; its errors are
-    exceptions."""
+    """Keep Lightning's notes off the screen: users get ours; its errors are exceptions."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
@@ -62,8 +59,7 @@ def quiet_lightning() -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C be a KeyboardInterrupt: Lightning turns it into an exit, and ignores the next ones
-    for good."""
+    """Let Ctrl-C be a KeyboardInterrupt; Lightning would exit, and ignore the next ones."""
     before = signal.getsignal(signal.SIGINT)
     try:
         yield
@@ -112,8 +108,7 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout, `+` where tracked files differ from it; None outside a checkout
-    of ours."""
+    """The commit of our checkout, `+` if tracked files differ from it; None outside of one."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None

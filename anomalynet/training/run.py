@@ -1,5 +1,4 @@
-"""One run from configuration to result: the same for every model, on the command line and in a
-sweep."""
+"""One run from configuration to result, the same for every model, from Python or a sweep."""
 
 from __future__ import annotations
 
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import lightning as L
+import numpy as np
 import polars as pl
 
 from anomalynet.config.identity import run_id
@@ -21,16 +21,16 @@ from anomalynet.config.show import as_yaml
 from anomalynet.data import sources
 from anomalynet.data.datamodule import SCORED, TelemetryDataModule, keys_of
 from anomalynet.data.sources.simulated import world_of
+from anomalynet.data.steps import fleet_warning, metrics, scores_table, threshold
 from anomalynet.data.telemetry import Incident
+from anomalynet.data.windows import Windows
 from anomalynet.errors import UsageError
-from anomalynet.models import model_type
+from anomalynet.models import WindowModel, model_type
 from anomalynet.runs.files import read_json, write_json, write_text
-from anomalynet.runs.folder import RunFolder
+from anomalynet.runs.folder import Listener, RunFolder
 from anomalynet.runs.incidents import IncidentNote, write_incidents
 from anomalynet.runs.schema import Result
 from anomalynet.tracking.run import catch_up, tracked
-from anomalynet.training import evaluate
-from anomalynet.training.callbacks import Listener
 from anomalynet.training.explain import explanations
 from anomalynet.training.fit import Fitted, TrainerOptions, build_model, fit
 from anomalynet.training.reproducibility import environment, prepare_process
@@ -40,11 +40,13 @@ if TYPE_CHECKING:
 
     from anomalynet.training.finished import FinishedRun
 
+SINGLES = 50  # windows whose scoring is timed one by one
+
 PARTS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TrainingOutcome:
     """What `train` did: the run's folder and result, and whether it was there already."""
 
     folder: RunFolder
@@ -77,7 +79,7 @@ def train(
     wait: bool = True,
     group: str | None = None,
     **keywords: Any,
-) -> Outcome | None:
+) -> TrainingOutcome | None:
     """Train, evaluate and store one run, as `anomalynet train` does: nothing where it is done, and
     from the last epoch where it was cut.
 
@@ -120,10 +122,10 @@ def train(
         return None
     if folder.finished:
         catch_up(loaded, folder, group)
-        return Outcome(folder, folder.read_result(), was_done=True)
+        return TrainingOutcome(folder, folder.read_result(), was_done=True)
     with folder.locked(wait=wait):
         if folder.finished:
-            return Outcome(folder, folder.read_result(), was_done=True)
+            return TrainingOutcome(folder, folder.read_result(), was_done=True)
         folder.stop.unlink(missing_ok=True)
         folder.failed.unlink(missing_ok=True)
         write_text(folder.config, as_yaml(loaded, origin=True))
@@ -138,7 +140,7 @@ def train(
             if not loaded.config.model.name.endswith(".py"):
                 raise
             raise in_user_file(loaded.config.model.name, error) from error
-    return Outcome(folder, result, was_done=False)
+    return TrainingOutcome(folder, result, was_done=False)
 
 
 def _loaded(
@@ -177,10 +179,10 @@ def _evaluate(
     seconds = time.perf_counter() - started
     steps = {part: module.steps(part, scores[part]) for part in SCORED}
     rule, devices = config.evaluation, module.devices
-    limit = evaluate.threshold(rule, steps["validation"], devices)
+    limit = threshold(rule, steps["validation"], devices)
     model.set_threshold(limit)
     model.save(folder.best.with_suffix(model.suffix))
-    evaluate.scores_table(list(steps.values()), limit).write_parquet(folder.scores)
+    scores_table(list(steps.values()), limit).write_parquet(folder.scores)
     write_incidents(folder.incidents, _notes(steps["test"], module.prepared.incident_table))
     if (parts := model.architecture()) is not None:  # what a report shows beside the scores
         write_json(folder.architecture, parts)
@@ -188,10 +190,10 @@ def _evaluate(
     found = explanations(model, test, module.rows("test"), steps["test"], known)
     if found is not None:
         found.write_parquet(folder.explanations)
-    metrics: dict[str, float | None] = {}
+    measured: dict[str, float | None] = {}
     for part in SCORED:
-        values = evaluate.metrics(steps[part], limit, probability=model.probability)
-        metrics |= {f"{part}/{name}": value for name, value in values.items()}
+        values = metrics(steps[part], limit, probability=model.probability)
+        measured |= {f"{part}/{name}": value for name, value in values.items()}
     split = config.data.split
     result = Result(
         id=folder.path.name,
@@ -213,10 +215,10 @@ def _evaluate(
         threshold=limit,
         threshold_rule=config.evaluation.threshold,
         probability=model.probability,
-        metrics=metrics,
+        metrics=measured,
         warnings=(
             *module.split.warnings,
-            *evaluate.fleet_warning(rule, steps["validation"], limit, devices),
+            *fleet_warning(rule, steps["validation"], limit, devices),
             *_options_warning(folder),
         ),
     )
@@ -224,11 +226,22 @@ def _evaluate(
     timings = {
         "score_seconds": seconds,
         "microseconds_per_window": 1e6 * seconds / max(windows, 1),
-        "microseconds_single": evaluate.single_window_microseconds(model, module.windows("test")),
+        "microseconds_single": _single_window_microseconds(model, module.windows("test")),
     }
     write_json(folder.timings, read_json(folder.timings) | timings)
     folder.write_result(result)
     return result
+
+
+def _single_window_microseconds(model: WindowModel, windows: Windows) -> float | None:
+    """Median time to score one window alone, without the first; None without windows."""
+    known = [windows.gather(np.array([number])) for number in range(min(len(windows), SINGLES + 1))]
+    durations = []
+    for x in known:
+        started = time.perf_counter()
+        model.score_array(x)
+        durations.append(1e6 * (time.perf_counter() - started))
+    return float(np.median(durations[1:])) if len(durations) > 1 else None
 
 
 def _notes(steps: pl.DataFrame, known: Mapping[int, Incident]) -> dict[int, IncidentNote]:

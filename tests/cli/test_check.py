@@ -92,7 +92,7 @@ def test_every_run_is_trained_afresh_in_a_folder_that_must_be_empty(
     assert len(list(here.glob("kept/golden/logistic/*/result.json"))) == 1
     assert "training 1 runs" in capsys.readouterr().err
     assert main([*COMMAND, "--only", "golden", "--runs", "kept"]) == 2
-    assert "a check does not use existing runs" in capsys.readouterr().err
+    assert "must be empty: check trains every run" in capsys.readouterr().err
     assert sorted(path.name for path in here.iterdir() if path.is_dir()) == ["kept"]
 
 
@@ -150,7 +150,7 @@ def test_a_run_that_fails_passes_no_gate_and_changes_no_baseline(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = (here / "baseline.json").read_bytes()
-    monkeypatch.setattr("anomalynet.training.evaluate.threshold", lambda *_: 1 / 0)
+    monkeypatch.setattr("anomalynet.training.run.threshold", lambda *_: 1 / 0)
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(here / "summary"))
     assert main([*COMMAND, "--only", "golden"]) == 1
@@ -167,7 +167,7 @@ def test_a_run_that_fails_passes_no_gate_and_changes_no_baseline(
     ("arguments", "told"),
     [
         (["--experiments", "hybird"], "unknown experiment 'hybird'"),
-        (["data.stride=2"], "data.stride=2: the baseline decides what is trained"),
+        (["data.stride=2"], "data.stride=2: only hardware.* can be overridden"),
         (["--golden", "nowhere"], "unknown sweep 'nowhere'"),
         (["--golden", "attention"], "has axes, arms or a search"),
         (["--history", "--out", "history.pdf"], "expected a figure's file, .svg or .png"),

@@ -192,7 +192,7 @@ def test_one_name_for_two_data_sets_is_refused(run: Run, stored: Path) -> None:
 def test_a_form_that_is_none_and_a_place_that_is_no_folder_are_refused(
     run: Run, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match="--format names no form"):
+    with pytest.raises(UsageError, match="--format is empty"):
         run("--format", ",")
     (tmp_path / "reports").write_text("mine")
     with pytest.raises(UsageError, match="cannot be written to: Not a directory"):

@@ -133,7 +133,7 @@ def test_a_failed_trial_makes_the_command_fail_and_says_why(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--print"], "its runs are not known before"),
+        (["--print"], "cannot be listed in advance"),
         (["--trials", "0"], "at least 1"),
         (["model.channels=4"], "is an axis"),
         (["--storage", "nonsense"], "cannot be opened"),

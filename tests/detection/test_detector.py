@@ -12,7 +12,7 @@ import pytest
 from onnx import helper
 
 from anomalynet.detection.contract import KEY
-from anomalynet.detection.detector import Detector
+from anomalynet.detection.detector import DeviceDetector
 from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.model import Model
 from anomalynet.errors import UsageError
@@ -29,7 +29,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_by_hand(file: Path) -> None:
-    detector = Detector(file, AlarmRule(threshold=8.0))
+    detector = DeviceDetector(file, AlarmRule(threshold=8.0))
     (step,) = detector.push(START, {"a": 1.0, "b": 2.0})
     assert (step.time, step.score) == (START, None)
     assert [step.score for step in detector.push(START + timedelta(seconds=1), [3.0, None])] == [8]
@@ -44,7 +44,7 @@ def test_by_hand(file: Path) -> None:
 
 
 def test_values_that_do_not_fit_are_told(file: Path) -> None:
-    detector = Detector(file)
+    detector = DeviceDetector(file)
     with pytest.raises(UsageError, match="no sensor 'c'"):
         detector.push(START, {"a": 1.0, "c": 1.0})
     with pytest.raises(UsageError, match="3 values for 2 sensors"):
@@ -71,8 +71,9 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
 
 def test_nothing_heavy_is_imported(file: Path) -> None:
     code = (
-        "import sys, datetime, pathlib; from anomalynet.detection.detector import Detector; "
-        f"Detector(pathlib.Path({str(file)!r})).push(datetime.datetime(2026, 1, 1), [1.0, 2.0]); "
+        "import sys, datetime, pathlib; from anomalynet.detection.detector import DeviceDetector; "
+        f"detector = DeviceDetector(pathlib.Path({str(file)!r})); "
+        "detector.push(datetime.datetime(2026, 1, 1), [1.0, 2.0]); "
         "print([name for name in ('torch', 'lightning', 'polars', 'omegaconf', 'yaml', "
         "'sklearn', 'scipy', 'onnx') if name in sys.modules])"
     )

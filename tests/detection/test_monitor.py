@@ -16,7 +16,7 @@ from anomalynet.detection.contract import Reference
 from anomalynet.detection.records import Message, Outcome, Reading, Steps
 from anomalynet.detection.service.drift import MIN_STEPS, Drift, Measure, described, psi
 from anomalynet.detection.service.monitor import Monitor
-from anomalynet.detection.service.status import STALE, Status, Watch, line, sparkline
+from anomalynet.detection.service.status import STALE, Status, StatusView, line, sparkline
 from anomalynet.errors import UsageError
 from tests.detection.conftest import echo
 from tests.detection.fake import FakeEngine, event, samples
@@ -148,7 +148,7 @@ def test_the_view_shows_the_highest_scores_and_alarms(monkeypatch: pytest.Monkey
     status.add([], Outcome(steps([]), [event("d3", 0, 13.0)]), devices)
     status.last[:20] = np.arange(20.0)
     status.last[19] = np.nan
-    watch = Watch(status, 10.0)
+    watch = StatusView(status, 10.0)
     watch._history.append(status.last.copy())
     console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
     console.print(watch._table(12.3))

@@ -19,7 +19,7 @@ from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.service.service import Service
 from anomalynet.detection.service.silence import SilenceWatch
 from anomalynet.detection.service.snapshots import State
-from anomalynet.detection.sinks import Sink, key, key_of
+from anomalynet.detection.sinks import Sink, key_of
 from anomalynet.detection.sinks.files import JsonLines, ScoresFile
 from anomalynet.detection.sources import Raw
 from anomalynet.errors import RunError
@@ -60,7 +60,7 @@ class Kept(Sink):
         self.fresh: list[str] = []
 
     def put(self, events: Sequence[Event]) -> None:
-        self.waiting |= {key(event): event.to_json() for event in events}
+        self.waiting |= {event.key: event.to_json() for event in events}
 
     def forget(self, key: str) -> None:
         self.waiting.pop(key, None)

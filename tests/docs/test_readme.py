@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +82,9 @@ def test_the_commands_of_a_section_work_in_their_order(
         elif note == "run":
             exec(text.replace('["training.epochs=2"', f'["{TINY}", "training.epochs=2"'), {})
             assert "shape:" in capsys.readouterr().out
-    for path in sensors.glob("runs/autoencoder/*/scores.parquet"):
+    found = [*sensors.glob("runs/autoencoder/*/scores.parquet")]
+    assert len(found) == (section == "Your own data")
+    for path in found:
         scores = pl.read_parquet(path)
         assert {"series", "time", "score", "threshold"} <= set(scores.columns)
         assert scores["score"].is_not_null().any()
@@ -97,16 +98,8 @@ def test_every_section_that_has_commands_is_run() -> None:
 
 def test_every_verb_is_in_the_readme() -> None:
     for verb in VERBS:
-        assert f"anomalynet {verb}" in README or f"`{verb}" in README
+        assert re.search(rf"(anomalynet |`){verb}(?![\w-])", README), verb
 
 
 def test_the_results_are_those_of_the_committed_reports() -> None:
-    changed = subprocess.run(
-        ["git", "diff", "--quiet", "HEAD", "--", "reports"], cwd=results.ROOT, check=False
-    ).returncode
-    if changed:
-        pytest.skip(
-            "reports/ differs from what is committed: `python -m tests.docs.results` puts it "
-            "into the README"
-        )
     assert results.written(README) == README, "python -m tests.docs.results writes them"

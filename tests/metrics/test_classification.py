@@ -11,7 +11,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchmetrics.classification import BinaryAUROC
-from torchmetrics.functional.classification import binary_auroc
+from torchmetrics.functional.classification import (
+    binary_auroc,
+    binary_f1_score,
+    binary_matthews_corrcoef,
+    binary_precision,
+)
 
 from anomalynet.metrics import kernels
 from anomalynet.metrics.classification import metric_collection, point_metrics
@@ -35,6 +40,23 @@ def test_the_collection_equals_the_kernels(
     found = point_metrics(labels, scores, threshold, probability)
     expected = kernels.point_metrics(labels, scores, threshold, probability)
     assert found == pytest.approx(expected, abs=1e-6, nan_ok=True)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40))
+def test_decisions_are_judged_as_by_torchmetrics(steps: list[tuple[bool, bool]]) -> None:
+    labels, alarms = torch.tensor(steps).long().T
+    found = kernels.decision_metrics(kernels.confusion(labels.numpy(), alarms.numpy()))
+    expected = {
+        "f1_attack": binary_f1_score(alarms, labels),
+        "f1_normal": binary_f1_score(1 - alarms, 1 - labels),
+        "precision_attack": binary_precision(alarms, labels),
+        "recall_normal": binary_precision(1 - labels, 1 - alarms),
+        "mcc": binary_matthews_corrcoef(alarms, labels),
+    }
+    for name, value in expected.items():
+        # Where we say undefined, torchmetrics has a number.
+        assert isnan(found[name]) or found[name] == pytest.approx(float(value), abs=1e-6), name
 
 
 @settings(max_examples=30, deadline=None)

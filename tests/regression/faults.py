@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from anomalynet.config.schema import EvaluationConfig
+from anomalynet.data import steps as steps_of
 from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.data.windows import Windows
 from anomalynet.layers import attention, sequence
 from anomalynet.models.base import Detector
-from anomalynet.training import evaluate
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def shifted_labels(patch: pytest.MonkeyPatch) -> None:
 
 def leaked_threshold(patch: pytest.MonkeyPatch) -> None:
     """The threshold is chosen on the test part."""
-    real_steps, real_threshold = TelemetryDataModule.steps, evaluate.threshold
+    real_steps, real_threshold = TelemetryDataModule.steps, steps_of.threshold
     seen: dict[str, pl.DataFrame] = {}
 
     def steps(self: TelemetryDataModule, part: Any, scores: Any) -> pl.DataFrame:
@@ -78,7 +78,7 @@ def leaked_threshold(patch: pytest.MonkeyPatch) -> None:
         return real_threshold(config, seen["test"], devices)
 
     patch.setattr(TelemetryDataModule, "steps", steps)
-    patch.setattr(evaluate, "threshold", threshold)
+    patch.setattr("anomalynet.training.run.threshold", threshold)
 
 
 def normalised_by_all(patch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,7 @@ def test_means_over_folds_runs_and_repetitions_by_hand(tmp_path: Path) -> None:
     precision = found.summary("average_precision_fold_mean").mean
     assert precision == pytest.approx(((1 + 2 / 3) / 2 + 1) / 2)
     names = ("event_recall", "detection_delay", "false_alarms_per_device_day")
-    assert [found.summary(name).mean for name in names] == [0.75, 8.0, 3.0]
+    assert [found.summary(f"{name}_fold_mean").mean for name in names] == [0.75, 8.0, 3.0]
     own: dict[str, Any] = {"folds": 1, "labels": [0, 0, 1, 1]}
     good = record(tmp_path / "2", seed=0, scores=[0.1, 0.2, 0.8, 0.9], **own)
     poor = record(tmp_path / "2", seed=1, scores=[0.1, 0.7, 0.3, 0.9], **own)

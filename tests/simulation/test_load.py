@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 import pytest
+import yaml
 
 from anomalynet.errors import ConfigError, UsageError
 from anomalynet.simulation.load import as_yaml, canonical, load_scenario, names
-from anomalynet.simulation.scenario import Scenario, slots
+from anomalynet.simulation.scenario import slots
 
 
 def problems(*overrides: str, scenario: str = "smart_city") -> list[str]:
@@ -20,12 +22,27 @@ def problems(*overrides: str, scenario: str = "smart_city") -> list[str]:
     return str(caught.value).splitlines()
 
 
-@pytest.mark.parametrize("name", ["smart_city", "industrial", "healthcare"])
-def test_every_preset_loads_says_what_it_is_and_differs_from_the_defaults(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "rhythm", "power", "latitude"),
+    [
+        ("smart_city", "street", -3, 45),
+        ("industrial", "shifts", 4, 50),
+        ("healthcare", "ward", -4, 48),
+    ],
+)
+def test_every_preset_loads_and_is_what_its_file_says(
+    name: str, rhythm: str, power: float, latitude: float
+) -> None:
     scenario = load_scenario(name)
     assert scenario.name == name
     assert len(names()[name]) > 20
-    assert scenario != Scenario(name=name)
+    found = (scenario.climate.rhythm, scenario.radio.transmit_power, scenario.climate.latitude)
+    assert found == (rhythm, power, latitude)
+    path = resources.files("anomalynet.simulation") / "scenarios" / f"{name}.yaml"
+    for section, values in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+        own = getattr(scenario, section)
+        for key, value in values.items() if isinstance(values, dict) else ():
+            assert getattr(own, key) == value, f"{section}.{key}"
 
 
 def test_arguments_win_over_the_file_and_keep_their_types(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_a_run_that_another_command_works_on_is_left_to_it(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("play", "message"),
     [
-        ([HELLO, {"unfit": "no files of skab"}], "node1 cannot do the runs of .* no files of skab"),
+        ([HELLO, {"unfit": "no files of skab"}], "node1 cannot run this sweep: no files of skab"),
         ([HELLO, {"unfit": "it has other code"}], "install the same anomalynet on every node"),
         ([HELLO, WrongError("no space left")], "node1: WrongError: no space left"),
         (
@@ -285,7 +285,7 @@ def test_a_cluster_that_is_gone_is_not_waited_for(
         monkeypatch.setenv("RAY_ADDRESS", alive)
         connect()
     assert told == [None, None, alive]
-    with pytest.raises(UsageError, match=f"nothing answers at RAY_ADDRESS={alive}"):
+    with pytest.raises(UsageError, match=f"no Ray cluster at RAY_ADDRESS={alive}"):
         connect()
     monkeypatch.delenv("RAY_ADDRESS")
     connect()

@@ -16,6 +16,8 @@ from anomalynet.sweep.estimate import Cost, longest_seconds, read_costs, unmeasu
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import jobs_of
 from anomalynet.sweep.plan import arms, plan
+from anomalynet.sweep.search.space import distributions
+from anomalynet.sweep.search.study import check
 from tests.training.small import imported
 
 SIMULATED, REAL = "data.name=smart_city", "data.name=skab"
@@ -41,6 +43,8 @@ def test_every_shipped_sweep_plans(name: str, preset: str) -> None:
     sweep = read_sweep(name, preset)
     if sweep.design == "search":
         assert plan(sweep) == []
+        assert distributions(sweep.axes).keys() == sweep.axes.keys() and sweep.axes
+        check(sweep, [])
         return
     runs = plan(sweep)
     assert runs

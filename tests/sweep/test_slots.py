@@ -28,7 +28,7 @@ def test_gpus_are_dealt_out_one_a_slot_several_times_or_in_groups() -> None:
         (["0", "0"], {}, "named twice"),
         (["0"], {"devices": 2}, "needs 2 devices"),
         ([], {}, "needs 1 devices"),
-        (["0", "1"], {"devices": 2, "runs_per_gpu": 2}, "cannot share them"),
+        (["0", "1"], {"devices": 2, "runs_per_gpu": 2}, "cannot share GPUs"),
         (["0"], {"runs_per_gpu": 0}, "at least 1"),
     ],
 )

@@ -15,7 +15,7 @@ from anomalynet.config.load import Loaded, load
 from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.runs.folder import RunFolder
-from anomalynet.training.run import Outcome, train
+from anomalynet.training.run import TrainingOutcome, train
 from tests.tiny import TINY
 
 torch.set_num_threads(1)
@@ -43,7 +43,7 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="anomalynet-test-")
 
 
-def trained(experiment: str, runs: Path, *overrides: str) -> Outcome:
+def trained(experiment: str, runs: Path, *overrides: str) -> TrainingOutcome:
     """A short run."""
     outcome = train(short(experiment, *overrides), runs)
     assert outcome is not None
@@ -51,7 +51,7 @@ def trained(experiment: str, runs: Path, *overrides: str) -> Outcome:
 
 
 @cache
-def shared(experiment: str, *overrides: str) -> Outcome:
+def shared(experiment: str, *overrides: str) -> TrainingOutcome:
     """A short run that all tests of a session read, and none changes."""
     return trained(experiment, Path(_folder().name), *overrides)
 

@@ -16,7 +16,7 @@ from anomalynet.data.importing.request import ImportRequest
 from anomalynet.reporting.render import write_report
 from anomalynet.runs.collect import load_record
 from anomalynet.runs.incidents import IncidentNote, read_incidents
-from anomalynet.training.run import Outcome
+from anomalynet.training.run import TrainingOutcome
 from tests.training.small import table, trained
 
 START = 1_700_000_000
@@ -25,7 +25,7 @@ FAULT = IncidentNote(type="drift", cause="fault", severity=1)
 
 
 @pytest.fixture(scope="module")
-def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> TrainingOutcome:
     """A run on six devices, each with three attacks that shift a sensor and two faults that change
     nothing."""
     tmp_path, lines = tmp_path_factory.mktemp("annotated"), []
@@ -50,7 +50,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return trained("logistic", tmp_path, "data.name=annotated", "data.calibration_rows=20")
 
 
-def test_a_run_notes_the_incidents_of_its_test_part(outcome: Outcome) -> None:
+def test_a_run_notes_the_incidents_of_its_test_part(outcome: TrainingOutcome) -> None:
     scores = pl.read_parquet(outcome.folder.scores).filter(pl.col("split") == "test")
     notes = read_incidents(outcome.folder.incidents)
     assert sorted(notes) == sorted(scores["incident"].drop_nulls().unique().to_list())
@@ -60,7 +60,7 @@ def test_a_run_notes_the_incidents_of_its_test_part(outcome: Outcome) -> None:
     assert outcome.result.world is None
 
 
-def test_faults_are_neither_recalled_nor_excused(outcome: Outcome) -> None:
+def test_faults_are_neither_recalled_nor_excused(outcome: TrainingOutcome) -> None:
     scores = pl.read_parquet(outcome.folder.scores).filter(pl.col("split") == "test")
     alarm = scores["alarm"].fill_null(False)
     attack = (scores["label"] == 1).fill_null(False)
@@ -79,7 +79,9 @@ def test_faults_are_neither_recalled_nor_excused(outcome: Outcome) -> None:
     )
 
 
-def test_the_reports_rows_add_up_to_the_runs_scores(outcome: Outcome, tmp_path: Path) -> None:
+def test_the_reports_rows_add_up_to_the_runs_scores(
+    outcome: TrainingOutcome, tmp_path: Path
+) -> None:
     write_report([load_record(outcome.folder)], tmp_path / "report")
     scores = pl.read_parquet(outcome.folder.scores).filter(
         (pl.col("split") == "test") & pl.col("label").is_not_null()

@@ -13,7 +13,7 @@ from anomalynet.data.importing import checks, ordering, store
 from anomalynet.data.importing.intervals import mark, read_intervals
 from anomalynet.data.importing.read import POSITION, Table, read_table
 from anomalynet.data.importing.request import ImportReport, ImportRequest
-from anomalynet.data.sources import _fingerprint
+from anomalynet.data.sources import digests
 from anomalynet.data.sources._reading import LEADING, number_incidents
 from anomalynet.data.sources.table import VERSION
 from anomalynet.data.telemetry import Incident
@@ -48,8 +48,8 @@ def import_table(request: ImportRequest) -> ImportReport:
             warnings.append(f"every labelled row is {only}: metrics need both classes")
         elif labelled and 2 * (attacks := (keys["label"] == 1).sum()) > labelled:
             warnings.append(
-                f"{attacks / labelled:.0%} of the labelled rows are attacks: if they are not, say which words "
-                "mean what with --attack and --normal"
+                f"{attacks / labelled:.0%} of the labelled rows are attacks: if they are not, say "
+                "which words mean what with --attack and --normal"
             )
         if labelled < keys.height:
             counts["unlabelled rows"] = keys.height - labelled
@@ -57,7 +57,7 @@ def import_table(request: ImportRequest) -> ImportReport:
         if shuffled := not_in_order(frame.head(JUDGED), list(table.form.channels)):
             warnings.append(shuffled)
         # No absolute path and no current time: equal imports give equal sets.
-        files = [(path.name, _fingerprint.of_file(path)) for path in request.files]
+        files = [(path.name, digests.of_file(path)) for path in request.files]
         description = {
             "version": VERSION,
             "name": request.name,

@@ -13,7 +13,7 @@ from typing import Protocol, cast
 from anomalynet.config.schema import DataConfig
 from anomalynet.data.folder import data_folder
 from anomalynet.data.importing.format import TableFormat
-from anomalynet.data.sources import _fingerprint
+from anomalynet.data.sources import digests
 from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.errors import DataError
@@ -99,7 +99,7 @@ def fingerprint(config: DataConfig) -> str:
     root = locate(config)
     if simulated.knows(config.name):
         return simulated.fingerprint(config)
-    return _fingerprint.of_files(root, _source(config).files(root, config.subset))
+    return digests.of_files(root, _source(config).files(root, config.subset))
 
 
 def table_format(config: DataConfig) -> TableFormat | None:

@@ -15,7 +15,7 @@ import polars as pl
 from anomalynet.config.schema import DataConfig
 from anomalynet.data.folder import data_folder
 from anomalynet.data.gateway import LINK_CHANNELS, SENSOR_CHANNELS, read_log, telemetry_of_cell
-from anomalynet.data.sources import _fingerprint
+from anomalynet.data.sources import digests
 from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Incident, Telemetry
 from anomalynet.errors import ConfigError, DataError, Problem, UsageError
@@ -92,10 +92,10 @@ def fingerprint(config: DataConfig) -> str:
     before the world is made; for a folder, of the hashes of its files."""
     if config.name != FOLDER:
         scenario = scenarios.canonical(scenario_of(config))
-        return _fingerprint.of_text(f"{scenario} {code_hash(('simulation',))}")
+        return digests.of_text(f"{scenario} {code_hash(('simulation',))}")
     files = read_manifest(_root(config)).files
     lines = (f"{facts['sha256']}  {name}" for name, facts in sorted(files.items()))
-    return _fingerprint.of_text("\n".join(lines))
+    return digests.of_text("\n".join(lines))
 
 
 def world_folder(config: DataConfig) -> Path:

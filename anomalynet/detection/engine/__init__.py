@@ -1,2 +1,1 @@
-"""From messages to scores and alarms, many devices at a time: no wall clock, no files, no
-network."""
+"""From messages to scores and alarms of many devices: no wall clock, no files, no network."""

@@ -18,8 +18,7 @@ Reasons = tuple[tuple[ChannelShare, ...], tuple[StepShare, ...]]
 
 
 class Alarms:
-    """The rule, and what it knows of each device. `threshold`: the contract's; `names`: of the
-    devices, by number."""
+    """The rule and its state. `threshold`: the contract's; `names`: of the devices, by number."""
 
     def __init__(
         self, rule: AlarmRule, threshold: float, run: str, names: Callable[[int], str], table: Table
@@ -34,7 +33,7 @@ class Alarms:
         table.add("until", np.int64, fill=NEVER)
         table.add("score", np.float64, fill=np.nan)
 
-    def standing(self) -> Array:
+    def active(self) -> Array:
         """Bool (devices,): whose alarm is not cleared."""
         return np.asarray(self._table["raised"][: self._table.rows] != NEVER)
 
@@ -45,18 +44,18 @@ class Alarms:
         (n,), `reasons` is what an alarm of the i-th of them names."""
         table, rule = self._table, self._rule
         hit = scores >= self.threshold
-        standing = table["raised"][rows] != NEVER
+        active = table["raised"][rows] != NEVER
         table["score"][rows] = scores
         if rule.n > 1:
             table["hits"][rows] = ((table["hits"][rows] << np.uint64(1)) | hit) & self._mask
-        raised = hit & ~standing
-        if not np.count_nonzero(raised | standing):
+        raised = hit & ~active
+        if not np.count_nonzero(raised | active):
             return []
         if rule.n > 1:
             raised &= np.bitwise_count(table["hits"][rows]) >= rule.k
         if self._cool_down:
             raised &= times >= table["until"][rows]
-        quiet = np.where(scores >= self._quiet, 0, table["quiet"][rows] + 1) * standing
+        quiet = np.where(scores >= self._quiet, 0, table["quiet"][rows] + 1) * active
         table["quiet"][rows] = quiet
         cleared = quiet >= rule.n
         table["raised"][rows[raised]] = times[raised]
@@ -67,16 +66,15 @@ class Alarms:
         return events + self._clear(rows[cleared], times[cleared], "quiet")
 
     def set_back(self, rows: Array) -> None:
-        """The clocks of these devices were set back: what was known of later times holds no
-        more."""
+        """The clocks of these devices were set back: what was known of later times is invalid."""
         self._table["until"][rows] = NEVER
 
     def end(
         self, rows: Array, times: Array, reason: Literal["silent", "lost"] = "silent"
     ) -> list[Event]:
         """The segments of these devices have ended; `times` int64 (n,), of their last steps."""
-        standing = self._table["raised"][rows] != NEVER
-        events = self._clear(rows[standing], times[standing], reason)
+        active = self._table["raised"][rows] != NEVER
+        events = self._clear(rows[active], times[active], reason)
         self._table["hits"][rows], self._table["quiet"][rows] = 0, 0
         return events
 

@@ -1,5 +1,4 @@
-"""All devices of one model: messages in, steps and events out. No wall clock and no I/O: the same
-messages give the same outcome."""
+"""All devices of one model, without clock and I/O: equal messages give equal steps and events."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from anomalynet.detection.engine.pipeline import Pipeline
 from anomalynet.detection.engine.preparation import Preparation
 from anomalynet.detection.engine.table import Array, Table
 from anomalynet.detection.model import Model
-from anomalynet.detection.records import Message, Outcome, concatenate
+from anomalynet.detection.records import Message, Outcome
 from anomalynet.errors import UsageError
 
 LONGEST_LATENESS = 365 * 86_400  # seconds
@@ -56,7 +55,7 @@ class Engine:
         self.model, self.contract, self.rule = model, model.contract, rule
         contract, table = model.contract, Table()
         self._table, self._max_devices = table, max_devices
-        late, self._channels = round(lateness * 1e6), len(contract.channels)
+        late = round(lateness * 1e6)
         self._grid = Grid(contract, table, late)
         self._clocks = Clocks(self._grid.far)
         self._intake = Intake(self._clocks, len(contract.sensors), max_devices, allowed)
@@ -76,8 +75,7 @@ class Engine:
         return dict(self._intake.refused)
 
     def clocks(self) -> Mapping[str, int]:
-        """Microseconds up to which each source is known to be complete, whatever a single wrong
-        time stamp says."""
+        """Microseconds up to which each source is complete, despite a single wrong time stamp."""
         return dict(zip(self._clocks.names, self._clocks.now, strict=True))
 
     def process(self, messages: Sequence[Message]) -> Outcome:
@@ -91,13 +89,13 @@ class Engine:
             self._following.own(np.arange(known, len(self.names)), np.array(self._intake.owners))
             self._intake.owners.clear()
         self._following.follow(batch)
-        return self._outcome()
+        return self._pipeline.taken()
 
     def finish(self) -> Outcome:
         """Nothing more comes: what was missed for certain but for the lateness."""
         if self._grid.period is not None:
             self._following.tick(range(len(self._clocks)), 0)
-        return self._outcome()
+        return self._pipeline.taken()
 
     def states(self) -> dict[str, int]:
         """Devices by state; the first of these that fits: alarm, silent (its last step had no
@@ -113,8 +111,7 @@ class Engine:
         return {**found, "scoring": int(left.sum())}
 
     def snapshot(self) -> dict[str, Array]:
-        """All state, copied, in arrays that `np.savez` writes and `np.load(allow_pickle=False)`
-        reads."""
+        """All state, copied, in arrays for `np.savez` and `np.load(allow_pickle=False)`."""
         about = About(self.names, self._clocks.state(), self.counts)
         return save(self.model, about, self._table, self._pipeline.preparation)
 
@@ -125,10 +122,6 @@ class Engine:
         self._clocks.restore(about.sources)
         self._intake.restore(about.names, about.counts)
         self._grid.add(self.names, 0)
-
-    def _outcome(self) -> Outcome:
-        steps, events = self._pipeline.taken()
-        return Outcome(concatenate(steps, self._channels), events)
 
 
 VERSION = 2  # of what is kept and what it means

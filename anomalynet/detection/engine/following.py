@@ -1,5 +1,4 @@
-"""The order of things: readings in the order of their messages, and what the clocks of their
-sources make certain after each."""
+"""The order of readings and messages, and what their sources' clocks make certain after each."""
 
 from __future__ import annotations
 
@@ -70,8 +69,7 @@ class Following:
         self._take(batch, start, len(batch.sources), before, after)
 
     def _transfers(self, batch: Batch) -> set[int]:
-        """Messages with a device that, at one time or other in this batch, belongs to another
-        source."""
+        """Messages with a device that belongs to another source at some time in this batch."""
         if len(batch.sources) == 1:
             return set()  # `_take` sees to it
         counts = [after - before for before, after in pairwise([0, *batch.ends])]
@@ -92,8 +90,7 @@ class Following:
         *,
         jumped: bool = False,
     ) -> None:
-        """Messages `first` … `last` - 1: their readings, then what their sources' clocks make
-        certain."""
+        """Messages `first` … `last` - 1: their readings, then what the clocks make certain."""
         if first == last:
             return
         start, stop = batch.ends[first - 1] if first else 0, batch.ends[last - 1]
@@ -190,7 +187,7 @@ class Following:
         steps, over = self._grid.missed(rows, clock)
         for nth in range(1, int(steps.max(initial=0)) + 1):
             some = rows[steps >= nth]
-            self._pipeline.step(some, self._grid.lay(some), None)
+            self._pipeline.step(some, self._grid.add_silent(some), None)
         if over.any():
             self._end(rows[over])
 
@@ -199,8 +196,7 @@ class Following:
         self._grid.end(rows)
 
     def _end_behind(self, source: int) -> None:
-        """The clock of a source has jumped: whoever did not come along is silent, for nobody knows
-        how many steps."""
+        """A source's clock has jumped: who did not come along is silent for unknown steps."""
         if self._grid.period is None:
             return
         rows = np.flatnonzero(self._table["owner"][: self._table.rows] == source)

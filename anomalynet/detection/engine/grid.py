@@ -1,5 +1,4 @@
-"""Readings on the expected grid as they come: the rules of `preprocessing.grid`, applied without
-knowing what comes next."""
+"""Readings on the grid as they come: `preprocessing.grid` without knowledge of what comes next."""
 
 from __future__ import annotations
 
@@ -16,8 +15,7 @@ from anomalynet.preprocessing.grid import IN_TIME, missing_steps
 DAY = 86_400_000_000  # microseconds
 
 SET_BACK = 3
-"""Readings in a row, of increasing times before the last one, that mean that the device's clock was
-set back."""
+"""Readings in a row, with rising times before the last one, that mean that a clock was set back."""
 
 DUPLICATE, LATE, BACK = "duplicate", "late", "time went back"  # why a reading is refused
 
@@ -138,9 +136,8 @@ class Grid:
         table["heard_at"][rows] = heard_at
         return earlier
 
-    def lay(self, rows: Array) -> Array:
-        """Times int64 of the next missing step of these devices, as far as is known before the next
-        reading."""
+    def add_silent(self, rows: Array) -> Array:
+        """Times int64 of the next missing step of these devices, as known before a reading."""
         table = self._table
         table["laid"][rows] += 1
         return np.asarray(self.newest(rows))

@@ -21,8 +21,7 @@ LONGEST_SOURCE = 1024  # characters of a source's name
 
 
 class Clocks:
-    """Sources by number. `far`: microseconds; a clock that moves by more than this, ahead or back,
-    has jumped."""
+    """Sources by number. `far`: microseconds; a clock that moves by more than this has jumped."""
 
     def __init__(self, far: int) -> None:
         self.names: list[str] = []
@@ -52,8 +51,7 @@ class Clocks:
         return number
 
     def jumps(self, number: int, time: int) -> bool:
-        """Whether this time, the next of the source, takes its clock far off because the messages
-        before agree."""
+        """Whether this time takes its source's clock far off because messages before agree."""
         before, agreed = self._candidates[number]
         near = abs(time - before) <= self._far
         return agreed == AGREEING - 1 and self._is_far(number, time) and near

@@ -13,7 +13,15 @@ from anomalynet.detection.engine.preparation import Preparation
 from anomalynet.detection.engine.scoring import scorer
 from anomalynet.detection.engine.table import Array, Table
 from anomalynet.detection.model import Model
-from anomalynet.detection.records import NAMED_IN_EVENT, ChannelShare, Event, Steps, StepShare
+from anomalynet.detection.records import (
+    NAMED_IN_EVENT,
+    ChannelShare,
+    Event,
+    Outcome,
+    Steps,
+    StepShare,
+    concatenate,
+)
 
 
 class Pipeline:
@@ -83,11 +91,11 @@ class Pipeline:
     def states(self) -> tuple[Array, Array, Array]:
         """Bool (devices,) each: is being calibrated, has no full window, has an alarm."""
         filling = self._table["steps"][: self._table.rows] < self._contract.window
-        return self.preparation.calibrating(), filling, self._alarms.standing()
+        return self.preparation.calibrating(), filling, self._alarms.active()
 
-    def taken(self) -> tuple[list[Steps], list[Event]]:
+    def taken(self) -> Outcome:
         """What was made since the last call."""
-        found = self._steps, self._events
+        found = Outcome(concatenate(self._steps, len(self._contract.channels)), self._events)
         self._steps, self._events = [], []
         return found
 
@@ -132,8 +140,7 @@ def _spread(values: Array, places: Array, count: int) -> Array:
 
 
 class Times:
-    """Times of the last steps of each device's segment, for networks whose attention tells of
-    time."""
+    """Times of the last steps of each device's segment, for networks with attention over time."""
 
     def __init__(self, contract: Contract, table: Table) -> None:
         self._window, self._table = contract.window, table
@@ -168,8 +175,7 @@ def largest_channels(names: tuple[str, ...], error: Array) -> tuple[ChannelShare
 
 
 def top(parts: Array) -> list[tuple[int, float]]:
-    """Places and shares of the largest of some parts (n,), largest first; none where their sum is
-    no positive number."""
+    """Positions and shares of the largest parts (n,), in order; none if the sum is not > 0."""
     values = parts.astype(np.float64)
     whole = float(values.sum())
     if not 0 < whole < np.inf:

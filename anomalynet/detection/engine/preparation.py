@@ -82,8 +82,7 @@ class Preparation:
         self._table["age"][rows] -= steps[:, None]
 
     def commissioning(self) -> Array:
-        """Float64 (device, reading, sensor): the first readings of those of `calibrating`, zeros
-        where there is none yet."""
+        """Float64 (device, reading, sensor): first readings of `calibrating` devices, else 0."""
         found = np.zeros((int(self.calibrating().sum()), self.wanted, self.sensors))
         for at, row in enumerate(np.flatnonzero(self.calibrating()).tolist()):
             found[at] = self._commissioning.readings.get(row, 0.0)

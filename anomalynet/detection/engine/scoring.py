@@ -29,13 +29,11 @@ class Scorer(Protocol):
         """The next step of these devices is the first of a segment."""
 
     def push(self, rows: Array, values: Array) -> Scored:
-        """Take the next step of distinct devices, ascending, float32 (n, channels), and score what
-        is ready."""
+        """Take the next step of distinct devices, ascending, float32 (n, channels); score it."""
 
 
 def scorer(model: Model, table: Table) -> Scorer:
-    """What suits the model. Declares its columns; `steps` counts the steps of the segment in each
-    case."""
+    """What suits the model. Declares its columns; `steps` counts the steps of the segment."""
     table.add("steps", np.int64)
     return StepScorer(model, table) if model.contract.form == "step" else WindowScorer(model, table)
 
@@ -63,16 +61,9 @@ class WindowScorer:
         ready = count >= self._window
         if np.count_nonzero(ready) < len(ready):
             rows, count = rows[ready], count[ready]
-            return Scored(ready, self._score(rows, count))
-        return Scored(None, self._score(rows, count))
-
-    def _score(self, rows: Array, count: Array) -> dict[str, Array]:
-        return joined(
-            [
-                self._run(rows[first : first + CHUNK], count[first : first + CHUNK])
-                for first in range(0, len(rows), CHUNK)
-            ]
-        )
+        pieces = [slice(first, first + CHUNK) for first in range(0, len(rows), CHUNK)]
+        outputs = joined([self._run(rows[piece], count[piece]) for piece in pieces])
+        return Scored(None if len(ready) == len(rows) else ready, outputs)
 
     def _run(self, rows: Array, count: Array) -> dict[str, Array]:
         table = self._table
@@ -84,8 +75,7 @@ class WindowScorer:
 
 
 class StepScorer:
-    """Keeps the network's state of each device: the tensors that it carries, and its last states in
-    a ring."""
+    """Keeps each device's state of the network: the tensors it carries, and a ring of states."""
 
     def __init__(self, model: Model, table: Table) -> None:
         contract = model.contract
@@ -131,8 +121,7 @@ class StepScorer:
 
     def _run(self, rows: Array, before: Array, reading: Array) -> dict[str, Array]:
         table, place = self._table, before % self._window
-        # Rows ascend: where none is left out they are a slice, and no state is copied into the
-        # call.
+        # Rows ascend: without gaps they are a slice, and no state is copied into the call.
         some = (
             slice(int(rows[0]), int(rows[-1]) + 1)
             if int(rows[-1]) - int(rows[0]) == len(rows) - 1

@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 
 from anomalynet.data.prepared import Float32, Float64
+from anomalynet.data.steps import metrics, scores_table
 from anomalynet.data.windows import Windows
 from anomalynet.detection.export.network import OUTPUTS
 from anomalynet.detection.export.session import Session
 from anomalynet.errors import RunError
-from anomalynet.training import evaluate
 from anomalynet.training.finished import FinishedRun
 
 TOLERANCE = 1e-5  # largest allowed difference; relative for outputs above 1
@@ -124,7 +124,7 @@ def measure(
 ) -> Loss:
     """Score all validation and test windows with a file of `size` bytes, at the threshold
     `limit`."""
-    metrics: dict[str, float | None] = {}
+    measured: dict[str, float | None] = {}
     differences, alarms, steps = [], 0, 0
     for part in PARTS:
         found = session.scores(run.data.windows(part))
@@ -133,15 +133,15 @@ def measure(
         alarms += int(((found >= limit) != (stored >= run.result.threshold)).sum())
         steps += len(found)
         table = run.data.steps(part, found)
-        known = evaluate.metrics(table, limit, probability=run.result.probability)
-        metrics |= {f"{part}/{name}": known[name] for name in MEASURED}
-    return Loss(variant, size, microseconds, float(np.max(differences)), alarms, steps, metrics)
+        known = metrics(table, limit, probability=run.result.probability)
+        measured |= {f"{part}/{name}": known[name] for name in MEASURED}
+    return Loss(variant, size, microseconds, float(np.max(differences)), alarms, steps, measured)
 
 
 def stored_scores(run: FinishedRun, part: Literal["validation", "test"]) -> Float64:
     """The stored score of each window of a part, float64 (window,)."""
     numbers = np.arange(len(run.data.windows(part)), dtype=np.float64)
-    numbered = evaluate.scores_table([run.data.steps(part, numbers)], np.inf)["score"]
+    numbered = scores_table([run.data.steps(part, numbers)], np.inf)["score"]
     stored = run.scores.filter(pl.col("split") == part)["score"]
     pairs = pl.DataFrame({"window": numbered, "score": stored}).drop_nulls("window")
     return pairs.sort("window")["score"].fill_null(np.nan).to_numpy()

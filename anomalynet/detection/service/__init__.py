@@ -1,2 +1,1 @@
-"""The service around the engine of a stream: the loop, messages, journal and snapshots, MQTT
-addresses, metrics and status."""
+"""The service around the engine: loop, messages, journal, snapshots, MQTT, metrics, status."""

@@ -1,5 +1,4 @@
-"""Measures drift: how much recent steps differ from the training data. It only reports; the model
-is not adapted."""
+"""Measures how much recent steps differ from the training data. The model is not adapted."""
 
 from __future__ import annotations
 
@@ -27,8 +26,7 @@ class Measure:
     psi: float
     # Kolmogorov-Smirnov distance of the two distributions; None without scipy
     ks: float | None
-    # p value of `ks` with the reference as 101 values. It is too small, because successive steps
-    # are correlated.
+    # p value of `ks` with 101 reference values; too small, because steps are correlated
     p_value: float | None
     steps: int  # number of compared steps
 

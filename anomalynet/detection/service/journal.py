@@ -1,5 +1,4 @@
-"""The journal of a detector: an append-only file of everything that changed its state. A failed
-write leaves the file unchanged."""
+"""The append-only file of all that changed a detector's state; a failed write changes nothing."""
 
 from __future__ import annotations
 
@@ -31,8 +30,7 @@ class AppendFile:
         self.size = os.fstat(self._file).st_size  # bytes; anything after them is overwritten
 
     def append(self, content: bytes, sync: bool = False) -> None:
-        """Write at the end; with `sync`, wait for the disk. Raises RunError: the write failed; the
-        file is unchanged."""
+        """Append; with `sync`, wait for the disk. Raises RunError: failed, file unchanged."""
         try:
             if os.pwrite(self._file, content, self.size) < len(content):
                 raise OSError("incomplete write")

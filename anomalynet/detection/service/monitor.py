@@ -1,5 +1,4 @@
-"""Serves `/metrics` for Prometheus and `/healthz` in a separate thread. Devices are not labels,
-which would be too many."""
+"""Serves `/metrics` for Prometheus and `/healthz` in a thread. Devices are not labels."""
 
 from __future__ import annotations
 

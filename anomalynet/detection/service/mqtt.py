@@ -41,8 +41,7 @@ def refuse_credentials(target: str, variables: str) -> None:
         raise UsageError(what, f"set {variables} instead; write a literal @ as %40")
 
 
-# Prefixes of the variables `…_USERNAME` and `…_PASSWORD`: of the broker for readings, and of
-# another broker for alarms
+# Prefixes of `…_USERNAME` and `…_PASSWORD`, for the broker of readings and another for alarms
 READINGS, ALARMS = "ANOMALYNET_MQTT", "ANOMALYNET_ALARMS"
 
 VARIABLES = f"{READINGS}_USERNAME, _PASSWORD, _CA, _CERT, _KEY"
@@ -149,8 +148,7 @@ def final(error: BaseException | ReasonCode | None) -> str | None:
 
 
 def connection_error() -> BaseException | None:
-    """The error that paho is handling while it calls `on_connect_fail`, which it does not pass
-    on."""
+    """The error that paho handles while it calls `on_connect_fail`, but does not pass on."""
     return sys.exc_info()[1]
 
 

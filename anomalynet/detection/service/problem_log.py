@@ -1,5 +1,4 @@
-"""Counts problems by kind and logs only the first of each kind, so that a flood of invalid input
-does not fill the log."""
+"""Counts problems by kind and logs the first of each, so that invalid input fills no log."""
 
 from __future__ import annotations
 

@@ -67,11 +67,10 @@ class Service:
                 self._restore(own)
             for batch in batches:
                 for entry in batch:
-                    if entry.kind == "message":
-                        self._remember(entry.name, entry.content)
+                    if self.redelivers and entry.kind == "message":
+                        self._seen.add(entry.name, entry.content)
                 self._apply(batch, live=False)
-            # The first snapshot is made before any output: it records the initial size of the
-            # scores file.
+            # The first snapshot precedes any output: it has the initial size of the scores file.
             self._snap(self.state, wait=not arrays)
         for sink in self.sinks:
             sink.start()
@@ -127,14 +126,10 @@ class Service:
         if raw.payload is None:
             self.parser.problems.add("too large", f"on {raw.source}")
             return False
-        if self._remember(raw.source, raw.payload):
-            return True
-        self.parser.problems.add("repeated", f"on {raw.source}")
-        return False
-
-    def _remember(self, source: str, payload: bytes) -> bool:
-        """Whether a payload is new."""
-        return not self.redelivers or self._seen.add(source, payload)
+        if self.redelivers and not self._seen.add(raw.source, raw.payload):
+            self.parser.problems.add("repeated", f"on {raw.source}")
+            return False
+        return True
 
     def _store(self, entries: Sequence[Entry]) -> None:
         if entries:

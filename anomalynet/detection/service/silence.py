@@ -45,8 +45,7 @@ DAY = 86_400.0
 LOOK = 0.25  # seconds between two checks for silent sources
 
 SPARE = 10_000
-"""Largest number of sources that the engine does not know. Anybody can send such names, so they are
-removed from time to time."""
+"""Most sources unknown to the engine: anybody can send such names, so some are removed."""
 
 
 Clocks = Callable[[], Mapping[str, int]]

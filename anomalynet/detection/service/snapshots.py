@@ -24,8 +24,7 @@ from anomalynet.runs.files import read_json, write_json
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-OWN = "service"
-"""Key of the array with the state of the service, JSON as bytes."""
+OWN = "service"  # key of the array with the state of the service, JSON as bytes
 
 DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 

@@ -1,5 +1,4 @@
-"""The status of a running detector, and its display on stderr: a live view on a terminal, otherwise
-one line every few seconds."""
+"""The status of a detector and its display on stderr: live on a terminal, else a line at times."""
 
 from __future__ import annotations
 
@@ -33,9 +32,8 @@ class Status:
     scores: int = 0
     alarms: int = 0
     cleared: int = 0
-    lag: float | None = (
-        None  # seconds since the readings of the newest message; None before the first
-    )
+    # seconds since the readings of the newest message; None before the first
+    lag: float | None = None
     connected: bool = False
     started: float = field(default_factory=time.time)
     turned: float = field(default_factory=time.monotonic)
@@ -122,7 +120,7 @@ def event_text(event: Event) -> str:
     return f"{iso(event.time)} {event.kind} {event.device} score {event.score:.4g}"
 
 
-class Watch:
+class StatusView:
     """Shows a status; use as a context manager and call `refresh` often."""
 
     def __init__(self, status: Status, threshold: float) -> None:
@@ -132,7 +130,7 @@ class Watch:
         self._refreshed = time.monotonic()
         self._readings = 0
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> StatusView:
         if self._live:
             from rich.console import Console
             from rich.live import Live

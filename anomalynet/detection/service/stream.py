@@ -15,7 +15,7 @@ from anomalynet.detection.service.problem_log import ProblemLog, to_stderr
 from anomalynet.detection.service.service import Service
 from anomalynet.detection.service.silence import DAY, SilenceWatch
 from anomalynet.detection.service.snapshots import State
-from anomalynet.detection.service.status import Status, Watch
+from anomalynet.detection.service.status import Status, StatusView
 from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.sources import Source
@@ -99,7 +99,7 @@ def run_service(
     service: Service, stopped: Callable[[], object] = lambda: False, *, watch: bool = False
 ) -> None:
     """Detect until the stream ends or `stopped()`. `watch`: show scores and alarms live."""
-    shown = Watch(service.status, service.threshold) if watch else None
+    shown = StatusView(service.status, service.threshold) if watch else None
     try:
         service.resume()
         with shown or nullcontext():

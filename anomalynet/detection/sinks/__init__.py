@@ -51,20 +51,14 @@ class Sink:
 
 
 def check_delivered(sinks: Sequence[Sink]) -> None:
-    """Check after `close`, if the detector cannot continue later. Raises RunError: alarms were not
-    delivered."""
+    """Check after `close`, without a saved state. Raises RunError: alarms were not delivered."""
     for sink in sinks:
         if count := sink.undelivered():
             what = f"{sink.name}: {count} alarms were not delivered"
             raise RunError(what, "the same command sends all of them again, with the same ids")
 
 
-def key(event: Event) -> str:
-    """The unique key of an event; a repeated delivery has the same key."""
-    return f"{event.id}-{event.kind}"
-
-
 def key_of(line: str | bytes) -> str:
-    """The key of an event as JSON. Raises ValueError, TypeError or KeyError: not an event."""
+    """`Event.key` of an event as JSON. Raises ValueError, TypeError or KeyError: not an event."""
     event = json.loads(line)
     return f"{event['id']}-{event['kind']}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from anomalynet.detection.records import Event
 from anomalynet.detection.service.problem_log import ProblemLog
-from anomalynet.detection.sinks import Sink, key, key_of
+from anomalynet.detection.sinks import Sink, key_of
 
 MAX_QUEUED = 10_000  # events; if more wait, the oldest is dropped
 
@@ -56,7 +56,7 @@ class Delivery(Sink):
         self._thread = threading.Thread(target=self._run, name=f"delivery to {name}", daemon=True)
 
     def put(self, events: Sequence[Event]) -> None:
-        self._add({key(event): event.to_json() for event in events})
+        self._add({event.key: event.to_json() for event in events})
 
     def forget(self, key: str) -> None:
         with self._change:
@@ -117,9 +117,7 @@ class Delivery(Sink):
                 self._problems.add(f"alarm refused by {self.name}", error)
                 with self._change:
                     self._lost += 1
-            except (
-                Exception
-            ) as error:  # keep the thread alive; an unexpected error may contain a secret
+            except Exception as error:  # the thread lives on; the error may contain a secret
                 shown = error if isinstance(error, OSError) else type(error).__name__
                 self._problems.add(f"delivery to {self.name} failed", shown)
                 with self._change:

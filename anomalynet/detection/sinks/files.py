@@ -1,5 +1,4 @@
-"""Writes alarms and scores to files. Each alarm is written once, also if a restarted detector
-raises it again."""
+"""Writes alarms and scores to files. A restarted detector does not write an alarm again."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ import numpy as np
 
 from anomalynet.detection.records import Event, Steps
 from anomalynet.detection.service.journal import AppendFile
-from anomalynet.detection.sinks import Sink, key, key_of
+from anomalynet.detection.sinks import Sink, key_of
 from anomalynet.errors import UsageError
 
 TAIL = 32 << 20  # bytes at the end of the file that are read at start
@@ -27,8 +26,7 @@ REMEMBERED = 100_000
 
 
 class StandardOutput(Sink):
-    """Alarms on stdout. Stdout cannot be read back, so a restarted detector may repeat alarms since
-    its last snapshot."""
+    """Alarms on stdout; a restarted detector may repeat those since its last snapshot."""
 
     name = "-"
 
@@ -67,7 +65,7 @@ class JsonLines(Sink):
 
     def put(self, events: Sequence[Event]) -> None:
         """Append new events with a single `write`. Raises RunError: the file cannot be written."""
-        new = {key(event): event for event in events if key(event) not in self._keys}
+        new = {event.key: event for event in events if event.key not in self._keys}
         if new:
             self._file.append("".join(event.to_json() + "\n" for event in new.values()).encode())
             self._remember(new)

@@ -30,8 +30,7 @@ from anomalynet.detection.sinks.delivery import Delivery, RefusedError, named
 from anomalynet.detection.sinks.files import JsonLines, StandardOutput
 from anomalynet.errors import UsageError
 
-TIMEOUT = 10.0
-"""Seconds until an unacknowledged message is sent again, and timeout of a request."""
+TIMEOUT = 10.0  # seconds until an unacknowledged message is sent again, and timeout of a request
 
 
 def mqtt(url: str, problems: ProblemLog, readings: Address | None = None) -> Delivery:

@@ -39,8 +39,7 @@ class Affiliation:
 
 @dataclass(frozen=True, slots=True)
 class _Zones:
-    """Zones E = [begin, end] around their ranges J = [start, stop], each float64 (zones,),
-    ascending and disjoint."""
+    """Zones [begin, end] around their ranges [start, stop], float64 (zones,), ascending."""
 
     begin: Floats
     end: Floats
@@ -54,8 +53,7 @@ class _Zones:
 
 @dataclass(frozen=True, slots=True)
 class _Pieces:
-    """The pieces of alarmed ranges within one zone: number of the zone, start and stop, each
-    (pieces,), ascending."""
+    """Pieces of alarmed ranges within a zone: its number, start, stop, each (pieces,)."""
 
     zone: Integers
     start: Floats

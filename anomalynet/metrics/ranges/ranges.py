@@ -68,8 +68,7 @@ def stretches(series: Integers, times: NDArray[np.int64], step_seconds: float) -
 
 
 def ranges(mask: Booleans, stretch: Integers) -> Ranges:
-    """The runs of true steps in a mask, bool (n,). A run ends with its stretch, whose number is in
-    `stretch` (n,)."""
+    """The runs of true steps in a mask, bool (n,), within one stretch: `stretch` (n,)."""
     begins, ends = mask.copy(), mask.copy()
     apart = stretch[1:] != stretch[:-1]
     begins[1:] &= ~mask[:-1] | apart

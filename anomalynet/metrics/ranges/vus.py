@@ -27,8 +27,6 @@ from anomalynet.metrics.ranges.ranges import (
     undefined,
 )
 
-PUBLISHED_THRESHOLDS = 250
-
 
 @dataclass(frozen=True, slots=True)
 class Volumes:
@@ -77,8 +75,7 @@ def vus(
 
 
 def _ranks(scores: Floats, thresholds: int | None) -> tuple[NDArray[np.int64], int]:
-    """(n,) rank of the first threshold, from the highest, that a score reaches; and the number of
-    thresholds."""
+    """(n,) rank of the first threshold, from the highest, that a score reaches; their number."""
     if thresholds is None:
         values, index = np.unique(scores, return_inverse=True)
         return len(values) - 1 - index, len(values)
@@ -150,8 +147,7 @@ class _Surface:
         return found[0][order], found[1][order], steps[order]
 
     def _existence(self) -> Floats:
-        """(levels,) share of the ranges that have an alarm at each threshold; ranges whose buffers
-        overlap count as one."""
+        """(levels,) share of ranges with an alarm; ranges with overlapping buffers count as one."""
         starts, lasts = self.real.starts, self.real.stops - 1
         apart = (lasts[:-1] + self.reach < starts[1:] - self.reach) | (
             self.stretch[lasts[:-1]] != self.stretch[starts[1:]]

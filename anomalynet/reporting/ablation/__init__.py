@@ -1,2 +1,1 @@
-"""The report of an ablation: arms compared with a reference, tested over recordings. Start reading
-in `document.py`."""
+"""The report of an ablation: arms against a reference, tested over recordings: `document.py`."""

@@ -4,7 +4,7 @@ by run, and clusters of series."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from anomalynet.reporting.ablation.contrasts import SeriesKey, clusters
@@ -121,7 +121,7 @@ def paired_differences(one: SeriesValues, other: SeriesValues) -> dict[SeriesKey
         each series that both tested in a run with the same key; NaN if no pair is defined.
     """
     pairs: dict[SeriesKey, list[float]] = defaultdict(list)
-    for run in _shared(one, other):
+    for run in sorted(one.keys() & other.keys(), key=str):
         for key in one[run].keys() & other[run].keys():
             pairs[key].append(one[run][key] - other[run][key])
     return {key: summarise(values).mean for key, values in pairs.items()}
@@ -132,7 +132,3 @@ def gap(arm: MeasuredArm, reference: MeasuredArm | None, metric: str) -> Summary
     if reference is None or arm is reference:
         return summarise(())
     return difference(arm.metrics, reference.metrics, metric)
-
-
-def _shared(one: Mapping[RunKey, object], other: Mapping[RunKey, object]) -> Iterable[RunKey]:
-    return sorted(one.keys() & other.keys(), key=str)

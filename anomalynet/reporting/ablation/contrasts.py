@@ -16,7 +16,7 @@ from anomalynet.reporting.measures import MEASURES
 
 LEVEL = 0.05
 
-BETTER, WORSE, NO_EVIDENCE, UNTESTABLE = (
+BETTER, WORSE, NO_EVIDENCE, INSUFFICIENT_DATA = (
     "better",
     "worse",
     "no evidence of a difference",
@@ -28,8 +28,7 @@ SeriesKey = tuple[int | None, str]  # (world, series): each world has its own se
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """A difference over clusters of series, in the metric's own scale; NaN if there are too few
-    clusters."""
+    """A difference over clusters of series, in the metric's scale; NaN with too few clusters."""
 
     mean: float  # of the clusters' mean differences
     low: float  # 95 % bootstrap interval over clusters
@@ -48,10 +47,9 @@ class Contrast:
         return self.reachable < LEVEL
 
     def verdict(self, metric: str) -> str:
-        """`better` or `worse` only if the adjusted p is below the level and the interval excludes
-        zero."""
+        """`better` or `worse` only if adjusted p is below the level and the interval without 0."""
         if not self.testable:
-            return UNTESTABLE
+            return INSUFFICIENT_DATA
         if not self.adjusted < LEVEL or self.low <= 0 <= self.high:
             return NO_EVIDENCE
         return BETTER if (self.mean > 0) is MEASURES[metric].higher_is_better else WORSE

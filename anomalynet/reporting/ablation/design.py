@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from anomalynet.errors import UsageError
 from anomalynet.metrics.suite import METRICS
+from anomalynet.reporting.measures import RUN_METRICS
 from anomalynet.runs.collect import RunRecord
 
 # Metrics that are not computed from single steps, or that do not judge a model
-NOT_OF_STEPS = ("event_recall", "detection_delay", "false_alarms_per_device_day", "prevalence")
+NOT_OF_STEPS = (*RUN_METRICS, "prevalence")
 
 Crossing = tuple[str, ...]  # a level of each axis, as text, in the order of the axes
 
@@ -22,9 +23,8 @@ class AblationArm:
     """One configuration of a sweep."""
 
     name: str  # unique label, such as `model.attention=false`
-    levels: dict[
-        str, object
-    ]  # the level of every axis; outside the axes only the keys that it sets
+    # the level of every axis; outside the axes only the keys that it sets
+    levels: dict[str, object]
     on_axes: bool  # False for an arm that is not a point of the axes, such as one of equal size
     reference: bool  # whether the others are compared with it
     records: tuple[RunRecord, ...]  # finished runs, in any order

@@ -146,10 +146,6 @@ def _notes(found: _Found) -> list[str]:
     return notes
 
 
-def _quote(lines: Iterable[str]) -> str:
-    return "\n>\n".join(f"> {line}" for line in lines)
-
-
 def _bullets(lines: Iterable[str]) -> list[str]:
     text = "\n".join(f"- {line}" for line in lines)
     return [text] if text else []
@@ -191,7 +187,8 @@ def _findings(found: _Found) -> list[str]:
 def _quotable(found: _Found) -> str:
     """The findings with the facts, notes and warnings that are needed to understand them."""
     notes = [*_notes(found), *(f"⚠ {warning}" for warning in found.context.warnings())]
-    return "\n\n".join([*_findings(found), _quote([found.context.facts(), *notes])]) + "\n"
+    quoted = "\n>\n".join(f"> {line}" for line in (found.context.facts(), *notes))
+    return "\n\n".join([*_findings(found), quoted]) + "\n"
 
 
 def _document(found: _Found, title: str) -> str:

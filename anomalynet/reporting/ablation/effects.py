@@ -100,8 +100,7 @@ def _compare(arm: MeasuredArm, reference: MeasuredArm | None, clusters: Clusters
 def main_effects(
     ablation: Ablation, arms: Sequence[MeasuredArm], clusters: Clusters
 ) -> tuple[Effect, ...]:
-    """The main effect of each level except the reference's: the mean over pairs of arms that differ
-    only in this axis."""
+    """The main effect of each level: the mean over pairs of arms that differ in this axis only."""
     by_crossing = _by_crossing(ablation, arms)
     found = []
     for axis, change in _changes(ablation):
@@ -162,8 +161,7 @@ def _with_level(crossing: Crossing, axis: int, level: str) -> Crossing:
 def _difference(
     arms: Mapping[Crossing, MeasuredArm], one: Crossing, axis: int, change: Change
 ) -> Differences | None:
-    """The arm minus the one without the change; None if the sweep has no such arms, empty if the
-    two share no run key."""
+    """The arm minus the one without the change; None without such arms, empty without pairs."""
     other = _with_level(one, axis, change.usual)
     if one not in arms or other not in arms:
         return None

@@ -17,7 +17,7 @@ from anomalynet.reporting.ablation.sentences import p_text, signed, unit_text
 from anomalynet.reporting.aggregate import Summary, summarise
 from anomalynet.reporting.arms import RepetitionKey
 from anomalynet.reporting.captions import INCOMPLETE, ReportContext
-from anomalynet.reporting.figures import drawn, foot, heading
+from anomalynet.reporting.figures import BLUE, GREEN, VERMILION, drawn, foot, heading
 from anomalynet.reporting.formats.markdown import unit
 from anomalynet.reporting.measures import MEASURES, primary, series_mean
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 DIFFERENCES = "differences"
 
-REFERENCE, LEVEL, EXTRA, GREY = "#0072B2", "#404040", "#D55E00", "#8C8C8C"
-VERDICTS = {BETTER: "#009E73", WORSE: "#D55E00"}
+REFERENCE, LEVEL, EXTRA, GREY = BLUE, "#404040", VERMILION, "#8C8C8C"
+VERDICTS = {BETTER: GREEN, WORSE: VERMILION}
 """Okabe–Ito colours; verdicts are also shown by filled markers and as text."""
 DASHED: dict[str, Any] = {
     "color": REFERENCE,

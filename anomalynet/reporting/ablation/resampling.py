@@ -39,9 +39,8 @@ def sign_flip_p(values: ArrayLike) -> float:
     """Two-sided p of the mean under the hypothesis that each value is as likely as its negative;
     NaN with fewer than two values.
 
-    Up to `EXACT` values all assignments of signs are tried; for more values `FLIPS` random ones, to
-    which the observed assignment is added so that p is never 0. `values`: (n,) independent
-    differences."""
+    Up to `EXACT` values all assignments of signs are tried; for more values `FLIPS` random ones and
+    the observed one, so that p is never 0. `values`: (n,) independent differences."""
     array = np.asarray(values, dtype=np.float64)
     n = len(array)
     if n < 2:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.ablation.contrasts import (
     BETTER,
+    INSUFFICIENT_DATA,
     LEVEL,
     NO_EVIDENCE,
-    UNTESTABLE,
     WORSE,
     Contrast,
 )
@@ -82,7 +82,7 @@ def counted(number: int, noun: str) -> str:
 
 def contrast_text(label: str, one: Contrast, metric: str, verdict: str) -> str:
     """The sentence of one contrast, with as many numbers as its clusters allow."""
-    if verdict == UNTESTABLE:
+    if verdict == INSUFFICIENT_DATA:
         verdict += f", {counted(one.clusters, 'cluster')}"
     if not one.clusters:
         return f"{label}: {verdict}."
@@ -114,8 +114,7 @@ def effect_verdict(one: Effect, metric: str) -> str:
 
 
 def effect_sentence(one: Effect, metric: str) -> str:
-    """The sentence on a main effect or an interaction, with the combinations it is averaged
-    over."""
+    """The sentence on a main effect or an interaction, with the combinations it averages over."""
     if one.contrast is None:
         return f"{one.label}: {effect_verdict(one, metric)}."
     over = f"{one.label}, mean over {counted(one.matched, 'combination')}"
@@ -130,8 +129,7 @@ def contrasts_of(found: Iterable[Comparison | Effect]) -> list[Contrast]:
 
 
 def base(contrasts: Sequence[Contrast], noun: str) -> str:
-    """A sentence on the largest number of clusters in a family of tests, and the lowest p that they
-    allow."""
+    """The largest number of clusters in a family of tests and the lowest p they allow, as text."""
     tested = [one for one in contrasts if one.clusters >= 2]
     if not tested:
         return ""
@@ -149,8 +147,7 @@ def _floor_text(p: float) -> str:
 
 
 def notice(contrasts: Sequence[Contrast], noun: str) -> tuple[str, str] | None:
-    """A statement that no arm (main effect, interaction) could pass the test with any results, and
-    why; None if one could."""
+    """That no arm or effect could pass the test with any results, and why; None if one could."""
     if not contrasts or any(one.testable for one in contrasts):
         return None
     advice = (

@@ -34,8 +34,7 @@ class SeriesSteps:
     incidents: frozenset[tuple[str, int]]  # (series, number of an incident) of all its test steps
 
     def metric(self, name: str, probability: bool) -> dict[str, float]:
-        """A metric of each series with the run's own threshold, a fraction or a count; NaN if
-        undefined."""
+        """A metric of each series at the run's threshold, a fraction or count; NaN if undefined."""
         return {series: _metric(name, steps, probability) for series, steps in self.series.items()}
 
 

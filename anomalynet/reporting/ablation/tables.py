@@ -17,7 +17,7 @@ from anomalynet.reporting.ablation.sentences import (
     unit_text,
 )
 from anomalynet.reporting.aggregate import Summary
-from anomalynet.reporting.captions import ReportContext, summary_text
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.formats.markdown import grid, unit
 from anomalynet.reporting.measures import MEASURES, primary, series_mean
 from anomalynet.reporting.tables import defined, parameters_text, scaled, to_csv
@@ -126,8 +126,7 @@ def effects_csv(effects: Iterable[Effect], metric: str) -> str:
 
 
 def arms_table(arms: Sequence[MeasuredArm], metric: str, signs: Mapping[str, str]) -> str:
-    """One line per arm: runs, the metric with its difference from the reference, other metrics,
-    parameters."""
+    """One line per arm: runs, the metric, its difference, other metrics, parameters."""
     reference, names = reference_of(arms), shown_metrics(metric)
     lines = []
     for arm in arms:
@@ -145,7 +144,7 @@ def arms_table(arms: Sequence[MeasuredArm], metric: str, signs: Mapping[str, str
 
 def _mean(arm: MeasuredArm, metric: str) -> str:
     summary = arm.metrics.summary(metric)
-    text = summary_text(metric, *scaled(summary, MEASURES[metric].scale))
+    text = MEASURES[metric].text(*scaled(summary, MEASURES[metric].scale))
     return f"{text} (n = {summary.n})" if 0 < summary.n < len(arm.metrics.values) else text
 
 

@@ -1,5 +1,4 @@
-"""Computes the values that are compared: one per model and block. A block is a data set, or each
-world of a simulated one."""
+"""Computes the compared values per model and block: a data set, or a world of a simulated one."""
 
 from __future__ import annotations
 
@@ -97,8 +96,7 @@ def _chosen(
 
 
 def blocks_of(comparison: Comparison, metric: str) -> Blocks:
-    """A metric's mean over the repetitions of each block; a block in which a model has no value is
-    left out for all."""
+    """A metric's mean per block; a block in which a model has no value is left out."""
     rows, left_out = {}, []
     for data, models in comparison.models.items():
         worlds = sorted({world for one in models.values() for world in one.arm.worlds})

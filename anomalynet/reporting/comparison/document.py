@@ -1,5 +1,4 @@
-"""Writes the comparison of models over several data sets: `report.md`, `tables/ranks.csv` and
-`figures/ranks_*`."""
+"""Writes the comparison of models over data sets: `report.md`, its tables and figures."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Output formats of a report: Markdown is the original; HTML, LaTeX and Parquet are made from
-it."""
+"""Output formats of a report: HTML, LaTeX and Parquet are made from the Markdown."""
 
 from anomalynet.reporting.formats.files import (
     FILE_OF_FORM,

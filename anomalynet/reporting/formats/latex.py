@@ -29,9 +29,7 @@ PREAMBLE = r"""% latexmk -pdf makes a PDF of this file.
 \setlength{\LTleft}{0pt}
 \setlength{\LTright}{\fill}
 """
-UNBROKEN = 15
-"""Longest word that is never broken; longer ones, such as dotted keys, may break after a
-separator."""
+UNBROKEN = 15  # longest word that is never broken; longer ones, such as dotted keys, may break
 
 BREAK = r"\\"
 SECTIONS = {"h2": "section", "h3": "subsection"}
@@ -109,8 +107,7 @@ def latex(text: str, files: Mapping[str, bytes]) -> str:
 
 
 def _name(block: Block) -> str:
-    """The label of a table or figure, from the name of its file: it does not change with the
-    title."""
+    """The label of a table or figure, from the name of its file, not from its title."""
     assert block.caption
     if block.kind == "figure":
         return _stem(str(block.node.attrs["src"]))
@@ -184,8 +181,7 @@ def _inside(node: Node) -> str:
 
 
 def _caption(block: Block, label: str) -> str:
-    """The argument of \\caption: the first paragraph of the quote below a table or figure; empty
-    without one."""
+    """The argument of \\caption: the first paragraph of the quote below a table or figure."""
     if not block.caption:
         return ""
     short = escaped(title_of(block.caption))

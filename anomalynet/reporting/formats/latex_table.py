@@ -22,8 +22,7 @@ TEXT = 24.0  # widest column of text without line breaks, in em
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column: index, width in em, lines of its heading, alignment, and whether its cells may have
-    line breaks."""
+    """A column: index, width in em, heading's lines, alignment, whether cells may break."""
 
     index: int
     em: float

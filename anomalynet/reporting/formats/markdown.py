@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from anomalynet.reporting import captions
 from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.tables import Row, Table
@@ -23,10 +22,6 @@ def grid(header: Sequence[str], rows: Iterable[Sequence[str]], align: str = "") 
     )
 
 
-def _ours(row: Row) -> str:
-    return captions.summary_text(row.metric, row.mean, row.spread)
-
-
 def _printed(row: Row) -> str:
     text = MEASURES[row.metric].text(row.printed)
     if row.printed is None or row.repaired is None:
@@ -35,29 +30,34 @@ def _printed(row: Row) -> str:
 
 
 def comparison(table: Table, signs: Mapping[str, str]) -> str:
-    """Printed, repaired and our values, one line per model and metric; an asterisk marks printed
-    values that the repair changed."""
+    """Printed, repaired, ours, a line per model and metric; * marks printed values we repair."""
     lines = []
     for one in table.models:
         for index, metric in enumerate(table.metrics):
             row, measure = table.row(one.arm.name, metric), MEASURES[metric]
             name = f"**{one.arm.title}**{signs[one.arm.name]}" if index == 0 else ""
             n = str(row.n) if row.n else "–"
-            cells = [_printed(row), measure.text(row.repaired), _ours(row), n]
+            cells = [
+                _printed(row),
+                measure.text(row.repaired),
+                measure.text(row.mean, row.spread),
+                n,
+            ]
             lines.append([name, measure.title, *cells])
     header = ["Model", "Metric", "printed", "repaired", "ours (mean ± spread)", "n"]
     return grid(header, lines, "llrrrr")
 
 
 def matrix(table: Table, signs: Mapping[str, str]) -> str:
-    """One line per model, one column per metric. A cell shows its own n if the metric is undefined
-    in some repetitions."""
+    """A line per model, a column per metric; with n where it is undefined in some repetitions."""
     lines = []
     for one in table.models:
         rows = [table.row(one.arm.name, metric) for metric in table.metrics]
         repetitions = len(one.values)
         cells = [
-            _ours(row) + (f" (n = {row.n})" if 0 < row.n < repetitions else "") for row in rows
+            MEASURES[row.metric].text(row.mean, row.spread)
+            + (f" (n = {row.n})" if 0 < row.n < repetitions else "")
+            for row in rows
         ]
         lines.append([f"**{one.arm.title}**{signs[one.arm.name]}", *cells, str(repetitions)])
     titles = [MEASURES[metric].title + unit(MEASURES[metric].unit) for metric in table.metrics]

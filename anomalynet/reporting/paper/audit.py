@@ -1,5 +1,4 @@
-"""The section "The paper's tables, audited" on Tables 2–5; all its numbers are computed from the
-printed ones."""
+"""The section "The paper's tables, audited"; its numbers are computed from the printed ones."""
 
 from __future__ import annotations
 
@@ -49,8 +48,7 @@ def audit() -> TableAudit:
 
 @cache
 def common_prevalence() -> float:
-    """Share of attack, percent with two decimals: the mean over the normal rows that can come from
-    one test set."""
+    """Share of attack, percent with two decimals: mean of the normal rows of one test set."""
     agree = _agreement("normal").agree
     shares = [published.load().implied_prevalence(model, "normal") for model in agree]
     return round(sum(shares) / len(agree), 2)
@@ -124,8 +122,7 @@ def _one_test_set() -> list[str]:
 
 
 def _repairs() -> list[str]:
-    """A sentence on the cells that must be replaced in each row, and whether a slip explains
-    them."""
+    """A sentence on the cells to replace in each row, and whether a slip explains them."""
     single, several = [], []
     for row in audit().rows:
         title = published.TITLES[row.model]

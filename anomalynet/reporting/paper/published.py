@@ -40,8 +40,7 @@ class Paper:
         return self.printed_cells.get(model, {}).get(EQ13.get(metric, metric))
 
     def repaired(self, model: str, metric: str) -> float | None:
-        """The repaired value: the listed cell, else computed from the repaired counts; None for
-        other models."""
+        """The repaired value: the listed cell, else from the repaired counts; else None."""
         cells = self.repaired_cells.get(model)
         if cells is None:
             return None
@@ -61,8 +60,7 @@ class Paper:
         )
 
     def implied_prevalence(self, model: str, class_: str) -> float:
-        """Share of attack, percent, that one class's printed precision and both printed recalls
-        imply."""
+        """Share of attack, percent, implied by a class's printed precision and both recalls."""
         cells = {name: value / 100 for name, value in self.printed_cells[model].items()}
         precision, kept = cells[f"precision_{class_}"], cells[f"recall_{class_}"]
         lost = 1 - cells["recall_attack" if class_ == "normal" else "recall_normal"]

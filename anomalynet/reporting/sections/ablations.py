@@ -1,5 +1,4 @@
-"""The section on ablations of the same data: their questions and findings, quoted from their own
-reports."""
+"""The section on ablations of the same data: questions and findings, quoted from their reports."""
 
 from __future__ import annotations
 

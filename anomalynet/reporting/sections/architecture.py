@@ -80,8 +80,7 @@ def read_network(record: RunRecord) -> Network | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        what = f"{path}: not the parts of a network: {error!r}"
-        raise RunError(what, MOVE_AWAY) from None
+        raise RunError(f"{path}: not the parts of a network: {error!r}", MOVE_AWAY) from None
 
 
 def _part(

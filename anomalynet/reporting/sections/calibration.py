@@ -14,7 +14,7 @@ from anomalynet.metrics.kernels import NAN
 from anomalynet.reporting.aggregate import ArmMetrics, pooled_scores
 from anomalynet.reporting.arms import RepetitionKey
 from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.figures import broken_names, drawn, foot, heading
+from anomalynet.reporting.figures import BLUE, broken_names, drawn, foot, heading
 from anomalynet.reporting.formats import markdown
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import defined, table_csv, table_of, to_csv
@@ -33,7 +33,7 @@ COLUMNS: tuple[str, ...] = ("model", "data", "bin", "low", "high", "steps", "sco
 COLUMNS += ("attack_lowest", "attack_highest")
 
 PANELS = 4  # most panels beside each other
-BLUE, GREY = "#0072B2", "#B8B8B8"
+GREY = "#B8B8B8"
 
 NOTE = (
     "*Brier score*: mean squared difference between score and label; *share of attack alone*: the "
@@ -78,8 +78,7 @@ def equal_width(bins: int = BINS) -> Floats:
 
 
 def equal_mass(scores: Floats, bins: int = BINS) -> Floats:
-    """Edges of bins with equally many scores; equal scores stay in one bin, so some bins may be
-    empty."""
+    """Edges of bins with equally many scores; equal scores share a bin, so bins may be empty."""
     return np.percentile(scores, 100 * np.linspace(0.0, 1.0, bins + 1))
 
 
@@ -132,8 +131,7 @@ class Calibrated:
 
     @property
     def observed_range(self) -> tuple[Floats, Floats]:
-        """Lowest and highest share of attack of any repetition, (bin,); NaN if a bin is empty in
-        all."""
+        """Lowest and highest share of attack of any repetition, (bin,); NaN if always empty."""
         shares = np.stack([one.observed for one in self.bins.values()])
         return np.fmin.reduce(shares), np.fmax.reduce(shares)
 
@@ -247,8 +245,7 @@ def _figure(models: Sequence[Calibrated], context: ReportContext) -> Figure:
 
 
 def _reliability(axes: Axes, one: Calibrated) -> None:
-    """Draw the bins of all repetitions together, with the range over repetitions; perfect
-    calibration is the diagonal."""
+    """Draw the bins of all repetitions with their range; the diagonal is perfect calibration."""
     pooled, (low, high) = one.pooled, one.observed_range
     filled = pooled.steps > 0
     x, y = pooled.predicted[filled], pooled.observed[filled]

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from anomalynet.errors import UsageError
-from anomalynet.reporting.figures import encode, heading, style
+from anomalynet.reporting.figures import BLUE, ORANGE, VERMILION, encode, heading, style
 from anomalynet.reporting.sections.recordings import draw_day, draw_incidents
 from anomalynet.simulation.network.placement import place_nodes
 from anomalynet.simulation.store import World
@@ -141,8 +141,7 @@ def _cell(axes: Axes, world: World, cell: int, lowest: float) -> PathCollection:
 
 
 def _number_nodes(axes: Axes, nodes: pl.DataFrame, reach: float) -> None:
-    """Write each node's number at the corner of its marker that is farthest from other nodes and
-    numbers, `reach` metres away."""
+    """Write each node's number at the freest corner of its marker, `reach` metres away."""
     taken = nodes.select("x", "y").to_numpy()
     for index, number in enumerate(nodes["number"]):
         corners = taken[index] + reach * np.array([[1, 1], [-1, 1], [1, -1], [-1, -1]])
@@ -163,26 +162,25 @@ def _number_nodes(axes: Axes, nodes: pl.DataFrame, reach: float) -> None:
 
 
 def draw_delivery(world: World) -> Figure:
-    """Two panels over the nodes, weakest link first: percent delivered, and the mean received
-    power."""
+    """Two panels over the nodes, weakest link first: percent delivered, mean received power."""
     from matplotlib.figure import Figure
 
     nodes = world.nodes.sort("link", "number")
     positions = np.arange(nodes.height)
     figure = Figure(figsize=(9.5, 5.6), layout="constrained")
     share, power = figure.subplots(2, 1, sharex=True)
-    share.bar(positions, delivery(nodes), color="#0072B2", width=0.8)
+    share.bar(positions, delivery(nodes), color=BLUE, width=0.8)
     share.set_ylim(0, 100)
     share.set_ylabel("delivered\n(percent of readings)")
     total = 100 * int(nodes["received"].sum()) / int(nodes["expected"].sum())
     label = f"all nodes: {total:.1f} %"
-    share.axhline(total, color="#D55E00", linewidth=1.2, linestyle="--", label=label)
+    share.axhline(total, color=VERMILION, linewidth=1.2, linestyle="--", label=label)
     share.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
     power.plot(
         positions,
         nodes["link"],
         "o",
-        color="#E69F00",
+        color=ORANGE,
         markersize=5,
         markeredgecolor="black",
         markeredgewidth=0.5,

@@ -1,5 +1,4 @@
-"""The section "By incident": how many incidents of each kind every model detects, as tables, CSV
-and a heat map of alarms."""
+"""The section "By incident": how many of each kind every model detects; tables and a heat map."""
 
 from __future__ import annotations
 
@@ -100,8 +99,7 @@ def _lines(
     share: Callable[[Counted], Summary],
     signs: Mapping[str, str],
 ) -> str:
-    """One line per group, one column per model; the counts are those of the first model that tested
-    such steps."""
+    """A line per group, a column per model; counts are those of the first model tested there."""
     names = ["type", "cause"] if table.name == "by_type" else [table.name.removeprefix("by_")]
     lines = []
     for group in groups:
@@ -117,8 +115,7 @@ def _lines(
 
 
 def counts_text(table: IncidentTable) -> str:
-    """The number of labelled steps in the table, and the models that tested other steps than the
-    first one."""
+    """The number of labelled steps in the table, and the models that tested other steps."""
     totals = [(arm.title, table.total(arm)) for arm in table.arms]
     first, (steps, missed) = totals[0]
     others = [f"{title}: {own[0]}, {own[1]}" for title, own in totals if own != (steps, missed)]

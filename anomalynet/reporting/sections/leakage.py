@@ -1,5 +1,4 @@
-"""The section on the leakage audit: the results of trivial probes on the same windows, compared
-with those of the models."""
+"""The section on the leakage audit: trivial probes on the same windows, beside the models."""
 
 from __future__ import annotations
 
@@ -12,8 +11,7 @@ from anomalynet.reporting.formats.markdown import grid
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import to_csv
 
-AuditResult = Mapping[str, Any]
-"""`anomalynet.data.audit.AuditResult` as stored in JSON."""
+AuditResult = Mapping[str, Any]  # `anomalynet.data.audit.AuditResult` as stored in JSON
 
 COLUMNS: tuple[str, ...] = ("data", "probe", "sees", "auroc", "accuracy", "majority", "verdict")
 COLUMNS += ("split", "prevalence", "steps", "folds")
@@ -29,8 +27,7 @@ def audit_section(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> Se
 
 
 def warnings(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> tuple[str, ...]:
-    """The audit's warnings, and the probes without any sensor that rank at least as well as every
-    model."""
+    """The audit's warnings, and the probes without sensors that rank no worse than every model."""
     if not audit:
         return ()
     results = [record.result for one in models for record in one.arm.records]

@@ -34,8 +34,7 @@ TRAINING_TITLE = "Table 1. Training parameters"
 
 
 def paper_section(context: ReportContext) -> Section:
-    """Each table with its note and its figure; the paper's four models are included even if they
-    have not been run."""
+    """Each table with its note and figure; the paper's four models are always included."""
     tables = {table.name: table for table in paper_tables(context)}
     training = training_rows(context.models)
     trained = {row["model"] for row in training}
@@ -75,8 +74,7 @@ def paper_section(context: ReportContext) -> Section:
 
 
 def model_section(context: ReportContext) -> Section:
-    """The classical and unsupervised models in tables like Tables 2–5, then ranking and incidents
-    for all models."""
+    """The other models in tables like Tables 2–5, then ranking and incidents for all."""
     tables = other_tables(context)
     parts = []
     for table in tables:

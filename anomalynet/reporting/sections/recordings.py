@@ -1,5 +1,4 @@
-"""Pictures of a simulated world over time: one day of a node's readings, and all incidents (§3.1.1,
-§3.1.6)."""
+"""Pictures of a simulated world: a day of a node's readings, all incidents (§3.1.1, §3.1.6)."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from anomalynet.reporting.figures import heading
+from anomalynet.reporting.figures import BLUE, GREEN, VERMILION, heading
 from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.scenario import SENSORS, frame_period, seconds
 from anomalynet.simulation.store import World
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CAUSES = {
-    "attack": ("#D55E00", "////"),
-    "fault": ("#0072B2", "...."),
-    "environment": ("#009E73", ""),
+    "attack": (VERMILION, "////"),
+    "fault": (BLUE, "...."),
+    "environment": (GREEN, ""),
 }
 """Okabe–Ito colours, and hatches for readers who cannot tell the colours apart."""
 SEVERITIES = ("#FEE8C8", "#FDBB84", "#E34A33", "#7F0000")
@@ -107,16 +106,14 @@ def draw_day(world: World) -> Figure:
 
 
 def isolated_readings(values: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
-    """Readings with a gap (NaN) before and after, which a line would not show: bool, shape of
-    `values`."""
+    """Readings between gaps (NaN), which a line would not show: bool, shape of `values`."""
     present = np.concatenate([[False], ~np.isnan(values), [False]])
     isolated: npt.NDArray[np.bool_] = present[1:-1] & ~present[:-2] & ~present[2:]
     return isolated
 
 
 def draw_incidents(world: World) -> Figure:
-    """One line per type of incident that occurs: the times of its incidents, and their number by
-    severity."""
+    """One line per type of incident that occurs: their times, and their number by severity."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 

@@ -12,7 +12,8 @@ from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import defined, to_csv
 
 HEADLINE: tuple[str, ...] = ("f1_attack", "balanced_accuracy", "auroc_fold_mean")
-HEADLINE += ("average_precision_fold_mean", "event_recall", "false_alarms_per_device_day")
+HEADLINE += ("average_precision_fold_mean", "event_recall_fold_mean")
+HEADLINE += ("false_alarms_per_device_day_fold_mean",)
 
 COLUMNS = ("model", "data", "metric", "quantity", "value", "n", "unit")
 

@@ -142,8 +142,7 @@ class Search:
         return [self._prepare(trial, stored) for trial in claimed]
 
     def _propose(self, stored: Sequence[FrozenTrial]) -> FrozenTrial | None:
-        """Propose and store the next trial; None if the space is exhausted, or if another machine
-        stored one first."""
+        """Propose and store the next trial; None: exhausted, or another machine was first."""
         index = len(stored)
         params = space.propose(self.sweep, self._before(stored, index), index)
         if params is None:
@@ -157,8 +156,7 @@ class Search:
         return self.store.add(index, params, space.distributions(self.sweep.axes), {"runs": runs})
 
     def _before(self, stored: Sequence[FrozenTrial], index: int) -> list[FrozenTrial]:
-        """What a proposal may depend on: earlier batches with their results; earlier trials of the
-        same batch without results."""
+        """What a proposal may depend on: earlier batches with results, its own batch without."""
         from optuna.trial import TrialState, create_trial
 
         batch = index // self.sweep.search.batch * self.sweep.search.batch

@@ -177,8 +177,7 @@ def _work(opened: OpenSearch, progress: bool) -> None:
 def _notify_of_trials(
     opened: OpenSearch, stored: Sequence[FrozenTrial], notify: Callable[[str], None]
 ) -> None:
-    """Notify of trials that another process runs, of failed ones, and of runs that other code
-    made."""
+    """Notify of trials that another process runs, failed ones, and runs of other code."""
     for trial in stored[: opened.search.total]:
         if not trial.state.is_finished():
             owner, number = trial.user_attrs.get("owner") or {}, trial.user_attrs["place"]
@@ -204,8 +203,7 @@ def _notify_of_trials(
 
 
 def _source_of(opened: OpenSearch, stored: Sequence[FrozenTrial], chosen: Sequence[int]) -> str:
-    """A digest of everything that a report is made from: trials, results of the chosen ones, the
-    code."""
+    """A digest of what a report is made from: trials, results of the chosen ones, the code."""
     facts = f"{report.code_of_reports()} {opened.planned.out} {opened.search.total}"
     digest = hashlib.sha256(facts.encode())
     for trial in stored:
@@ -285,13 +283,12 @@ def report_search_again(
     base = study.base_jobs(sweep, record.overrides, runs)
     journal, _ = study.files_of(runs, label)
     if storage is None and not journal.is_file():
-        hint = "--storage names the database that they are in"
+        hint = "--storage names the database of the trials"
         raise NothingToCompareError(f"{label}: no trials in {journal}", hint)
     studies = open_storage(storage, journal).get_all_studies()
     if study.study_name(sweep, base) not in {one.study_name for one in studies}:
         raise NothingToCompareError(
-            f"{label}: no trial of this search with its current file, data and code",
-            again,
+            f"{label}: no trial of this search with the current file, data and code", again
         )
     planned = PlannedSweep(
         source=record.sweep,

@@ -15,8 +15,7 @@ Sampler = Literal["tpe", "gp", "random", "grid"]
 Pruner = Literal["none", "median", "hyperband", "wilcoxon"]
 
 COSTS = ("latency", "parameters")
-"""Objectives besides validation metrics: microseconds per window, and number of trained weights;
-both are minimised."""
+"""Objectives besides validation metrics: microseconds per window, trained weights; minimised."""
 EPOCH_METRICS = ("validation/average_precision", "validation/auroc", "validation/loss")
 """Metrics that are known after each epoch, as pruning by epoch needs."""
 

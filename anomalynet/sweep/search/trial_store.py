@@ -160,8 +160,7 @@ class TrialStore:
         }
 
 
-Judged = tuple[Mapping[int, float], Mapping[str, float]]
-"""Values by step, and the pruner's notes."""
+Judged = tuple[Mapping[int, float], Mapping[str, float]]  # values by step, and the pruner's notes
 
 
 def empty_storage() -> BaseStorage:
@@ -198,7 +197,6 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
             if attempt == 2 or not ("UNIQUE" in reason or "exists" in reason):
                 shown = re.sub(r"//([^:/@]*):[^@]*@", r"//\1:***@", url)  # never the password
                 hint = "an SQLAlchemy URL, such as sqlite:///search.db"
-                what = f"--storage {shown}: cannot be opened: {reason}"
-                raise UsageError(what, hint) from None
+                raise UsageError(f"--storage {shown}: cannot be opened: {reason}", hint) from None
             time.sleep(1.0)  # another command is just creating the tables
     raise AssertionError

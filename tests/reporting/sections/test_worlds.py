@@ -37,7 +37,7 @@ def records(tmp_path: Path) -> list[RunRecord]:
 
 def test_deviations_between_and_within_worlds_by_hand(records: list[RunRecord]) -> None:
     one = next(metrics for metrics in measured(*records) if metrics.values)
-    found = spread(one, "event_recall", several([one]))
+    found = spread(one, "event_recall_fold_mean", several([one]))
     assert {name: round(value.mean, 12) for name, value in found.items()} == {
         "world 0": 0.3,
         "world 1": 0.6,
@@ -54,10 +54,11 @@ def test_the_report_of_several_worlds_shows_them_and_names_them(
 ) -> None:
     text, lines = report(records, tmp_path / "out")
     section = text[text.index("## Spread over worlds") : text.index("## Leakage audit")]
-    assert "| Event recall, % | 30.00 | 60.00 | 90.00 | 30.00 | 7.07 |" in section
+    assert "| Event recall, fold mean, % | 30.00 | 60.00 | 90.00 | 30.00 | 7.07 |" in section
     assert "seeds of the repetitions: 0, 1; worlds 0, 1, 2." in section
     assert len(lines) == len(HEADLINE) * 5
-    found = {(one["metric"], one["quantity"]): one for one in lines}["event_recall", BETWEEN]
+    cells = {(one["metric"], one["quantity"]): one for one in lines}
+    found = cells["event_recall_fold_mean", BETWEEN]
     assert (found["value"], found["n"], found["unit"]) == ("30.0000", "3", "%")
     text, lines = report(records[:2], tmp_path / "alone")
     assert "Spread over worlds" not in text and not lines

@@ -94,8 +94,7 @@ class Evidence:
         return contrast(paired_differences(first, second), self.clusters)
 
     def cluster_counts(self, experiment: str) -> NDArray[np.int64]:
-        """Counts of the experiment's decisions over each cluster that it tested: int64 (repetition,
-        cluster, 4)."""
+        """Counts of decisions over each tested cluster: int64 (repetition, cluster, 4)."""
         repetitions = self.counts.get(experiment, {})
         every = (key for own in repetitions.values() for key in own)
         tested = sorted({self.clusters[key] for key in every}, key=str)
@@ -165,8 +164,7 @@ class Judgement:
 
     @property
     def measured(self) -> str:
-        """The name of the compared value: models are compared by series, a number is compared with
-        the model's own value."""
+        """The name of the compared value: by series between models, else the model's own."""
         return series_mean(self.metric) if self.claim.beats else self.metric
 
     @property

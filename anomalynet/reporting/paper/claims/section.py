@@ -50,7 +50,7 @@ def claims_section(context: ReportContext) -> Section:
         [
             "## The paper's claims",
             _summary(found),
-            _ledger(found, titles),
+            _claims_table(found, titles),
             context.caption("The paper's claims on this data", context.run, "claims.csv"),
             "Each comparison of models that these are based on:",
             _comparisons(found, titles),
@@ -81,7 +81,7 @@ def _title(metric: str) -> str:
     return AT_PAPER_PREVALENCE.get(metric) or MEASURES[metric].title
 
 
-def _ledger(found: Sequence[Judgement], titles: Mapping[str, str]) -> str:
+def _claims_table(found: Sequence[Judgement], titles: Mapping[str, str]) -> str:
     """One line per claim and metric, with the comparison that speaks most against the claim."""
     lines, last = [], None
     for one in found:

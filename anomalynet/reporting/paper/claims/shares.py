@@ -16,8 +16,7 @@ AT_PAPER_PREVALENCE = {
     "precision_attack_at_paper_prevalence": "Precision (attack) at 71.37 % attack",
     "precision_normal_at_paper_prevalence": "Precision (normal) at 71.37 % attack",
 }
-"""Metrics computed from both recalls if 71.37 % of the steps were attacks, as in the paper's test
-set: name → title."""
+"""Metrics from both recalls at 71.37 % attack, as in the paper's test set: name → title."""
 
 
 def shares(counts: Counts) -> dict[str, float]:

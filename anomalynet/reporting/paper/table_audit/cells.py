@@ -1,5 +1,4 @@
-"""The cells of a result table: how each metric is computed from a confusion matrix, and which
-values a printed number allows."""
+"""Cells of a result table: metrics as ratios of counts, and the values a printed number allows."""
 
 from __future__ import annotations
 

@@ -52,8 +52,7 @@ def dot(one: Vector, other: Vector) -> int:
 
 
 def plane(ratio: tuple[Vector, Vector], bound: Fraction, sign: int) -> Vector:
-    """The condition numerator/denominator ≥ bound (sign 1) or ≤ bound (sign −1) with whole
-    coefficients; 0/0 satisfies either."""
+    """numerator/denominator ≥ bound (sign 1) or ≤ bound (−1) in whole numbers; 0/0 is either."""
     over, under = sign * bound.numerator, sign * bound.denominator
     return tuple(under * above - over * below for above, below in zip(*ratio, strict=True))
 
@@ -69,10 +68,10 @@ class Cone:
         """Keep the matrices x with condition · x ≥ 0."""
         cone = self
         for condition in conditions:
-            cone = cone._cut(condition)
+            cone = cone.cut_once(condition)
         return cone
 
-    def _cut(self, condition: Vector) -> Cone:
+    def cut_once(self, condition: Vector) -> Cone:
         valued = [(dot(condition, ray), ray, tight) for ray, tight in self.rays]
         if all(value >= 0 for value, _, _ in valued):
             return self
@@ -94,9 +93,8 @@ class Cone:
         return Cone(tuple(kept), self.conditions + 1)
 
     def range(self, ratio: tuple[Vector, Vector]) -> Interval | None:
-        """The least and the greatest value of a ratio over all matrices in the cone; None if it is
-        undefined for all. Extremes are on rays, because a ratio of sums is between the ratios of
-        its parts."""
+        """The least and greatest value of a ratio over all matrices in the cone; None if always
+        undefined. Extremes are on rays: a ratio of sums is between the ratios of its parts."""
         least = most = None
         for ray, _ in self.rays:
             above, below = dot(ratio[0], ray), dot(ratio[1], ray)
@@ -107,8 +105,7 @@ class Cone:
         return (Fraction(*least), Fraction(*most)) if least and most else None
 
     def defines(self, sums: Iterable[Vector]) -> bool:
-        """Whether some matrix of the cone has all these sums above 0. If any has, the sum of the
-        rays has."""
+        """Whether some matrix of the cone, thus the sum of the rays, has all these sums above 0."""
         return all(any(dot(total, ray) for ray, _ in self.rays) for total in sums)
 
 
@@ -128,8 +125,7 @@ class Region:
         return not self.cones
 
     def range(self, column: str) -> Interval | None:
-        """The range of a metric over all allowed matrices, as fractions; None if it is undefined
-        for all."""
+        """The range of a metric over all allowed matrices; None if it is undefined for all."""
         every = [_bounds(cone, column) for cone in self.cones]
         found = [bounds for bounds in every if bounds is not None]
         return (min(low for low, _ in found), max(high for _, high in found)) if found else None
@@ -266,8 +262,7 @@ def _middle(cone: Cone) -> Sequence[float]:
 
 
 def _distance(matrix: Sequence[float], curved: Sequence[Cell]) -> float:
-    """The distance of a matrix's curved metrics from the printed ones, in units of their
-    rounding."""
+    """The distance of a matrix's curved metrics from the printed ones, in units of rounding."""
     total = 0.0
     for cell in curved:
         value = _value(cell.column, matrix)
@@ -290,8 +285,7 @@ def _value(column: str, matrix: Sequence[float]) -> float | None:
 
 
 def _halves(cone: Cone, curved: Sequence[Cell]) -> list[Cone]:
-    """The cone cut in the middle of the widest range of a ratio that matters; empty if all are
-    narrow."""
+    """The cone cut in the middle of the widest range that matters; empty if all are narrow."""
     widest, halves = Fraction(0), []
     for cell in curved:
         enough = (cell.high - cell.low) / 16

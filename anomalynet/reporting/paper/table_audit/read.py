@@ -1,5 +1,4 @@
-"""Reads a result table from CSV, TSV, Markdown, YAML or JSON: each cell as printed, each row with
-its line."""
+"""Reads a table from CSV, TSV, Markdown, YAML or JSON: cells as printed, rows with their line."""
 
 from __future__ import annotations
 

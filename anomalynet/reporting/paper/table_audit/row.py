@@ -70,8 +70,7 @@ class RowAudit:
 
 
 def audit_row(model: str, line: int, cells: Cells, rounding: Rounding = "half") -> RowAudit:
-    """Audit the row in this `line` of a file; suggested values are read with the `rounding` of the
-    cells."""
+    """Audit the row in this `line` of a file; suggestions have the `rounding` of the cells."""
     proved = provable(cells)
     region = solve(proved.values(), narrow=True)
     conflicts = tuple(_conflicts(proved)) if region.empty else ()
@@ -97,8 +96,7 @@ def provable(cells: Cells) -> dict[str, Cell]:
 
 
 def _implied_prevalence(cells: Cells, class_: str) -> Interval | None:
-    """Share of attack that one class's precision and both recalls allow; None if one is missing or
-    they contradict each other."""
+    """Share of attack that a class's precision and both recalls allow; None if none."""
     names = (f"precision_{class_}", "recall_normal", "recall_attack")
     if not set(names) <= cells.keys():
         return None
@@ -111,8 +109,7 @@ def f1_cells(class_: str) -> tuple[str, str, str]:
 
 
 def _f1(cells: Cells, class_: str) -> F1 | None:
-    """What is wrong with a printed F1; None if a precision and recall within their rounding give
-    it."""
+    """What is wrong with a printed F1; None if its precision and recall can give it."""
     own = [cells[name] for name in f1_cells(class_) if name in cells]
     if len(own) < 3 or not solve(own).empty:
         return None
@@ -149,8 +146,7 @@ def _excluded(cells: Cells, names: Sequence[str]) -> bool:
 def _repairs(
     cells: Cells, conflicts: Sequence[tuple[str, ...]], rounding: Rounding
 ) -> tuple[tuple[Replacement, ...], ...]:
-    """The smallest sets of cells without which the other cells are possible. A set must contain a
-    cell of every conflict."""
+    """The smallest sets of cells that hit every conflict: without one the rest is possible."""
     touched = [name for name in cells if any(name in conflict for conflict in conflicts)]
     for size in range(1, MOST_REPLACED + 1):
         found = []

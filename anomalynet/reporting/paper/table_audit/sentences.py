@@ -138,8 +138,7 @@ def _agreement(one: Agreement, unit: Unit) -> str:
 
 
 def plain(audit: TableAudit) -> dict[str, Any]:
-    """The audit as dictionaries, lists, texts and numbers; intervals as [low, high] in
-    fractions."""
+    """The audit as dictionaries, lists, texts and numbers; intervals are [low, high] fractions."""
     found: dict[str, Any] = _listed(
         {
             "table": audit.name,

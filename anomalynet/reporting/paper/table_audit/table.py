@@ -61,8 +61,7 @@ class TableAudit:
     reread: str  # a sentence, if less likely units were chosen because they raise no alarm
     rounding: Rounding
     rows: tuple[RowAudit, ...]
-    # Whether the rows can come from one test set. If not, that is not a contradiction: a table may
-    # use several.
+    # Whether the rows can come from one test set; if not, a table may use several
     agreements: tuple[Agreement, ...]
     recipes: Mapping[str, tuple[Recipe, ...]]  # model → recipes for its accuracies per class
     ignored: tuple[str, ...]
@@ -108,8 +107,7 @@ def audit_table(
 
 
 def _units(rows: Sequence[PrintedRow], unit: Unit | None) -> Iterator[tuple[Unit, Unit]]:
-    """Units that the shares and the MCC may have, the most likely first: a number above 1 is in
-    percent."""
+    """Units of the shares and the MCC, the most likely first: above 1 a number is in percent."""
     above_1 = {
         column == "mcc"
         for row in rows

@@ -1,2 +1,1 @@
-"""Timelines around example incidents: scores, readings, reconstruction errors and attention, as the
-runs stored them."""
+"""Timelines of example incidents: scores, readings, errors and attention, as runs stored them."""

@@ -10,15 +10,25 @@ import numpy as np
 
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.figures import drawn, foot, heading
+from anomalynet.reporting.figures import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    drawn,
+    foot,
+    heading,
+)
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.sections.explanations import timeline
 from anomalynet.reporting.sections.explanations.timeline import (
     Bools,
     Example,
     Floats,
-    Summary,
     Timeline,
+    TimelineSummary,
 )
 from anomalynet.reporting.tables import defined, to_csv
 from anomalynet.runs.incidents import read_incidents
@@ -52,7 +62,7 @@ CAUTION = (
     "has weight: neither proves a cause, and three incidents are examples, not a result."
 )
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F", "#B2912F")
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE, "#7F7F7F", "#B2912F")
 """Okabe–Ito colours of the other models; the explained model is black."""
 
 SHADE = "#FBE3C0"
@@ -112,7 +122,7 @@ def _describe(example: Example) -> str:
     return f"{kind} (number {example.incident}{severity}) on {example.series}{world}"
 
 
-def _rows(head: Sequence[str], line: Timeline, summary: Summary) -> Iterator[list[object]]:
+def _rows(head: Sequence[str], line: Timeline, summary: TimelineSummary) -> Iterator[list[object]]:
     example = line.example
     own = [*head, _run(example), example.incident, example.kind, example.series]
     yield [*own, "steps alarmed", "", None, 100 * summary.alarmed_share, "%"]
@@ -125,8 +135,7 @@ def _rows(head: Sequence[str], line: Timeline, summary: Summary) -> Iterator[lis
 
 
 def columns_of(seconds: Floats) -> Floats:
-    """(step,) the column of each step in the figure; there is an empty column before a step that is
-    late."""
+    """(step,) the column of each step in the figure; before a late step a column is empty."""
     distances = np.diff(seconds)
     usual = np.median(distances) if len(distances) else 1.0
     found: Floats = np.concatenate([[0.0], np.cumsum(np.where(distances > 1.5 * usual, 2.0, 1.0))])
@@ -145,8 +154,7 @@ def spans(mask: Bools, at: Floats) -> list[tuple[float, float]]:
 
 
 def _figure(title: str, line: Timeline, facts: str) -> Figure:
-    """Scores, alarms, readings, errors and attention over one time axis, and the mean attention by
-    part of the window."""
+    """Scores, alarms, readings, errors and attention over time, and the mean attention."""
     from matplotlib.figure import Figure
 
     at = columns_of(line.seconds)
@@ -219,7 +227,7 @@ def _legend(axes: Axes, side: Axes) -> None:
 
 def _alarms(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
     rows: list[tuple[str, Bools, str]] = [("labelled attack", line.labelled, "#A0A0A0")]
-    rows += [(model.title, model.alarms, "#D55E00") for model in (line.subject, *line.others)]
+    rows += [(model.title, model.alarms, VERMILION) for model in (line.subject, *line.others)]
     side.axis("off")
     for row, (_, mask, colour) in enumerate(rows):
         axes.broken_barh(spans(mask, at), (row - 0.38, 0.76), facecolor=colour, linewidth=0)
@@ -270,8 +278,8 @@ def _profile(axes: Axes, side: Axes, line: Timeline) -> None:
     assert line.attention is not None
     parts = line.attention.shape[1]
     for name, mask, colour, dashes in (
-        ("before", line.before, "#0072B2", (0, (4, 2))),
-        ("during the incident", line.during, "#D55E00", "-"),
+        ("before", line.before, BLUE, (0, (4, 2))),
+        ("during the incident", line.during, VERMILION, "-"),
     ):
         if mask.any():
             mean = line.attention[mask].mean(axis=0)

@@ -184,7 +184,7 @@ def _matrix(column: pl.Series) -> Floats | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class TimelineSummary:
     """A timeline in numbers. Pairs are the means over the steps before the incident and over its
     own; NaN if there are none."""
 
@@ -197,7 +197,7 @@ class Summary:
     attention: tuple[float, float]  # share of attention on the newest parts, before and during
 
 
-def summarise(timeline: Timeline) -> Summary:
+def summarise(timeline: Timeline) -> TimelineSummary:
     """Compute the summary of a timeline."""
     alarms = timeline.during & timeline.subject.alarms
     delay = float(timeline.seconds[alarms][0]) if alarms.any() else math.nan
@@ -213,7 +213,7 @@ def summarise(timeline: Timeline) -> Summary:
         on_newest = timeline.attention[:, parts - newest :].sum(axis=1)
         shares = _means_before_and_during(timeline, on_newest)
     attention = (float(shares[0]), float(shares[1]))
-    return Summary(timeline.example.alarmed_share, delay, error, newest, parts, attention)
+    return TimelineSummary(timeline.example.alarmed_share, delay, error, newest, parts, attention)
 
 
 def _means_before_and_during(timeline: Timeline, values: Floats) -> Floats:
@@ -223,7 +223,7 @@ def _means_before_and_during(timeline: Timeline, values: Floats) -> Floats:
     return np.stack([values[mask].mean(axis=0) if mask.any() else nothing for mask in masks])
 
 
-def sentence(timeline: Timeline, summary: Summary) -> str:
+def sentence(timeline: Timeline, summary: TimelineSummary) -> str:
     """One sentence that describes the figure."""
     shown, steps = int(timeline.during.sum()), timeline.example.steps
     cut = f" (the first {shown} are shown)" if shown < steps else ""

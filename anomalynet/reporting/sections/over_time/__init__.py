@@ -1,2 +1,1 @@
-"""Detection over time: metrics of ranges instead of single steps, compared with a random detector
-and with one that is always on."""
+"""Detection over time: metrics of ranges, beside a random and an always-on detector."""

@@ -56,7 +56,7 @@ WIDEST_BUFFER = 100  # steps; VUS uses the median length of the ranges, at most 
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
+class RunSteps:
     """The test part of a run, ordered by (series, time), arrays of shape (steps,)."""
 
     labels: NDArray[np.int8]  # int8, 1 attack, 0 normal, -1 unlabelled
@@ -72,7 +72,7 @@ class Steps:
         return stretches(self.series[mask], self.times[mask], self.step_seconds)
 
 
-def read_steps(record: RunRecord) -> Steps:
+def read_steps(record: RunRecord) -> RunSteps:
     """Read a run's test part.
 
     Raises: RunError: `scores.parquet` is missing, damaged, or lacks a column.
@@ -87,7 +87,7 @@ def read_steps(record: RunRecord) -> Steps:
     )
     labels, scores, alarms, incidents, series, times = (column.to_numpy() for column in table)
     seconds = step_seconds(series, times)
-    return Steps(labels, scores, alarms, incidents, series, times, seconds)
+    return RunSteps(labels, scores, alarms, incidents, series, times, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _without_budgets(found: Detection) -> Detection:
     return replace(found, values={**found.values, **nothing}, curve=(NAN,) * len(BUDGETS))
 
 
-def detection(folds: Sequence[Steps]) -> Detection:
+def detection(folds: Sequence[RunSteps]) -> Detection:
     """Judge the folds of a repetition.
 
     Metrics of alarms are computed once from the steps, ranges and incidents of all folds, each with
@@ -143,7 +143,7 @@ def _mean(values: Iterable[Value]) -> Value:
     return Value(mean, every[0].reason if np.isnan(mean) else "")
 
 
-def _volumes(fold: Steps) -> tuple[Value, Value]:
+def _volumes(fold: RunSteps) -> tuple[Value, Value]:
     labelled = fold.labels >= 0
     lengths = ranges(fold.labels[labelled] == 1, fold.stretches(labelled)).lengths
     widest = min(int(np.median(lengths)), WIDEST_BUFFER) if len(lengths) else 0
@@ -152,7 +152,7 @@ def _volumes(fold: Steps) -> tuple[Value, Value]:
     return found.pr, found.roc
 
 
-def _at_budgets(fold: Steps) -> tuple[Value, ...]:
+def _at_budgets(fold: RunSteps) -> tuple[Value, ...]:
     return event_recall_at_budgets(
         labels=fold.labels,
         scores=fold.scores,
@@ -163,7 +163,7 @@ def _at_budgets(fold: Steps) -> tuple[Value, ...]:
     )
 
 
-def _alarm_metrics(folds: Sequence[Steps]) -> dict[str, Value]:
+def _alarm_metrics(folds: Sequence[RunSteps]) -> dict[str, Value]:
     parts, offset = [], 0
     for fold in folds:
         labelled = fold.labels >= 0

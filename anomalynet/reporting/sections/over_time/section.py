@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anomalynet.reporting.aggregate import Summary, summarise
-from anomalynet.reporting.captions import ReportContext, summary_text
-from anomalynet.reporting.figures import drawn, foot, heading
+from anomalynet.reporting.captions import ReportContext
+from anomalynet.reporting.figures import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    drawn,
+    foot,
+    heading,
+)
 from anomalynet.reporting.formats.markdown import grid, unit
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.sections.base import Section
@@ -50,7 +61,7 @@ COLUMNS += ("undefined", "split", "prevalence", "seeds", "folds", "unit", "statu
 CURVE_COLUMNS: tuple[str, ...] = ("table", "model", "data", "detector")
 CURVE_COLUMNS += ("false_alarms_per_device_day", "event_recall", "spread", "n")
 
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
+COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK)
 MARKERS = "osD^vP*X<>hd"
 """Okabe–Ito colours, and markers for readers who cannot tell the colours apart. Line k has the k-th
 of each; there are 7 and 12, so that a pair repeats only after 84 lines."""
@@ -131,8 +142,7 @@ def _inflated(timelines: Sequence[ArmTimeline]) -> str:
 
 
 def compared_model(timelines: Sequence[ArmTimeline]) -> ArmTimeline:
-    """The model whose trivial detectors are shown: the one with the median share of alarms, of two
-    the lower."""
+    """The model whose trivial detectors are shown: it has the (lower) median share of alarms."""
     order = sorted(timelines, key=lambda one: (one.alarm_share, one.model.arm.name))
     return order[(len(order) - 1) // 2]
 
@@ -176,12 +186,11 @@ def _cell(one: ArmTimeline, detector: str, metric: str) -> str:
     """Mean ± spread; also n if it is undefined in some repetitions."""
     summary = one.summary(detector, metric)
     few = f" (n = {summary.n})" if 0 < summary.n < len(one.found[detector]) else ""
-    return summary_text(metric, *scaled(summary, MEASURES[metric].scale)) + few
+    return MEASURES[metric].text(*scaled(summary, MEASURES[metric].scale)) + few
 
 
 def _reasons(timelines: Sequence[ArmTimeline]) -> list[str]:
-    """Why a model's metrics are undefined in some repetitions, one sentence per model and
-    reason."""
+    """Why metrics are undefined in some repetitions, one sentence per model and reason."""
     found: dict[tuple[str, str], list[str]] = {}
     for one in timelines:
         for metric in (*SHOWN, *ADJUSTED):
