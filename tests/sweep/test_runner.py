@@ -82,7 +82,7 @@ def test_a_sweep_from_python_then_its_runs_and_a_report_of_one(
         ({"formats": ["pdf"]}, r"no form 'pdf'.*\n.*formats are"),
         ({"overrides": ["seed=3"]}, "seed=3: the sweep sets seeds"),
         ({"only": "3"}, "runs 1 to 2"),
-        ({"trials": 2}, "windows: --trials and --storage need a search"),
+        ({"trials": 2}, "windows is not a search"),
         ({"slots": 0}, "at least 1, not 0"),
     ],
 )
