@@ -209,6 +209,8 @@ def test_duplicates(tmp_path: Path, how: Any, values: list[float], labels: list[
     assert frame["v"].to_list() == values and frame["label"].to_list() == labels
     assert report.rows == len(values) and report.counts["repeated times"] == 1
     assert report.counts["repeated times with contradicting labels"] == 1
+    warned = any("3 of 4 rows" in warning for warning in report.warnings)
+    assert warned == (how != "keep")
 
 
 def test_the_period_is_the_median_step_of_regular_readings_only(tmp_path: Path) -> None:

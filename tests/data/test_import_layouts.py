@@ -117,8 +117,23 @@ def test_several_files_are_one_table_and_each_may_be_a_series(tmp_path: Path) ->
         read(tmp_path, {**files, "y.csv": "t,a\n0,3\n1,x\n"}, time="t", series_from_name=True)
     with pytest.raises(DataError, match=r"y\.csv: other columns.* b"):
         read(tmp_path, {**files, "y.csv": "t,b\n0,3\n1,4\n"}, time="t", series_from_name=True)
-    with pytest.raises(DataError, match=r"y\.csv:2: not sorted"):
+    with pytest.raises(DataError, match=r"y\.csv:2: not sorted") as refused:
         read(tmp_path, files, time="t")
+    assert str(refused.value.next_step).startswith("give --series-from-name")
+    with pytest.raises(DataError, match=r"y\.csv:3: not sorted") as refused:
+        read(tmp_path, {**files, "y.csv": "t,a\n2,3\n1,4\n"}, time="t")
+    assert "--series-from-name" not in str(refused.value.next_step)
+
+
+def test_files_of_the_same_name_are_series_with_their_folder(tmp_path: Path) -> None:
+    for folder in ("A", "B", "C/A"):
+        (tmp_path / folder).mkdir(parents=True)
+    files: dict[str, str | bytes] = {f"{one}/x.csv": "t,a\n0,1\n1,2\n" for one in ("A", "B")}
+    files["B/y.csv"] = "t,a\n0,1\n1,2\n"
+    table = read(tmp_path, files, time="t", series_from_name=True)
+    assert table.keys["series"].to_list() == ["A/x", "A/x", "B/x", "B/x", "y", "y"]
+    with pytest.raises(DataError, match="'A/x'"):
+        read(tmp_path, files | {"C/A/x.csv": "t,a\n0,1\n1,2\n"}, series_from_name=True)
 
 
 @pytest.mark.parametrize(

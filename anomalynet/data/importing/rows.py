@@ -68,6 +68,12 @@ class Rows:
         column = pl.col(str(index)).cast(pl.String).str.strip_chars()
         return pl.when(column.is_in(list(null))).then(None).otherwise(column)
 
+    def starts_file(self, row: int) -> bool:
+        """Whether it is the first row of another file than the first."""
+        begin = row >> FILE_BITS << FILE_BITS
+        before = self.frame.filter(pl.col(ROW).is_between(begin, row, closed="left"))
+        return begin > 0 and not before.select(pl.len()).collect().item()
+
     def cell(self, index: int, row: int) -> str:
         """The content of a cell as text."""
         cell = self.frame.filter(pl.col(ROW) == row).select(pl.col(str(index)).cast(pl.String))
@@ -97,10 +103,11 @@ def open_rows(paths: Sequence[Path], form: TableFormat, staging: Path) -> Rows:
         form = replace(form, separator=rows.separator or form.separator)
     first = found[0]
     frames = []
+    series = _file_names(paths) if form.series_from_name else []
     for number, rows in enumerate(found):
         frame = rows.frame.with_columns(pl.col(ROW) + (number << FILE_BITS))
-        if form.series_from_name:
-            frame = frame.with_columns(pl.lit(rows.path.stem).alias(str(len(first.names))))
+        if series:
+            frame = frame.with_columns(pl.lit(series[number]).alias(str(len(first.names))))
         frames.append(frame)
     names = (*first.names, "file name") if form.series_from_name else first.names
     try:
@@ -108,6 +115,19 @@ def open_rows(paths: Sequence[Path], form: TableFormat, staging: Path) -> Rows:
         return replace(first, paths=tuple(paths), names=names, frame=together)
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{first.path}: other types of columns in the other files") from error
+
+
+def _file_names(paths: Sequence[Path]) -> list[str]:
+    """The names of files as series: those of the same name with their folder."""
+    stems = [path.stem for path in paths]
+    names = [
+        path.stem if stems.count(path.stem) == 1 else f"{path.resolve().parent.name}/{path.stem}"
+        for path in paths
+    ]
+    for name, path in zip(names, paths, strict=True):
+        if names.count(name) > 1:
+            raise DataError(f"{path}: another file is named {quote(name)}, too", "rename one")
+    return names
 
 
 def header(path: Path, form: TableFormat) -> tuple[str, ...]:
