@@ -75,6 +75,11 @@ def read_table(
     roles = assign(rows, replace(form, label=None) if labels else form, units)
     sensors, found, counts, warnings = values.read_sensors(rows, roles.channels, form)
     given, form = form, replace(found, separator=rows.separator)
+    if rows.path.suffix.lower() == ".npy" and (height := rows.count()) < len(rows.names):
+        warnings.append(
+            f"{rows.path}: {len(rows.names):,} columns, but {height:,} rows: transpose the array "
+            "if its rows are the sensors"
+        )
     name = name or paths[0].stem
     keys, form = _keys(rows, roles, form, name, counts)
     if labels:

@@ -24,6 +24,10 @@ UNIT = "\x1f"  # between the fields of rows that had quotes
 FOREIGN = {
     b"\x1f\x8b": "compressed: unpack it first",
     b"PK": "a spreadsheet or archive: save the sheet as CSV",
+    b"ARROW1": "an Arrow file: save it as Parquet or CSV",
+    b"FEA1": "a Feather file: save it as Parquet or CSV",
+    b"{": "JSON: import reads tables, save it as CSV or Parquet",
+    b"[{": "JSON: import reads tables, save it as CSV or Parquet",
     b"\xff\xfe": "UTF-16: save it as UTF-8",
     b"\xfe\xff": "UTF-16: save it as UTF-8",
 }
@@ -94,9 +98,9 @@ def open_rows(paths: Sequence[Path], form: TableFormat, staging: Path) -> Rows:
         inner = staging / f"rows{number}"
         rows = _open_typed(path, form) or _open_csv(path, find_layout(path, form), inner)
         if found and (rows.names, rows.is_text) != (found[0].names, found[0].is_text):
-            other = sorted(set(rows.names) ^ set(found[0].names)) or ["in another order"]
+            other = sorted(set(rows.names) ^ set(found[0].names))[:6] or ["another order"]
             raise DataError(
-                f"{path}: other columns than {found[0].path}: {', '.join(other[:6])}",
+                f"{path}: other columns than {found[0].path}: {', '.join(map(quote, other))}",
                 "import files of other columns as sets of their own",
             )
         found.append(rows)
@@ -152,8 +156,13 @@ def _open_typed(path: Path, form: TableFormat) -> Rows | None:
         return _open_array(path, form)
     if path.suffix.lower() in (".parquet", ".pq"):
         raise DataError(f"{path}: not a Parquet file", "rename it if it is a CSV")
+    if path.suffix.lower() == ".npz":
+        raise DataError(f"{path}: not a table but an archive of arrays", "save one as .npy")
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
+        text = b"{"
     for magic, what in FOREIGN.items():
-        if start.startswith(magic):
+        if text.startswith(magic):
             raise DataError(f"{path}: not a CSV but {what}")
     return None
 
@@ -176,7 +185,15 @@ def _open_parquet(path: Path) -> Rows:
     for name in names:
         check_name(name, f"{path}: column")
     words = pl.selectors.by_dtype(pl.String, pl.Categorical, pl.Enum)
-    frame = frame.with_columns(words.cast(pl.String).str.strip_chars())
+    numbers, elapsed = (
+        pl.selectors.by_dtype(pl.Null) | pl.selectors.decimal(),
+        pl.selectors.duration(),
+    )
+    frame = frame.with_columns(
+        words.cast(pl.String).str.strip_chars(),
+        numbers.cast(pl.Float64),
+        elapsed.cast(pl.Duration("us")).cast(pl.Int64).cast(pl.Datetime("us")),  # since 1970
+    )
     frame = frame.rename({name: str(index) for index, name in enumerate(names)})
     numbered = frame.with_row_index(ROW, 1).cast({ROW: pl.Int64})
     return Rows((path,), tuple(name.strip() for name in names), numbered, is_text=False)
