@@ -118,7 +118,7 @@ def test_types_of_parquet_that_csv_has_not(tmp_path: Path) -> None:
     }
     pl.DataFrame(columns).write_parquet(tmp_path / "t.parquet")
     table = read(tmp_path, {"t.parquet": (tmp_path / "t.parquet").read_bytes()}, time="t")
-    assert readings(table) == [(1.5, 1.0, None), (2.25, 0.0, None)]
+    assert table.readings.collect().rows() == [(1.5, 1.0, None), (2.25, 0.0, None)]
     assert table.keys["time"].to_physical().to_list() == [0, 90_000]
 
 

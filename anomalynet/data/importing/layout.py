@@ -51,8 +51,8 @@ def find_layout(path: Path, form: TableFormat) -> Layout:
         first += 1
     headed = form.header and not form.columns
     while headed and "".join(lines[first : first + 1]).startswith(("#", "\r", "\n")):
-        below = next(filter(str.strip, lines[first + 1 :]), "0")
-        if not below.startswith("#") and NUMBER.search(below):
+        following = next(filter(str.strip, lines[first + 1 :]), "0")
+        if not following.startswith("#") and NUMBER.search(following):
             break  # it is the header
         first += 1
     options = [separator] if separator else list(SEPARATORS)

@@ -46,15 +46,12 @@ def order(rows: Rows, keys: pl.DataFrame, form: TableFormat) -> tuple[pl.DataFra
     counts: dict[str, int] = {}
     step = pl.col("time").diff().over("series")
     back = keys.filter(step < pl.duration())
-    files = "give --series-from-name if each file is a recording; or "
     if back.height and form.unsorted == "refuse":
-        if form.series or not rows.starts_file(back[ROW][0]):
-            files = ""
         time = f"{back['time'][0]}{_in_series(back)} ({back.height:,} in all)"
         raise DataError(
             f"{rows.where(back[ROW][0])}: not sorted by time: goes back to {time}",
-            f"{files}sort with --unsorted sort; or give --timezone ZONE if clocks were set back in "
-            "autumn",
+            rows.recordings(back[ROW][0], form)
+            + "sort with --unsorted sort; or give --timezone ZONE if clocks went back in autumn",
         )
     if back.height:
         counts["rows out of order"] = back.height
@@ -65,13 +62,12 @@ def order(rows: Rows, keys: pl.DataFrame, form: TableFormat) -> tuple[pl.DataFra
     if not repeated.height:
         return keys, counts
     if form.duplicates == "refuse":
-        if form.series or not rows.starts_file(repeated[ROW][0]):
-            files = ""
         raise DataError(
             f"{rows.where(repeated[ROW][0])}: duplicate timestamp {repeated['time'][0]}"
             f"{_in_series(repeated)} ({repeated.height:,} in all)",
-            f"{files}choose --duplicates first, last, mean or keep; or give --series COLUMN if "
-            "there are several recordings",
+            rows.recordings(repeated[ROW][0], form)
+            + "choose --duplicates first, last, mean or keep; or give --series COLUMN if there are "
+            "several recordings",
         )
     counts["repeated times"] = repeated.height
     labels = keys.group_by(key).agg(pl.col("label").drop_nulls().n_unique() > 1)

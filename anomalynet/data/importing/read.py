@@ -76,10 +76,8 @@ def read_table(
     sensors, found, counts, warnings = values.read_sensors(rows, roles.channels, form)
     given, form = form, replace(found, separator=rows.separator)
     if rows.path.suffix.lower() == ".npy" and (height := rows.count()) < len(rows.names):
-        warnings.append(
-            f"{rows.path}: {len(rows.names):,} columns, but {height:,} rows: transpose the array "
-            "if its rows are the sensors"
-        )
+        shape = f"{len(rows.names):,} columns, but {height:,} rows"
+        warnings.append(f"{rows.path}: {shape}: transpose it if its rows are the sensors")
     name = name or paths[0].stem
     keys, form = _keys(rows, roles, form, name, counts)
     if labels:
@@ -208,8 +206,9 @@ def _label_per_row(rows: Rows, form: TableFormat, height: int) -> pl.Series:
     named = head.strip().lower() in LABEL_NAMES
     named &= head.strip() not in (*form.attack, *form.normal, *form.unlabelled)
     if named and cells.is_label(head, form):  # such as attack: a name above numbers only
-        words = below.frame.select(word=below.text(0)).drop_nulls().collect()["word"]
-        named = len(words) > 0 and not words.cast(pl.Float64, strict=False).null_count()
+        number = pl.col("word").cast(pl.Float64, strict=False)
+        words = below.frame.select(word=below.text(0)).drop_nulls()
+        named = words.select(number.is_not_null().all() & (pl.len() > 0)).collect().item()
     if named or (count == height + 1 and not cells.is_label(head, form)):
         rows, count = below, count - 1
     if count != height:

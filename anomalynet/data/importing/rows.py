@@ -3,6 +3,7 @@ structure."""
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -25,7 +26,6 @@ FOREIGN = {
     b"\x1f\x8b": "compressed: unpack it first",
     b"PK": "a spreadsheet or archive: save the sheet as CSV",
     b"ARROW1": "an Arrow file: save it as Parquet or CSV",
-    b"FEA1": "a Feather file: save it as Parquet or CSV",
     b"{": "JSON: import reads tables, save it as CSV or Parquet",
     b"[{": "JSON: import reads tables, save it as CSV or Parquet",
     b"\xff\xfe": "UTF-16: save it as UTF-8",
@@ -72,11 +72,13 @@ class Rows:
         column = pl.col(str(index)).cast(pl.String).str.strip_chars()
         return pl.when(column.is_in(list(null))).then(None).otherwise(column)
 
-    def starts_file(self, row: int) -> bool:
-        """Whether it is the first row of another file than the first."""
+    def recordings(self, row: int, form: TableFormat) -> str:
+        """The start of a hint, where a row is the first of another file: each may be a series."""
         begin = row >> FILE_BITS << FILE_BITS
         before = self.frame.filter(pl.col(ROW).is_between(begin, row, closed="left"))
-        return begin > 0 and not before.select(pl.len()).collect().item()
+        if form.series or not begin or before.head(1).collect().height:
+            return ""
+        return "give --series-from-name if each file is a recording; or "
 
     def cell(self, index: int, row: int) -> str:
         """The content of a cell as text."""
@@ -124,13 +126,11 @@ def open_rows(paths: Sequence[Path], form: TableFormat, staging: Path) -> Rows:
 def _file_names(paths: Sequence[Path]) -> list[str]:
     """The names of files as series: those of the same name with their folder."""
     stems = [path.stem for path in paths]
-    names = [
-        path.stem if stems.count(path.stem) == 1 else f"{path.resolve().parent.name}/{path.stem}"
-        for path in paths
-    ]
-    for name, path in zip(names, paths, strict=True):
-        if names.count(name) > 1:
-            raise DataError(f"{path}: another file is named {quote(name)}, too", "rename one")
+    folders = [f"{path.resolve().parent.name}/{path.stem}" for path in paths]
+    pairs = zip(stems, folders, strict=True)
+    names = [stem if stems.count(stem) == 1 else folder for stem, folder in pairs]
+    for name in (name for name in names if names.count(name) > 1):
+        raise DataError(f"two files are named {quote(name)}", "rename a file or its folder")
     return names
 
 
@@ -158,9 +158,8 @@ def _open_typed(path: Path, form: TableFormat) -> Rows | None:
         raise DataError(f"{path}: not a Parquet file", "rename it if it is a CSV")
     if path.suffix.lower() == ".npz":
         raise DataError(f"{path}: not a table but an archive of arrays", "save one as .npy")
-    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
-        text = b"{"
+    is_json = path.suffix.lower() in (".json", ".jsonl", ".ndjson")
+    text = b"{" if is_json else start.removeprefix(codecs.BOM_UTF8).lstrip()
     for magic, what in FOREIGN.items():
         if text.startswith(magic):
             raise DataError(f"{path}: not a CSV but {what}")
@@ -185,15 +184,10 @@ def _open_parquet(path: Path) -> Rows:
     for name in names:
         check_name(name, f"{path}: column")
     words = pl.selectors.by_dtype(pl.String, pl.Categorical, pl.Enum)
-    numbers, elapsed = (
-        pl.selectors.by_dtype(pl.Null) | pl.selectors.decimal(),
-        pl.selectors.duration(),
-    )
-    frame = frame.with_columns(
-        words.cast(pl.String).str.strip_chars(),
-        numbers.cast(pl.Float64),
-        elapsed.cast(pl.Duration("us")).cast(pl.Int64).cast(pl.Datetime("us")),  # since 1970
-    )
+    numbers = pl.selectors.by_dtype(pl.Null) | pl.selectors.decimal()
+    elapsed = pl.selectors.duration().cast(pl.Duration("us")).cast(pl.Int64)  # since 1970
+    texts = words.cast(pl.String).str.strip_chars()
+    frame = frame.with_columns(texts, numbers.cast(pl.Float64), elapsed.cast(pl.Datetime("us")))
     frame = frame.rename({name: str(index) for index, name in enumerate(names)})
     numbered = frame.with_row_index(ROW, 1).cast({ROW: pl.Int64})
     return Rows((path,), tuple(name.strip() for name in names), numbered, is_text=False)
