@@ -167,7 +167,7 @@ def test_a_file_with_a_label_per_row(tmp_path: Path, text: str) -> None:
     put(tmp_path, shuffled, time="t", series="s", labels=tmp_path / "y.txt")
     assert labels() == [0, 0, 0, 1, 0, 0]
     (tmp_path / "one.txt").write_text("attack\n")
-    put(tmp_path, "v\n1\n", labels=tmp_path / "one.txt")
+    put(tmp_path, "v,w\n1,2\n", labels=tmp_path / "one.txt")
     assert labels() == [1]
     np.save(tmp_path / "y.npy", np.array([0, 1, 0, 1, 1, 0]))
     put(tmp_path, shuffled, time="t", series="s", labels=tmp_path / "y.npy")
