@@ -74,7 +74,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
         "--split COLUMN": "train, validation or test, used by data.split.policy=given",
         "--time-format FORMAT": "iso, day-first, month-first, month-name, seconds, milliseconds, "
         "microseconds, nanoseconds, excel, or such as '%%d.%%m.%%y %%H:%%M' (default: detected)",
-        "--timezone ZONE": "zone of times without an offset: Europe/Berlin, or whole hours such "
+        "--timezone ZONE": "zone of times without an offset: Europe/Berlin, or hours from UTC such "
         "as +01:00 (default: UTC)",
         "--decimal SIGN": "decimal sign: . or , (default: detected)",
         "--thousands SIGN": "between groups of three digits (default: detected)",
