@@ -72,9 +72,10 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
         "--series COLUMN": "the recording a row belongs to: device, run, room",
         "--kind COLUMN": "type of attack; without --label, a row is normal if this column says so",
         "--split COLUMN": "train, validation or test, used by data.split.policy=given",
-        "--time-format FORMAT": "such as day-first, excel, milliseconds or '%%d.%%m.%%y %%H:%%M' "
-        "(default: detected)",
-        "--timezone ZONE": "zone of times without an offset, such as Europe/Berlin (default: UTC)",
+        "--time-format FORMAT": "iso, day-first, month-first, month-name, seconds, milliseconds, "
+        "microseconds, nanoseconds, excel, or such as '%%d.%%m.%%y %%H:%%M' (default: detected)",
+        "--timezone ZONE": "zone of times without an offset: Europe/Berlin, or hours from UTC such "
+        "as +01:00 (default: UTC)",
         "--decimal SIGN": "decimal sign: . or , (default: detected)",
         "--thousands SIGN": "between groups of three digits (default: detected)",
     }
@@ -82,13 +83,15 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
         name, metavar = declared.split()
         option(parser, name, metavar, text)
     flag(parser, "--series-from-name", "each file is a recording, named by the file")
-    text = "seconds between readings (default: the median step if steps are regular)"
+    text = "seconds between readings (default: the median step if regular; 1 without --time)"
     option(parser, "--period", "SECONDS", text, float)
     text = (
-        "labelled intervals: CSV of start,end[,type,cause,impact,severity,series], or JSON windows"
+        "labelled intervals: CSV of start,end[,type,cause,impact,severity,series], or JSON windows;"
+        " ends are inclusive; times in the zone of the data; without series they apply to all"
     )
     option(parser, "--incidents", "FILE", text, Path)
-    option(parser, "--labels", "FILE", "labels in a file of their own, a line per row", Path)
+    text = "one label per row, or a table with the same time column, joined by time"
+    option(parser, "--labels", "FILE", text, Path)
     text = "use only these columns as sensors (default: all without another role)"
     option(parser, "--channels", "A,B", text, names, ())
     option(parser, "--ignore", "X,Y", "columns to leave out", names, ())
@@ -99,7 +102,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     add("--no-header", dest="header", action="store_false", help=text)
     option(parser, "--columns", "A,B,C", "names of the columns of a file without header", names, ())
     words = {
-        "--null": "additional words for a missing reading (empty, NA and NaN are known)",
+        "--null": "words for a missing reading, such as -999 (empty, NA and NaN are known)",
         "--attack": "words of the label for an attack (1, attack, anomaly … are known)",
         "--normal": "words of the label for normal (0, normal, benign … are known)",
         "--unlabelled": "additional words for a missing label",

@@ -161,7 +161,9 @@ def _detect_file(args: argparse.Namespace) -> int:
 
 def _print_summary(summary: dict[str, Any], seconds: float) -> None:
     counts = "{devices} devices, {readings} readings, {scored} of {steps} steps scored, {alarms}"
-    lines = [f"{counts.format(**summary)} alarms in {seconds:.1f} s"]
+    days = summary["fleet_days"]
+    daily = f", {summary['alarms'] / days:,.1f} per fleet-day" if days else ""
+    lines = [f"{counts.format(**summary)} alarms{daily} (scored in {seconds:.1f} s)"]
     if summary["readings"] and not summary["scored"]:
         short = "the recording is shorter than the model's calibration and window"
         lines.append(f"nothing was scored: {short}")
@@ -171,7 +173,8 @@ def _print_summary(summary: dict[str, Any], seconds: float) -> None:
             delay = kind["median_delay"]
             late = "" if delay is None else f", median delay {delay:g} s"
             count = f"{kind['detected']} of {kind['incidents']}"
-            lines.append(f"  {name}: {count} incidents detected{late}")
+            shown = "attack" if name == "unnamed" else name
+            lines.append(f"  {shown}: {count} incidents detected{late}")
         each, all_ = (found[f"false_alarms_per_{of}_day"] for of in ("device", "fleet"))
         daily = "" if each is None else f", {each:,.1f} per device-day, {all_:,.1f} per fleet-day"
         lines.append(f"  {found['false_alarms']} false alarms{daily}")

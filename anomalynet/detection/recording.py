@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ def detect_file(
         report: gets the summary, also if alarms cannot be delivered.
 
     Returns the summary: run, model, devices, readings, steps, scored, alarms and cleared (counts),
-        rejected (kind → count), and evaluation (`Evaluation.to_json`; None without labels).
+        fleet_days (of the scored steps; None if unknown), rejected (kind → count), and evaluation
+        (`Evaluation.to_json`; None without labels).
 
     Raises:
         UsageError: the model, the file or a target cannot be used.
@@ -115,6 +117,7 @@ def detect_file(
         "scored": status.scores,
         "alarms": status.alarms,
         "cleared": status.cleared,
+        "fleet_days": None if isnan(watch.days[1]) else watch.days[1],
         "rejected": dict(problems.snapshot() + Counter(engine.counts)),
         "evaluation": evaluation,
     }

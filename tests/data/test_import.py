@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
+from anomalynet.data.importing import cells
 from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportReport, ImportRequest
 from anomalynet.errors import DataError
@@ -164,6 +165,16 @@ def test_forms_of_time(tmp_path: Path, one: str, two: str, first: datetime) -> N
     assert table(report)["time"][0] == first
 
 
+def test_a_zone_may_be_a_fixed_offset_in_tables_and_messages(tmp_path: Path) -> None:
+    report = put(
+        tmp_path, "t,v\n2024-01-01 01:00,1\n2024-01-01 02:00,2\n", time="t", timezone="+01:00"
+    )
+    first = datetime(2024, 1, 1)
+    assert table(report)["time"][0] == first
+    at = cells.read_time("2024-01-01 01:00", zone="+01:00")
+    assert at == first.replace(tzinfo=UTC).timestamp() * 1e6
+
+
 def test_the_repeated_hour_of_autumn_is_told_apart_by_order(tmp_path: Path) -> None:
     local = ["01:30", "02:00", "02:30", "02:00", "02:30", "03:00"]
     text = "t,v\n" + "".join(f"2020-10-25 {time},{number}\n" for number, time in enumerate(local))
@@ -209,6 +220,8 @@ def test_duplicates(tmp_path: Path, how: Any, values: list[float], labels: list[
     assert frame["v"].to_list() == values and frame["label"].to_list() == labels
     assert report.rows == len(values) and report.counts["repeated times"] == 1
     assert report.counts["repeated times with contradicting labels"] == 1
+    warned = any("3 of 4 rows" in warning for warning in report.warnings)
+    assert warned == (how != "keep")
 
 
 def test_the_period_is_the_median_step_of_regular_readings_only(tmp_path: Path) -> None:

@@ -57,6 +57,20 @@ def test_without_a_series_column_an_interval_means_all_series(tmp_path: Path) ->
     assert frame["incident"].to_list() == 2 * ([None, None, 0] + [None] * 7)
 
 
+def test_an_interval_of_two_dates_lasts_until_the_end_of_its_last_day(tmp_path: Path) -> None:
+    put(tmp_path, f"start,end\n{DAY},{DAY}\n", ignore=("y",))
+    frame = sources.load(DataConfig(name="mine")).frame.collect()
+    assert frame["incident"].to_list() == 20 * [0]
+    # The zone's own day, which ended at 23:00 UTC; and a date beside a time is its midnight.
+    for rows, asked, expected in (
+        ("2019-12-31,2019-12-31\n", {"timezone": "Etc/GMT-1"}, 10 * [None]),
+        (f"2019-12-31 05:00,{DAY}\n", {}, [0] + 9 * [None]),
+    ):
+        put(tmp_path, f"start,end\n{rows}", ignore=("y",), replace=True, **asked)
+        frame = sources.load(DataConfig(name="mine")).frame.collect()
+        assert frame["incident"].to_list() == 2 * expected
+
+
 def test_labels_outside_intervals_stay_and_are_numbered_on(tmp_path: Path) -> None:
     report = put(tmp_path, f"{HEAD}{DAY} 00:02:00,{DAY} 00:03:00,jam,,,,a\n", label="y")
     found = sources.load(DataConfig(name="mine")).frame.collect()["incident"].to_list()

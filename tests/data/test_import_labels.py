@@ -149,7 +149,13 @@ TABLE = "t,s,v\n" + "".join(
 
 
 @pytest.mark.parametrize(
-    "text", ["0\n1\n0\n1\n1\n0\n", "label\n0\n1\n0\n1\n1\n0\n", "y\n0.0\n1.0\nno\nyes\n1\n0\n"]
+    "text",
+    [
+        "0\n1\n0\n1\n1\n0\n",
+        "label\n0\n1\n0\n1\n1\n0\n",
+        "y\n0.0\n1.0\nno\nyes\n1\n0\n",
+        "attack\n0\n1\n0\n1\n1\n0\n",
+    ],
 )
 def test_a_file_with_a_label_per_row(tmp_path: Path, text: str) -> None:
     (tmp_path / "y.txt").write_text(text)
@@ -157,6 +163,12 @@ def test_a_file_with_a_label_per_row(tmp_path: Path, text: str) -> None:
     shuffled = "\n".join([table[0], *table[4:], *table[1:4]]) + "\n"  # b before a
     put(tmp_path, shuffled, time="t", series="s", labels=tmp_path / "y.txt")
     assert labels("series") == list("aaabbb") and labels() == [1, 1, 0, 0, 1, 0]
+    (tmp_path / "y.txt").write_text("anomaly\nno\nno\nno\nno\nno\n")  # a word of a label
+    put(tmp_path, shuffled, time="t", series="s", labels=tmp_path / "y.txt")
+    assert labels() == [0, 0, 0, 1, 0, 0]
+    (tmp_path / "one.txt").write_text("attack\n")
+    put(tmp_path, "v,w\n1,2\n", labels=tmp_path / "one.txt")
+    assert labels() == [1]
     np.save(tmp_path / "y.npy", np.array([0, 1, 0, 1, 1, 0]))
     put(tmp_path, shuffled, time="t", series="s", labels=tmp_path / "y.npy")
     assert labels() == [1, 1, 0, 0, 1, 0]
@@ -180,6 +192,8 @@ def test_a_file_with_labels_by_time(tmp_path: Path) -> None:
     [
         ("0\n1\n0\n", ["y.csv:3: ", "3 labels", "6 rows"]),
         ("y\n0\n1\n0\n1\n1\n0\n0\n", ["y.csv:8: ", "6 rows"]),
+        ("label\n0\n1\n0\n1\n1\n", ["y.csv:6: ", "5 labels below the header", "6 rows"]),
+        ("Attack\n0\n1\n0\n1\n1\n", ["y.csv:6: ", "5 labels below the header", "6 rows"]),
         ("0\n1\n0\n2\n1\n0\n", ["y.csv:4: ", "'2'"]),
         ("s,time,label\na,1,0\n", ["y.csv", "missing column 't'"]),
         ("t,s,state\n2024-01-01 00:00:00,a,0\n", ["y.csv", "3 columns"]),

@@ -44,6 +44,8 @@ LAYOUTS: dict[str, tuple[str, dict[str, Any]]] = {
     "a title": ("Plant 7, export of 2024\na;b\n1.5;20\n-2;30.5\n", {}),
     "titles with separators": ("Plant 7;\n;\na;b\n1.5;20\n-2;30.5\n", {}),
     "a comment": ("# by the logger\na,b\n1.5,20\n-2,30.5\n", {}),
+    "comments": ('# 5 sites, "x"\n#\n\n# 2,3,4\na,b\n1.5,20\n-2,30.5\n', {}),
+    "annotations": ("#group,false\n#default,_result\na,b\n1.5,20\n-2,30.5\n", {}),
     "pandas": (",a,b\n0,1.5,20\n1,-2,30.5\n", {"ignore": ("index",)}),
     "R, a short header": ('"a" "b"\n"1" 1.5 20\n"2" -2 30.5\n', {"ignore": ("index",)}),
     "no header": ("1.5,20\n-2,30.5\n", {"header": False}),
@@ -98,9 +100,26 @@ def test_arrays_and_parquet(tmp_path: Path) -> None:
     inner.mkdir()
     assert readings(read_table([tmp_path / "t.parquet"], TableFormat(), inner)) == READINGS
     buffer = io.BytesIO()
+    np.save(buffer, np.zeros((2, 60)))
+    (warning,) = read(tmp_path, {"t.npy": buffer.getvalue()}).warnings
+    assert "60 columns" in warning and "2 rows" in warning
+    buffer = io.BytesIO()
     np.save(buffer, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match=r"t\.npy: not a table"):
         read(tmp_path, {"t.npy": buffer.getvalue()})
+
+
+def test_types_of_parquet_that_csv_has_not(tmp_path: Path) -> None:
+    columns = {
+        "t": pl.Series([0, 90]).cast(pl.Duration("ms")),
+        "a": pl.Series(["1.50", "2.25"]).cast(pl.Decimal(10, 2)),
+        "b": [True, False],
+        "c": [None, None],
+    }
+    pl.DataFrame(columns).write_parquet(tmp_path / "t.parquet")
+    table = read(tmp_path, {"t.parquet": (tmp_path / "t.parquet").read_bytes()}, time="t")
+    assert table.readings.collect().rows() == [(1.5, 1.0, None), (2.25, 0.0, None)]
+    assert table.keys["time"].to_physical().to_list() == [0, 90_000]
 
 
 def test_several_files_are_one_table_and_each_may_be_a_series(tmp_path: Path) -> None:
@@ -115,10 +134,34 @@ def test_several_files_are_one_table_and_each_may_be_a_series(tmp_path: Path) ->
     assert readings(table) == [(1.0,), (2.0,), (3.0,), (4.0,)]
     with pytest.raises(DataError, match=r"y\.csv:3: "):
         read(tmp_path, {**files, "y.csv": "t,a\n0,3\n1,x\n"}, time="t", series_from_name=True)
-    with pytest.raises(DataError, match=r"y\.csv: other columns.* b"):
+    with pytest.raises(DataError, match=r"y\.csv: other columns.* 'b'"):
         read(tmp_path, {**files, "y.csv": "t,b\n0,3\n1,4\n"}, time="t", series_from_name=True)
-    with pytest.raises(DataError, match=r"y\.csv:2: not sorted"):
+    with pytest.raises(DataError, match=r"y\.csv:2: not sorted") as refused:
         read(tmp_path, files, time="t")
+    assert str(refused.value.next_step).startswith("give --series-from-name")
+    with pytest.raises(DataError, match=r"y\.csv:3: not sorted") as refused:
+        read(tmp_path, {**files, "y.csv": "t,a\n2,3\n1,4\n"}, time="t")
+    assert "--series-from-name" not in str(refused.value.next_step)
+
+
+def test_files_of_the_same_name_are_series_with_their_folder(tmp_path: Path) -> None:
+    for folder in ("A", "B", "C/A"):
+        (tmp_path / folder).mkdir(parents=True)
+    files: dict[str, str | bytes] = {f"{one}/x.csv": "t,a\n0,1\n1,2\n" for one in ("A", "B")}
+    files["B/y.csv"] = "t,a\n0,1\n1,2\n"
+    table = read(tmp_path, files, time="t", series_from_name=True)
+    assert table.keys["series"].to_list() == ["A/x", "A/x", "B/x", "B/x", "y", "y"]
+    with pytest.raises(DataError, match="'A/x'"):
+        read(tmp_path, files | {"C/A/x.csv": "t,a\n0,1\n1,2\n"}, series_from_name=True)
+
+
+TOA5 = """"TOA5","CR1000","CR1000","12345","CR1000.Std.32","CPU:x.CR1","1","Table1"
+"TIMESTAMP","RECORD","BattV"
+"TS","RN","Volts"
+"","","Avg"
+"2020-01-01 00:00:00",0,12.5
+"2020-01-01 00:01:00",1,12.5
+"""
 
 
 @pytest.mark.parametrize(
@@ -131,7 +174,12 @@ def test_several_files_are_one_table_and_each_may_be_a_series(tmp_path: Path) ->
         ("a,b,\n1,2,3\n", {}, ["t.csv:1: ", "last column"]),
         ("1,2\n3,4\n", {}, ["t.csv:1: ", "missing header"]),
         ("a,b\n", {}, ["no rows"]),
-        ('a,b\n1,"2\n', {}, ["t.csv:"]),
+        ('a,b\n1,"2\n', {}, ["t.csv:", "quotes of this row"]),
+        (f'a,b\n1,"{"2" * 200_000}\n', {}, ["t.csv:2: field larger", "quotes of this row"]),
+        ("t,a,b\ns,°C,%\n1,2,3\n", {}, ["t.csv:2: 's'", "delete the line"]),
+        ("t,a\n,°C\n,Avg\n2020-01-01,3\n", {}, ["t.csv:2: '°C'", "delete the line"]),
+        (TOA5, {}, ["begin at line 2", "tail -n +2"]),
+        ("Testo\nSerial 1\n\nDate;°C\n2020-01-01;1,5\n", {}, ["begin at line 4"]),
     ],
 )
 def test_structures_that_are_refused(

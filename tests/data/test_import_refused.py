@@ -107,6 +107,10 @@ def test_one_message_and_nothing_written(
         ("t.csv.gz", b"\x1f\x8b\x08\x00", r"not a CSV but compressed"),
         ("t.xlsx", b"PK\x03\x04", r"not a CSV but a spreadsheet"),
         ("t.csv", b"a,b\r1,2\r", r"lines end with CR only"),
+        ("t.npz", b"PK\x03\x04", r"an archive of arrays"),
+        ("t.feather", b"ARROW1\x00\x00\xff", r"an Arrow file"),
+        ("t.jsonl", b'{"a": 1}\n{"a": 2}\n', r"JSON: import reads tables"),
+        ("t.txt", b'[{"a": 1},\n{"a": 2}]\n', r"JSON: import reads tables"),
         ("nowhere.csv", None, r"nowhere\.csv: cannot be read"),
     ],
 )

@@ -71,7 +71,8 @@ def test_alarms_and_evaluation(tmp_path: Path, run: Run, kind: str, order: str) 
     events = [event for event in map(json.loads, out.splitlines()) if event["kind"] == "alarm"]
     alarms = sorted((event["device"], event["score"]) for event in events)
     assert alarms == [("n1", 12.5), ("n2", 99.0)]
-    assert "2 devices, 6 readings, 6 of 6 steps scored, 2 alarms" in err
+    # Two in three minutes of both devices.
+    assert "6 readings, 6 of 6 steps scored, 2 alarms, 960.0 per fleet-day (scored in" in err
     assert "crash: 1 of 1 incidents detected, median delay 60 s" in err
     assert "drift: 0 of 1 incidents detected\n" in err
     # One in three minutes, each of two devices.
@@ -230,7 +231,9 @@ def test_alarms_without_a_label_are_not_judged(tmp_path: Path, run: Run, kind: s
         for name, own in (("n1", labels), ("n2", [None] * 5))
         for at, each in enumerate([*own, None])
     ]
-    code, out, _ = run(write(tmp_path / f"rows.{kind}", rows), "--json")
+    file = write(tmp_path / f"rows.{kind}", rows)
+    assert "  attack: 1 of 2 incidents detected" in run(file)[2]
+    code, out, _ = run(file, "--json")
     found = json.loads(out)["evaluation"]
     # Alarms of n1 at rows 1 (attack), 3 (normal) and 5 (no label), of n2 at three without a label.
     assert code == 0

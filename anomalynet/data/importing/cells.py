@@ -4,7 +4,7 @@ messages. Without Polars, so that a gateway reads messages by the rules of an im
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import cache
 from math import isfinite, isnan
 from zoneinfo import ZoneInfo
@@ -177,8 +177,9 @@ def _local(time: int | None, name: str | None) -> int | None:
 
 
 @cache
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
+def _zone(name: str) -> tzinfo:
+    fixed = name[0] in "+-"
+    return timezone(timedelta(microseconds=_offset(name))) if fixed else ZoneInfo(name)
 
 
 LARGEST = 1e18

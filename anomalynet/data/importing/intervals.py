@@ -19,6 +19,7 @@ from anomalynet.data.telemetry import Incident
 from anomalynet.errors import DataError
 
 WORDS = ("series", "type", "cause", "impact", "severity")
+DATE = r"^([0-9]{8}|[0-9]{1,4}[-/. ]([0-9]{1,2}|[A-Za-z]{3,9})[-/. ][0-9]{1,4})$"  # without a time
 KNOWN = f"the columns of an incidents file are start, end, {', '.join(WORDS)}"
 
 
@@ -37,8 +38,9 @@ def read_intervals(
         staging: an empty folder for temporary files.
         files: of the data, which may name its only series in JSON.
 
-    Returns: start and end (both included), series (null: all series), type and number of each
-        incident; the incidents; and how many are of series that are not in the data (JSON only).
+    Returns: start and end (both included; two dates without a time are whole days), series (null:
+        all series), type and number of each incident; the incidents; and how many are of series
+        that are not in the data (JSON only).
 
     Raises DataError: invalid content; names the first line.
     """
@@ -53,7 +55,10 @@ def read_intervals(
         raise DataError(f"{path}: {what} column {quote(name)}", KNOWN)
     none = pl.lit(None, pl.String)
     words = {name: rows.text(columns[name]) if name in columns else none for name in WORDS}
-    read = {name: _time(rows, columns[name], zone) for name in ("start", "end")}
+    bounds = [rows.text(columns[name]).str.contains(DATE) for name in ("start", "end")]
+    day = rows.frame.select(ROW, day=bounds[0] & bounds[1]).collect().sort(ROW)["day"]
+    read = {"start": _time(rows, columns["start"], zone)}
+    read["end"] = _time(rows, columns["end"], zone, day)
     table = rows.frame.select(ROW, **words).collect().with_columns(**read)
     table = table.with_row_index("incident").cast({"incident": pl.Int32})
     _check(rows, table, set(series))
@@ -117,9 +122,13 @@ def mark(keys: pl.DataFrame, intervals: pl.DataFrame) -> pl.DataFrame:
     return keys.with_columns(incident=incident).with_columns(kind=pl.coalesce(typed, "kind"))
 
 
-def _time(rows: Rows, index: int, zone: str | None) -> pl.Series:
+def _time(rows: Rows, index: int, zone: str | None, day: pl.Series | None = None) -> pl.Series:
+    """A column of times in UTC; where `day`, the end of that day."""
     clock = read_clock(rows, [index], None, alone=False)
     keys = clock.time.with_columns(series=pl.int_range(pl.len()))
+    if day is not None:
+        last = pl.col("time") + pl.duration(days=1, microseconds=-1)
+        keys = keys.with_columns(time=pl.when(day).then(last).otherwise("time"))
     return (to_utc(rows, keys, zone)[0] if zone and clock.local else keys)["time"]
 
 

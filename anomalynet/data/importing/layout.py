@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -11,13 +12,16 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from anomalynet.data.importing.cells import check_name, quote
+from anomalynet.data.importing.cells import NULLS, check_name, quote
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.errors import DataError
 
 SEPARATORS = {";": "semicolon", "\t": "tab", "|": "bar", ",": "comma", " ": "spaces"}
 """In the order of preference where several would do."""
+Row = tuple[int, list[str]]  # last line and fields
 HEAD = 200  # lines that show separator and header
+NUMBER = re.compile(r"""(?:^|[;\t|,])\s*["']?[-+]?[.,]?[0-9]""")
+"""A field that begins with a number, a date or a time."""
 INDEX = "index"  # name of a first column without one, as pandas and R write it
 
 
@@ -46,6 +50,11 @@ def find_layout(path: Path, form: TableFormat) -> Layout:
         separator = separator or lines[first].strip("\r\n")[4:5]
         first += 1
     headed = form.header and not form.columns
+    while headed and "".join(lines[first : first + 1]).startswith(("#", "\r", "\n")):
+        following = next(filter(str.strip, lines[first + 1 :]), "0")
+        if not following.startswith("#") and NUMBER.search(following):
+            break  # it is the header
+        first += 1
     options = [separator] if separator else list(SEPARATORS)
     known = {each: _head(lines[first:], each, headed) for each in options}
     separator = max(options, key=lambda each: _fit(each, known[each]))
@@ -58,6 +67,8 @@ def find_layout(path: Path, form: TableFormat) -> Layout:
         ends = len(fields) > 1 and not fields[-1].strip()
         names = given_names(path, form, len(fields) - ends) + ("",) * ends
     else:
+        _check_begin(path, first, known, separator)
+        _check_units(path, first, known[separator], form)
         if len(fields) == 1 and not form.separator and max(below, default=1) == 1:
             raise DataError(
                 f"{path}: only one column, {quote(fields[0].strip())}; found none of "
@@ -87,7 +98,8 @@ def _last_quote(path: Path) -> int:
                 bad = lines + error.object[: error.start].count(b"\n")
                 raise DataError(
                     f"{path}:{bad}: not UTF-8 (byte 0x{error.object[error.start]:02x})",
-                    "save it as UTF-8: iconv -f latin1 -t utf-8 OLD > NEW",
+                    "save it as UTF-8: iconv -f latin1 -t utf-8 OLD > NEW; in a spreadsheet: save "
+                    "as CSV UTF-8",
                 ) from error
             if (at := chunk.rfind(b'"')) >= 0:
                 last = size + at
@@ -115,10 +127,12 @@ def records(
                 yield line, reader.line_num, known
             line = reader.line_num + 1
     except csv.Error as error:
-        raise DataError(f"{path}:{line}: {error}") from error
+        raise DataError(
+            f"{path}:{line}: {error}", "correct the quotes of this row: is one missing at its end?"
+        ) from error
 
 
-def _head(lines: list[str], separator: str, headed: bool) -> list[tuple[int, list[str]]]:
+def _head(lines: list[str], separator: str, headed: bool) -> list[Row]:
     """Last line and fields of each row in the head of a file, without titles above the header."""
     found = []
     with suppress(DataError):  # found again, with its line, when the rows are read
@@ -133,7 +147,7 @@ def _head(lines: list[str], separator: str, headed: bool) -> list[tuple[int, lis
     return found
 
 
-def _fit(separator: str, rows: list[tuple[int, list[str]]]) -> tuple[bool, float, int]:
+def _fit(separator: str, rows: list[Row]) -> tuple[bool, float, int]:
     """How well a separator fits the head of a file: the share of rows as long as the header, and
     their length. Titles above the header count as rows of another length. Spaces separate only
     where nothing else does: they are part of titles and times."""
@@ -156,6 +170,42 @@ def given_names(path: Path, form: TableFormat, width: int) -> tuple[str, ...]:
     for name in form.columns:
         check_name(name, "--columns")
     return form.columns
+
+
+def _check_begin(path: Path, above: int, known: dict[str, list[Row]], separator: str) -> None:
+    """Refuse lines above the header, of another width than the rows of the table; `above`: number
+    of lines above those of `known`."""
+    widths = [len(fields) for _, fields in known[separator]]
+    if len(set(widths[1:])) == 1 and widths[-1] - widths[0] in (0, 1):
+        return
+    for rows in known.values():
+        widths = [len(fields) for _, fields in rows]
+        other = [index for index, width in enumerate(widths) if width != widths[-1]]
+        table = rows[other[-1] + 1 :] if other and widths[-1] > 1 else []
+        has_number = [_has_number(fields) for _, fields in table]
+        if any(has_number[1:]) and not has_number[0]:
+            line = above + table[0][0]
+            raise DataError(
+                f"{path}: the table seems to begin at line {line}",
+                f"delete the lines above it: tail -n +{line} OLD > NEW",
+            )
+
+
+def _check_units(path: Path, above: int, rows: list[Row], form: TableFormat) -> None:
+    """Refuse rows below the header that have text where the first row with numbers has numbers."""
+    first = next((row for row in rows[1:] if _has_number(row[1])), rows[0])
+    for number, fields in rows[1 : rows.index(first)]:
+        pairs = zip(fields, first[1], strict=False)
+        for cell in (cell.strip() for cell, other in pairs if _has_number([other])):
+            if cell not in (*NULLS, *form.null):
+                raise DataError(
+                    f"{path}:{above + number}: {quote(cell)} looks like a unit, not a reading",
+                    "delete the line; or give --null WORD if it means a missing reading",
+                )
+
+
+def _has_number(fields: list[str]) -> bool:
+    return any(NUMBER.match(cell) or _is_number(cell) for cell in fields)
 
 
 def _check_names(path: Path, line: int, names: tuple[str, ...]) -> None:

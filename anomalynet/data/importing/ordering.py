@@ -50,7 +50,8 @@ def order(rows: Rows, keys: pl.DataFrame, form: TableFormat) -> tuple[pl.DataFra
         time = f"{back['time'][0]}{_in_series(back)} ({back.height:,} in all)"
         raise DataError(
             f"{rows.where(back[ROW][0])}: not sorted by time: goes back to {time}",
-            "sort with --unsorted sort; or give --timezone ZONE if clocks were set back in autumn",
+            rows.recordings(back[ROW][0], form)
+            + "sort with --unsorted sort; or give --timezone ZONE if clocks went back in autumn",
         )
     if back.height:
         counts["rows out of order"] = back.height
@@ -64,7 +65,8 @@ def order(rows: Rows, keys: pl.DataFrame, form: TableFormat) -> tuple[pl.DataFra
         raise DataError(
             f"{rows.where(repeated[ROW][0])}: duplicate timestamp {repeated['time'][0]}"
             f"{_in_series(repeated)} ({repeated.height:,} in all)",
-            "choose --duplicates first, last, mean or keep; or give --series COLUMN if there are "
+            rows.recordings(repeated[ROW][0], form)
+            + "choose --duplicates first, last, mean or keep; or give --series COLUMN if there are "
             "several recordings",
         )
     counts["repeated times"] = repeated.height

@@ -18,6 +18,7 @@ from anomalynet.data.importing.times import check_zone, read_clock, to_utc
 from anomalynet.errors import DataError
 
 POSITION = "position"
+MOST_REPEATED = 0.1  # share of rows with the time of another, above which it is a warning
 KEYS = ("series", "time", "label", "kind", "split")
 
 
@@ -74,6 +75,9 @@ def read_table(
     roles = assign(rows, replace(form, label=None) if labels else form, units)
     sensors, found, counts, warnings = values.read_sensors(rows, roles.channels, form)
     given, form = form, replace(found, separator=rows.separator)
+    if rows.path.suffix.lower() == ".npy" and (height := rows.count()) < len(rows.names):
+        shape = f"{len(rows.names):,} columns, but {height:,} rows"
+        warnings.append(f"{rows.path}: {shape}: transpose it if its rows are the sensors")
     name = name or paths[0].stem
     keys, form = _keys(rows, roles, form, name, counts)
     if labels:
@@ -81,8 +85,16 @@ def read_table(
         inner.mkdir()
         keys = _add_labels(keys, labels, given, inner, name, counts)
         form = replace(form, label=None)
+    height = keys.height
     keys, changed = ordering.order(rows, keys, form)
     counts |= changed
+    if form.duplicates in ("first", "last", "mean"):
+        left = keys.select("series", "time").n_unique()
+        if left < (1 - MOST_REPEATED) * height:
+            warnings.append(
+                f"--duplicates {form.duplicates} leaves {left:,} of {height:,} rows: give --series "
+                "COLUMN or --series-from-name if there are several recordings"
+            )
     file = staging / "readings.parquet"
     readings = [sensors[index].alias(channel.name) for index, channel in roles.channels.items()]
     rows.frame.select(readings).sink_parquet(file, maintain_order=True, compression="lz4")
@@ -189,11 +201,20 @@ def _add_labels(
 def _label_per_row(rows: Rows, form: TableFormat, height: int) -> pl.Series:
     bounds = rows.frame.select(pl.len(), first=pl.col(ROW).min(), last=pl.col(ROW).max())
     count, first, last = bounds.collect().row(0)
-    if count == height + 1 and not cells.is_label(rows.cell(0, first), form):  # a name
-        rows, count = replace(rows, frame=rows.frame.filter(pl.col(ROW) > first)), height
+    head = rows.cell(0, first)
+    below = replace(rows, frame=rows.frame.filter(pl.col(ROW) > first))
+    named = head.strip().lower() in LABEL_NAMES
+    named &= head.strip() not in (*form.attack, *form.normal, *form.unlabelled)
+    if named and cells.is_label(head, form):  # such as attack: a name above numbers only
+        number = pl.col("word").cast(pl.Float64, strict=False)
+        words = below.frame.select(word=below.text(0)).drop_nulls()
+        named = words.select(number.is_not_null().all() & (pl.len() > 0)).collect().item()
+    if named or (count == height + 1 and not cells.is_label(head, form)):
+        rows, count = below, count - 1
     if count != height:
+        under = " below the header" if rows is below else ""
         raise DataError(
-            f"{rows.where(last)}: {count:,} labels end here, the table has {height:,} rows",
+            f"{rows.where(last)}: {count:,} labels{under} end here, the table has {height:,} rows",
             "give as many labels as the table has rows, or a table with times",
         )
     label = values.label(rows, 0, form)

@@ -3,6 +3,7 @@ structure."""
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,6 +25,9 @@ UNIT = "\x1f"  # between the fields of rows that had quotes
 FOREIGN = {
     b"\x1f\x8b": "compressed: unpack it first",
     b"PK": "a spreadsheet or archive: save the sheet as CSV",
+    b"ARROW1": "an Arrow file: save it as Parquet or CSV",
+    b"{": "JSON: import reads tables, save it as CSV or Parquet",
+    b"[{": "JSON: import reads tables, save it as CSV or Parquet",
     b"\xff\xfe": "UTF-16: save it as UTF-8",
     b"\xfe\xff": "UTF-16: save it as UTF-8",
 }
@@ -68,6 +72,14 @@ class Rows:
         column = pl.col(str(index)).cast(pl.String).str.strip_chars()
         return pl.when(column.is_in(list(null))).then(None).otherwise(column)
 
+    def recordings(self, row: int, form: TableFormat) -> str:
+        """The start of a hint, where a row is the first of another file: each may be a series."""
+        begin = row >> FILE_BITS << FILE_BITS
+        before = self.frame.filter(pl.col(ROW).is_between(begin, row, closed="left"))
+        if form.series or not begin or before.head(1).collect().height:
+            return ""
+        return "give --series-from-name if each file is a recording; or "
+
     def cell(self, index: int, row: int) -> str:
         """The content of a cell as text."""
         cell = self.frame.filter(pl.col(ROW) == row).select(pl.col(str(index)).cast(pl.String))
@@ -88,19 +100,20 @@ def open_rows(paths: Sequence[Path], form: TableFormat, staging: Path) -> Rows:
         inner = staging / f"rows{number}"
         rows = _open_typed(path, form) or _open_csv(path, find_layout(path, form), inner)
         if found and (rows.names, rows.is_text) != (found[0].names, found[0].is_text):
-            other = sorted(set(rows.names) ^ set(found[0].names)) or ["in another order"]
+            other = sorted(set(rows.names) ^ set(found[0].names))[:6] or ["another order"]
             raise DataError(
-                f"{path}: other columns than {found[0].path}: {', '.join(other[:6])}",
+                f"{path}: other columns than {found[0].path}: {', '.join(map(quote, other))}",
                 "import files of other columns as sets of their own",
             )
         found.append(rows)
         form = replace(form, separator=rows.separator or form.separator)
     first = found[0]
     frames = []
+    series = _file_names(paths) if form.series_from_name else []
     for number, rows in enumerate(found):
         frame = rows.frame.with_columns(pl.col(ROW) + (number << FILE_BITS))
-        if form.series_from_name:
-            frame = frame.with_columns(pl.lit(rows.path.stem).alias(str(len(first.names))))
+        if series:
+            frame = frame.with_columns(pl.lit(series[number]).alias(str(len(first.names))))
         frames.append(frame)
     names = (*first.names, "file name") if form.series_from_name else first.names
     try:
@@ -108,6 +121,17 @@ def open_rows(paths: Sequence[Path], form: TableFormat, staging: Path) -> Rows:
         return replace(first, paths=tuple(paths), names=names, frame=together)
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{first.path}: other types of columns in the other files") from error
+
+
+def _file_names(paths: Sequence[Path]) -> list[str]:
+    """The names of files as series: those of the same name with their folder."""
+    stems = [path.stem for path in paths]
+    folders = [f"{path.resolve().parent.name}/{path.stem}" for path in paths]
+    pairs = zip(stems, folders, strict=True)
+    names = [stem if stems.count(stem) == 1 else folder for stem, folder in pairs]
+    for name in (name for name in names if names.count(name) > 1):
+        raise DataError(f"two files are named {quote(name)}", "rename a file or its folder")
+    return names
 
 
 def header(path: Path, form: TableFormat) -> tuple[str, ...]:
@@ -132,8 +156,12 @@ def _open_typed(path: Path, form: TableFormat) -> Rows | None:
         return _open_array(path, form)
     if path.suffix.lower() in (".parquet", ".pq"):
         raise DataError(f"{path}: not a Parquet file", "rename it if it is a CSV")
+    if path.suffix.lower() == ".npz":
+        raise DataError(f"{path}: not a table but an archive of arrays", "save one as .npy")
+    is_json = path.suffix.lower() in (".json", ".jsonl", ".ndjson")
+    text = b"{" if is_json else start.removeprefix(codecs.BOM_UTF8).lstrip()
     for magic, what in FOREIGN.items():
-        if start.startswith(magic):
+        if text.startswith(magic):
             raise DataError(f"{path}: not a CSV but {what}")
     return None
 
@@ -156,7 +184,10 @@ def _open_parquet(path: Path) -> Rows:
     for name in names:
         check_name(name, f"{path}: column")
     words = pl.selectors.by_dtype(pl.String, pl.Categorical, pl.Enum)
-    frame = frame.with_columns(words.cast(pl.String).str.strip_chars())
+    numbers = pl.selectors.by_dtype(pl.Null) | pl.selectors.decimal()
+    elapsed = pl.selectors.duration().cast(pl.Duration("us")).cast(pl.Int64)  # since 1970
+    texts = words.cast(pl.String).str.strip_chars()
+    frame = frame.with_columns(texts, numbers.cast(pl.Float64), elapsed.cast(pl.Datetime("us")))
     frame = frame.rename({name: str(index) for index, name in enumerate(names)})
     numbered = frame.with_row_index(ROW, 1).cast({ROW: pl.Int64})
     return Rows((path,), tuple(name.strip() for name in names), numbered, is_text=False)
