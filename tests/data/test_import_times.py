@@ -118,9 +118,64 @@ def test_parts_of_a_time(tmp_path: Path, part: str) -> None:
     assert found == since // timedelta(microseconds=1)
 
 
+CLOCKS: dict[str, tuple[list[float], str]] = {
+    "MATLAB": ([739318.333333, 739318.334028, 739318.334722], "1970-01-09"),
+    "MATLAB, hours": ([739318.333333, 739318.375, 739318.416667], "1970-01-09"),
+    "Julian days": ([2460376.83, 2460377.83, 2460378.83], "1970-01-29"),
+    "years": ([2024.1803, 2024.1831, 2024.1858], "1970-01-01"),
+    "LabVIEW": ([3792643200.0, 3792643260.0], "2090-03-08"),
+    "ticks of .NET": ([638454240000000000, 638454240600000000], "1990-03-26"),
+    "ticks of Windows": ([133542432000000000, 133542432600000000], "1974-03-"),
+    "seconds of 1985": ([490000000, 490000060], "1985-07-"),
+}
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_a_clock_that_counts_otherwise_is_refused_with_what_it_would_mean(
+    tmp_path: Path, clock: str
+) -> None:
+    numbers, meant = CLOCKS[clock]
+    file = tmp_path / "c.parquet"
+    pl.DataFrame({"t": numbers, "v": range(len(numbers))}).write_parquet(file)
+    text = "t,v\n" + "".join(f"{number},1\n" for number in numbers)
+    for attempt in (
+        lambda: read(tmp_path, text),
+        lambda: read_table([file], TableFormat(time="t"), fresh(tmp_path)),
+    ):
+        with pytest.raises(DataError) as refused:
+            attempt()
+        assert meant in str(refused.value) and "--time-format" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "form"),
+    [
+        ([0, 60, 120], "seconds"),
+        ([5000.0, 5000.001, 5000.002, 6500.0], "seconds"),
+        ([240307080000, 240307080100], "%y%m%d%H%M%S"),
+        ([202401312358, 202401312359], "%Y%m%d%H%M"),
+        ([31012024235800, 31012024235900], "%d%m%Y%H%M%S"),
+        ([1706745480123, 1706745540123], "milliseconds"),
+    ],
+)
+def test_numbers_are_detected_by_the_years_that_they_mean(
+    tmp_path: Path, numbers: list[float], form: str
+) -> None:
+    assert [table.form.time_format for table in both(tmp_path, numbers)] == [form] * 2
+
+
+@pytest.mark.parametrize(("number", "year"), [(-2208988800, 1900), (3792643200, 2090)])
+def test_given_units_have_more_years_than_detected_ones(
+    tmp_path: Path, number: int, year: int
+) -> None:
+    for table in both(tmp_path, [number], time_format="seconds"):
+        assert table.keys["time"][0].year == year
+
+
 REFUSED: dict[str, tuple[list[Any], list[str], str]] = {
     "a date or seconds": (["20240131", "20240201"], ["t.csv:2", "'%Y%m%d'"], "--time-format"),
-    "a date or milliseconds": (["202401312358"], ["'%Y%m%d%H%M'"], "--time-format"),
+    "short year or seconds": (["2403070800"], ["2046-02-", "2024-03-07"], "--time-format"),
+    "day or month": (["01022024080000"], ["2024-02-01", "2024-01-02"], "--time-format"),
     "an hour or seconds": (["2034013123"], ["'seconds'", "'%Y%m%d%H'"], "--time-format"),
     "days of a spreadsheet": (["45322.99931", "45323.0"], ["'excel'"], "--time-format"),
     "seconds and milliseconds": (["1706745480", "1706745540000"], ["t.csv:3"], "--time-format"),

@@ -20,8 +20,13 @@ MICROSECONDS = {"seconds": 1e6, "milliseconds": 1e3, "microseconds": 1.0, "nanos
 EXCEL = "excel"
 """Days since 1899-12-30, with the time of day as a fraction; local time."""
 EXCEL_EPOCH = 25_569  # days from 1899-12-30 to 1970-01-01
-DIGITS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
-"""Dates written as digits alone: number of digits and pattern."""
+DIGITS = {
+    8: ("%Y%m%d", "%d%m%Y", "%m%d%Y"),
+    10: ("%Y%m%d%H", "%y%m%d%H%M"),
+    12: ("%Y%m%d%H%M", "%y%m%d%H%M%S", "%d%m%Y%H%M", "%m%d%Y%H%M"),
+    14: ("%Y%m%d%H%M%S", "%d%m%Y%H%M%S", "%m%d%Y%H%M%S"),
+}
+"""Dates written as digits alone: number of digits and patterns, the year first in the usual one."""
 DATES = ("iso", "day-first", "month-first", "month-name")
 """Orders of a written date: 2024-01-31, 31.01.2024, 01/31/2024, 31-Jan-2024."""
 TIME_FORMATS = (*DATES, *MICROSECONDS, EXCEL)
@@ -91,9 +96,9 @@ def _by_number(value: float, form: str | None, zone: str | None) -> int | None:
 
 
 def _is_date(digits: str) -> bool:
-    """Whether digits alone are a date in a form of `DIGITS`."""
+    """Whether digits alone are a date, in the usual form of `DIGITS`: others can be seconds."""
     try:
-        year = datetime.strptime(digits, DIGITS[len(digits)]).year
+        year = datetime.strptime(digits, DIGITS[len(digits)][0]).year
     except (KeyError, ValueError):
         return False
     return YEARS[0] <= year < YEARS[1]

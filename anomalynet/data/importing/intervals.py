@@ -118,7 +118,7 @@ def mark(keys: pl.DataFrame, intervals: pl.DataFrame) -> pl.DataFrame:
 
 
 def _time(rows: Rows, index: int, zone: str | None) -> pl.Series:
-    clock = read_clock(rows, [index], None, alone=False)
+    clock = read_clock(rows, [index], None, alone=False, sampled=False)
     keys = clock.time.with_columns(series=pl.int_range(pl.len()))
     return (to_utc(rows, keys, zone)[0] if zone and clock.local else keys)["time"]
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import polars as pl
@@ -16,6 +17,10 @@ from anomalynet.errors import DataError
 
 CHANGE = "--time-format"
 SHORT = "'%d.%m.%y %H:%M'"
+DETECTED_YEARS = (1991, 2050)
+"""Years of a number whose format is detected, the second outside: in 1990, nanoseconds could be the
+ticks of .NET."""
+ELAPSED = 1e8  # seconds; smaller numbers are seconds since the start of a recording
 MICROSECOND = pl.Datetime("us")
 MINUTES = r"^([^:]*[T ][0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9])(?:[.,]([0-9]{1,6})[0-9]*)?)?(.*)$"
 COMPACT_MINUTES = MINUTES.replace(":(", ":?(")
@@ -31,13 +36,16 @@ class Clock:
     format: str | None  # for `TableFormat.time_format`; None for a column of dates
 
 
-def read_clock(rows: Rows, indices: Sequence[int], form: str | None, alone: bool) -> Clock:
+def read_clock(
+    rows: Rows, indices: Sequence[int], form: str | None, alone: bool, sampled: bool = True
+) -> Clock:
     """Find the format of a time column.
 
     Args:
         indices: of the column, or of several that are joined by a space.
         form: the format, if it is known.
         alone: the table is one recording, without duplicate timestamps.
+        sampled: times are of readings, so that their steps show implausible elapsed seconds.
 
     Raises DataError: an unknown format, missing or invalid times, times without a date, or several
         formats that fit.
@@ -57,7 +65,7 @@ def read_clock(rows: Rows, indices: Sequence[int], form: str | None, alone: bool
     elif form in cells.DATES or (form is None and not cells.NUMBER.match(column.head)):
         frame, time, local, form = _written(column, form)
     else:
-        time, local, form = _counted(column, form or _number_format(column, alone))
+        time, local, form = _counted(column, form or _number_format(column, alone, sampled))
     found = frame.select(ROW, time=time.cast(MICROSECOND)).collect(engine="streaming").sort(ROW)
     for row in found.filter(pl.col("time").is_null())[ROW].head(1):
         raise column.invalid(row, "correct or remove the line")
@@ -84,13 +92,15 @@ class _Column:
 
     def invalid(self, row: int, advice: str) -> DataError:
         """The error that a time is invalid."""
-        what = f"invalid time {self._cell(row)} in column {self.name!r}"
+        what = f"invalid time {cells.quote(self.cell(row))} in column {self.name!r}"
         return DataError(f"{self.rows.where(row)}: {what}", advice)
 
     def refuse(self, row: int, what: str, advice: str) -> DataError:
         """An error of the whole column, with a row that shows it."""
         where = self.rows.where(row)
-        return DataError(f"{where}: time column {self.name!r}: {self._cell(row)} {what}", advice)
+        return DataError(
+            f"{where}: time column {self.name!r}: {cells.quote(self.cell(row))} {what}", advice
+        )
 
     def refuse_time_of_day(self) -> DataError:
         """The error that a column has no dates."""
@@ -101,55 +111,81 @@ class _Column:
             "seconds, such as --period 60",
         )
 
-    def _cell(self, row: int) -> str:
+    def cell(self, row: int) -> str:
+        """The text in a row."""
         found = self.rows.frame.filter(pl.col(ROW) == row).select(self.text.fill_null(""))
-        return cells.quote(found.collect().item())
+        return str(found.collect().item())
 
 
-def _number_format(column: _Column, alone: bool) -> str:
-    """The only format that fits all numbers of a column."""
+def _number_format(column: _Column, alone: bool, sampled: bool) -> str:
+    """The only format that fits all numbers of a column, with times in `DETECTED_YEARS`."""
     value, length = column.text.cast(pl.Float64, strict=False), column.text.str.len_chars()
     facts = column.rows.frame.select(
         low=value.min(),
         high=value.max(),
-        times_of_day=(value == value.floor()).all() & (value.n_unique() < pl.len()),
+        whole=(value == value.floor()).all(),
+        repeats=value.n_unique() < pl.len(),
         digits=(column.text.str.contains("^[0-9]+$") & (length == length.first())).all(),
     )
-    low, high, times_of_day, digits = facts.collect(engine="streaming").row(0)
-    if alone and times_of_day and low >= 0 and high in (23, 24):
+    low, high, whole, repeats, digits = facts.collect(engine="streaming").row(0)
+    if alone and whole and repeats and low >= 0 and high in (23, 24):
         raise column.refuse_time_of_day()
-    fits = [unit for unit in cells.MICROSECONDS if _in_unit(low, unit) and _in_unit(high, unit)]
-    pattern = cells.DIGITS.get(len(column.head)) if digits else None
-    if pattern and not column.select(time=_parse(column.text, pattern))["time"].null_count():
-        fits.append(pattern)
+    fits = [unit for unit in cells.MICROSECONDS if _in_unit(low, high, unit)]
+    for pattern in cells.DIGITS.get(len(column.head), ()) if digits else ():
+        years = column.select(time=_parse(column.text, pattern))["time"].dt.year()
+        if years.is_between(*DETECTED_YEARS, closed="left").fill_null(False).all():
+            fits.append(pattern)
     if low >= 20_000 and high < 80_000:  # the years 1954 to 2119 as days of a spreadsheet
         fits.append(cells.EXCEL)
+    if len(fits) > 1:
+        candidates = " or ".join(f"{form!r} ({_date(column.head, form)})" for form in fits)
+        raise column.refuse(column.first, f"could be {candidates}", f"give {CHANGE} with one")
+    advice = (
+        f"correct the line, or give {CHANGE} ({', '.join(cells.MICROSECONDS)}, excel, '%Y%m%d' …); "
+        "write other clocks, such as Julian days, as YYYY-MM-DD HH:MM:SS"
+    )
     if not fits:
         head = float(column.head)
-        unit = next((unit for unit in cells.MICROSECONDS if _in_unit(head, unit)), "seconds")
-        other = column.rows.frame.filter(~value.is_between(*_range(unit)))
-        row = other.select(pl.col(ROW).min()).collect(engine="streaming").item()
-        raise column.refuse(
-            column.first if row is None else row,
-            "does not fit the other times, or its year is outside 1900 to 2199",
-            f"correct the line, or give {CHANGE} (seconds, milliseconds, excel, '%Y%m%d' …)",
+        unit = next((unit for unit in cells.MICROSECONDS if _in_unit(head, head, unit)), None)
+        row = column.first
+        if unit is not None:
+            values = column.select(value=value)
+            row = next(
+                row for row, each in values.drop_nulls().rows() if not _in_unit(each, each, unit)
+            )
+        readings = ((unit, _date(column.cell(row), unit)) for unit in cells.MICROSECONDS)
+        meant = next(
+            (f"would be {date} in {unit}" for unit, date in readings if date), "is no time"
         )
-    if len(fits) > 1:
-        what = f"could be {' or '.join(map(repr, fits))}"
-        raise column.refuse(column.first, what, f"give {CHANGE} with one of them")
+        years = f"{DETECTED_YEARS[0]} to {DETECTED_YEARS[1] - 1}"
+        what = f"{meant}: outside the years {years}, or unlike the other times"
+        raise column.refuse(row, what, advice)
+    if fits == ["seconds"] and high < ELAPSED and sampled:
+        steps = column.select(value=value)["value"].diff().abs()
+        step = steps.filter(steps > 0).median()
+        short = isinstance(step, float) and step < 1e-3
+        if short or (not whole and low > 1000 and high - low < 1000):  # days, or decimal years
+            date = _date(column.head, "seconds")
+            what = f"would be {date} in seconds, with a median step of {step or 0:.3g} s"
+            raise column.refuse(column.first, what, advice)
     return fits[0]
 
 
-def _range(unit: str) -> tuple[float, float]:
-    """Numbers that are times of this unit: from a thousandth of it on, a smaller unit is meant."""
+def _in_unit(low: float, high: float, unit: str) -> bool:
+    """Whether numbers from `low` to `high` can be times of this unit; elapsed times are seconds."""
+    first, end = (
+        (datetime(year, 1, 1, tzinfo=UTC) - cells.EPOCH) / timedelta(microseconds=1)
+        for year in DETECTED_YEARS
+    )
     per = cells.MICROSECONDS[unit]
-    latest = cells.LATEST / per
-    return (cells.EARLIEST / per if unit == "seconds" else 1e8 * 1e6 / per, latest)
+    elapsed = unit == "seconds" and abs(low) < ELAPSED
+    return (elapsed or low >= first / per) and high < end / per
 
 
-def _in_unit(value: float, unit: str) -> bool:
-    low, high = _range(unit)
-    return low <= value < high
+def _date(text: str, form: str) -> str:
+    """The day that a number is in a format; empty if it is invalid."""
+    time = cells.read_time(text, form)
+    return "" if time is None else f"{cells.EPOCH + timedelta(microseconds=time):%Y-%m-%d}"
 
 
 def _counted(column: _Column, form: str) -> tuple[pl.Expr, bool, str]:
