@@ -81,6 +81,19 @@ FORMS: dict[str, tuple[list[Any], dict[str, Any]]] = {
         ["Jan 31 2024 11:58PM", "Jan 31 2024 11:59PM"],
         {"time_format": "%b %d %Y %I:%M%p"},
     ),
+    "pattern, fraction after a comma": (
+        ["31.01.2024 23:58:00,0", "31.01.2024 23:59:00,000"],
+        {"time_format": "%d.%m.%Y %H:%M:%S,%f"},
+    ),
+    "pattern, fraction after a colon": (
+        ["23:58:00:000 31.01.2024", "23:59:00:000000 31.01.2024"],
+        {"time_format": "%H:%M:%S:%f %d.%m.%Y"},
+    ),
+    "excel, decimal comma": (["45322,9986111111", "45322,9993055556"], {"time_format": "excel"}),
+    "excel, five decimals": (["45322.99861", "45322.99931"], {"time_format": "excel"}),
+    "seconds, decimal comma": (["1706745480,0", "1706745540,0"], {}),
+    "day first, short year": (["31/01/24 23:58", "31/01/24 23:59"], {"time_format": "day-first"}),
+    "month first, short year": (["1/31/24 23:58", "1/31/24 23:59"], {"time_format": "month-first"}),
     "day first, given": (["31-01-2024 23:58", "31-01-2024 23:59"], {"time_format": "day-first"}),
 }
 
@@ -93,7 +106,10 @@ def test_a_form_of_time_is_read_alike_everywhere(tmp_path: Path, form: str) -> N
     # In a message, by the format that the import of the table found.
     stream = [cells.read_time(time, table.form.time_format, table.form.timezone) for time in times]
     expected = cells.read_time("2024-01-31T23:58:00Z")
-    assert expected is not None and stream == [expected, expected + 60_000_000]
+    # A message alone is not rounded.
+    rounding = {"excel, five decimals": 432_000, "excel, decimal comma": 5}.get(form, 0)
+    assert expected is not None
+    assert stream == pytest.approx([expected, expected + 60_000_000], rel=0, abs=rounding)
     again = both(tmp_path, times, **{**options, "time_format": table.form.time_format})
     assert again[0].keys["time"].to_list() == [NIGHT, NIGHT + MINUTE]
 
@@ -170,6 +186,69 @@ def test_given_units_have_more_years_than_detected_ones(
 ) -> None:
     for table in both(tmp_path, [number], time_format="seconds"):
         assert table.keys["time"][0].year == year
+
+
+def test_fractions_of_a_pattern_are_read_after_any_sign(tmp_path: Path) -> None:
+    for sign in ".,:-;":
+        text, form = f"2024-01-31 23:58:00{sign}25", f"%Y-%m-%d %H:%M:%S{sign}%f"
+        file = tmp_path / "f.parquet"
+        pl.DataFrame({"t": [text], "v": [1]}).write_parquet(file)
+        table = read_table([file], TableFormat(time="t", time_format=form), fresh(tmp_path))
+        assert table.keys["time"].to_list() == [NIGHT + timedelta(milliseconds=250)]
+
+
+def test_decimal_commas_of_seconds(tmp_path: Path) -> None:
+    for table in both(tmp_path, ["1706745480,25"], time_format="seconds"):
+        assert table.keys["time"].to_list() == [NIGHT + timedelta(milliseconds=250)]
+    assert cells.read_time("1706745480,25") == 1_706_745_480_250_000
+    assert cells.read_time("45322,5", "excel") == cells.read_time("2024-01-31T12:00:00Z")
+
+
+@pytest.mark.parametrize("order", ["day-first", "month-first"])
+def test_short_years_are_of_1969_to_2068(order: str) -> None:
+    full = [cells.read_time(f"01/01/{year}", order) for year in (1969, 2000, 2068)]
+    assert None not in full
+    assert [cells.read_time(f"01/01/{year}", order) for year in ("69", "00", "68")] == full
+    assert cells.read_time("01/01/24", "iso") is None
+
+
+@pytest.mark.parametrize(
+    ("form", "first"), [("%Y-%m-%d", "2024/01/31"), ("day-first", "1.32.2024")]
+)
+def test_a_given_format_that_does_not_fit_is_to_blame(
+    tmp_path: Path, form: str, first: str
+) -> None:
+    with pytest.raises(DataError) as refused:
+        read(tmp_path, f"t,v\n{first},1\n01.02.2024,2\n", time_format=form)
+    message = str(refused.value)
+    assert "t.csv:2" in message and repr(form) in message and "--time-format" in message
+    assert "remove the line" not in message
+
+
+SECONDS = st.datetimes(datetime(1990, 1, 1), datetime(2049, 1, 1)).map(
+    lambda moment: moment.replace(microsecond=0)
+)
+
+
+@settings(max_examples=30)
+@given(moments=st.lists(SECONDS, min_size=1, max_size=5), step=st.sampled_from((1, 60, 3600)))
+def test_days_with_few_decimals_are_read_to_the_second(
+    tmp_path_factory: pytest.TempPathFactory, moments: list[datetime], step: int
+) -> None:
+    start, decimals = datetime(1899, 12, 30), {1: 5, 60: 4, 3600: 2}[step]
+    seconds = [int((moment - start).total_seconds()) // step * step for moment in moments]
+    days = [round(second / 86_400, decimals) for second in seconds]
+    options = {"time_format": "excel", "unsorted": "sort", "duplicates": "keep"}
+    expected = sorted(start + timedelta(seconds=second) for second in seconds)
+    for table in both(tmp_path_factory.mktemp("days"), days, **options):
+        assert table.keys["time"].to_list() == expected
+
+
+def test_parts_of_a_second_in_days_stay(tmp_path: Path) -> None:
+    days = [f"{45322 + half / 172_800:.9f}" for half in range(4)]
+    for table in both(tmp_path, days, time_format="excel"):
+        step = table.keys["time"].diff().drop_nulls().dt.total_microseconds()
+        assert step.is_between(499_000, 501_000).all()
 
 
 REFUSED: dict[str, tuple[list[Any], list[str], str]] = {

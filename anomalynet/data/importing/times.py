@@ -55,7 +55,7 @@ def read_clock(
             f"unknown time format {form!r}",
             f"give {', '.join(cells.TIME_FORMATS)}, or a pattern such as {SHORT}",
         )
-    column = _Column(rows, indices)
+    given, column = form, _Column(rows, indices)
     dtype = rows.dtype(indices[0]) if len(indices) == 1 else pl.String()
     frame, raw = rows.frame, pl.col(str(indices[0]))
     if isinstance(dtype, pl.Datetime):
@@ -68,6 +68,9 @@ def read_clock(
         time, local, form = _counted(column, form or _number_format(column, alone, sampled))
     found = frame.select(ROW, time=time.cast(MICROSECOND)).collect(engine="streaming").sort(ROW)
     for row in found.filter(pl.col("time").is_null())[ROW].head(1):
+        if given is not None and row == column.first:
+            what = f"does not fit the time format {given!r}"
+            raise column.refuse(row, what, f"correct {CHANGE}, or leave it out")
         raise column.invalid(row, "correct or remove the line")
     return Clock(found, local, form)
 
@@ -80,6 +83,8 @@ class _Column:
         self.name = ",".join(rows.names[index] for index in indices)
         texts = [rows.text(index) for index in indices]
         self.text = texts[0] if len(texts) == 1 else pl.concat_str(texts, separator=" ")
+        decimal = self.text.str.replace(r"^([-+]?[0-9]*),([0-9]*)$", "$1.$2")
+        self.number = decimal.cast(pl.Float64, strict=False)
         head = rows.frame.select(ROW, text=self.text).drop_nulls().head(1).collect()
         if not head.height:
             raise DataError(f"{rows.path}: time column {self.name!r} is empty")
@@ -119,7 +124,7 @@ class _Column:
 
 def _number_format(column: _Column, alone: bool, sampled: bool) -> str:
     """The only format that fits all numbers of a column, with times in `DETECTED_YEARS`."""
-    value, length = column.text.cast(pl.Float64, strict=False), column.text.str.len_chars()
+    value, length = column.number, column.text.str.len_chars()
     facts = column.rows.frame.select(
         low=value.min(),
         high=value.max(),
@@ -145,7 +150,7 @@ def _number_format(column: _Column, alone: bool, sampled: bool) -> str:
         "write other clocks, such as Julian days, as YYYY-MM-DD HH:MM:SS"
     )
     if not fits:
-        head = float(column.head)
+        head = float(column.head.replace(",", "."))
         unit = next((unit for unit in cells.MICROSECONDS if _in_unit(head, head, unit)), None)
         row = column.first
         if unit is not None:
@@ -193,14 +198,26 @@ def _counted(column: _Column, form: str) -> tuple[pl.Expr, bool, str]:
     if "%" in form:
         time, aware = _parse(column.text, form), "%z" in form
         return _in_utc(time) if aware else time, not aware, form
-    value = column.text.cast(pl.Float64, strict=False)
     if form == cells.EXCEL:
-        return _bounded(((value - cells.EXCEL_EPOCH) * 86_400e6).round()), True, form
+        return _bounded(_spreadsheet_time(column)), True, form
     per = cells.MICROSECONDS[form]
     whole = column.text.cast(pl.Int64, strict=False)  # exact where a float is not
     exact = whole // 1_000 if per < 1 else whole * round(per)
-    time = pl.coalesce(exact, (value * per).round().cast(pl.Int64, strict=False))
+    time = pl.coalesce(exact, (column.number * per).round().cast(pl.Int64, strict=False))
     return _bounded(time), False, form
+
+
+def _spreadsheet_time(column: _Column) -> pl.Expr:
+    """Microseconds of the days of a spreadsheet: whole hours, minutes or seconds if the decimals of
+    the column are too few to tell all its times from these."""
+    time = ((column.number - cells.EXCEL_EPOCH) * 86_400e6).round()
+    whole = {unit: (time / (unit * 1e6)).round() * unit * 1e6 for unit in (3600, 60, 1)}
+    decimals = column.text.str.extract("[.,]([0-9]+)$").str.len_chars().max().fill_null(0)
+    off = {str(unit): (time - each).abs().max() for unit, each in whole.items()}
+    facts = column.rows.frame.select(decimals.alias("decimals"), **off).collect(engine="streaming")
+    rounding = 86_400e6 / 2 / 10.0 ** facts["decimals"][0] + 10  # and that of a float
+    fits = [unit for unit in whole if (facts[str(unit)][0] or 0) <= rounding < unit * 1e6 / 2]
+    return whole[fits[0]] if fits else time
 
 
 def _bounded(time: pl.Expr) -> pl.Expr:
@@ -210,6 +227,12 @@ def _bounded(time: pl.Expr) -> pl.Expr:
 
 def _parse(text: pl.Expr, pattern: str) -> pl.Expr:
     """Text by a pattern of Python's strptime, in which %f is a fraction of any length."""
+    before = pattern.partition("%f")[0]
+    if before != pattern and (sign := before[-1:]) and not sign.isalnum():
+        # Polars reads fractions of any length after a point only.
+        other, count = f"[^{re.escape(sign)}]*", before.count(sign) - 1
+        start = f"^((?:{other}{re.escape(sign)}){{{count}}}{other}){re.escape(sign)}"
+        text, pattern = text.str.replace(start, "${1}."), pattern.replace(f"{sign}%f", ".%f", 1)
     chrono = pattern.replace(".%f", "%.f").replace("%f", "%6f")
     if not any(code in pattern for code in ("%H", "%I", "%T", "%X", "%c", "%R")):
         text, chrono = text + " 00:00", f"{chrono} %H:%M"
@@ -236,9 +259,11 @@ def _written(column: _Column, form: str | None) -> tuple[pl.LazyFrame, pl.Expr, 
             raise column.refuse_time_of_day()
         advice = f"write times as YYYY-MM-DD HH:MM:SS, or give {CHANGE} {SHORT}"
         raise column.invalid(column.first, advice)
-    for row, (one, two, three, *_) in dates:
+    for row, (one, two, three, *_) in dates if form in (None, "iso") else ():
         if len(one) < 4 and len(three) < 3 and not two.isalpha():
-            raise column.refuse(row, "has a year of two digits", f"give {CHANGE}, such as {SHORT}")
+            raise column.refuse(
+                row, "has a year of two digits", f"give {CHANGE} day-first, month-first or {SHORT}"
+            )
     local = [row for row, parts in dates if not parts[-1]]
     if local and len(local) < len(dates):
         what = "has no offset from UTC, other times have one"
