@@ -12,9 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anomalynet.cli.main import main
 from anomalynet.data.importing import cells
 from anomalynet.data.importing.format import TableFormat
+from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.read import Table, read_table
+from anomalynet.data.importing.request import ImportRequest
 from anomalynet.errors import DataError
 
 NIGHT = datetime(2024, 1, 31, 23, 58)
@@ -154,12 +157,10 @@ def test_a_clock_that_counts_otherwise_is_refused_with_what_it_would_mean(
     file = tmp_path / "c.parquet"
     pl.DataFrame({"t": numbers, "v": range(len(numbers))}).write_parquet(file)
     text = "t,v\n" + "".join(f"{number},1\n" for number in numbers)
-    for attempt in (
-        lambda: read(tmp_path, text),
-        lambda: read_table([file], TableFormat(time="t"), fresh(tmp_path)),
-    ):
+    (tmp_path / "c.csv").write_text(text)
+    for path in (file, tmp_path / "c.csv"):
         with pytest.raises(DataError) as refused:
-            attempt()
+            read_table([path], TableFormat(time="t"), fresh(tmp_path))
         assert meant in str(refused.value) and "--time-format" in str(refused.value)
 
 
@@ -231,17 +232,14 @@ SECONDS = st.datetimes(datetime(1990, 1, 1), datetime(2049, 1, 1)).map(
 
 
 @settings(max_examples=30)
-@given(moments=st.lists(SECONDS, min_size=1, max_size=5), step=st.sampled_from((1, 60, 3600)))
-def test_days_with_few_decimals_are_read_to_the_second(
-    tmp_path_factory: pytest.TempPathFactory, moments: list[datetime], step: int
+@given(moments=st.lists(SECONDS, min_size=1, max_size=5))
+def test_days_with_five_decimals_are_read_to_the_second(
+    tmp_path_factory: pytest.TempPathFactory, moments: list[datetime]
 ) -> None:
-    start, decimals = datetime(1899, 12, 30), {1: 5, 60: 4, 3600: 2}[step]
-    seconds = [int((moment - start).total_seconds()) // step * step for moment in moments]
-    days = [round(second / 86_400, decimals) for second in seconds]
+    days = [round((moment - datetime(1899, 12, 30)) / timedelta(days=1), 5) for moment in moments]
     options = {"time_format": "excel", "unsorted": "sort", "duplicates": "keep"}
-    expected = sorted(start + timedelta(seconds=second) for second in seconds)
     for table in both(tmp_path_factory.mktemp("days"), days, **options):
-        assert table.keys["time"].to_list() == expected
+        assert table.keys["time"].to_list() == sorted(moments)
 
 
 def test_parts_of_a_second_in_days_stay(tmp_path: Path) -> None:
@@ -381,3 +379,35 @@ def test_digits_of_times_are_ascii(tmp_path: Path) -> None:
     assert cells.read_time(arabic) is None
     with pytest.raises(DataError, match=r"t\.csv:3: invalid time"):
         read(tmp_path, f"t,v\n2024-01-31 23:58,1\n{arabic},2\n")
+
+
+def test_an_import_reports_when_its_times_begin_and_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "data"))
+    file = tmp_path / "t.csv"
+    file.write_text("t,v\n2024-02-01 00:58,1\n2024-02-01 00:59,2\n2024-02-01 01:00,4\n")
+    request = ImportRequest(file=file, name="one", time="t", timezone="Europe/Berlin")
+    report = import_table(request)
+    assert (report.begins, report.ends) == ("2024-01-31T23:58:00Z", "2024-02-01T00:00:00Z")
+    assert main(["data", "import", str(file), "--name", "two", "--time", "t"]) == 0
+    assert "2024-02-01T00:58:00Z" in capsys.readouterr().out
+    without = import_table(ImportRequest(file=file, name="three", ignore=("t",)))
+    assert without.begins is without.ends is None
+
+
+def test_rows_of_a_clock_that_was_not_set_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "data"))
+    file = tmp_path / "t.csv"
+    times = [3, 63, 123, 1706745480, 1706745540, 1706745600]
+    file.write_text("t,v\n" + "".join(f"{time},{time % 7}\n" for time in times))
+    report = import_table(ImportRequest(file=file, name="stray", time="t"))
+    warning = next(one for one in report.warnings if "10 years" in one)
+    assert "t.csv:5" in warning and "1970-01-01 00:02:03" in warning
+    file.write_text("t,v\n" + "".join(f"{time},{time % 7}\n" for time in times[3:]))
+    report = import_table(ImportRequest(file=file, name="set", time="t"))
+    assert not any("10 years" in one for one in report.warnings)

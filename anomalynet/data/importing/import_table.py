@@ -40,6 +40,8 @@ def import_table(request: ImportRequest) -> ImportReport:
         frame = canonical(table, keys)
         if request.duplicates == "mean":
             keys = _once(keys)
+        if request.time:
+            warnings += ordering.long_steps(table.rows, keys)
         period = request.period or (ordering.period(keys) if request.time else 1.0)
         labelled = keys["label"].count()
         counts = {"rows": keys.height, **counts}
@@ -67,12 +69,16 @@ def import_table(request: ImportRequest) -> ImportReport:
         }
         store.write(folder, temporary, frame, description)
     prevalence = keys["label"].mean()
+    bounds = keys.select(begins=pl.col("time").min(), ends=pl.col("time").max()).row(0)
+    begins, ends = [f"{time.isoformat()}Z" if request.time else None for time in bounds]
     return ImportReport(
         name=request.name,
         folder=folder,
         series=keys["series"].n_unique(),
         rows=counts["rows"],
         channels=table.form.channels,
+        begins=begins,
+        ends=ends,
         period=period,
         prevalence=prevalence if isinstance(prevalence, float) else None,
         incidents=len(incidents),

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 
 import polars as pl
@@ -17,9 +17,9 @@ from anomalynet.errors import DataError
 
 CHANGE = "--time-format"
 SHORT = "'%d.%m.%y %H:%M'"
-DETECTED_YEARS = (1991, 2050)
-"""Years of a number whose format is detected, the second outside: in 1990, nanoseconds could be the
-ticks of .NET."""
+DETECTED = (662_688_000_000_000, 2_524_608_000_000_000)
+"""Years 1991 to 2049, in microseconds, of a number whose format is detected. Ticks of .NET would be
+nanoseconds of 1990."""
 ELAPSED = 1e8  # seconds; smaller numbers are seconds since the start of a recording
 MICROSECOND = pl.Datetime("us")
 MINUTES = r"^([^:]*[T ][0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9])(?:[.,]([0-9]{1,6})[0-9]*)?)?(.*)$"
@@ -123,7 +123,7 @@ class _Column:
 
 
 def _number_format(column: _Column, alone: bool, sampled: bool) -> str:
-    """The only format that fits all numbers of a column, with times in `DETECTED_YEARS`."""
+    """The only format that fits all numbers of a column, with times in `DETECTED`."""
     value, length = column.number, column.text.str.len_chars()
     facts = column.rows.frame.select(
         low=value.min(),
@@ -137,8 +137,8 @@ def _number_format(column: _Column, alone: bool, sampled: bool) -> str:
         raise column.refuse_time_of_day()
     fits = [unit for unit in cells.MICROSECONDS if _in_unit(low, high, unit)]
     for pattern in cells.DIGITS.get(len(column.head), ()) if digits else ():
-        years = column.select(time=_parse(column.text, pattern))["time"].dt.year()
-        if years.is_between(*DETECTED_YEARS, closed="left").fill_null(False).all():
+        times = column.select(time=_parse(column.text, pattern))["time"].to_physical()
+        if times.is_between(*DETECTED, closed="left").fill_null(False).all():
             fits.append(pattern)
     if low >= 20_000 and high < 80_000:  # the years 1954 to 2119 as days of a spreadsheet
         fits.append(cells.EXCEL)
@@ -151,40 +151,28 @@ def _number_format(column: _Column, alone: bool, sampled: bool) -> str:
     )
     if not fits:
         head = float(column.head.replace(",", "."))
-        unit = next((unit for unit in cells.MICROSECONDS if _in_unit(head, head, unit)), None)
-        row = column.first
-        if unit is not None:
-            values = column.select(value=value)
-            row = next(
-                row for row, each in values.drop_nulls().rows() if not _in_unit(each, each, unit)
-            )
-        readings = ((unit, _date(column.cell(row), unit)) for unit in cells.MICROSECONDS)
-        meant = next(
-            (f"would be {date} in {unit}" for unit, date in readings if date), "is no time"
-        )
-        years = f"{DETECTED_YEARS[0]} to {DETECTED_YEARS[1] - 1}"
-        what = f"{meant}: outside the years {years}, or unlike the other times"
+        unit = next((unit for unit in cells.MICROSECONDS if _in_unit(head, head, unit)), "seconds")
+        values = column.select(value=value).drop_nulls().iter_rows()
+        row = next(row for row, each in values if not _in_unit(each, each, unit))
+        dates = [(unit, _date(column.cell(row), unit)) for unit in cells.MICROSECONDS]
+        meant = [f"{date} in {unit}" for unit, date in dates if date] or ["no date"]
+        what = f"would be {meant[0]}: outside the years 1991 to 2049, or unlike the other times"
         raise column.refuse(row, what, advice)
     if fits == ["seconds"] and high < ELAPSED and sampled:
         steps = column.select(value=value)["value"].diff().abs()
-        step = steps.filter(steps > 0).median()
-        short = isinstance(step, float) and step < 1e-3
-        if short or (not whole and low > 1000 and high - low < 1000):  # days, or decimal years
-            date = _date(column.head, "seconds")
-            what = f"would be {date} in seconds, with a median step of {step or 0:.3g} s"
-            raise column.refuse(column.first, what, advice)
+        median = steps.filter(steps > 0).median()
+        step = median if isinstance(median, float) else 0.0
+        if 0 < step < 1e-3 or (not whole and low > 1000 and high - low < 1000):  # days or years
+            meaning = f"would be {_date(column.head, 'seconds')} in seconds"
+            raise column.refuse(column.first, f"{meaning}, in steps of {step:.3g} s", advice)
     return fits[0]
 
 
 def _in_unit(low: float, high: float, unit: str) -> bool:
     """Whether numbers from `low` to `high` can be times of this unit; elapsed times are seconds."""
-    first, end = (
-        (datetime(year, 1, 1, tzinfo=UTC) - cells.EPOCH) / timedelta(microseconds=1)
-        for year in DETECTED_YEARS
-    )
-    per = cells.MICROSECONDS[unit]
+    first, end = (moment / cells.MICROSECONDS[unit] for moment in DETECTED)
     elapsed = unit == "seconds" and abs(low) < ELAPSED
-    return (elapsed or low >= first / per) and high < end / per
+    return (elapsed or low >= first) and high < end
 
 
 def _date(text: str, form: str) -> str:
@@ -208,16 +196,14 @@ def _counted(column: _Column, form: str) -> tuple[pl.Expr, bool, str]:
 
 
 def _spreadsheet_time(column: _Column) -> pl.Expr:
-    """Microseconds of the days of a spreadsheet: whole hours, minutes or seconds if the decimals of
-    the column are too few to tell all its times from these."""
+    """Microseconds of the days of a spreadsheet; whole seconds if all differ from these by no more
+    than the rounding to the decimals of the column."""
     time = ((column.number - cells.EXCEL_EPOCH) * 86_400e6).round()
-    whole = {unit: (time / (unit * 1e6)).round() * unit * 1e6 for unit in (3600, 60, 1)}
+    seconds = (time / 1e6).round() * 1e6
     decimals = column.text.str.extract("[.,]([0-9]+)$").str.len_chars().max().fill_null(0)
-    off = {str(unit): (time - each).abs().max() for unit, each in whole.items()}
-    facts = column.rows.frame.select(decimals.alias("decimals"), **off).collect(engine="streaming")
-    rounding = 86_400e6 / 2 / 10.0 ** facts["decimals"][0] + 10  # and that of a float
-    fits = [unit for unit in whole if (facts[str(unit)][0] or 0) <= rounding < unit * 1e6 / 2]
-    return whole[fits[0]] if fits else time
+    facts = column.rows.frame.select(decimals, off=(time - seconds).abs().max().fill_null(0))
+    count, off = facts.collect(engine="streaming").row(0)
+    return seconds if off <= 86_400e6 / 2 / 10.0**count + 10 else time  # 10: that of a float
 
 
 def _bounded(time: pl.Expr) -> pl.Expr:
@@ -261,9 +247,8 @@ def _written(column: _Column, form: str | None) -> tuple[pl.LazyFrame, pl.Expr, 
         raise column.invalid(column.first, advice)
     for row, (one, two, three, *_) in dates if form in (None, "iso") else ():
         if len(one) < 4 and len(three) < 3 and not two.isalpha():
-            raise column.refuse(
-                row, "has a year of two digits", f"give {CHANGE} day-first, month-first or {SHORT}"
-            )
+            advice = f"give {CHANGE} day-first, month-first or {SHORT}"
+            raise column.refuse(row, "has a year of two digits", advice)
     local = [row for row, parts in dates if not parts[-1]]
     if local and len(local) < len(dates):
         what = "has no offset from UTC, other times have one"
