@@ -190,7 +190,7 @@ def test_given_units_have_more_years_than_detected_ones(
 
 
 def test_fractions_of_a_pattern_are_read_after_any_sign(tmp_path: Path) -> None:
-    for sign in ".,:-;":
+    for sign in ".,:-;^]":
         text, form = f"2024-01-31 23:58:00{sign}25", f"%Y-%m-%d %H:%M:%S{sign}%f"
         file = tmp_path / "f.parquet"
         pl.DataFrame({"t": [text], "v": [1]}).write_parquet(file)

@@ -36,12 +36,10 @@ def import_table(request: ImportRequest) -> ImportReport:
         table = read_table(request.files, request.form, temporary, *about)
         counts, warnings = table.counts, table.warnings
         keys, incidents = _incidents(table, request, temporary)
-        warnings += checks.find_warnings(table, keys)
+        warnings += checks.find_warnings(table, keys) + ordering.long_steps(table.rows, keys)
         frame = canonical(table, keys)
         if request.duplicates == "mean":
             keys = _once(keys)
-        if request.time:
-            warnings += ordering.long_steps(table.rows, keys)
         period = request.period or (ordering.period(keys) if request.time else 1.0)
         labelled = keys["label"].count()
         counts = {"rows": keys.height, **counts}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Literal
 
 import polars as pl
@@ -11,7 +10,6 @@ from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.rows import ROW, Rows
 from anomalynet.errors import DataError
 
-LONG_STEP = timedelta(days=3653)
 REGULAR_SHARE = 0.5
 REGULAR_WIDTH = 0.1
 """A series is regular if at least `REGULAR_SHARE` of its time steps differ from the median step by
@@ -88,10 +86,10 @@ def _in_series(keys: pl.DataFrame) -> str:
 
 
 def long_steps(rows: Rows, keys: pl.DataFrame) -> list[str]:
-    """A warning where a step is longer than `LONG_STEP`, as between rows of a clock that was not
-    set and others. `keys` is sorted by (series, time)."""
-    before = pl.col("time").shift(1).over("series").alias("before")
-    far = keys.with_columns(before).filter(pl.col("time") - pl.col("before") > LONG_STEP)
+    """A warning of steps longer than 10 years, as between rows of a clock that was not set and
+    others. `keys` is sorted by (series, time)."""
+    far = keys.with_columns(before=pl.col("time").shift(1).over("series"))
+    far = far.filter(pl.col("time") - pl.col("before") > pl.duration(days=3653))
     return [
         f"{rows.where(row)}: {time} is more than 10 years after the row before, {before}: remove "
         f"rows of a clock that was not set ({far.height:,} such steps)"

@@ -97,15 +97,13 @@ class _Column:
 
     def invalid(self, row: int, advice: str) -> DataError:
         """The error that a time is invalid."""
-        what = f"invalid time {cells.quote(self.cell(row))} in column {self.name!r}"
+        what = f"invalid time {self._cell(row)} in column {self.name!r}"
         return DataError(f"{self.rows.where(row)}: {what}", advice)
 
     def refuse(self, row: int, what: str, advice: str) -> DataError:
         """An error of the whole column, with a row that shows it."""
         where = self.rows.where(row)
-        return DataError(
-            f"{where}: time column {self.name!r}: {cells.quote(self.cell(row))} {what}", advice
-        )
+        return DataError(f"{where}: time column {self.name!r}: {self._cell(row)} {what}", advice)
 
     def refuse_time_of_day(self) -> DataError:
         """The error that a column has no dates."""
@@ -116,10 +114,9 @@ class _Column:
             "seconds, such as --period 60",
         )
 
-    def cell(self, row: int) -> str:
-        """The text in a row."""
+    def _cell(self, row: int) -> str:
         found = self.rows.frame.filter(pl.col(ROW) == row).select(self.text.fill_null(""))
-        return str(found.collect().item())
+        return cells.quote(found.collect().item())
 
 
 def _number_format(column: _Column, alone: bool, sampled: bool) -> str:
@@ -137,8 +134,8 @@ def _number_format(column: _Column, alone: bool, sampled: bool) -> str:
         raise column.refuse_time_of_day()
     fits = [unit for unit in cells.MICROSECONDS if _in_unit(low, high, unit)]
     for pattern in cells.DIGITS.get(len(column.head), ()) if digits else ():
-        times = column.select(time=_parse(column.text, pattern))["time"].to_physical()
-        if times.is_between(*DETECTED, closed="left").fill_null(False).all():
+        dated = column.select(time=_parse(column.text, pattern))["time"].to_physical()
+        if dated.is_between(*DETECTED, closed="left").fill_null(False).all():
             fits.append(pattern)
     if low >= 20_000 and high < 80_000:  # the years 1954 to 2119 as days of a spreadsheet
         fits.append(cells.EXCEL)
@@ -152,19 +149,19 @@ def _number_format(column: _Column, alone: bool, sampled: bool) -> str:
     if not fits:
         head = float(column.head.replace(",", "."))
         unit = next((unit for unit in cells.MICROSECONDS if _in_unit(head, head, unit)), "seconds")
-        values = column.select(value=value).drop_nulls().iter_rows()
-        row = next(row for row, each in values if not _in_unit(each, each, unit))
-        dates = [(unit, _date(column.cell(row), unit)) for unit in cells.MICROSECONDS]
-        meant = [f"{date} in {unit}" for unit, date in dates if date] or ["no date"]
-        what = f"would be {meant[0]}: outside the years 1991 to 2049, or unlike the other times"
+        times = column.select(text=column.text, value=value).drop_nulls().iter_rows()
+        row, text = next(time[:2] for time in times if not _in_unit(time[2], time[2], unit))
+        meant = {unit: _date(text, unit) for unit in cells.MICROSECONDS}
+        first = next((f"{date} in {unit}" for unit, date in meant.items() if date), "no date")
+        what = f"would be {first}: outside the years 1991 to 2049, or unlike the other times"
         raise column.refuse(row, what, advice)
     if fits == ["seconds"] and high < ELAPSED and sampled:
         steps = column.select(value=value)["value"].diff().abs()
         median = steps.filter(steps > 0).median()
         step = median if isinstance(median, float) else 0.0
         if 0 < step < 1e-3 or (not whole and low > 1000 and high - low < 1000):  # days or years
-            meaning = f"would be {_date(column.head, 'seconds')} in seconds"
-            raise column.refuse(column.first, f"{meaning}, in steps of {step:.3g} s", advice)
+            what = f"would be {_date(column.head, fits[0])} in seconds, in steps of {step:.3g} s"
+            raise column.refuse(column.first, what, advice)
     return fits[0]
 
 
@@ -201,9 +198,8 @@ def _spreadsheet_time(column: _Column) -> pl.Expr:
     time = ((column.number - cells.EXCEL_EPOCH) * 86_400e6).round()
     seconds = (time / 1e6).round() * 1e6
     decimals = column.text.str.extract("[.,]([0-9]+)$").str.len_chars().max().fill_null(0)
-    facts = column.rows.frame.select(decimals, off=(time - seconds).abs().max().fill_null(0))
-    count, off = facts.collect(engine="streaming").row(0)
-    return seconds if off <= 86_400e6 / 2 / 10.0**count + 10 else time  # 10: that of a float
+    few = (time - seconds).abs().max() <= 86_400e6 / 2 / 10.0**decimals + 10  # 10: of a float
+    return pl.when(few).then(seconds).otherwise(time)
 
 
 def _bounded(time: pl.Expr) -> pl.Expr:
@@ -213,12 +209,10 @@ def _bounded(time: pl.Expr) -> pl.Expr:
 
 def _parse(text: pl.Expr, pattern: str) -> pl.Expr:
     """Text by a pattern of Python's strptime, in which %f is a fraction of any length."""
-    before = pattern.partition("%f")[0]
-    if before != pattern and (sign := before[-1:]) and not sign.isalnum():
-        # Polars reads fractions of any length after a point only.
-        other, count = f"[^{re.escape(sign)}]*", before.count(sign) - 1
-        start = f"^((?:{other}{re.escape(sign)}){{{count}}}{other}){re.escape(sign)}"
-        text, pattern = text.str.replace(start, "${1}."), pattern.replace(f"{sign}%f", ".%f", 1)
+    if found := re.match(r"(.*)([^.\w])%f", pattern):  # Polars needs a point before a fraction
+        count, sign = found[1].count(found[2]), re.escape(found[2])
+        start = f"^((?:[^{sign}]*{sign}){{{count}}}[^{sign}]*){sign}"
+        text, pattern = text.str.replace(start, "${1}."), pattern.replace(f"{found[2]}%f", ".%f")
     chrono = pattern.replace(".%f", "%.f").replace("%f", "%6f")
     if not any(code in pattern for code in ("%H", "%I", "%T", "%X", "%c", "%R")):
         text, chrono = text + " 00:00", f"{chrono} %H:%M"
