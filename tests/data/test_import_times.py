@@ -411,3 +411,16 @@ def test_rows_of_a_clock_that_was_not_set_are_reported(
     file.write_text("t,v\n" + "".join(f"{time},{time % 7}\n" for time in times[3:]))
     report = import_table(ImportRequest(file=file, name="set", time="t"))
     assert not any("10 years" in one for one in report.warnings)
+
+
+def test_the_few_times_of_incidents_are_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "data"))
+    file, incidents = tmp_path / "t.csv", tmp_path / "incidents.csv"
+    for name, start in (("epoch", 1709251200), ("elapsed", 5000.5)):  # not 2017-09-25, nor days
+        times = [start + 60 * number for number in range(30)]
+        file.write_text("t,v\n" + "".join(f"{time},{time % 7}\n" for time in times))
+        incidents.write_text(f"start,end\n{start},{start + 30}\n")
+        request = ImportRequest(file=file, name=name, time="t", incidents=incidents)
+        assert import_table(request).incidents == 1

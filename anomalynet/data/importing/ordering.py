@@ -86,8 +86,7 @@ def _in_series(keys: pl.DataFrame) -> str:
 
 
 def long_steps(rows: Rows, keys: pl.DataFrame) -> list[str]:
-    """A warning of steps longer than 10 years, as between rows of a clock that was not set and
-    others. `keys` is sorted by (series, time)."""
+    """Warn of steps longer than 10 years. `keys` is sorted by (series, time)."""
     far = keys.with_columns(before=pl.col("time").shift(1).over("series"))
     far = far.filter(pl.col("time") - pl.col("before") > pl.duration(days=3653))
     return [

@@ -18,8 +18,7 @@ from anomalynet.errors import DataError
 CHANGE = "--time-format"
 SHORT = "'%d.%m.%y %H:%M'"
 DETECTED = (662_688_000_000_000, 2_524_608_000_000_000)
-"""Years 1991 to 2049, in microseconds, of a number whose format is detected. Ticks of .NET would be
-nanoseconds of 1990."""
+"""Years 1991 to 2049 in microseconds: ticks of .NET would be nanoseconds of 1990."""
 ELAPSED = 1e8  # seconds; smaller numbers are seconds since the start of a recording
 MICROSECOND = pl.Datetime("us")
 MINUTES = r"^([^:]*[T ][0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9])(?:[.,]([0-9]{1,6})[0-9]*)?)?(.*)$"
@@ -45,7 +44,7 @@ def read_clock(
         indices: of the column, or of several that are joined by a space.
         form: the format, if it is known.
         alone: the table is one recording, without duplicate timestamps.
-        sampled: times are of readings, so that their steps show implausible elapsed seconds.
+        sampled: times are of readings, enough to tell seconds from other clocks and short dates.
 
     Raises DataError: an unknown format, missing or invalid times, times without a date, or several
         formats that fit.
@@ -69,8 +68,7 @@ def read_clock(
     found = frame.select(ROW, time=time.cast(MICROSECOND)).collect(engine="streaming").sort(ROW)
     for row in found.filter(pl.col("time").is_null())[ROW].head(1):
         if given is not None and row == column.first:
-            what = f"does not fit the time format {given!r}"
-            raise column.refuse(row, what, f"correct {CHANGE}, or leave it out")
+            raise column.refuse(row, f"does not fit {given!r}", f"correct or leave out {CHANGE}")
         raise column.invalid(row, "correct or remove the line")
     return Clock(found, local, form)
 
@@ -133,7 +131,8 @@ def _number_format(column: _Column, alone: bool, sampled: bool) -> str:
     if alone and whole and repeats and low >= 0 and high in (23, 24):
         raise column.refuse_time_of_day()
     fits = [unit for unit in cells.MICROSECONDS if _in_unit(low, high, unit)]
-    for pattern in cells.DIGITS.get(len(column.head), ()) if digits else ():
+    patterns = cells.DIGITS.get(len(column.head), ()) if digits else ()
+    for pattern in patterns if sampled else patterns[:1]:
         dated = column.select(time=_parse(column.text, pattern))["time"].to_physical()
         if dated.is_between(*DETECTED, closed="left").fill_null(False).all():
             fits.append(pattern)
@@ -157,8 +156,7 @@ def _number_format(column: _Column, alone: bool, sampled: bool) -> str:
         raise column.refuse(row, what, advice)
     if fits == ["seconds"] and high < ELAPSED and sampled:
         steps = column.select(value=value)["value"].diff().abs()
-        median = steps.filter(steps > 0).median()
-        step = median if isinstance(median, float) else 0.0
+        step = steps.filter(steps > 0).quantile(0.5) or 0.0
         if 0 < step < 1e-3 or (not whole and low > 1000 and high - low < 1000):  # days or years
             what = f"would be {_date(column.head, fits[0])} in seconds, in steps of {step:.3g} s"
             raise column.refuse(column.first, what, advice)
@@ -193,8 +191,7 @@ def _counted(column: _Column, form: str) -> tuple[pl.Expr, bool, str]:
 
 
 def _spreadsheet_time(column: _Column) -> pl.Expr:
-    """Microseconds of the days of a spreadsheet; whole seconds if all differ from these by no more
-    than the rounding to the decimals of the column."""
+    """Microseconds of spreadsheet days; whole seconds if all are within the column's rounding."""
     time = ((column.number - cells.EXCEL_EPOCH) * 86_400e6).round()
     seconds = (time / 1e6).round() * 1e6
     decimals = column.text.str.extract("[.,]([0-9]+)$").str.len_chars().max().fill_null(0)
