@@ -12,9 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anomalynet.cli.main import main
 from anomalynet.data.importing import cells
 from anomalynet.data.importing.format import TableFormat
+from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.read import Table, read_table
+from anomalynet.data.importing.request import ImportRequest
 from anomalynet.errors import DataError
 
 NIGHT = datetime(2024, 1, 31, 23, 58)
@@ -81,6 +84,19 @@ FORMS: dict[str, tuple[list[Any], dict[str, Any]]] = {
         ["Jan 31 2024 11:58PM", "Jan 31 2024 11:59PM"],
         {"time_format": "%b %d %Y %I:%M%p"},
     ),
+    "pattern, fraction after a comma": (
+        ["31.01.2024 23:58:00,0", "31.01.2024 23:59:00,000"],
+        {"time_format": "%d.%m.%Y %H:%M:%S,%f"},
+    ),
+    "pattern, fraction after a colon": (
+        ["23:58:00:000 31.01.2024", "23:59:00:000000 31.01.2024"],
+        {"time_format": "%H:%M:%S:%f %d.%m.%Y"},
+    ),
+    "excel, decimal comma": (["45322,9986111111", "45322,9993055556"], {"time_format": "excel"}),
+    "excel, five decimals": (["45322.99861", "45322.99931"], {"time_format": "excel"}),
+    "seconds, decimal comma": (["1706745480,0", "1706745540,0"], {}),
+    "day first, short year": (["31/01/24 23:58", "31/01/24 23:59"], {"time_format": "day-first"}),
+    "month first, short year": (["1/31/24 23:58", "1/31/24 23:59"], {"time_format": "month-first"}),
     "day first, given": (["31-01-2024 23:58", "31-01-2024 23:59"], {"time_format": "day-first"}),
 }
 
@@ -93,7 +109,10 @@ def test_a_form_of_time_is_read_alike_everywhere(tmp_path: Path, form: str) -> N
     # In a message, by the format that the import of the table found.
     stream = [cells.read_time(time, table.form.time_format, table.form.timezone) for time in times]
     expected = cells.read_time("2024-01-31T23:58:00Z")
-    assert expected is not None and stream == [expected, expected + 60_000_000]
+    # A message alone is not rounded.
+    rounding = {"excel, five decimals": 432_000, "excel, decimal comma": 5}.get(form, 0)
+    assert expected is not None
+    assert stream == pytest.approx([expected, expected + 60_000_000], rel=0, abs=rounding)
     again = both(tmp_path, times, **{**options, "time_format": table.form.time_format})
     assert again[0].keys["time"].to_list() == [NIGHT, NIGHT + MINUTE]
 
@@ -118,9 +137,122 @@ def test_parts_of_a_time(tmp_path: Path, part: str) -> None:
     assert found == since // timedelta(microseconds=1)
 
 
+CLOCKS: dict[str, tuple[list[float], str]] = {
+    "MATLAB": ([739318.333333, 739318.334028, 739318.334722], "1970-01-09"),
+    "MATLAB, hours": ([739318.333333, 739318.375, 739318.416667], "1970-01-09"),
+    "Julian days": ([2460376.83, 2460377.83, 2460378.83], "1970-01-29"),
+    "years": ([2024.1803, 2024.1831, 2024.1858], "1970-01-01"),
+    "LabVIEW": ([3792643200.0, 3792643260.0], "2090-03-08"),
+    "ticks of .NET": ([638454240000000000, 638454240600000000], "1990-03-26"),
+    "ticks of Windows": ([133542432000000000, 133542432600000000], "1974-03-"),
+    "seconds of 1985": ([490000000, 490000060], "1985-07-"),
+}
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_a_clock_that_counts_otherwise_is_refused_with_what_it_would_mean(
+    tmp_path: Path, clock: str
+) -> None:
+    numbers, meant = CLOCKS[clock]
+    file = tmp_path / "c.parquet"
+    pl.DataFrame({"t": numbers, "v": range(len(numbers))}).write_parquet(file)
+    text = "t,v\n" + "".join(f"{number},1\n" for number in numbers)
+    (tmp_path / "c.csv").write_text(text)
+    for path in (file, tmp_path / "c.csv"):
+        with pytest.raises(DataError) as refused:
+            read_table([path], TableFormat(time="t"), fresh(tmp_path))
+        assert meant in str(refused.value) and "--time-format" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "form"),
+    [
+        ([0, 60, 120], "seconds"),
+        ([5000.0, 5000.001, 5000.002, 6500.0], "seconds"),
+        ([240307080000, 240307080100], "%y%m%d%H%M%S"),
+        ([202401312358, 202401312359], "%Y%m%d%H%M"),
+        ([31012024235800, 31012024235900], "%d%m%Y%H%M%S"),
+        ([1706745480123, 1706745540123], "milliseconds"),
+    ],
+)
+def test_numbers_are_detected_by_the_years_that_they_mean(
+    tmp_path: Path, numbers: list[float], form: str
+) -> None:
+    assert [table.form.time_format for table in both(tmp_path, numbers)] == [form] * 2
+
+
+@pytest.mark.parametrize(("number", "year"), [(-2208988800, 1900), (3792643200, 2090)])
+def test_given_units_have_more_years_than_detected_ones(
+    tmp_path: Path, number: int, year: int
+) -> None:
+    for table in both(tmp_path, [number], time_format="seconds"):
+        assert table.keys["time"][0].year == year
+
+
+def test_fractions_of_a_pattern_are_read_after_any_sign(tmp_path: Path) -> None:
+    for sign in ".,:-;^]":
+        text, form = f"2024-01-31 23:58:00{sign}25", f"%Y-%m-%d %H:%M:%S{sign}%f"
+        file = tmp_path / "f.parquet"
+        pl.DataFrame({"t": [text], "v": [1]}).write_parquet(file)
+        table = read_table([file], TableFormat(time="t", time_format=form), fresh(tmp_path))
+        assert table.keys["time"].to_list() == [NIGHT + timedelta(milliseconds=250)]
+
+
+def test_decimal_commas_of_seconds(tmp_path: Path) -> None:
+    for table in both(tmp_path, ["1706745480,25"], time_format="seconds"):
+        assert table.keys["time"].to_list() == [NIGHT + timedelta(milliseconds=250)]
+    assert cells.read_time("1706745480,25") == 1_706_745_480_250_000
+    assert cells.read_time("45322,5", "excel") == cells.read_time("2024-01-31T12:00:00Z")
+
+
+@pytest.mark.parametrize("order", ["day-first", "month-first"])
+def test_short_years_are_of_1969_to_2068(order: str) -> None:
+    full = [cells.read_time(f"01/01/{year}", order) for year in (1969, 2000, 2068)]
+    assert None not in full
+    assert [cells.read_time(f"01/01/{year}", order) for year in ("69", "00", "68")] == full
+    assert cells.read_time("01/01/24", "iso") is None
+
+
+@pytest.mark.parametrize(
+    ("form", "first"), [("%Y-%m-%d", "2024/01/31"), ("day-first", "1.32.2024")]
+)
+def test_a_given_format_that_does_not_fit_is_to_blame(
+    tmp_path: Path, form: str, first: str
+) -> None:
+    with pytest.raises(DataError) as refused:
+        read(tmp_path, f"t,v\n{first},1\n01.02.2024,2\n", time_format=form)
+    message = str(refused.value)
+    assert "t.csv:2" in message and repr(form) in message and "--time-format" in message
+    assert "remove the line" not in message
+
+
+SECONDS = st.datetimes(datetime(1990, 1, 1), datetime(2049, 1, 1)).map(
+    lambda moment: moment.replace(microsecond=0)
+)
+
+
+@settings(max_examples=30)
+@given(moments=st.lists(SECONDS, min_size=1, max_size=5))
+def test_days_with_five_decimals_are_read_to_the_second(
+    tmp_path_factory: pytest.TempPathFactory, moments: list[datetime]
+) -> None:
+    days = [round((moment - datetime(1899, 12, 30)) / timedelta(days=1), 5) for moment in moments]
+    options = {"time_format": "excel", "unsorted": "sort", "duplicates": "keep"}
+    for table in both(tmp_path_factory.mktemp("days"), days, **options):
+        assert table.keys["time"].to_list() == sorted(moments)
+
+
+def test_parts_of_a_second_in_days_stay(tmp_path: Path) -> None:
+    days = [f"{45322 + half / 172_800:.9f}" for half in range(4)]
+    for table in both(tmp_path, days, time_format="excel"):
+        step = table.keys["time"].diff().drop_nulls().dt.total_microseconds()
+        assert step.is_between(499_000, 501_000).all()
+
+
 REFUSED: dict[str, tuple[list[Any], list[str], str]] = {
     "a date or seconds": (["20240131", "20240201"], ["t.csv:2", "'%Y%m%d'"], "--time-format"),
-    "a date or milliseconds": (["202401312358"], ["'%Y%m%d%H%M'"], "--time-format"),
+    "short year or seconds": (["2403070800"], ["2046-02-", "2024-03-07"], "--time-format"),
+    "day or month": (["01022024080000"], ["2024-02-01", "2024-01-02"], "--time-format"),
     "an hour or seconds": (["2034013123"], ["'seconds'", "'%Y%m%d%H'"], "--time-format"),
     "days of a spreadsheet": (["45322.99931", "45323.0"], ["'excel'"], "--time-format"),
     "seconds and milliseconds": (["1706745480", "1706745540000"], ["t.csv:3"], "--time-format"),
@@ -247,3 +379,48 @@ def test_digits_of_times_are_ascii(tmp_path: Path) -> None:
     assert cells.read_time(arabic) is None
     with pytest.raises(DataError, match=r"t\.csv:3: invalid time"):
         read(tmp_path, f"t,v\n2024-01-31 23:58,1\n{arabic},2\n")
+
+
+def test_an_import_reports_when_its_times_begin_and_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "data"))
+    file = tmp_path / "t.csv"
+    file.write_text("t,v\n2024-02-01 00:58,1\n2024-02-01 00:59,2\n2024-02-01 01:00,4\n")
+    request = ImportRequest(file=file, name="one", time="t", timezone="Europe/Berlin")
+    report = import_table(request)
+    assert (report.begins, report.ends) == ("2024-01-31T23:58:00Z", "2024-02-01T00:00:00Z")
+    assert main(["data", "import", str(file), "--name", "two", "--time", "t"]) == 0
+    assert "2024-02-01T00:58:00Z" in capsys.readouterr().out
+    without = import_table(ImportRequest(file=file, name="three", ignore=("t",)))
+    assert without.begins is without.ends is None
+
+
+def test_rows_of_a_clock_that_was_not_set_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "data"))
+    file = tmp_path / "t.csv"
+    times = [3, 63, 123, 1706745480, 1706745540, 1706745600]
+    file.write_text("t,v\n" + "".join(f"{time},{time % 7}\n" for time in times))
+    report = import_table(ImportRequest(file=file, name="stray", time="t"))
+    warning = next(one for one in report.warnings if "10 years" in one)
+    assert "t.csv:5" in warning and "1970-01-01 00:02:03" in warning
+    file.write_text("t,v\n" + "".join(f"{time},{time % 7}\n" for time in times[3:]))
+    report = import_table(ImportRequest(file=file, name="set", time="t"))
+    assert not any("10 years" in one for one in report.warnings)
+
+
+def test_the_few_times_of_incidents_are_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "data"))
+    file, incidents = tmp_path / "t.csv", tmp_path / "incidents.csv"
+    for name, start in (("epoch", 1709251200), ("elapsed", 5000.5)):  # not 2017-09-25, nor days
+        times = [start + 60 * number for number in range(30)]
+        file.write_text("t,v\n" + "".join(f"{time},{time % 7}\n" for time in times))
+        incidents.write_text(f"start,end\n{start},{start + 30}\n")
+        request = ImportRequest(file=file, name=name, time="t", incidents=incidents)
+        assert import_table(request).incidents == 1

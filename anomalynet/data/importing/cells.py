@@ -20,8 +20,13 @@ MICROSECONDS = {"seconds": 1e6, "milliseconds": 1e3, "microseconds": 1.0, "nanos
 EXCEL = "excel"
 """Days since 1899-12-30, with the time of day as a fraction; local time."""
 EXCEL_EPOCH = 25_569  # days from 1899-12-30 to 1970-01-01
-DIGITS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
-"""Dates written as digits alone: number of digits and pattern."""
+DIGITS = {
+    8: ("%Y%m%d", "%d%m%Y", "%m%d%Y"),
+    10: ("%Y%m%d%H", "%y%m%d%H%M"),
+    12: ("%Y%m%d%H%M", "%y%m%d%H%M%S", "%d%m%Y%H%M", "%m%d%Y%H%M"),
+    14: ("%Y%m%d%H%M%S", "%d%m%Y%H%M%S", "%m%d%Y%H%M%S"),
+}
+"""Dates written as digits alone: number of digits and patterns, the year first in the usual one."""
 DATES = ("iso", "day-first", "month-first", "month-name")
 """Orders of a written date: 2024-01-31, 31.01.2024, 01/31/2024, 31-Jan-2024."""
 TIME_FORMATS = (*DATES, *MICROSECONDS, EXCEL)
@@ -39,7 +44,8 @@ COMPACT = re.compile(
     re.ASCII,
 )
 """20240131T235800Z, in the groups of `WRITTEN`."""
-NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$")
+NUMBER = re.compile(r"[-+]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][-+]?[0-9]+)?$")
+"""A time that is a number. A comma in it is a decimal comma."""
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
@@ -74,7 +80,7 @@ def read_time(value: object, form: str | None = None, zone: str | None = None) -
         ambiguous = form is None and _is_date(text)
         if ambiguous or form in DATES:
             return None
-        return read_time(float(text), form, zone)
+        return read_time(float(text.replace(",", ".")), form, zone)
     return _by_parts(text, form, zone) if form in (None, *DATES) else None
 
 
@@ -91,9 +97,9 @@ def _by_number(value: float, form: str | None, zone: str | None) -> int | None:
 
 
 def _is_date(digits: str) -> bool:
-    """Whether digits alone are a date in a form of `DIGITS`."""
+    """Whether digits alone are a date, in the usual form of `DIGITS`: others can be seconds."""
     try:
-        year = datetime.strptime(digits, DIGITS[len(digits)]).year
+        year = datetime.strptime(digits, DIGITS[len(digits)][0]).year
     except (KeyError, ValueError):
         return False
     return YEARS[0] <= year < YEARS[1]
@@ -116,8 +122,8 @@ def _by_parts(text: str, form: str | None, zone: str | None) -> int | None:
         day, month, year = parts[:3]
     if form == "month-name":
         month = str(MONTHS.index(month[:3].lower()) + 1) if month[:3].lower() in MONTHS else ""
-        if len(year) == 2:  # as in 25-Apr-19; in other orders the year could be the day
-            year = ("19" if year >= "69" else "20") + year
+    if form in DATES[1:] and len(year) == 2:  # as in 25-Apr-19; without an order it could be a day
+        year = ("19" if year >= "69" else "20") + year
     micro = fraction[:6].ljust(6, "0")
     if second == "60":  # a leap second: kept apart from the next second
         second, micro = "59", "999999"
@@ -198,7 +204,7 @@ NO_KIND = ("none", "-")  # normal in a column of kinds
 
 @cache
 def number_pattern(decimal: str, thousands: str) -> str:
-    """`NUMBER` with other signs. The groups are of three digits, after the first, which begins with
+    """Numbers with these signs. The groups are of three digits, after the first, which begins with
     no zero."""
     point, sign = re.escape(decimal), THOUSANDS[thousands]
     whole = f"[0-9]+|[1-9][0-9]{{0,2}}(?:{sign}[0-9]{{3}})+" if thousands else "[0-9]+"

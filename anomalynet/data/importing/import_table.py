@@ -36,7 +36,7 @@ def import_table(request: ImportRequest) -> ImportReport:
         table = read_table(request.files, request.form, temporary, *about)
         counts, warnings = table.counts, table.warnings
         keys, incidents = _incidents(table, request, temporary)
-        warnings += checks.find_warnings(table, keys)
+        warnings += checks.find_warnings(table, keys) + ordering.long_steps(table.rows, keys)
         frame = canonical(table, keys)
         if request.duplicates == "mean":
             keys = _once(keys)
@@ -72,12 +72,16 @@ def import_table(request: ImportRequest) -> ImportReport:
         }
         store.write(folder, temporary, frame, description)
     prevalence = keys["label"].mean()
+    bounds = keys.select(begins=pl.col("time").min(), ends=pl.col("time").max()).row(0)
+    begins, ends = [f"{time.isoformat()}Z" if request.time else None for time in bounds]
     return ImportReport(
         name=request.name,
         folder=folder,
         series=keys["series"].n_unique(),
         rows=counts["rows"],
         channels=table.form.channels,
+        begins=begins,
+        ends=ends,
         period=period,
         prevalence=prevalence if isinstance(prevalence, float) else None,
         incidents=len(incidents),

@@ -124,7 +124,7 @@ def mark(keys: pl.DataFrame, intervals: pl.DataFrame) -> pl.DataFrame:
 
 def _time(rows: Rows, index: int, zone: str | None, day: pl.Series | None = None) -> pl.Series:
     """A column of times in UTC; where `day`, the end of that day."""
-    clock = read_clock(rows, [index], None, alone=False)
+    clock = read_clock(rows, [index], None, alone=False, sampled=False)
     keys = clock.time.with_columns(series=pl.int_range(pl.len()))
     if day is not None:
         last = pl.col("time") + pl.duration(days=1, microseconds=-1)

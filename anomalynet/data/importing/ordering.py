@@ -87,6 +87,17 @@ def _in_series(keys: pl.DataFrame) -> str:
     return f" in series {name!r}" if keys["series"].n_unique() > 1 or name else ""
 
 
+def long_steps(rows: Rows, keys: pl.DataFrame) -> list[str]:
+    """Warn of steps longer than 10 years. `keys` is sorted by (series, time)."""
+    far = keys.with_columns(before=pl.col("time").shift(1).over("series"))
+    far = far.filter(pl.col("time") - pl.col("before") > pl.duration(days=3653))
+    return [
+        f"{rows.where(row)}: {time} is more than 10 years after the row before, {before}: remove "
+        f"rows of a clock that was not set ({far.height:,} such steps)"
+        for row, time, before in far.select(ROW, "time", "before").head(1).rows()
+    ]
+
+
 def period(keys: pl.DataFrame) -> float | None:
     """The median time step in seconds of the longest regular series, if regular series have most of
     the steps, else None. `keys` is sorted by (series, time)."""

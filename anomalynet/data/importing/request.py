@@ -53,6 +53,8 @@ class ImportReport:
     series: int
     rows: int
     channels: tuple[str, ...]
+    begins: str | None  # in UTC, ISO 8601; None without a column of times
+    ends: str | None
     period: float | None
     prevalence: float | None  # share of attack among labelled rows; None without labels
     incidents: int

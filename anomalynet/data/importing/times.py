@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 import polars as pl
@@ -16,6 +17,9 @@ from anomalynet.errors import DataError
 
 CHANGE = "--time-format"
 SHORT = "'%d.%m.%y %H:%M'"
+DETECTED = (662_688_000_000_000, 2_524_608_000_000_000)
+"""Years 1991 to 2049 in microseconds: ticks of .NET would be nanoseconds of 1990."""
+ELAPSED = 1e8  # seconds; smaller numbers are seconds since the start of a recording
 MICROSECOND = pl.Datetime("us")
 MINUTES = r"^([^:]*[T ][0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9])(?:[.,]([0-9]{1,6})[0-9]*)?)?(.*)$"
 COMPACT_MINUTES = MINUTES.replace(":(", ":?(")
@@ -31,13 +35,16 @@ class Clock:
     format: str | None  # for `TableFormat.time_format`; None for a column of dates
 
 
-def read_clock(rows: Rows, indices: Sequence[int], form: str | None, alone: bool) -> Clock:
+def read_clock(
+    rows: Rows, indices: Sequence[int], form: str | None, alone: bool, sampled: bool = True
+) -> Clock:
     """Find the format of a time column.
 
     Args:
         indices: of the column, or of several that are joined by a space.
         form: the format, if it is known.
         alone: the table is one recording, without duplicate timestamps.
+        sampled: times are of readings, enough to tell seconds from other clocks and short dates.
 
     Raises DataError: an unknown format, missing or invalid times, times without a date, or several
         formats that fit.
@@ -47,7 +54,7 @@ def read_clock(rows: Rows, indices: Sequence[int], form: str | None, alone: bool
             f"unknown time format {form!r}",
             f"give {', '.join(cells.TIME_FORMATS)}, or a pattern such as {SHORT}",
         )
-    column = _Column(rows, indices)
+    given, column = form, _Column(rows, indices)
     dtype = rows.dtype(indices[0]) if len(indices) == 1 else pl.String()
     frame, raw = rows.frame, pl.col(str(indices[0]))
     if isinstance(dtype, pl.Datetime):
@@ -57,9 +64,11 @@ def read_clock(rows: Rows, indices: Sequence[int], form: str | None, alone: bool
     elif form in cells.DATES or (form is None and not cells.NUMBER.match(column.head)):
         frame, time, local, form = _written(column, form)
     else:
-        time, local, form = _counted(column, form or _number_format(column, alone))
+        time, local, form = _counted(column, form or _number_format(column, alone, sampled))
     found = frame.select(ROW, time=time.cast(MICROSECOND)).collect(engine="streaming").sort(ROW)
     for row in found.filter(pl.col("time").is_null())[ROW].head(1):
+        if given is not None and row == column.first:
+            raise column.refuse(row, f"does not fit {given!r}", f"correct or leave out {CHANGE}")
         raise column.invalid(row, "correct or remove the line")
     return Clock(found, local, form)
 
@@ -72,6 +81,8 @@ class _Column:
         self.name = ",".join(rows.names[index] for index in indices)
         texts = [rows.text(index) for index in indices]
         self.text = texts[0] if len(texts) == 1 else pl.concat_str(texts, separator=" ")
+        decimal = self.text.str.replace(r"^([-+]?[0-9]*),([0-9]*)$", "$1.$2")
+        self.number = decimal.cast(pl.Float64, strict=False)
         head = rows.frame.select(ROW, text=self.text).drop_nulls().head(1).collect()
         if not head.height:
             raise DataError(f"{rows.path}: time column {self.name!r} is empty")
@@ -106,50 +117,63 @@ class _Column:
         return cells.quote(found.collect().item())
 
 
-def _number_format(column: _Column, alone: bool) -> str:
-    """The only format that fits all numbers of a column."""
-    value, length = column.text.cast(pl.Float64, strict=False), column.text.str.len_chars()
+def _number_format(column: _Column, alone: bool, sampled: bool) -> str:
+    """The only format that fits all numbers of a column, with times in `DETECTED`."""
+    value, length = column.number, column.text.str.len_chars()
     facts = column.rows.frame.select(
         low=value.min(),
         high=value.max(),
-        times_of_day=(value == value.floor()).all() & (value.n_unique() < pl.len()),
+        whole=(value == value.floor()).all(),
+        repeats=value.n_unique() < pl.len(),
         digits=(column.text.str.contains("^[0-9]+$") & (length == length.first())).all(),
     )
-    low, high, times_of_day, digits = facts.collect(engine="streaming").row(0)
-    if alone and times_of_day and low >= 0 and high in (23, 24):
+    low, high, whole, repeats, digits = facts.collect(engine="streaming").row(0)
+    if alone and whole and repeats and low >= 0 and high in (23, 24):
         raise column.refuse_time_of_day()
-    fits = [unit for unit in cells.MICROSECONDS if _in_unit(low, unit) and _in_unit(high, unit)]
-    pattern = cells.DIGITS.get(len(column.head)) if digits else None
-    if pattern and not column.select(time=_parse(column.text, pattern))["time"].null_count():
-        fits.append(pattern)
+    fits = [unit for unit in cells.MICROSECONDS if _in_unit(low, high, unit)]
+    patterns = cells.DIGITS.get(len(column.head), ()) if digits else ()
+    for pattern in patterns if sampled else patterns[:1]:
+        dated = column.select(time=_parse(column.text, pattern))["time"].to_physical()
+        if dated.is_between(*DETECTED, closed="left").fill_null(False).all():
+            fits.append(pattern)
     if low >= 20_000 and high < 80_000:  # the years 1954 to 2119 as days of a spreadsheet
         fits.append(cells.EXCEL)
-    if not fits:
-        head = float(column.head)
-        unit = next((unit for unit in cells.MICROSECONDS if _in_unit(head, unit)), "seconds")
-        other = column.rows.frame.filter(~value.is_between(*_range(unit)))
-        row = other.select(pl.col(ROW).min()).collect(engine="streaming").item()
-        raise column.refuse(
-            column.first if row is None else row,
-            "does not fit the other times, or its year is outside 1900 to 2199",
-            f"correct the line, or give {CHANGE} (seconds, milliseconds, excel, '%Y%m%d' …)",
-        )
     if len(fits) > 1:
-        what = f"could be {' or '.join(map(repr, fits))}"
-        raise column.refuse(column.first, what, f"give {CHANGE} with one of them")
+        candidates = " or ".join(f"{form!r} ({_date(column.head, form)})" for form in fits)
+        raise column.refuse(column.first, f"could be {candidates}", f"give {CHANGE} with one")
+    advice = (
+        f"correct the line, or give {CHANGE} ({', '.join(cells.MICROSECONDS)}, excel, '%Y%m%d' …); "
+        "write other clocks, such as Julian days, as YYYY-MM-DD HH:MM:SS"
+    )
+    if not fits:
+        head = float(column.head.replace(",", "."))
+        unit = next((unit for unit in cells.MICROSECONDS if _in_unit(head, head, unit)), "seconds")
+        times = column.select(text=column.text, value=value).drop_nulls().iter_rows()
+        row, text = next(time[:2] for time in times if not _in_unit(time[2], time[2], unit))
+        meant = {unit: _date(text, unit) for unit in cells.MICROSECONDS}
+        first = next((f"{date} in {unit}" for unit, date in meant.items() if date), "no date")
+        what = f"would be {first}: outside the years 1991 to 2049, or unlike the other times"
+        raise column.refuse(row, what, advice)
+    if fits == ["seconds"] and high < ELAPSED and sampled:
+        steps = column.select(value=value)["value"].diff().abs()
+        step = steps.filter(steps > 0).quantile(0.5) or 0.0
+        if 0 < step < 1e-3 or (not whole and low > 1000 and high - low < 1000):  # days or years
+            what = f"would be {_date(column.head, fits[0])} in seconds, in steps of {step:.3g} s"
+            raise column.refuse(column.first, what, advice)
     return fits[0]
 
 
-def _range(unit: str) -> tuple[float, float]:
-    """Numbers that are times of this unit: from a thousandth of it on, a smaller unit is meant."""
-    per = cells.MICROSECONDS[unit]
-    latest = cells.LATEST / per
-    return (cells.EARLIEST / per if unit == "seconds" else 1e8 * 1e6 / per, latest)
+def _in_unit(low: float, high: float, unit: str) -> bool:
+    """Whether numbers from `low` to `high` can be times of this unit; elapsed times are seconds."""
+    first, end = (moment / cells.MICROSECONDS[unit] for moment in DETECTED)
+    elapsed = unit == "seconds" and abs(low) < ELAPSED
+    return (elapsed or low >= first) and high < end
 
 
-def _in_unit(value: float, unit: str) -> bool:
-    low, high = _range(unit)
-    return low <= value < high
+def _date(text: str, form: str) -> str:
+    """The day that a number is in a format; empty if it is invalid."""
+    time = cells.read_time(text, form)
+    return "" if time is None else f"{cells.EPOCH + timedelta(microseconds=time):%Y-%m-%d}"
 
 
 def _counted(column: _Column, form: str) -> tuple[pl.Expr, bool, str]:
@@ -157,14 +181,22 @@ def _counted(column: _Column, form: str) -> tuple[pl.Expr, bool, str]:
     if "%" in form:
         time, aware = _parse(column.text, form), "%z" in form
         return _in_utc(time) if aware else time, not aware, form
-    value = column.text.cast(pl.Float64, strict=False)
     if form == cells.EXCEL:
-        return _bounded(((value - cells.EXCEL_EPOCH) * 86_400e6).round()), True, form
+        return _bounded(_spreadsheet_time(column)), True, form
     per = cells.MICROSECONDS[form]
     whole = column.text.cast(pl.Int64, strict=False)  # exact where a float is not
     exact = whole // 1_000 if per < 1 else whole * round(per)
-    time = pl.coalesce(exact, (value * per).round().cast(pl.Int64, strict=False))
+    time = pl.coalesce(exact, (column.number * per).round().cast(pl.Int64, strict=False))
     return _bounded(time), False, form
+
+
+def _spreadsheet_time(column: _Column) -> pl.Expr:
+    """Microseconds of spreadsheet days; whole seconds if all are within the column's rounding."""
+    time = ((column.number - cells.EXCEL_EPOCH) * 86_400e6).round()
+    seconds = (time / 1e6).round() * 1e6
+    decimals = column.text.str.extract("[.,]([0-9]+)$").str.len_chars().max().fill_null(0)
+    few = (time - seconds).abs().max() <= 86_400e6 / 2 / 10.0**decimals + 10  # 10: of a float
+    return pl.when(few).then(seconds).otherwise(time)
 
 
 def _bounded(time: pl.Expr) -> pl.Expr:
@@ -174,6 +206,10 @@ def _bounded(time: pl.Expr) -> pl.Expr:
 
 def _parse(text: pl.Expr, pattern: str) -> pl.Expr:
     """Text by a pattern of Python's strptime, in which %f is a fraction of any length."""
+    if found := re.match(r"(.*)([^.\w])%f", pattern):  # Polars needs a point before a fraction
+        count, sign = found[1].count(found[2]), re.escape(found[2])
+        start = f"^((?:[^{sign}]*{sign}){{{count}}}[^{sign}]*){sign}"
+        text, pattern = text.str.replace(start, "${1}."), pattern.replace(f"{found[2]}%f", ".%f")
     chrono = pattern.replace(".%f", "%.f").replace("%f", "%6f")
     if not any(code in pattern for code in ("%H", "%I", "%T", "%X", "%c", "%R")):
         text, chrono = text + " 00:00", f"{chrono} %H:%M"
@@ -200,9 +236,10 @@ def _written(column: _Column, form: str | None) -> tuple[pl.LazyFrame, pl.Expr, 
             raise column.refuse_time_of_day()
         advice = f"write times as YYYY-MM-DD HH:MM:SS, or give {CHANGE} {SHORT}"
         raise column.invalid(column.first, advice)
-    for row, (one, two, three, *_) in dates:
+    for row, (one, two, three, *_) in dates if form in (None, "iso") else ():
         if len(one) < 4 and len(three) < 3 and not two.isalpha():
-            raise column.refuse(row, "has a year of two digits", f"give {CHANGE}, such as {SHORT}")
+            advice = f"give {CHANGE} day-first, month-first or {SHORT}"
+            raise column.refuse(row, "has a year of two digits", advice)
     local = [row for row, parts in dates if not parts[-1]]
     if local and len(local) < len(dates):
         what = "has no offset from UTC, other times have one"
