@@ -106,7 +106,11 @@ class Publisher:
     def __enter__(self) -> Self:
         self._client.connect_async(self._where.host, self._where.port, keepalive=30)
         self._client.loop_start()
-        self._wait(lambda: self._connected)
+        try:
+            self._wait(lambda: self._connected)
+        except BaseException:
+            self._stop()
+            raise
         return self
 
     def __call__(self, payload: str) -> None:
@@ -123,9 +127,12 @@ class Publisher:
             if kind is None:
                 self._wait(lambda: self._waiting == 0)
         finally:
-            self._closing = True
-            self._client.disconnect()
-            self._client.loop_stop()
+            self._stop()
+
+    def _stop(self) -> None:
+        self._closing = True
+        self._client.disconnect()
+        self._client.loop_stop()
 
     def _wait(self, until: Any) -> None:
         with self._change:
