@@ -88,6 +88,10 @@ SAMPLED = "an audit says how many windows of a fold train and test a probe"
 ONE_FOLD = "a split that the data brings has one fold"
 BUDGET = "an alarm budget is for all devices together, and at most 5 % of the steps"
 UNJUDGED = "alarms in unlabelled time are counted by themselves"
+GAPS = "blocks that gaps would leave without a window have equal numbers of steps"
+HINTS = "a split that cannot be used names one that can"
+BEGINS = "an import prints when its times begin and end"
+FEWER = "an import warns if duplicates take many rows"
 TOGETHER = "series that are labelled at the same times are warned of"
 
 EXPECTED: tuple[Expected, ...] = (
@@ -107,7 +111,29 @@ EXPECTED: tuple[Expected, ...] = (
         TOGETHER,
     ),
     Expected("detect-*,train-own-runs,*-own", "*/result.json", "folds", ONE_FOLD),
-    Expected("sweep-own,search-own", "*", "*", ONE_FOLD),
+    Expected("sweep-own,search-own,old-sweep,old-search", "*", "*", ONE_FOLD),
+    Expected("old-continue", "*/result.json", "folds", ONE_FOLD),
+    Expected("old-continue", "*/result.json", "warnings", TOGETHER),
+    Expected("old-own-data", "step 2 stdout", "warnings", TOGETHER),
+    Expected("*", "step 1 stdout", "length", BEGINS),
+    Expected("old-own-data", "step 1 stdout", "length", SOURCES),
+    Expected("import-*", "step 1 stdout", "begins", BEGINS),
+    Expected("import-*", "step 1 stdout", "ends", BEGINS),
+    Expected("import-unsorted", "step ? stdout,*/dataset.json", "warnings", FEWER),
+    Expected("detect-*,old-*", "step ? stdout", "fleet_days", UNJUDGED),
+    Expected("old-world", "step 1 stdout", "figures", RECORDINGS),
+    Expected("old-world,old-own-data", "step ? stdout", "recordings", RECORDINGS),
+    Expected("reproduce-world", "*", "*", BUDGET),
+    Expected("train-lwsndr", "*/result.json,*/scores.parquet,step 1 stdout", "*", BUDGET),
+    Expected("train-blocked", "*", "*", GAPS),
+    Expected("train-*", "step 1 stderr", "*", HINTS),
+    Expected("simulate*", "*/figures/*", "exists", RECORDINGS),
+    Expected("simulate*", "step ? stdout", "figures", RECORDINGS),
+    Expected("simulate*", "step ? stdout", "recordings", RECORDINGS),
+    Expected("simulate", "step 3 stdout", "length", RECORDINGS),
+    Expected("search-*", "*/report.md", "table [1-9] Value[[]*", WORDS),
+    Expected("test-run", "*/result.json", "folds", ONE_FOLD),
+    Expected("test-run", "*/result.json", "warnings", TOGETHER),
     Expected("reproduce-own", "runs/audit/*", "rule", SAMPLED),
     Expected("detect-*,old-export", "*.onnx", "metadata.anomalynet.periods", FORMAT),
     Expected("detect-*,old-export", "*.onnx", "metadata.anomalynet.table", FORMAT),
