@@ -107,6 +107,10 @@ def test_arrays_and_parquet(tmp_path: Path) -> None:
     np.save(buffer, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match=r"t\.npy: not a table"):
         read(tmp_path, {"t.npy": buffer.getvalue()})
+    buffer = io.BytesIO()
+    np.save(buffer, np.empty((0, 3)))
+    with pytest.raises(DataError, match=r"t\.npy: .*shape \(0, 3\)"):
+        read(tmp_path, {"t.npy": buffer.getvalue()})
 
 
 def test_types_of_parquet_that_csv_has_not(tmp_path: Path) -> None:
@@ -170,6 +174,7 @@ TOA5 = """"TOA5","CR1000","CR1000","12345","CR1000.Std.32","CPU:x.CR1","1","Tabl
         ("a,b\n1,2\n3\n", {}, ["t.csv:3: ", "1 fields", "header has 2"]),
         ("a,b\n1,2\n3,4,5\n", {}, ["t.csv:3: "]),
         ("a,b\n1,2\n", {"columns": ("a", "b", "c")}, ["2 columns", "3 names"]),
+        ("1,2\n3,4\n", {"columns": ("a", "a")}, ["--columns", "duplicate", "'a'"]),
         ("a,,c\n1,2,3\n", {}, ["t.csv:1: ", "column 2"]),
         ("a,b,\n1,2,3\n", {}, ["t.csv:1: ", "last column"]),
         ("1,2\n3,4\n", {}, ["t.csv:1: ", "missing header"]),

@@ -424,3 +424,11 @@ def test_the_few_times_of_incidents_are_seconds(
         incidents.write_text(f"start,end\n{start},{start + 30}\n")
         request = ImportRequest(file=file, name=name, time="t", incidents=incidents)
         assert import_table(request).incidents == 1
+
+
+def test_years_of_typed_times_have_the_bounds_of_written_ones(tmp_path: Path) -> None:
+    file = tmp_path / "t.parquet"
+    for moment in (datetime(1, 1, 1), datetime(2200, 1, 1), datetime(9999, 1, 1).date()):
+        pl.DataFrame({"t": [moment], "v": [1]}).write_parquet(file)
+        with pytest.raises(DataError, match=r"row 1: invalid time"):
+            read_table([file], TableFormat(time="t"), fresh(tmp_path))

@@ -76,9 +76,13 @@ def _open_windows(path: Path, series: Sequence[str], files: Sequence[Path]) -> t
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
         by_key: dict[str | None, Any] = content if isinstance(content, dict) else {None: content}
-        windows = [(key, *map(str, window)) for key, many in by_key.items() for window in many]
-        if any(len(window) != 3 for window in windows):
+        lists = [isinstance(many, list) for many in by_key.values()]
+        pairs = [(key, pair) for key, many in by_key.items() if all(lists) for pair in many]
+        if not all(lists) or not all(
+            isinstance(pair, list) and len(pair) == 2 for _, pair in pairs
+        ):
             raise ValueError("a window is not a pair of start and end")
+        windows = [(key, *map(str, pair)) for key, pair in pairs]
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, TypeError, RecursionError) as error:

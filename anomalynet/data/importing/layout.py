@@ -167,6 +167,7 @@ def given_names(path: Path, form: TableFormat, width: int) -> tuple[str, ...]:
             f"{path}: {width} columns, but --columns gives {len(form.columns)} names",
             "name all columns",
         )
+    _check_unique(f"{path}: --columns", form.columns)
     for name in form.columns:
         check_name(name, "--columns")
     return form.columns
@@ -212,14 +213,18 @@ def _check_names(path: Path, line: int, names: tuple[str, ...]) -> None:
     if all(_is_number(name) for name in names if name):
         what = f"{path}:{line}: missing header: the first line contains only numbers"
         raise DataError(what, "give names with --columns A,B,C, or --no-header")
-    name, count = Counter(filter(None, names)).most_common(1)[0]
-    if count > 1:
-        raise DataError(f"{path}:{line}: duplicate column name {quote(name)}", "rename one of them")
+    _check_unique(f"{path}:{line}", names)
     if "" in names[1:] and any(names[names.index("", 1) :]):
         number = names.index("", 1) + 1
         raise DataError(f"{path}:{line}: column {number} has no name", "name it in the header")
     for name in filter(None, names):
         check_name(name, f"{path}:{line}: column")
+
+
+def _check_unique(where: str, names: tuple[str, ...]) -> None:
+    name, count = Counter(filter(None, names)).most_common(1)[0]
+    if count > 1:
+        raise DataError(f"{where}: duplicate column name {quote(name)}", "rename one of them")
 
 
 def _is_number(text: str) -> bool:

@@ -196,9 +196,9 @@ def _open_parquet(path: Path) -> Rows:
 def _open_array(path: Path, form: TableFormat) -> Rows:
     try:
         array = np.load(path, allow_pickle=False)
-        columns = array.reshape(len(array), -1).T
-        if array.ndim > 2 or not len(array) or array.dtype.kind not in "fiub":
+        if array.ndim not in (1, 2) or not array.size or array.dtype.kind not in "fiub":
             raise ValueError(f"an array of shape {array.shape} and type {array.dtype}")
+        columns = array.reshape(len(array), -1).T
     except (ValueError, TypeError, OSError, EOFError) as error:
         raise DataError(
             f"{path}: not a table: {error}", "save numbers of shape (rows, columns)"

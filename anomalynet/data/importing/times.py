@@ -59,8 +59,9 @@ def read_clock(
     frame, raw = rows.frame, pl.col(str(indices[0]))
     if isinstance(dtype, pl.Datetime):
         time, local = raw if dtype.time_zone is None else _in_utc(raw), dtype.time_zone is None
+        time = _bounded(time.cast(MICROSECOND).to_physical())
     elif dtype == pl.Date:
-        time, local = raw, True
+        time, local = _bounded(raw.cast(MICROSECOND).to_physical()), True
     elif form in cells.DATES or (form is None and not cells.NUMBER.match(column.head)):
         frame, time, local, form = _written(column, form)
     else:
