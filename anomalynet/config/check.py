@@ -17,6 +17,11 @@ _AT_LEAST = {
     1: (
         *("data.neighbours", "data.stride", "data.split.interleave", "data.split.purge"),
         *("training.epochs", "training.batch_size", "training.patience", "hardware.devices"),
+        *(
+            "training.windows_per_epoch",
+            "training.validation_windows",
+            "training.classical_windows",
+        ),
         *("hardware.threads", "model.head", "model.channels", "model.kernel", "model.pool"),
         *("model.hidden", "model.latent", "model.depth", "model.trees", "model.iterations"),
     ),

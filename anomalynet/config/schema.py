@@ -33,6 +33,8 @@ class SplitConfig:
     there are at least as many groups as folds; else `blocked`."""
     folds: int = 5
     """Number of folds. Each labelled step is tested in exactly one of them (`group`, `blocked`)."""
+    test_worlds: str | None = None
+    """Worlds of data.worlds that are always the test part (`100-103`); then there is one fold."""
     fold: int = 0
     """Which fold is the test part, 0 to folds-1. With `blocked`, fold 0 tests the last block."""
     assignment: int = 0
@@ -95,6 +97,9 @@ class DataConfig:
     world: int = 0
     """Seed of a simulated scenario: each world has other positions, weather and incidents. Other
     data has one world."""
+    worlds: str | None = None
+    """Several simulated worlds: how many, from data.world on (`6`), or their seeds (`0-5 100`). The
+    split holds out whole worlds. Empty: only data.world."""
     label: Literal["attack", "any", "fault", "environment"] = "attack"
     """Which incidents are the positive class: those of one cause, or any. Labels without a cause
     count as attacks."""
@@ -106,6 +111,12 @@ class DataConfig:
     link_channels: bool = True
     """Add the gateway's measurements of a simulated node's link: rssi, snr, gaps in the sequence
     numbers, time between frames, retries."""
+    evidence_channels: bool = True
+    """Add what the gateway knows of all frames of a simulated node's slot: their number, wrong
+    checksums, repetitions, ranges, transit times, silence of the cell, and differences from the
+    nearest nodes."""
+    without: str | None = None
+    """Channels that are left out, separated by spaces: `rssi cell_silent`."""
     quality: QualityConfig = field(default_factory=QualityConfig)
     window: int = 32
     """Steps per window, T."""
@@ -145,7 +156,16 @@ class TrainingConfig:
     """Training settings: Table 1 of the paper, and what it does not specify."""
 
     epochs: int = 100
-    """Largest number of passes over the training windows."""
+    """Largest number of passes over the training windows, or of draws of windows_per_epoch."""
+    windows_per_epoch: int = 20_000
+    """Training windows of an epoch. If there are more, so many are drawn anew for each epoch, in
+    equal shares of the worlds, so that the cost of a run does not grow with its data."""
+    validation_windows: int = 20_000
+    """Validation windows that are scored after each epoch. If there are more, so many at equal
+    distances. The threshold uses all."""
+    classical_windows: int = 100_000
+    """Training windows that a classical model is fitted on. If there are more, so many are drawn,
+    in equal shares of the worlds."""
     batch_size: int = 32
     """Windows per optimiser step, summed over all devices."""
     optimizer: Literal["adam"] = "adam"

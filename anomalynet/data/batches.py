@@ -38,7 +38,8 @@ def as_batch(batch: Batch | Sequence[Tensor]) -> Batch:
 
 
 class TrainBatches:
-    """Every training window once an epoch, in an order that depends on (seed, epoch) alone.
+    """Training windows in an order that depends on (seed, epoch) alone: each once an epoch, or a
+    sample that is drawn anew for each epoch.
 
     Each global batch is cut by rank; a rank that gets fewer windows is padded with windows of
     weight 0, so that all ranks step equally often on tensors of equal shape.
@@ -48,6 +49,9 @@ class TrainBatches:
         batch_size: windows a global batch, over all ranks together.
         seed: of the order.
         epoch: gives the current epoch when an iteration starts.
+        sizes: windows of each stratum, in row order; empty: one stratum of all windows.
+        most: windows of an epoch; fewer than there are: so many are drawn, from each stratum in
+            proportion to its size. None: no limit.
         rank, world: which of how many processes this is.
     """
 
@@ -57,14 +61,17 @@ class TrainBatches:
         batch_size: int,
         seed: int,
         epoch: Callable[[], int],
+        sizes: Sequence[int] = (),
+        most: int | None = None,
         rank: int = 0,
         world: int = 1,
     ) -> None:
         self.windows, self.batch_size, self.seed, self.epoch = windows, batch_size, seed, epoch
-        self.rank, self.world = rank, world
+        self.sizes, self.rank, self.world = sizes or (len(windows),), rank, world
+        self.count = len(windows) if most is None else min(most, len(windows))
 
     def __len__(self) -> int:
-        return math.ceil(len(self.windows) / self.batch_size)
+        return math.ceil(self.count / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
         steps, channels = self.windows.shape
@@ -89,11 +96,16 @@ class TrainBatches:
                 start = stop
 
     def _order(self) -> Iterator[Int32]:
-        """The numbers of all windows in random order, in pieces of whole batches.
+        """The numbers of an epoch's windows in random order, in pieces of whole batches.
 
         Dealing numbers into groups at random, and shuffling each group, is a uniform permutation
         that never stands in memory whole."""
         random, count = np.random.default_rng([self.seed, self.epoch()]), len(self.windows)
+        if self.count < count:
+            ids = stratified_sample(random, self.sizes, self.count)
+            random.shuffle(ids)
+            yield ids
+            return
         groups = math.ceil(count / max(SHUFFLED, count / 256))
         dealt = np.zeros(count, np.uint8)
         if groups > 1:
@@ -117,19 +129,39 @@ class TrainBatches:
         return np.concatenate([own, np.repeat(ids[:1].astype(np.int64), share - len(own))]), weight
 
 
-class OrderedBatches:
-    """All windows in row order, in big batches, the same on every rank: evaluation counts each
-    window once. `windows`: what is scored; `batch_size`: windows a batch."""
+def stratified_sample(random: np.random.Generator, sizes: Sequence[int], count: int) -> Int32:
+    """Ascending numbers of `count` windows without repetition, int32, from strata of these sizes
+    that follow one another: from each in proportion to its size, to within one window."""
+    edges = np.cumsum([0, *sizes])
+    shares = edges * count // edges[-1]
+    drawn = [
+        edge + np.sort(random.choice(size, share, replace=False, shuffle=False))
+        for edge, size, share in zip(edges[:-1], sizes, np.diff(shares), strict=True)
+    ]
+    return np.concatenate(drawn).astype(np.int32)
 
-    def __init__(self, windows: Windows, batch_size: int = 1024) -> None:
+
+class OrderedBatches:
+    """Windows in row order, in big batches, the same on every rank: evaluation counts each window
+    once.
+
+    Args:
+        windows: what is scored.
+        batch_size: windows per batch.
+        most: windows that are scored at all; fewer than there are: so many at equal distances.
+    """
+
+    def __init__(self, windows: Windows, batch_size: int = 1024, most: int | None = None) -> None:
         self.windows, self.batch_size = windows, batch_size
+        self.count = len(windows) if most is None else min(most, len(windows))
 
     def __len__(self) -> int:
-        return math.ceil(len(self.windows) / self.batch_size)
+        return math.ceil(self.count / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        for start in range(0, len(self.windows), self.batch_size):
-            ids = np.arange(start, min(start + self.batch_size, len(self.windows)), dtype=np.int64)
+        for start in range(0, self.count, self.batch_size):
+            ids = np.arange(start, min(start + self.batch_size, self.count), dtype=np.int64)
+            ids = ids * len(self.windows) // self.count
             x = torch.from_numpy(self.windows.gather(ids))
             target = torch.from_numpy(self.windows.targets(ids).astype(np.int64))
             yield Batch(x, target, torch.full((len(ids),), 1 / len(ids)))

@@ -12,13 +12,15 @@ import lightning as L
 import numpy as np
 import polars as pl
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 
 from anomalynet.config.identity import flatten_tree
 from anomalynet.config.load import load
 from anomalynet.config.schema import Config
-from anomalynet.data.batches import OrderedBatches, TrainBatches
+from anomalynet.data.batches import OrderedBatches, TrainBatches, stratified_sample
 from anomalynet.data.prepare import prepare
 from anomalynet.data.prepared import Float32, Float64, Int64, Prepared
+from anomalynet.data.sources.simulated import several_worlds
 from anomalynet.data.split.parts import Split, split
 from anomalynet.data.steps import scored_steps
 from anomalynet.data.windows import Windows, WindowShape
@@ -196,11 +198,40 @@ class TelemetryDataModule(L.LightningDataModule):
         trainer = self.trainer
         rank, world = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
         size, seed = self.config.training.batch_size, self.config.seed
-        return TrainBatches(self.windows("train"), size, seed, self._epoch, rank, world)
+        windows, most = self.windows("train"), self.config.training.windows_per_epoch
+        strata = self._sizes(windows)
+        return TrainBatches(windows, size, seed, self._epoch, strata, most, rank, world)
+
+    def training_sample(self, most: int | None) -> Int64:
+        """Numbers of the training windows that a model is fitted on at once: all, or `most`, drawn
+        by the run's seed and stratified by world. Ascending int64."""
+        windows = self.windows("train")
+        if most is None or most >= len(windows):
+            return np.arange(len(windows), dtype=np.int64)
+        random = np.random.default_rng(self.config.seed)
+        return stratified_sample(random, self._sizes(windows), most).astype(np.int64)
+
+    def _sizes(self, windows: Windows) -> list[int]:
+        """Number of windows of each simulated world; of all, where there are no several worlds."""
+        if not several_worlds(self.config.data):
+            return [len(windows)]
+        segments = self.prepared.segments
+        firsts = [
+            one.start
+            for before, one in zip((None, *segments), segments, strict=False)
+            if before is None or one.group != before.group
+        ]
+        cuts = np.searchsorted(windows.starts(), [*firsts, len(self.prepared.labels)])
+        return [int(size) for size in np.diff(cuts) if size]
 
     def val_dataloader(self) -> OrderedBatches:
-        """Validation windows in row order, the same on every rank."""
-        return OrderedBatches(self.windows("validation"))
+        """Validation windows in row order, the same on every rank. During a fit that chooses no
+        threshold, at most `training.validation_windows` of them."""
+        model = None if self.trainer is None else self.trainer.lightning_module
+        fitting = self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
+        sampled = fitting and getattr(model, "chooses_threshold", True) is False
+        most = self.config.training.validation_windows if sampled else None
+        return OrderedBatches(self.windows("validation"), most=most)
 
     def test_dataloader(self) -> OrderedBatches:
         """Test windows in row order, the same on every rank."""

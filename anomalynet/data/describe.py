@@ -204,8 +204,8 @@ def _incidents(telemetry: Telemetry) -> list[dict[str, Any]]:
 
 
 def open_world(config: DataConfig) -> World | None:
-    """The world behind simulated data, simulated first if needed; None for other data."""
-    return read_world(simulated.world_folder(config)) if simulated.knows(config.name) else None
+    """The first world of simulated data, simulated first if needed; None for other data."""
+    return read_world(simulated.world_folders(config)[0]) if simulated.knows(config.name) else None
 
 
 def cells(world: World) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@ that overtook each other find their order, every node and slot is a row, silence
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from anomalynet.config.schema import QualityConfig
+from anomalynet.data.prepared import Int64
 from anomalynet.data.telemetry import Channel
 from anomalynet.simulation.environment.sensors import RANGES
 from anomalynet.simulation.scenario import SENSORS, Scenario, frame_period, slots
@@ -28,6 +30,26 @@ LINK_CHANNELS = (
 """Of the last frame of a slot with a good FCS: `sequence_gap` is 0 where its number follows that of
 the last frame of the slot in which the node was heard before, and `inter_arrival` is the time since
 then."""
+
+EVIDENCE_CHANNELS = (
+    Channel("frames", "1"),
+    Channel("bad_frames", "1"),
+    Channel("repeats", "1"),
+    Channel("rssi_range", "dB"),
+    Channel("transit", "log s"),
+    *(Channel(f"{name}_range", unit) for name, unit in SENSORS),
+    Channel("cell_silent", "share", 0.0, 1.0),
+    *(Channel(f"{name}_difference", unit) for name, unit in SENSORS),
+)
+"""Of all frames with a good FCS that name the node in a slot: `frames` counts them, `bad_frames`
+those with a wrong CRC-32, `repeats` those whose sequence number does not exceed that of the frame
+before; `rssi_range` and `<sensor>_range` are largest minus smallest value; `transit` is the longest
+time from transmission by the node's clock to arrival, as sign(t)·log(1 + |t|). `cell_silent` is the
+share of the cell's nodes without a reading in the slot, and stands in every slot.
+`<sensor>_difference` is the reading minus the median of those that the nearest `NEAREST` nodes have
+in the slot."""
+
+NEAREST = 4  # nodes that a reading is compared with
 
 MEMORY_FRAMES, MEMORY_SLOTS = 16, 10
 """A frame is taken for a repetition within so many frames of its node, and so many slots of time,
@@ -52,7 +74,7 @@ class Log:
     """A cell's frames after the quality stage."""
 
     # the last frame of a known node with a good FCS in each slot, with `slot`, `node_row` (the
-    # node's index in the cell) and the link channels
+    # node's index in the cell), the link channels, and the evidence of all frames of the slot
     heard: pl.DataFrame
     kept: pl.DataFrame  # those whose reading counts, in the order in which they count
     counts: Mapping[str, int]  # what was found, whether or not the stage drops it
@@ -97,7 +119,10 @@ def read_log(frames: Path, names: list[str], scenario: Scenario, quality: Qualit
         "slots expected": expected,
         "slots without a reading": expected - kept.select("node_row", "slot").n_unique(),
     }
-    return Log(_with_link(inside, period), _ordered(kept) if quality.reorder else kept, counts)
+    heard = _with_link(inside, period).join(
+        _evidence(inside), on=["node_row", "slot"], how="left", maintain_order="left"
+    )
+    return Log(heard, _ordered(kept) if quality.reorder else kept, counts)
 
 
 def _behind(number: pl.Expr, before: pl.Expr) -> pl.Expr:
@@ -117,6 +142,31 @@ def _with_link(frames: pl.DataFrame, period: int) -> pl.DataFrame:
         sequence_gap=ahead.clip(-GAP, GAP).cast(pl.Float32),
         inter_arrival=waited.clip(upper_bound=SILENCE * period / 1e6).cast(pl.Float32),
         retries=pl.col("retries").cast(pl.Float32),
+    )
+
+
+def _evidence(frames: pl.DataFrame) -> pl.DataFrame:
+    """One row per (node, slot) with frames: the channels of `EVIDENCE_CHANNELS` that these frames
+    determine."""
+    before = pl.col("sequence").shift(1).over("node_row")
+    transit = (pl.col("arrival") - pl.col("sent")).dt.total_microseconds() / 1e6
+    ranges = {
+        f"{name}_range": (pl.col(name).max() - pl.col(name).min()).cast(pl.Float32)
+        for name in ("rssi", *(name for name, _ in SENSORS))
+    }
+    return (
+        frames.with_columns(behind=_behind(pl.col("sequence"), before), transit=transit)
+        .group_by("node_row", "slot", maintain_order=True)
+        .agg(
+            frames=pl.len().cast(pl.Float32),
+            bad_frames=(~pl.col("checksum")).sum().cast(pl.Float32),
+            repeats=(pl.col("behind") <= 0).sum().cast(pl.Float32),
+            transit=pl.col("transit").max(),
+            **ranges,
+        )
+        .with_columns(
+            transit=(pl.col("transit").sign() * pl.col("transit").abs().log1p()).cast(pl.Float32)
+        )
     )
 
 
@@ -149,6 +199,7 @@ def telemetry_of_cell(
     quality: QualityConfig | None = None,
     *,
     link: bool = True,
+    evidence: bool = True,
 ) -> pl.DataFrame:
     """Make the canonical telemetry of one radio cell: every node and slot is a row, heard or not.
 
@@ -160,6 +211,7 @@ def telemetry_of_cell(
         incidents: the world's incidents, or the cell's.
         quality: `checksum`, `deduplicate` and `reorder` count here; the defaults without it.
         link: whether to add `LINK_CHANNELS`.
+        evidence: whether to add `EVIDENCE_CHANNELS`.
     Returns: sorted by (series, time), the columns of `telemetry.py`.
     Source: §3.1.4; memory and order are not in the paper
     """
@@ -179,7 +231,38 @@ def telemetry_of_cell(
     columns = _laid(log.kept, [name for name, _ in SENSORS], count, size)
     if link:
         columns += _laid(log.heard, [channel.name for channel in LINK_CHANNELS], count, size)
+    if evidence:
+        own = [channel.name for channel in EVIDENCE_CHANNELS if channel.name in log.heard.columns]
+        columns += _laid(log.heard, own, count, size)
+        columns += _of_cell(found.with_columns(columns), nodes, count)
     return found.with_columns(columns)
+
+
+def _of_cell(found: pl.DataFrame, nodes: pl.DataFrame, count: int) -> list[pl.Series]:
+    """`cell_silent` and the differences from the nearest nodes, in the rows of `found`."""
+    names = [name for name, _ in SENSORS]
+    sensors = found.select(names).fill_null(np.nan).to_numpy().reshape(-1, count, len(names))
+    silent = np.isnan(sensors).all(axis=2).mean(axis=0, dtype=np.float32)
+    near = nearest(nodes.sort("node"))[:, :NEAREST]
+    columns = [pl.Series("cell_silent", np.tile(silent, len(sensors)))]
+    for place, name in enumerate(names):
+        own = sensors[:, :, place]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # no neighbour has a reading
+            usual = np.array([np.nanmedian(own[others], axis=0) for others in near])
+        difference = (own - usual).astype(np.float32).ravel()
+        columns.append(pl.Series(f"{name}_difference", difference).fill_nan(None))
+    return columns
+
+
+def nearest(nodes: pl.DataFrame) -> Int64:
+    """For each node of a cell the rows of the others, nearest first, int64 (node, others); at equal
+    distance in table order."""
+    position = nodes.select("x", "y").to_numpy()
+    distance = np.linalg.norm(position[:, None] - position[None], axis=2)
+    np.fill_diagonal(distance, -1.0)  # a node is its own nearest, even if another has its position
+    order: Int64 = np.argsort(distance, axis=1, kind="stable")[:, 1:]
+    return order
 
 
 def _laid(frames: pl.DataFrame, names: list[str], count: int, size: int) -> list[pl.Series]:

@@ -53,6 +53,21 @@ def relabel(
     return replace(telemetry, frame=telemetry.frame.with_columns(expression), parts=parts)
 
 
+def without(telemetry: Telemetry, names: str | None, name: str) -> Telemetry:
+    """Leave out the channels of `names`, separated by spaces. `name`: of the data, for the message.
+    Raises DataError: no such channel, or none is left."""
+    dropped = (names or "").split()
+    known = [channel.name for channel in telemetry.channels]
+    if unknown := [one for one in dropped if one not in known]:
+        what = f"data.without: {name} has no channel {unknown[0]!r}"
+        raise DataError(what, f"its channels are {', '.join(known)}")
+    kept = tuple(channel for channel in telemetry.channels if channel.name not in dropped)
+    if not kept:
+        raise DataError(f"data.without leaves no channel of {name}", "name fewer channels")
+    parts = tuple(part.drop(dropped) for part in telemetry.parts)
+    return replace(telemetry, frame=telemetry.frame.drop(dropped), parts=parts, channels=kept)
+
+
 def widen(
     telemetry: Telemetry,
     view: Literal["node", "neighbours", "cell"],
@@ -68,7 +83,7 @@ def widen(
     Args:
         view: `node` adds nothing, `neighbours` the nearest ones, `cell` all.
         neighbours: how many the view `neighbours` adds.
-        sensors: the channels to add; what is known of a link is no sensor.
+        sensors: the channels to add, where the data has them; what is known of a link is no sensor.
         name: of the data, for the message.
     Returns: telemetry whose parts are joined one at a time, when they are asked for: memory holds
     one part, a radio cell.
@@ -86,6 +101,7 @@ def widen(
             "cell",
             f"data.neighbours={most}",
         )
+    sensors = [channel for channel in sensors if channel in telemetry.channels]
     count = most if view == "cell" else neighbours
     added = [
         replace(channel, name=f"{channel.name}.{rank + 1}")

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -34,6 +34,8 @@ Refine = Callable[[Path, pl.DataFrame, pl.DataFrame, Scenario], pl.DataFrame]
 """(gateway log of a cell, its nodes, its incidents, the scenario) → its telemetry. A module's
 function, so that other processes find it."""
 
+Job = tuple[Path, int]  # a world's folder, and the number of a cell
+
 CODE = ("simulation", "data")  # the packages that make a world and its telemetry
 
 PARTS = "parts"
@@ -56,8 +58,8 @@ class Part:
 
 def make_part(
     folder: Path,
-    scenario: Scenario,
     number: int,
+    scenario: Scenario,
     refine: Refine | None,
     progress: Callable[[float], None] | None = None,
 ) -> None:
@@ -101,29 +103,27 @@ def read_part(folder: Path, number: int, refine: Refine | None) -> Part | None:
 
 
 def make_parts(
-    folder: Path,
-    scenario: Scenario,
-    cells: Sequence[int],
+    jobs: Mapping[Job, Scenario],
     workers: int,
     refine: Refine | None,
-    progress: Callable[[int, float], None],
+    progress: Callable[[Job, float], None],
 ) -> None:
     """Simulate cells in `workers` processes, which never outlive this process.
 
     Args:
-        progress: called with (cell, simulated seconds), in this thread.
+        progress: called with a job and its simulated seconds, in this thread.
 
     Raises RunError: a worker died or failed. Cells that are finished are kept.
     """
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
-    queue: SimpleQueue[tuple[int, float]] = context.SimpleQueue()
-    executor = ProcessPoolExecutor(min(workers, len(cells)), context, _setup_worker, (queue,))
+    queue: SimpleQueue[tuple[Job, float]] = context.SimpleQueue()
+    executor = ProcessPoolExecutor(min(workers, len(jobs)), context, _setup_worker, (queue,))
     try:
         with _clean_environment():
             pending = {
-                executor.submit(_simulate_in_worker, folder, scenario, cell, refine)
-                for cell in cells
+                executor.submit(_simulate_in_worker, job, scenario, refine)
+                for job, scenario in jobs.items()
             }
         while pending:
             done, pending = wait(pending, 0.1, FIRST_COMPLETED)
@@ -166,10 +166,10 @@ def _clean_environment() -> Iterator[None]:
 
 
 # In a worker: the queue for its progress
-_channel: list[SimpleQueue[tuple[int, float]]] = []
+_channel: list[SimpleQueue[tuple[Job, float]]] = []
 
 
-def _setup_worker(queue: SimpleQueue[tuple[int, float]]) -> None:
+def _setup_worker(queue: SimpleQueue[tuple[Job, float]]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _channel.append(queue)
@@ -182,20 +182,18 @@ def _end_with_parent() -> None:
     os._exit(1)  # not sys.exit: this is a thread, and the main thread may be busy for minutes
 
 
-def _simulate_in_worker(
-    folder: Path, scenario: Scenario, number: int, refine: Refine | None
-) -> str | None:
+def _simulate_in_worker(job: Job, scenario: Scenario, refine: Refine | None) -> str | None:
     """Simulate one cell in a worker. Return the reason of a failure as text: not every exception
     can be pickled."""
     try:
-        make_part(folder, scenario, number, refine, partial(_report, number))
+        make_part(*job, scenario, refine, partial(_report, job))
     except Exception as error:
-        return f"cell {number}: {type(error).__name__}: {' '.join(str(error).split())}"
+        return f"cell {job[1]}: {type(error).__name__}: {' '.join(str(error).split())}"
     return None
 
 
-def _report(number: int, seconds: float) -> None:
-    _channel[0].put((number, seconds))
+def _report(job: Job, seconds: float) -> None:
+    _channel[0].put((job, seconds))
 
 
 def _name(refine: Refine | None) -> str | None:

@@ -79,7 +79,7 @@ class NodeConfig:
     """A node's clock and battery."""
 
     clock_error: float = 40.0  # largest deviation of a node's clock in parts per million
-    clock_jitter: float = 0.03
+    clock_jitter: float = 0.01
     """Spread of the transmission time in sampling periods, half-normal. Without it, nodes of equal
     phase would always collide."""
     beacon_period: float = 3600.0  # seconds between the beacons that set the clocks
@@ -94,13 +94,13 @@ class BackgroundConfig:
     """Disturbances of a healthy network. None of them is an incident, so frame loss alone does not
     indicate an attack."""
 
-    interference_per_day: float = 120.0  # bursts of foreign traffic (Wi-Fi) per day and cell
+    interference_per_day: float = 10.0  # bursts of foreign traffic (Wi-Fi) per day and cell
     interference_seconds: float = 60.0  # mean duration of such a burst
     interference_power: float = -84.0
     """Median power at the gateway in dBm; bursts differ with 6 dB standard deviation."""
-    outages_per_day: float = 4.0  # restarts of a gateway per day
+    outages_per_day: float = 0.2  # restarts of a gateway per day
     outage_seconds: float = 90.0  # mean duration of a restart, in which no frame is received
-    reboots_per_day: float = 2.0
+    reboots_per_day: float = 0.1
     """Restarts of a node per day: it loses a few frames, and its sequence numbers start at 0."""
 
 
@@ -108,11 +108,11 @@ class BackgroundConfig:
 class IncidentsConfig:
     """Labelled events (§3.1.6): how many, of what kind, how strong."""
 
-    per_node_day: float = 16.0  # mean number of incidents per node and day, over all types
+    per_node_day: float = 6.0  # mean number of incidents per node and day, over all types
     minimum_minutes: float = 10.0  # shortest incident
     maximum_minutes: float = 45.0  # longest incident; durations are log-uniform
     quiet_hours: float = 1.5  # initial hours in which no incident starts
-    subtle: float = 0.5
+    subtle: float = 1.0
     """Smallest magnitude, in multiples of a typical effect: too small for a person to notice."""
     blunt: float = 8.0
     """Largest magnitude. Magnitudes are log-uniform between the two, which were chosen before any
@@ -154,7 +154,7 @@ class Scenario:
     """All parameters of one simulated world."""
 
     name: str = "smart_city"  # used in reports
-    duration: str = "48h"  # simulated time: 90s, 30min, 24h, 7d
+    duration: str = "4d"  # simulated time: 90s, 30min, 24h, 7d
     start: str = "2026-01-05T00:00"  # first moment, UTC. A Monday.
     seed: int = 0  # another seed gives other positions, weather and incidents
     deployment: DeploymentConfig = field(default_factory=DeploymentConfig)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
@@ -22,7 +23,16 @@ from anomalynet.runs.files import write_text
 from anomalynet.simulation import store
 from anomalynet.simulation.load import as_yaml, canonical, load_scenario
 from anomalynet.simulation.network.placement import cells, coverage
-from anomalynet.simulation.parts import CODE, PARTS, Part, Refine, make_part, make_parts, read_part
+from anomalynet.simulation.parts import (
+    CODE,
+    PARTS,
+    Job,
+    Part,
+    Refine,
+    make_part,
+    make_parts,
+    read_part,
+)
 from anomalynet.simulation.scenario import Scenario, seconds, slots
 
 LOCK = ".lock"
@@ -55,22 +65,43 @@ def simulate(
         DataError: the finished world in the folder is damaged.
         RunError: a worker died.
     """
-    claim(scenario, folder)
-    try:
-        with FileLock(folder / LOCK, timeout=0):
-            if not (folder / store.MANIFEST).is_file():
-                parts = _all_parts(scenario, folder, workers, refine, progress)
-                _finish(scenario, folder, parts)
-            world = store.read_world(folder)
-            if csv:
-                store.write_csv(world)
+    made = simulate_worlds({folder: scenario}, workers=workers, progress=progress, refine=refine)
+    if csv:
+        store.write_csv(made[0])
+    return made[0].manifest
+
+
+def simulate_worlds(
+    worlds: Mapping[Path, Scenario],
+    *,
+    workers: int = 1,
+    progress: Callable[[float], None] | None = None,
+    refine: Refine | None = None,
+) -> list[store.World]:
+    """Simulate several worlds, the cells of all in the same processes. `worlds`: folder → its
+    scenario; everything else as in `simulate`."""
+    for folder, scenario in worlds.items():
+        claim(scenario, folder)
+    with ExitStack() as locks:
+        for folder in worlds:
+            try:
+                locks.enter_context(FileLock(folder / LOCK, timeout=0))
+            except Timeout:
+                raise UsageError(
+                    f"{folder}: another process simulates into this folder",
+                    "wait for it, or name another folder",
+                ) from None
+        missing = {
+            folder: scenario
+            for folder, scenario in worlds.items()
+            if not (folder / store.MANIFEST).is_file()
+        }
+        for folder, parts in _all_parts(missing, workers, refine, progress).items():
+            _finish(missing[folder], folder, parts)
+        found = [store.read_world(folder) for folder in worlds]
+        for folder in worlds:
             shutil.rmtree(folder / PARTS, ignore_errors=True)
-    except Timeout:
-        raise UsageError(
-            f"{folder}: another process simulates into this folder",
-            "wait for it, or name another folder",
-        ) from None
-    return world.manifest
+    return found
 
 
 def claim(scenario: Scenario, folder: Path) -> None:
@@ -113,38 +144,42 @@ def claim(scenario: Scenario, folder: Path) -> None:
 
 
 def _all_parts(
-    scenario: Scenario,
-    folder: Path,
+    worlds: Mapping[Path, Scenario],
     workers: int,
     refine: Refine | None,
     progress: Callable[[float], None] | None,
-) -> list[Part]:
-    """The parts of all cells, in the order of the cells; missing ones are simulated."""
-    count, duration = cells(scenario), seconds(scenario.duration)
-    done = {number: read_part(folder, number, refine) for number in range(count)}
-    pending = [number for number, part in done.items() if part is None]
-    at = {number: 0.0 if part is None else duration for number, part in done.items()}
+) -> dict[Path, list[Part]]:
+    """The parts of all cells of each world, in the order of the cells; missing ones are
+    simulated."""
+    every = [(folder, number) for folder in worlds for number in range(cells(worlds[folder]))]
+    done = {job: read_part(*job, refine) for job in every}
+    lengths = {folder: seconds(scenario.duration) for folder, scenario in worlds.items()}
+    at = {job: 0.0 if part is None else lengths[job[0]] for job, part in done.items()}
 
-    def reached(number: int, moment: float) -> None:
-        at[number] = min(moment, duration)
+    def reached(job: Job, moment: float) -> None:
+        at[job] = min(moment, lengths[job[0]])
         if progress is not None:
             progress(sum(at.values()))
 
-    reached(0, at[0])
+    pending = {job: worlds[job[0]] for job, part in done.items() if part is None}
+    if every and progress is not None:
+        progress(sum(at.values()))
     if workers > 1 and len(pending) > 1:
-        make_parts(folder, scenario, pending, workers, refine, reached)
+        make_parts(pending, workers, refine, reached)
     else:
-        for number in pending:
-            make_part(folder, scenario, number, refine, partial(reached, number))
-            reached(number, duration)
-    found = [part or read_part(folder, number, refine) for number, part in done.items()]
-    parts = [part for part in found if part is not None]
-    if len(parts) < count:
-        raise RunError(
-            f"{folder}: the code or a file of the folder changed during the simulation",
-            "repeat the command to simulate those cells again",
-        )
-    return parts
+        for job, scenario in pending.items():
+            make_part(*job, scenario, refine, partial(reached, job))
+            reached(job, lengths[job[0]])
+    found: dict[Path, list[Part]] = {folder: [] for folder in worlds}
+    for (folder, number), known in done.items():
+        part = known or read_part(folder, number, refine)
+        if part is None:
+            raise RunError(
+                f"{folder}: the code or a file of the folder changed during the simulation",
+                "repeat the command to simulate those cells again",
+            )
+        found[folder].append(part)
+    return found
 
 
 def _finish(scenario: Scenario, folder: Path, parts: Sequence[Part]) -> None:

@@ -28,6 +28,8 @@ from anomalynet.training.reproducibility import (
     seed_everything,
 )
 
+FEATURES_AT_ONCE = 1 << 14  # windows whose statistics are computed at a time
+
 DECIDED = {"max_epochs": "training.epochs", "precision": "training.precision"}
 DECIDED |= {key: f"hardware.{key}" for key in ("accelerator", "devices")}
 DECIDED |= {key: f"train({key}=…)" for key in ("callbacks", "logger")}
@@ -94,11 +96,14 @@ def fit(
 def fit_classical(
     config: Config, module: TelemetryDataModule, model: Classical, folder: RunFolder
 ) -> Fitted:
-    """Fit a scikit-learn model on the statistics of every training window."""
+    """Fit a scikit-learn model on the statistics of the training windows, or of a sample of
+    them."""
     windows = module.windows("train")
     started = time.perf_counter()
-    features = np.concatenate([statistics(windows.gather(chunk)) for chunk in windows.chunks()])
-    model.fit(features, windows.targets(), config.seed)
+    ids = module.training_sample(config.training.classical_windows)
+    pieces = np.array_split(ids, max(1, len(ids) // FEATURES_AT_ONCE))
+    features = np.concatenate([statistics(windows.gather(piece)) for piece in pieces])
+    model.fit(features, windows.targets(ids), config.seed)
     write_json(folder.timings, {"train_seconds": time.perf_counter() - started})
     folder.classical.parent.mkdir(parents=True, exist_ok=True)
     return Fitted(model, epochs=None, best_epoch=None)

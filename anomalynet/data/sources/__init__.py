@@ -81,14 +81,14 @@ def load(config: DataConfig) -> Telemetry:
     """
     from anomalynet.data.gateway import SENSOR_CHANNELS
     from anomalynet.data.sources import simulated
-    from anomalynet.data.view import relabel, widen
+    from anomalynet.data.view import relabel, widen, without
 
     root, name = locate(config), config.title
     if simulated.knows(config.name):
         found = simulated.load(config)
     else:
         found = _source(config).load(root, config.subset)
-    labelled = relabel(found, config.label, name)
+    labelled = relabel(without(found, config.without, name), config.label, name)
     return widen(labelled, config.view, config.neighbours, SENSOR_CHANNELS, name)
 
 

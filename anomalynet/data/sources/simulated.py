@@ -3,30 +3,46 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+import time
 from collections import Counter
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from anomalynet.config.schema import DataConfig
 from anomalynet.data.folder import data_folder
-from anomalynet.data.gateway import LINK_CHANNELS, SENSOR_CHANNELS, read_log, telemetry_of_cell
+from anomalynet.data.gateway import (
+    EVIDENCE_CHANNELS,
+    LINK_CHANNELS,
+    SENSOR_CHANNELS,
+    nearest,
+    read_log,
+    telemetry_of_cell,
+)
 from anomalynet.data.sources import digests
 from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Incident, Telemetry
 from anomalynet.errors import ConfigError, DataError, Problem, UsageError
 from anomalynet.runs.code import code_hash
 from anomalynet.simulation import load as scenarios
-from anomalynet.simulation.scenario import Scenario, frame_period
+from anomalynet.simulation.network.placement import cells
+from anomalynet.simulation.scenario import Scenario, frame_period, seconds
 from anomalynet.simulation.store import MANIFEST, World, partition, read_manifest, read_world
 
 FOLDER = "simulated"
 """`data.name` of a world in `data.root`; also the folder, in the data folder, of worlds made
 here."""
+
+MOST_WORLDS = 1000  # of one data set
+LOG_EVERY = 5.0  # seconds between two lines of progress
+
+log = logging.getLogger(__name__)
 
 COLUMNS: dict[str, pl.DataType] = {
     "series": pl.String(),
@@ -62,21 +78,62 @@ def info(name: str) -> SourceInfo:
     return make(title, period=frame_period(scenario), generated=True)
 
 
-def scenario_of(config: DataConfig) -> Scenario:
-    """The scenario of a preset or a file, changed by `data.scenario`, with the seed `data.world`.
+def worlds(config: DataConfig) -> tuple[int, ...]:
+    """The seeds of the worlds of `data.worlds`, ascending; `data.world` alone where it is empty.
+    Raises DataError: not a number or a list such as `0-5 100`."""
+    if config.worlds is None:
+        return (config.world,)
+    if config.worlds.strip().isdecimal():
+        count = int(config.worlds)
+        if not 1 <= count <= MOST_WORLDS:
+            raise DataError(f"data.worlds={count} is not a number from 1 to {MOST_WORLDS}")
+        return tuple(range(config.world, config.world + count))
+    return seeds_of(config.worlds, "data.worlds")
+
+
+def seeds_of(text: str | None, key: str) -> tuple[int, ...]:
+    """The numbers of a list such as `0-5 100`, ascending. `key`: that has it, for the message.
+    Raises DataError: not such a list, or a number stands twice."""
+    found: list[int] = []
+    for part in (text or "").replace(",", " ").split():
+        first, _, last = part.partition("-")
+        span = (first, last or first)
+        if not all(one.isdecimal() and len(one) < 10 for one in span):
+            what = f"{key}={text}: {part!r} is neither a seed nor a range of seeds"
+            raise DataError(what, f"for example {key}='0-5 100'")
+        if not 0 <= int(span[1]) - int(first) < MOST_WORLDS:
+            raise DataError(f"{key}={text}: {part!r} is not a range of 1 to {MOST_WORLDS} worlds")
+        found += range(int(first), int(span[1]) + 1)
+    if not found or len(set(found)) < len(found):
+        raise DataError(f"{key}={text}: {'a world stands twice' if found else 'no world is named'}")
+    return tuple(sorted(found))
+
+
+def several_worlds(config: DataConfig) -> bool:
+    """Whether the data is several simulated worlds, each a group of the split."""
+    return knows(config.name) and config.name != FOLDER and len(worlds(config)) > 1
+
+
+def group_of(world: int) -> str:
+    """The group of a world's series, if the data has several worlds."""
+    return f"world-{world:04d}"
+
+
+def scenario_of(config: DataConfig, world: int | None = None) -> Scenario:
+    """The scenario of a preset or a file, changed by `data.scenario`, with the seed `world`;
+    without one, of the first world.
 
     Raises:
         DataError: no such file, or `data.scenario` sets the seed.
         ConfigError: every problem of the scenario.
     """
+    seed = worlds(config)[0] if world is None else world
     # Text without `=` belongs to the previous value: `incidents.only=jamming crash duration=6h`.
     changes = re.split(r"\s+(?=[\w.]+=)", config.scenario.strip()) if config.scenario else []
     if any(change.startswith("seed=") for change in changes):
-        raise DataError(
-            "data.scenario cannot set the seed", f"set data.world={config.world} instead"
-        )
+        raise DataError("data.scenario cannot set the seed", f"set data.world={seed} instead")
     try:
-        return scenarios.load_scenario(config.name, [*changes, f"seed={config.world}"])
+        return scenarios.load_scenario(config.name, [*changes, f"seed={seed}"])
     except UsageError as error:
         raise DataError(error.message, error.next_step) from error
     except ConfigError as error:
@@ -88,34 +145,64 @@ def scenario_of(config: DataConfig) -> Scenario:
 
 
 def fingerprint(config: DataConfig) -> str:
-    """The SHA-256 that identifies a world: of its scenario and the simulator's code, so it is known
-    before the world is made; for a folder, of the hashes of its files."""
+    """The SHA-256 that identifies simulated worlds: of their scenarios and the simulator's code, so
+    it is known before a world is made; for a folder, of the hashes of its files."""
     if config.name != FOLDER:
-        scenario = scenarios.canonical(scenario_of(config))
-        return digests.of_text(f"{scenario} {code_hash(('simulation',))}")
+        every = [_fingerprint(scenario_of(config, world)) for world in worlds(config)]
+        return every[0] if len(every) == 1 else digests.of_text("\n".join(every))
     files = read_manifest(_root(config)).files
     lines = (f"{facts['sha256']}  {name}" for name, facts in sorted(files.items()))
     return digests.of_text("\n".join(lines))
 
 
-def world_folder(config: DataConfig) -> Path:
-    """The folder of the world. A missing world is simulated now, by one process at a time with all
+def _fingerprint(scenario: Scenario) -> str:
+    return digests.of_text(f"{scenarios.canonical(scenario)} {code_hash(('simulation',))}")
+
+
+def world_folders(config: DataConfig) -> list[Path]:
+    """The folder of each world. Missing worlds are simulated now, by one process at a time with all
     cores. Raises DataError: as `fingerprint`; or `data.root` is not the folder of a world."""
     if config.name == FOLDER:
-        return _root(config)
+        return [_root(config)]
     from filelock import FileLock
 
-    from anomalynet.simulation.world import simulate
+    from anomalynet.simulation.world import simulate_worlds
 
-    folder = data_folder() / FOLDER / fingerprint(config)[:16]
-    if (folder / MANIFEST).is_file():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if not (folder / MANIFEST).is_file():
-            cores = os.cpu_count() or 1
-            simulate(scenario_of(config), folder, workers=cores, refine=telemetry_of_cell)
-    return folder
+    base = data_folder() / FOLDER
+    wanted = {
+        base / _fingerprint(scenario)[:16]: scenario
+        for scenario in (scenario_of(config, world) for world in worlds(config))
+    }
+    if all((folder / MANIFEST).is_file() for folder in wanted):
+        return list(wanted)
+    base.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as locks:
+        for folder in sorted(wanted):  # in one order, so that no two processes wait for each other
+            locks.enter_context(FileLock(folder.with_suffix(".lock")))
+        missing = {
+            folder: scenario
+            for folder, scenario in wanted.items()
+            if not (folder / MANIFEST).is_file()
+        }
+        cores = os.cpu_count() or 1
+        said = _Progress(missing.values())
+        simulate_worlds(missing, workers=cores, progress=said, refine=telemetry_of_cell)
+    return list(wanted)
+
+
+class _Progress:
+    """Logs the progress of a simulation; called with the simulated seconds, summed over cells."""
+
+    def __init__(self, scenarios: Collection[Scenario]) -> None:
+        self._total = sum(seconds(one.duration) * cells(one) for one in scenarios)
+        self._title = f"simulating {len(scenarios)} world{'s' if len(scenarios) > 1 else ''}"
+        self._last = time.monotonic()
+
+    def __call__(self, reached: float) -> None:
+        now = time.monotonic()
+        if now - self._last >= LOG_EVERY:
+            self._last = now
+            log.info("%s: %.0f %%", self._title, 100 * reached / self._total)
 
 
 def _root(config: DataConfig) -> Path:
@@ -133,58 +220,75 @@ def _root(config: DataConfig) -> Path:
 
 
 def load(config: DataConfig) -> Telemetry:
-    """Read the gateway logs of a world, clean them, and make telemetry, one radio cell at a time.
+    """Read the gateway logs of worlds, clean them, and make telemetry, one radio cell at a time.
     Labels are 1 in attacks.
 
     There is a row for every node and slot, also without a frame, so that silence is scored too.
+    The series of several worlds are named `world-0003/node-0007`, and a world is a group: no split
+    divides it.
 
-    Raises DataError: as `world_folder`; or a file of the world was edited or damaged.
+    Raises DataError: as `world_folders`; or a file of a world was edited or damaged.
     """
-    world = read_world(world_folder(config))
+    seeds, folders = worlds(config), world_folders(config)
+    several = len(folders) > 1
     counts: Counter[str] = Counter()
     parts: list[pl.LazyFrame] = []
+    groups: dict[str, str] = {}
     neighbours: dict[str, tuple[str, ...]] = {}
-    channels = (*SENSOR_CHANNELS, *(LINK_CHANNELS if config.link_channels else ()))
+    incidents: dict[int, Incident] = {}
+    channels = SENSOR_CHANNELS
+    channels += LINK_CHANNELS if config.link_channels else ()
+    channels += EVIDENCE_CHANNELS if config.evidence_channels else ()
     schema = {**COLUMNS, **{channel.name: pl.Float32() for channel in channels}}
-    for (cell,), nodes in world.nodes.group_by("cell", maintain_order=True):
-        frames = world.folder / partition("frames", int(str(cell)))
-        own = world.incidents.filter(pl.col("cell") == cell)
-        log = read_log(frames, sorted(nodes["node"]), world.scenario, config.quality)
-        counts.update(log.counts)
-        made = partial(telemetry_of_cell, frames, nodes, own, world.scenario, config.quality)
-        parts.append(pl.defer(partial(made, link=config.link_channels), schema=schema))
-        neighbours |= _nearest(nodes)
+    period = 0.0
+    for seed, folder in zip(seeds, folders, strict=True):
+        world = read_world(folder)
+        period = frame_period(world.scenario)
+        prefix = f"{group_of(seed)}/" if several else ""
+        first = max(incidents, default=-1) + 1
+        counts.update({"nodes": world.nodes.height, "worlds": 1})
+        for (cell,), nodes in world.nodes.group_by("cell", maintain_order=True):
+            frames = world.folder / partition("frames", int(str(cell)))
+            own = world.incidents.filter(pl.col("cell") == cell)
+            log = read_log(frames, sorted(nodes["node"]), world.scenario, config.quality)
+            counts.update({"cells": 1, **log.counts})
+            made = partial(telemetry_of_cell, frames, nodes, own, world.scenario, config.quality)
+            made = partial(made, link=config.link_channels, evidence=config.evidence_channels)
+            parts.append(pl.defer(partial(_renamed, made, prefix, first), schema=schema))
+            names = [prefix + name for name in nodes["node"]]
+            neighbours |= {
+                name: tuple(names[other] for other in others)
+                for name, others in zip(names, nearest(nodes).tolist(), strict=True)
+            }
+            groups |= dict.fromkeys(names, prefix.rstrip("/")) if several else {}
+        incidents |= _incidents(world, first)
     return Telemetry(
         frame=pl.concat(parts),
         channels=channels,
-        period=frame_period(world.scenario),
-        incidents=_incidents(world),
-        counts={"nodes": world.nodes.height, "cells": len(parts), **counts},
+        period=period,
+        groups=groups,
+        incidents=incidents,
+        counts=counts,
         warnings=WARNINGS,
         parts=tuple(parts),
         neighbours=neighbours,
-        policy="group_blocked",
+        policy="group" if several else "group_blocked",
     )
 
 
-def _nearest(nodes: pl.DataFrame) -> dict[str, tuple[str, ...]]:
-    """For each node the others of its cell, nearest first; at equal distance in table order."""
-    names = nodes["node"].to_list()
-    position = nodes.select("x", "y").to_numpy()
-    distance = np.linalg.norm(position[:, None] - position[None], axis=2)
-    np.fill_diagonal(
-        distance, -1.0
-    )  # a node itself is always first, even if another has its position
-    order = np.argsort(distance, axis=1, kind="stable")[:, 1:]
-    rows = zip(names, order.tolist(), strict=True)
-    return {name: tuple(names[other] for other in row) for name, row in rows}
+def _renamed(made: Callable[[], pl.DataFrame], prefix: str, first: int) -> pl.DataFrame:
+    """A cell's telemetry with its world's prefix in the names of series, and its incidents numbered
+    after those of earlier worlds."""
+    return made().with_columns(
+        pl.concat_str(pl.lit(prefix), "series").alias("series"), pl.col("incident") + first
+    )
 
 
-def _incidents(world: World) -> dict[int, Incident]:
+def _incidents(world: World, first: int) -> dict[int, Incident]:
     table = world.incidents.select("id", "type", "cause", "impact", "severity", "layer")
-    return {row[0]: Incident(*row[1:]) for row in table.iter_rows()}
+    return {first + row[0]: Incident(*row[1:]) for row in table.iter_rows()}
 
 
 def world_of(config: DataConfig) -> int | None:
-    """The seed of the simulated world; None for recordings and for the folder of a world."""
-    return config.world if knows(config.name) and config.name != FOLDER else None
+    """The seed of the first simulated world; None for recordings and for the folder of a world."""
+    return worlds(config)[0] if knows(config.name) and config.name != FOLDER else None

@@ -90,7 +90,8 @@ def split(prepared: Prepared, config: DataConfig) -> Split:
 def _split(prepared: Prepared, config: DataConfig) -> Split:
     cut = POLICIES[policies.choose(prepared, config)](prepared, config)
     warnings = (*prepared.warnings, *cut.warnings)
-    folds = 1 if cut.policy == "given" else config.split.folds
+    single = cut.policy == "given" or config.split.test_worlds is not None
+    folds = 1 if single else config.split.folds
     found = Split(prepared, config.window, cut.label, cut.parts, cut.assigned_rows, warnings, folds)
     return replace(found, warnings=(*warnings, *_usable(found, cut, config)))
 
@@ -116,7 +117,10 @@ def workable(prepared: Prepared, config: DataConfig) -> SplitConfig | None:
 
 
 def has_one_fold(config: DataConfig) -> bool:
-    """Whether the split is the one that the data brings; reads only that column of the data."""
+    """Whether the split is the one that the data brings, or its test worlds are named; reads only
+    the column of the split."""
+    if config.split.test_worlds is not None:
+        return True
     if config.split.policy != "auto" or simulated.knows(config.name):
         return config.split.policy == "given"
     try:

@@ -9,6 +9,7 @@ import numpy as np
 
 from anomalynet.config.schema import DataConfig, SplitPolicy
 from anomalynet.data.prepared import PARTS, Int8, Int64, Prepared, Segment
+from anomalynet.data.sources import simulated
 from anomalynet.data.split.ranges import (
     NONE,
     TEST,
@@ -54,6 +55,8 @@ def _groups(prepared: Prepared) -> list[str]:
 def _assign_groups(prepared: Prepared, config: DataConfig) -> dict[str, int]:
     """Group → part, k-fold. Raises DataError: fewer groups than folds, or fewer than three."""
     groups, chosen = _groups(prepared), config.split
+    if chosen.test_worlds:
+        return _hold_out_worlds(groups, config)
     if len(groups) < max(chosen.folds, 3):
         policy = (prepared.policy or "group") if chosen.policy == "auto" else chosen.policy
         raise DataError(
@@ -72,6 +75,27 @@ def _assign_groups(prepared: Prepared, config: DataConfig) -> dict[str, int]:
     return {groups[number]: part for part, numbers in assigned.items() for number in numbers}
 
 
+def _hold_out_worlds(groups: list[str], config: DataConfig) -> dict[str, int]:
+    """Group → part, where `data.split.test_worlds` are the test part. Raises DataError: one of them
+    is not in the data, or fewer than two others are left."""
+    chosen = config.split
+    seeds = simulated.seeds_of(chosen.test_worlds, "data.split.test_worlds")
+    wanted = [simulated.group_of(seed) for seed in seeds]
+    rest = [name for name in groups if name not in wanted]
+    absent = sorted({*wanted} - {*groups})
+    if absent or len(rest) < 2:
+        what = f"{', '.join(absent)} is not in the data" if absent else "fewer than two are left"
+        raise DataError(
+            f"data.split.test_worlds={chosen.test_worlds}: {what}",
+            f"data.worlds={config.worlds} must have them, and at least two others",
+        )
+    order = np.random.default_rng(chosen.assignment).permutation(len(rest)).tolist()
+    count = min(max(1, round(chosen.validation_fraction * len(rest))), len(rest) - 1)
+    parts = [VALIDATION] * count + [TRAIN] * (len(rest) - count)
+    found = {rest[number]: part for number, part in zip(order, parts, strict=True)}
+    return found | dict.fromkeys(wanted, TEST)
+
+
 def _part_of(segment: Segment, parts: Mapping[str, int]) -> int:
     """Part of a segment's group. A train-only series of a held-out group is not used, because it
     may overlap the group in time."""
@@ -86,7 +110,8 @@ def group(prepared: Prepared, config: DataConfig) -> Cut:
     for segment in prepared.segments:
         pieces.add([segment.start, segment.stop], [_part_of(segment, parts)])
     ranges = pieces.ranges()
-    return Cut("group", "group", ranges, ranges)
+    label = "group (whole worlds)" if simulated.several_worlds(config) else "group"
+    return Cut("group", label, ranges, ranges)
 
 
 def _purge(config: DataConfig) -> int:
