@@ -179,6 +179,9 @@ class TrainingConfig:
     )
     """Metric for checkpoint selection and early stopping; computed on the validation part, never on
     the test part."""
+    other_incidents: Literal["normal", "leave_out"] = "normal"
+    """Training windows that end in an incident of another cause than data.label: `normal` learns
+    them as normal, `leave_out` does not learn from them."""
     patience: int = 10
     """Epochs without improvement after which training stops."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
@@ -193,6 +196,10 @@ class EvaluationConfig:
     threshold: Literal["f1", "balanced_accuracy", "fixed", "alarm_budget"] = "f1"
     """Rule for the threshold: best attack F1, best balanced accuracy, `fixed_threshold`, or an
     alarm budget, which needs no labels."""
+    other_incidents: Literal["leave_out", "normal"] = "leave_out"
+    """Steps in an incident of another cause than data.label, such as a fault. `leave_out`: metrics
+    and threshold compare attack with normal steps, and only the metrics `…_all` count these as
+    normal. `normal`: every metric does."""
     fixed_threshold: float = 0.5
     """Threshold for the rule `fixed`."""
     alarms_per_day: float = 24.0

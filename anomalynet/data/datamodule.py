@@ -23,7 +23,7 @@ from anomalynet.data.prepared import Float32, Float64, Int64, Prepared
 from anomalynet.data.sources.simulated import several_worlds
 from anomalynet.data.split.parts import Split, split
 from anomalynet.data.steps import scored_steps
-from anomalynet.data.windows import Windows, WindowShape
+from anomalynet.data.windows import Windows, WindowShape, labels_of
 from anomalynet.errors import DataError, RunError, UsageError, first_line
 from anomalynet.runs.schema import PartSummary
 
@@ -145,7 +145,10 @@ class TelemetryDataModule(L.LightningDataModule):
         self.prepared = prepare(data)
         self.split = split(self.prepared, data)
         for part in SCORED:
-            self._windows[part] = Windows(self.prepared, self.split.parts[part], data.window)
+            ranges = self.split.parts[part]
+            self._windows[part] = Windows(
+                self.prepared, ranges, data.window, others=self._counts_others
+            )
         if self.train_target is not None:
             self.windows("train")
 
@@ -178,7 +181,8 @@ class TelemetryDataModule(L.LightningDataModule):
         data, labelled = self.config.data, target == "labelled"
         label_step = data.label_step if labelled else "any"
         ranges = self.split.parts["train"]
-        every = Windows(self.prepared, ranges, data.window, data.stride, label_step)
+        others = self.config.training.other_incidents == "normal"
+        every = Windows(self.prepared, ranges, data.window, data.stride, label_step, others=others)
         train = every.select((0, 1) if labelled else (-1, 0))
         if len(train) == 0:
             wanted = "labelled" if labelled else "normal or unlabelled"
@@ -256,8 +260,10 @@ class TelemetryDataModule(L.LightningDataModule):
     def summary(self, part: Part) -> PartSummary:
         """What `result.json` says of a part."""
         rows = self.rows(part)
-        labels = self.prepared.labels[rows]
-        missed = self.prepared.labels[self.split.missed(part)]
+        labels, missed = (
+            labels_of(self.prepared, each, others=self._counts_others)
+            for each in (rows, self.split.missed(part))
+        )
         names = np.unique(self.prepared.series_of(rows))
         return PartSummary(
             series=tuple(self.prepared.series[i] for i in names),
@@ -265,7 +271,7 @@ class TelemetryDataModule(L.LightningDataModule):
             steps=len(rows),
             labelled=int((labels >= 0).sum()),
             attack=int((labels == 1).sum()),
-            missed=len(missed),
+            missed=int((missed >= 0).sum()),
             missed_attack=int((missed == 1).sum()),
         )
 
@@ -273,11 +279,16 @@ class TelemetryDataModule(L.LightningDataModule):
         """Every step of a part with its score, null where it was missed. `scores`: float64
         (window,), one a window of `windows(part)`, in order.
 
-        Returns: the columns series, time, split, label, incident, kind, score of
+        Returns: the columns series, time, split, label, incident, kind, score, other, visibility of
         `runs.schema.SCORES_COLUMNS`, and event_label, by which alarms are judged.
         """
         windows = self.windows(part)
         return scored_steps(self.prepared, self.rows(part), windows, scores, part)
+
+    @property
+    def _counts_others(self) -> bool:
+        """Whether incidents of another cause than the positive class count as normal."""
+        return self.config.evaluation.other_incidents == "normal"
 
     def score_table(
         self, predictions: Sequence[Any] | None, part: Literal["validation", "test"] = "test"
@@ -303,7 +314,7 @@ class TelemetryDataModule(L.LightningDataModule):
         if len(scores) != len(self.windows(part)):
             what = f"{len(scores)} scores for {len(self.windows(part))} windows of the {part} part"
             raise DataError(what, "predict the whole part, and name it: score_table(…, part)")
-        return self.steps(part, scores).drop("event_label")
+        return self.steps(part, scores).drop("event_label", "other", "visibility")
 
     def rows(self, part: Part) -> Int64:
         """Row of each step of a part, ascending: int64 (step,)."""

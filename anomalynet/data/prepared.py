@@ -16,7 +16,7 @@ from anomalynet.config.schema import SplitPolicy
 from anomalynet.data.telemetry import MASK, Channel, Incident
 
 # Version of the folder's layout: it enters the cache key, so another layout never reads this one
-FORMAT = 3
+FORMAT = 4
 
 COLUMNS: Mapping[str, str] = {
     "values": "<f4",
@@ -26,6 +26,7 @@ COLUMNS: Mapping[str, str] = {
     "kinds": "<i2",
     "splits": "|i1",
     "observed": "|b1",
+    "visible": "<f4",
 }
 HEADER = 128  # bytes before the rows
 
@@ -66,6 +67,7 @@ class Prepared:
     kinds: Int16  # int16 (step,): index in `kind_names`, -1 none
     splits: Int8  # int8 (step,): index in `PARTS`, -1 none; the split that the source brought
     observed: Bool  # bool (step,): False where the step was laid into a gap
+    visible: Float32  # float32 (step,): `visible` of `data/telemetry.py`, NaN if unknown
     segments: tuple[Segment, ...]
     series: tuple[str, ...]  # names, in row order, as `segments`
     series_starts: Int64  # int64 (series+1,); series `i` has the rows from `[i]` to `[i+1]` - 1

@@ -71,7 +71,8 @@ class Resampler:
         # State of the last series so far: its name, number of readings, and state of each stage.
         self._name: str | None = None
         self._readings = 0
-        self._last = {"times": 0, "labels": -1, "incidents": -1, "kinds": -1, "splits": -1}
+        self._last: dict[str, float] = {"times": 0, "visible": np.nan}
+        self._last |= dict.fromkeys(("labels", "incidents", "kinds", "splits"), -1)
         self._history = self.cleaner.new(1)
         self._held = Held.new(1, len(self._sensors))
 
@@ -134,7 +135,7 @@ class Resampler:
         layout.breaks += (layout.rows + grid.position[grid.breaks]).tolist()
         layout.rows += len(steps)
         layout.observed += rows
-        self._last = {name: int(column[-1]) for name, column in columns.items()}
+        self._last = {name: column[-1].item() for name, column in columns.items()}
         return found
 
     def _commission(
@@ -175,6 +176,8 @@ class Resampler:
         table = self.layout.kinds
         for name in sorted(kinds.drop_nulls().unique().to_list()):
             table.setdefault(name, len(table))
+        visible = _column(frame, "visible", pl.Float32).fill_null(np.nan)
+        found["visible"] = visible.to_numpy()
         parts = {part: code for code, part in enumerate(PARTS)}
         found["kinds"] = _codes(kinds, table, pl.Int16)
         found["splits"] = _codes(_column(frame, "split", pl.String), parts, pl.Int8)

@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from anomalynet.config.schema import EvaluationConfig
 from anomalynet.data.prepared import Float64, Int64, Prepared
-from anomalynet.data.windows import Windows
+from anomalynet.data.windows import Windows, is_other, labels_of
 from anomalynet.metrics.classification import point_metrics
 from anomalynet.metrics.events import event_metrics, step_seconds
-from anomalynet.metrics.suite import METRICS
+from anomalynet.metrics.suite import AGAINST_ALL, ALL, METRICS
 from anomalynet.metrics.threshold import choose_threshold
 from anomalynet.runs.schema import SCORES_COLUMNS
+
+STEP_COLUMNS = ("series", "time", "split", "label", "incident", "kind", "score", "event_label")
+STEP_COLUMNS += ("other", "visibility")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Steps:
     series: NDArray[np.integer]  # number of the series
     times: NDArray[np.int64]  # microseconds
     scores: NDArray[np.float64]  # NaN where a step was missed
+    others: NDArray[np.bool_]  # whether an incident of another cause covers it, without a label
 
     @classmethod
     def of(cls, table: pl.DataFrame) -> Steps:
@@ -41,6 +45,9 @@ class Steps:
             series=table["series"].rle_id().to_numpy(),
             times=table["time"].cast(pl.Int64).to_numpy(),
             scores=table["score"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
+            others=table["other"].to_numpy()
+            if "other" in table.columns
+            else labels.to_numpy() < -1,
         )
 
     @property
@@ -91,6 +98,10 @@ def metrics(table: pl.DataFrame, limit: float, *, probability: bool) -> dict[str
     (one class, no label)."""
     steps = Steps.of(table)
     values = point_metrics(steps.labels, steps.scores, limit, probability)
+    if steps.others.any():
+        every = np.where(steps.others, 0, steps.labels)
+        found = point_metrics(every, steps.scores, limit, probability)
+        values |= {f"{name}{ALL}": found[name] for name in AGAINST_ALL}
     found = _of_events(steps, steps.event_labels, limit)
     values |= found if (steps.event_labels >= 0).any() else dict.fromkeys(found, np.nan)
     known = {name: values[name] for name in values if name in METRICS}
@@ -105,15 +116,34 @@ def scored_steps(
     `scores`: float64 (window,)."""
     column = np.full(len(rows), np.nan)
     column[np.searchsorted(rows, windows.ends())] = scores
+    attack = windows.targets() == 1
+    seen = np.full(len(rows), np.nan, np.float32)
+    ends = windows.ends()[attack]
+    seen[np.searchsorted(rows, ends)] = _most_visible(windows, np.flatnonzero(attack))
     return (
-        step_table(prepared, rows)
-        .with_columns(pl.lit(part).alias("split"), pl.Series("score", column).fill_nan(None))
-        .select("series", "time", "split", "label", "incident", "kind", "score", "event_label")
+        step_table(prepared, rows, others=windows.others)
+        .with_columns(
+            pl.lit(part).alias("split"),
+            pl.Series("score", column).fill_nan(None),
+            pl.Series("visibility", seen).fill_nan(None),
+        )
+        .select(*STEP_COLUMNS)
     )
 
 
-def step_table(prepared: Prepared, rows: Int64) -> pl.DataFrame:
-    """The columns series, time, label, incident, kind (null if unknown) and event_label of rows."""
+def _most_visible(windows: Windows, ids: Int64) -> NDArray[np.float32]:
+    """The largest `visible` of the steps of each window, float32 (n,); NaN if it is unknown."""
+    visible = windows.prepared.visible
+    found = np.empty(len(ids), np.float32)
+    for some in np.array_split(np.arange(len(ids)), len(ids) // (1 << 16) + 1):
+        rows = windows.starts(ids[some])[:, None] + np.arange(windows.window)
+        found[some] = visible[rows].max(axis=1)
+    return found
+
+
+def step_table(prepared: Prepared, rows: Int64, *, others: bool) -> pl.DataFrame:
+    """The columns series, time, label, incident, kind (null if unknown), event_label and other of
+    rows. `others` as in `windows.labels_of`."""
     series = pl.Series("series", prepared.series, dtype=pl.String).gather(prepared.series_of(rows))
     kinds = prepared.kinds[rows].astype(np.int64)
     kinds[kinds < 0] = len(prepared.kind_names)  # the None that is added below
@@ -121,18 +151,19 @@ def step_table(prepared: Prepared, rows: Int64) -> pl.DataFrame:
     table = pl.DataFrame(
         {
             "time": pl.Series(prepared.times[rows]).cast(pl.Datetime("us")),
-            "label": pl.Series(np.asarray(prepared.labels[rows])),
+            "label": pl.Series(labels_of(prepared, rows, others=others)),
             "incident": pl.Series(np.asarray(prepared.incidents[rows])),
+            "other": pl.Series(is_other(prepared, rows) & (not others)),
         }
     ).with_columns(pl.col("label", "incident").replace(-1, None))
-    judged = pl.Series("event_label", event_labels(prepared, rows))
+    judged = pl.Series("event_label", event_labels(prepared, rows, others=others))
     return table.insert_column(0, series).with_columns(names, judged)
 
 
-def event_labels(prepared: Prepared, rows: Int64) -> NDArray[np.int8]:
+def event_labels(prepared: Prepared, rows: Int64, *, others: bool) -> NDArray[np.int8]:
     """Labels (row,) by which alarms are judged. A silent step of imported data has no label of its
     own: it is of its incident, or else normal if the readings on both sides of it are labelled."""
-    labels = np.array(prepared.labels[rows])
+    labels = labels_of(prepared, rows, others=True)
     silent = np.flatnonzero((labels < 0) & ~prepared.observed[rows])
     if len(silent):
         heard = np.flatnonzero(prepared.observed)
@@ -140,6 +171,8 @@ def event_labels(prepared: Prepared, rows: Int64) -> NDArray[np.int8]:
         beside = np.minimum(prepared.labels[heard[after - 1]], prepared.labels[heard[after]])
         incident = prepared.incidents[rows[silent]] >= 0
         labels[silent] = np.where(incident, 1, np.minimum(beside, 0))
+    if not others:
+        labels[is_other(prepared, rows)] = -1
     return labels
 
 

@@ -8,6 +8,8 @@ time       Datetime("us")      UTC, or an offset from 1970-01-01 where the sourc
 label      Int8, nullable      1 attack (or what `data.label` names), 0 normal, null unlabelled
 incident   Int32, nullable     number of the event, a key of `Telemetry.incidents`
 kind       String, nullable    type of the incident, where the source knows it
+visible    Float32, nullable   optional: how far the step is from the same one without incidents,
+                               in ordinary deviations, where the data is simulated
 split      String, nullable    optional: train | validation | test, where the source brings a split
 <channel>  Float64, nullable   one column a channel, unit in `Telemetry.channels`; null = not heard;
                                Float32 where the source has no more digits
@@ -24,7 +26,7 @@ import polars as pl
 
 from anomalynet.config.schema import SplitPolicy
 
-RESERVED = ("series", "time", "label", "incident", "kind", "split")
+RESERVED = ("series", "time", "label", "incident", "kind", "split", "visible")
 
 MASK = "missing"  # name of the channel that `data/prepare.py` adds; no sensor may have it
 

@@ -21,6 +21,22 @@ class WindowShape(NamedTuple):
     channels: int
 
 
+def labels_of(prepared: Prepared, rows: Int64, *, others: bool) -> Int8:
+    """Labels of rows, int8 like `rows`. Without `others`, a step labelled 0 in an incident, which
+    is of another cause than the positive class, has no label: -1."""
+    labels: Int8 = np.array(prepared.labels[rows])
+    if not others:
+        labels[is_other(prepared, rows)] = -1
+    return labels
+
+
+def is_other(prepared: Prepared, rows: Int64) -> Bool:
+    """Whether a step is labelled 0 and in an incident, bool like `rows`: an incident of another
+    cause than the positive class."""
+    found: Bool = (prepared.labels[rows] == 0) & (prepared.incidents[rows] >= 0)
+    return found
+
+
 class Windows:
     """The windows of a part, in row order.
 
@@ -31,6 +47,8 @@ class Windows:
         stride: steps between the starts of windows of one range.
         label_step: which step carries the label: `last`, `any` attack step, or the `majority` of
         the labelled ones.
+        others: whether a step labelled 0 that an incident covers, such as a fault, counts as
+        normal; else it has no label.
     """
 
     def __init__(
@@ -40,11 +58,13 @@ class Windows:
         window: int,
         stride: int = 1,
         label_step: Literal["last", "any", "majority"] = "last",
+        *,
+        others: bool = True,
     ) -> None:
         long = ranges.stops - ranges.starts >= window
         self.ranges = ranges if long.all() else Ranges(ranges.starts[long], ranges.stops[long])
         self.prepared, self.window = prepared, window
-        self.stride, self.label_step = stride, label_step
+        self.stride, self.label_step, self.others = stride, label_step, others
         counts = (self.ranges.stops - self.ranges.starts - window) // stride + 1
         self._firsts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
@@ -86,10 +106,10 @@ class Windows:
         return np.concatenate([np.empty(0, np.int8), *map(self._targets, pieces)])
 
     def _targets(self, ids: Int64) -> Int8:
-        labels = self.prepared.labels
         if self.label_step == "last":
-            return np.asarray(labels[self.ends(ids)])
-        steps = labels[self.starts(ids)[:, None] + np.arange(self.window)]
+            return labels_of(self.prepared, self.ends(ids), others=self.others)
+        rows = self.starts(ids)[:, None] + np.arange(self.window)
+        steps = labels_of(self.prepared, rows, others=self.others)
         if self.label_step == "any":
             return np.asarray(steps.max(axis=1))
         attack, labelled = (steps == 1).sum(axis=1), (steps >= 0).sum(axis=1)
@@ -111,7 +131,9 @@ class Windows:
         lengths = runs.stops - runs.starts
         first = np.cumsum(lengths) - lengths
         ranges = Ranges(self.starts(ids[first]), self.ends(ids[first + lengths - 1]) + 1)
-        return Windows(self.prepared, ranges, self.window, self.stride, self.label_step)
+        return Windows(
+            self.prepared, ranges, self.window, self.stride, self.label_step, others=self.others
+        )
 
     def moments(self) -> tuple[Float32, Float32]:
         """Mean and population deviation of every channel over the rows of these windows, each row

@@ -98,7 +98,10 @@ class Labels:
         incident: str | None = None,
         kind: str | None = None,
     ) -> None:
-        """Add a row; rows of a device come in order of time. `label` None: unknown."""
+        """Add a row; rows of a device come in order of time. `label` None: unknown; 0 with an
+        incident: of another cause, neither an attack nor normal."""
+        if label == 0 and incident is not None:
+            label = None
         stretches = self._stretches.setdefault(device, [])
         last = stretches[-1] if stretches else None
         if label == 1 and incident is None:

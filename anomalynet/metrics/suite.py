@@ -43,5 +43,14 @@ METRICS: dict[str, Metric] = {
         Metric("detection_delay", "Detection delay", "min", "s"),
         Metric("false_alarms_per_device_day", "False alarms per device-day", "min", "1/day"),
         Metric("prevalence", "Prevalence", None),
+        Metric("f1_attack_all", "F1 (attack) against everything", "max"),
+        Metric("balanced_accuracy_all", "Balanced accuracy against everything", "max"),
+        Metric("auroc_all", "AUROC against everything", "max"),
+        Metric("average_precision_all", "Average precision against everything", "max"),
     )
 }
+
+ALL = "_all"
+AGAINST_ALL = tuple(name.removesuffix(ALL) for name in METRICS if name.endswith(ALL))
+"""Metrics that exist twice: with attack steps against normal ones, and, with `ALL` behind the name,
+with the steps of other incidents among the normal ones."""

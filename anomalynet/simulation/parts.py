@@ -29,6 +29,7 @@ from anomalynet.runs.files import read_json, write_text
 from anomalynet.simulation import store
 from anomalynet.simulation.network.cell import simulate_cell
 from anomalynet.simulation.scenario import Scenario
+from anomalynet.simulation.visibility import visibility
 
 Refine = Callable[[Path, pl.DataFrame, pl.DataFrame, Scenario], pl.DataFrame]
 """(gateway log of a cell, its nodes, its incidents, the scenario) → its telemetry. A module's
@@ -68,11 +69,21 @@ def make_part(
     nodes = store.nodes_table(result)
     incidents = store.incidents_table(result, scenario.start)
     name = store.partition("frames", number)
-    files = {name: store.write_parquet(folder, name, store.frames_table(result))}
+    frames = store.frames_table(result, result.frames)
+    files = {name: store.write_parquet(folder, name, frames)}
     if refine is not None:
         telemetry = store.partition("telemetry", number)
         table = refine(folder / name, nodes, incidents, scenario)
         files[telemetry] = store.write_parquet(folder, telemetry, table)
+        twin = table
+        if result.twin is not None:
+            beside = folder / PARTS / store.partition("twin", number)
+            without = store.frames_table(result, result.twin)
+            store.write_parquet(beside.parent, beside.name, without)
+            twin = refine(beside, nodes, incidents, scenario)
+            beside.unlink()
+        visible = store.partition("visibility", number)
+        files[visible] = store.write_parquet(folder, visible, visibility(table, twin))
     physical = incidents.with_columns(pl.col("start", "end").to_physical())
     note = {
         "code": code_hash(CODE),

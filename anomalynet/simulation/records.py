@@ -133,3 +133,5 @@ class CellResult:
     incidents: tuple[Incident, ...]
     nodes: Mapping[str, npt.NDArray[np.generic] | list[str]]  # see `store.NODES`
     counts: Mapping[str, int]  # of the radio, and of effects of incidents
+    # the gateway log of the same cell without incidents; None: it had none
+    twin: Columns | None = None

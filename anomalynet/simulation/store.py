@@ -16,7 +16,7 @@ from anomalynet.errors import DataError
 from anomalynet.runs.files import write_json
 from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.load import load_scenario
-from anomalynet.simulation.records import CellResult
+from anomalynet.simulation.records import CellResult, Columns
 from anomalynet.simulation.scenario import SENSORS, Scenario
 
 FORMAT = 1  # increased when the meaning of a file changes
@@ -119,14 +119,14 @@ class World:
 
 
 def partition(table: str, cell: int) -> str:
-    """The path in the folder of one cell's part of `frames` or `telemetry`."""
+    """The path in the folder of one cell's part of `frames`, `telemetry` or `visibility`."""
     return f"{table}/cell-{cell:04d}.parquet"
 
 
-def frames_table(result: CellResult) -> pl.DataFrame:
-    """A cell's gateway log, columns `FRAMES`."""
+def frames_table(result: CellResult, log: Columns) -> pl.DataFrame:
+    """A cell's gateway log, columns `FRAMES`. `log`: the cell's frames, or its twin's."""
     names = dict(zip((result.cell.numbers + 1).tolist(), result.cell.names, strict=True))
-    columns = {name: pl.Series(name, values) for name, values in result.frames.items()}
+    columns = {name: pl.Series(name, values) for name, values in log.items()}
     node = columns["source"].replace_strict(names, default=None, return_dtype=pl.String)
     frames = pl.DataFrame({**columns, "node": node}).select(
         pl.col(name).cast(dtype) for name, dtype in FRAMES.items()

@@ -137,7 +137,9 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
     else:
         scored = [segment for segment in prepared.segments if not segment.train_only]
         whole = Ranges.of((segment.start, segment.stop) for segment in scored)
-        windows, rows = Windows(prepared, whole, loaded.config.data.window), whole.rows()
+        others = loaded.config.evaluation.other_incidents == "normal"
+        windows = Windows(prepared, whole, loaded.config.data.window, others=others)
+        rows = whole.rows()
         scores = run.detector.score_windows(windows)
         table = scored_steps(prepared, rows, windows, scores, "test")
         seen = _seen(run, prepared, rows)

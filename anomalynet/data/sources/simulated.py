@@ -50,6 +50,7 @@ COLUMNS: dict[str, pl.DataType] = {
     "label": pl.Int8(),
     "incident": pl.Int32(),
     "kind": pl.String(),
+    "visible": pl.Float32(),
 }
 WARNINGS = (
     "a simulated network: its incidents are injected, with magnitudes drawn before any model "
@@ -254,7 +255,8 @@ def load(config: DataConfig) -> Telemetry:
             counts.update({"cells": 1, **log.counts})
             made = partial(telemetry_of_cell, frames, nodes, own, world.scenario, config.quality)
             made = partial(made, link=config.link_channels, evidence=config.evidence_channels)
-            parts.append(pl.defer(partial(_renamed, made, prefix, first), schema=schema))
+            visible = world.folder / partition("visibility", int(str(cell)))
+            parts.append(pl.defer(partial(_part, made, visible, prefix, first), schema=schema))
             names = [prefix + name for name in nodes["node"]]
             neighbours |= {
                 name: tuple(names[other] for other in others)
@@ -276,12 +278,17 @@ def load(config: DataConfig) -> Telemetry:
     )
 
 
-def _renamed(made: Callable[[], pl.DataFrame], prefix: str, first: int) -> pl.DataFrame:
-    """A cell's telemetry with its world's prefix in the names of series, and its incidents numbered
-    after those of earlier worlds."""
-    return made().with_columns(
-        pl.concat_str(pl.lit(prefix), "series").alias("series"), pl.col("incident") + first
+def _part(made: Callable[[], pl.DataFrame], visible: Path, prefix: str, first: int) -> pl.DataFrame:
+    """A cell's telemetry with its world's prefix in the names of series, its incidents numbered
+    after those of earlier worlds, and how visible they are, if that was stored."""
+    known = visible.is_file()
+    column = pl.read_parquet(visible)["deviation"] if known else pl.lit(None, pl.Float32)
+    table = made().with_columns(
+        pl.concat_str(pl.lit(prefix), "series").alias("series"),
+        pl.col("incident") + first,
+        column.alias("visible"),
     )
+    return table.select(*COLUMNS, pl.exclude(*COLUMNS))
 
 
 def _incidents(world: World, first: int) -> dict[int, Incident]:

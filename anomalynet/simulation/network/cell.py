@@ -63,7 +63,7 @@ def simulate_cell(
             does not affect is equal with and without it.
         progress: called with the simulated seconds.
 
-    Returns: gateway log, incidents with severity, nodes, counts.
+    Returns: gateway log, incidents with severity, nodes, counts, and the log without incidents.
     """
     cell = place_nodes(scenario, number)
     chosen = plan(scenario, cell) if incidents is None else tuple(incidents)
@@ -71,14 +71,16 @@ def simulate_cell(
     half = seconds(scenario.duration) / 2
     first = progress and (lambda moment: progress(moment / 2 if chosen else moment))
     disturbed = _simulate(scenario, cell, world, chosen, first)
-    columns = table(scenario, disturbed.heard)
+    columns, twin = table(scenario, disturbed.heard), None
     if chosen:
         second = progress and (lambda moment: progress(half + moment / 2))
         undisturbed = _simulate(scenario, cell, world, (), second)
-        without = arrived(scenario, cell, undisturbed.heard, table(scenario, undisturbed.heard))
+        twin = table(scenario, undisturbed.heard)
+        without = arrived(scenario, cell, undisturbed.heard, twin)
         happened = arrived(scenario, cell, disturbed.heard, columns)
         chosen = grade(scenario, chosen, happened, without)
-    return CellResult(cell, columns, chosen, _nodes(scenario, cell, disturbed), disturbed.counts)
+    nodes = _nodes(scenario, cell, disturbed)
+    return CellResult(cell, columns, chosen, nodes, disturbed.counts, twin)
 
 
 def _simulate(
