@@ -32,9 +32,12 @@ class SplitConfig:
     `group_blocked` for simulated networks, whose nodes share time and incidents; else `group` if
     there are at least as many groups as folds; else `blocked`."""
     folds: int = 5
-    """Number of folds. Each labelled step is tested in exactly one of them (`group`, `blocked`)."""
+    """Number of folds; at most the number of simulated worlds, if there are several. Each labelled
+    step is tested in exactly one of them (`group`, `blocked`)."""
     test_worlds: str | None = None
     """Worlds of data.worlds that are always the test part (`100-103`); then there is one fold."""
+    validation_worlds: str | None = None
+    """The same for the validation part, with test_worlds. Empty: validation_fraction of the rest."""
     fold: int = 0
     """Which fold is the test part, 0 to folds-1. With `blocked`, fold 0 tests the last block."""
     assignment: int = 0

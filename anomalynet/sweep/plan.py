@@ -11,11 +11,13 @@ from anomalynet.config import locate
 from anomalynet.config.check import value_of
 from anomalynet.config.load import Loaded, load
 from anomalynet.config.show import scalar
-from anomalynet.data.sources.simulated import world_of
-from anomalynet.data.split.parts import has_one_fold
+from anomalynet.data.sources.simulated import generated, world_of
+from anomalynet.data.split.parts import fold_count
 from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.sweep.axes import levels
 from anomalynet.sweep.file import Sweep
+
+OF_WORLDS = {"data.scenario", "data.worlds"}  # keys that other data does not have
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +122,12 @@ def plan(
     """Every run of a sweep, or of its `wanted` arms, ordered by seed and then by world, so that an
     interrupted sweep leaves complete repetitions. Raises ConfigError: each problem once.
 
-    The sweep's worlds are ignored if the data is not simulated. If several arms have the same
-    configuration, only the first one is planned."""
+    The sweep's worlds, and its settings of `OF_WORLDS`, are ignored if the data is not simulated.
+    If several arms have the same configuration, only the first one is planned."""
     problems: dict[str, Problem] = {}
     runs: list[PlannedRun] = []
     wanted = arms(sweep, overrides) if wanted is None else list(wanted)
-    one_fold: dict[tuple[str | None, ...], bool] = {}
+    counts: dict[object, int] = {}
     asked = None if any(text.startswith("data.world=") for text in overrides) else sweep.worlds
     for seed in sweep.seeds:
         worlds = [seed] if asked == "seed" else asked
@@ -134,21 +136,23 @@ def plan(
             axis = {**sweep.settings, **arm.values, "seed": seed}
             try:
                 loaded = load(arm.experiment, overrides, axis, sweep.locations)
+                if OF_WORLDS & sweep.settings.keys() and not generated(loaded.config.data):
+                    axis = {key: value for key, value in axis.items() if key not in OF_WORLDS}
+                    loaded = load(arm.experiment, overrides, axis, sweep.locations)
             except ConfigError as error:
                 problems |= {str(problem): problem for problem in error.problems}
                 continue
             first, data = PlannedRun(arm, axis, loaded, tuple(overrides)), loaded.config.data
-            key = (data.name, data.root, data.subset, data.split.policy)
-            if key not in one_fold:
-                one_fold[key] = has_one_fold(data)
-            given = one_fold[key]
-            every = range(1 if given else data.split.folds)
-            folds = every if given or sweep.folds is None else sweep.folds
+            key = data.name, data.root, data.subset, data.worlds, data.split
+            if key not in counts:
+                counts[key] = fold_count(data)
+            every = range(counts[key])
+            folds = every if len(every) == 1 or sweep.folds is None else sweep.folds
             for fold in folds:
                 if fold not in every:
                     what = f"folds: there is no fold {fold} of {len(every)}"
                     problems[what] = Problem(sweep.locations.get("folds", sweep.name), what)
-            for world in worlds if worlds and world_of(data) is not None else [None]:
+            for world in worlds if worlds and generated(data) else [None]:
                 repeated = [_repeat(first, fold, world) for fold in folds]
                 by_world.setdefault(world, []).extend(repeated)
         runs += [run for of_world in by_world.values() for run in of_world]

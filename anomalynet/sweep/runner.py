@@ -241,14 +241,16 @@ def validate_splits(jobs: Sequence[Job], notify: Callable[[str], None] = say_not
         return
 
     from anomalynet.data.prepare import prepare
-    from anomalynet.data.sources.simulated import world_of
+    from anomalynet.data.sources.simulated import generated, worlds
     from anomalynet.data.split.parts import split
 
-    prepared: set[int | None] = set()
+    prepared: set[tuple[int, ...]] = set()
     for config in waiting:
-        if (world := world_of(config)) not in prepared:
-            notify(f"preparing {config.title}" + ("" if world is None else f", world {world}"))
-            prepared.add(world)
+        seeds = worlds(config) if generated(config) else ()
+        if seeds not in prepared:
+            many = f"world{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+            notify(f"preparing {config.title}" + (f", {many}" if seeds else ""))
+            prepared.add(seeds)
         split(prepare(config), config)
 
 

@@ -110,9 +110,14 @@ def seeds_of(text: str | None, key: str) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
+def generated(config: DataConfig) -> bool:
+    """Whether the data is simulated from `data.world` or `data.worlds`."""
+    return knows(config.name) and config.name != FOLDER
+
+
 def several_worlds(config: DataConfig) -> bool:
     """Whether the data is several simulated worlds, each a group of the split."""
-    return knows(config.name) and config.name != FOLDER and len(worlds(config)) > 1
+    return generated(config) and len(worlds(config)) > 1
 
 
 def group_of(world: int) -> str:
@@ -297,5 +302,6 @@ def _incidents(world: World, first: int) -> dict[int, Incident]:
 
 
 def world_of(config: DataConfig) -> int | None:
-    """The seed of the first simulated world; None for recordings and for the folder of a world."""
-    return worlds(config)[0] if knows(config.name) and config.name != FOLDER else None
+    """The seed of the simulated world; None for several worlds, for recordings, and for the folder
+    of a world."""
+    return worlds(config)[0] if generated(config) and not several_worlds(config) else None

@@ -90,8 +90,7 @@ def split(prepared: Prepared, config: DataConfig) -> Split:
 def _split(prepared: Prepared, config: DataConfig) -> Split:
     cut = POLICIES[policies.choose(prepared, config)](prepared, config)
     warnings = (*prepared.warnings, *cut.warnings)
-    single = cut.policy == "given" or config.split.test_worlds is not None
-    folds = 1 if single else config.split.folds
+    folds = 1 if cut.policy == "given" else fold_count(config)
     found = Split(prepared, config.window, cut.label, cut.parts, cut.assigned_rows, warnings, folds)
     return replace(found, warnings=(*warnings, *_usable(found, cut, config)))
 
@@ -116,18 +115,21 @@ def workable(prepared: Prepared, config: DataConfig) -> SplitConfig | None:
     return None
 
 
-def has_one_fold(config: DataConfig) -> bool:
-    """Whether the split is the one that the data brings, or its test worlds are named; reads only
-    the column of the split."""
-    if config.split.test_worlds is not None:
-        return True
-    if config.split.policy != "auto" or simulated.knows(config.name):
-        return config.split.policy == "given"
+def fold_count(config: DataConfig) -> int:
+    """Number of folds: 1 if the data brings its split or the test worlds are named, and no more
+    than there are simulated worlds to hold out. Reads only the column of the split."""
+    chosen = config.split
+    if chosen.policy == "given" or chosen.test_worlds is not None:
+        return 1
+    if simulated.several_worlds(config) and chosen.policy in ("auto", "group"):
+        return min(chosen.folds, len(simulated.worlds(config)))
+    if chosen.policy != "auto" or simulated.knows(config.name):
+        return chosen.folds
     try:
         query = sources.load(config).frame.select(pl.col("split").is_not_null().any())
-        return bool(query.collect(engine="streaming").item())
+        return 1 if query.collect(engine="streaming").item() else chosen.folds
     except (DataError, pl.exceptions.ColumnNotFoundError):
-        return False  # whoever needs the data says what is wrong with it
+        return chosen.folds  # whoever needs the data says what is wrong with it
 
 
 def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:

@@ -55,45 +55,55 @@ def _groups(prepared: Prepared) -> list[str]:
 def _assign_groups(prepared: Prepared, config: DataConfig) -> dict[str, int]:
     """Group → part, k-fold. Raises DataError: fewer groups than folds, or fewer than three."""
     groups, chosen = _groups(prepared), config.split
-    if chosen.test_worlds:
-        return _hold_out_worlds(groups, config)
-    if len(groups) < max(chosen.folds, 3):
+    if chosen.test_worlds is not None:
+        return _named_worlds(groups, config)
+    folds = chosen.folds
+    if simulated.several_worlds(config):
+        folds = min(folds, len(groups))
+    if chosen.fold >= folds:
+        what = f"data.split.fold={chosen.fold}: {len(groups)} worlds have {folds} folds"
+        raise DataError(what, f"choose 0 … {folds - 1}")
+    if len(groups) < max(folds, 3):
         policy = (prepared.policy or "group") if chosen.policy == "auto" else chosen.policy
         raise DataError(
             f"data.split.policy={policy}: {len(groups)} groups of series are too "
-            f"few for {chosen.folds} folds and three parts",
+            f"few for {folds} folds and three parts",
             "use fewer data.split.folds (at least 3 groups), or data.split.policy=blocked",
         )
     # One permutation for all folds: they are disjoint test parts of the same assignment.
     order = np.random.default_rng(chosen.assignment).permutation(len(groups))
-    folds = np.array_split(order, chosen.folds)
+    parts = np.array_split(order, folds)
     # Validation groups follow the test fold, so that they change with it.
-    rest = np.concatenate([*folds[chosen.fold + 1 :], *folds[: chosen.fold]]).tolist()
+    rest = np.concatenate([*parts[chosen.fold + 1 :], *parts[: chosen.fold]]).tolist()
     count = min(max(1, round(chosen.validation_fraction * len(rest))), len(rest) - 1)
-    test = folds[chosen.fold].tolist()
+    test = parts[chosen.fold].tolist()
     assigned = {TRAIN: rest[count:], VALIDATION: rest[:count], TEST: test}
     return {groups[number]: part for part, numbers in assigned.items() for number in numbers}
 
 
-def _hold_out_worlds(groups: list[str], config: DataConfig) -> dict[str, int]:
-    """Group → part, where `data.split.test_worlds` are the test part. Raises DataError: one of them
-    is not in the data, or fewer than two others are left."""
+def _named_worlds(groups: list[str], config: DataConfig) -> dict[str, int]:
+    """World → part, where the configuration names the test worlds, and may name those for
+    validation. Raises DataError: one of them is not in the data, or none is left for a part."""
     chosen = config.split
-    seeds = simulated.seeds_of(chosen.test_worlds, "data.split.test_worlds")
-    wanted = [simulated.group_of(seed) for seed in seeds]
-    rest = [name for name in groups if name not in wanted]
-    absent = sorted({*wanted} - {*groups})
-    if absent or len(rest) < 2:
-        what = f"{', '.join(absent)} is not in the data" if absent else "fewer than two are left"
+    named: dict[str, int] = {}
+    texts = {"validation_worlds": chosen.validation_worlds, "test_worlds": chosen.test_worlds}
+    for (key, text), part in zip(texts.items(), (VALIDATION, TEST), strict=True):
+        seeds = simulated.seeds_of(text, f"data.split.{key}") if text is not None else ()
+        named |= {simulated.group_of(seed): part for seed in seeds}
+    rest = [name for name in groups if name not in named]
+    if VALIDATION not in named.values() and len(rest) > 1:
+        order = np.random.default_rng(chosen.assignment).permutation(len(rest)).tolist()
+        count = min(max(1, round(chosen.validation_fraction * len(rest))), len(rest) - 1)
+        named |= {rest[number]: VALIDATION for number in order[:count]}
+    absent = sorted({*named} - {*groups})
+    found = {name: named.get(name, TRAIN) for name in groups}
+    if absent or len({*found.values()}) < len(PARTS):
+        missing = f"{', '.join(absent)} not in the data" if absent else "a part without a world"
         raise DataError(
-            f"data.split.test_worlds={chosen.test_worlds}: {what}",
-            f"data.worlds={config.worlds} must have them, and at least two others",
+            f"data.split.test_worlds={chosen.test_worlds}: {missing}",
+            "data.worlds must have the worlds of all three parts: data.worlds='0-5 100-103'",
         )
-    order = np.random.default_rng(chosen.assignment).permutation(len(rest)).tolist()
-    count = min(max(1, round(chosen.validation_fraction * len(rest))), len(rest) - 1)
-    parts = [VALIDATION] * count + [TRAIN] * (len(rest) - count)
-    found = {rest[number]: part for number, part in zip(order, parts, strict=True)}
-    return found | dict.fromkeys(wanted, TEST)
+    return found
 
 
 def _part_of(segment: Segment, parts: Mapping[str, int]) -> int:
@@ -110,7 +120,11 @@ def group(prepared: Prepared, config: DataConfig) -> Cut:
     for segment in prepared.segments:
         pieces.add([segment.start, segment.stop], [_part_of(segment, parts)])
     ranges = pieces.ranges()
-    label = "group (whole worlds)" if simulated.several_worlds(config) else "group"
+    label = "group"
+    if config.split.test_worlds is not None:
+        label = f"worlds {config.split.test_worlds} tested, {config.worlds} in all"
+    elif simulated.several_worlds(config):
+        label = f"whole worlds, of {len(_groups(prepared))}"
     return Cut("group", label, ranges, ranges)
 
 
