@@ -37,7 +37,7 @@ class SplitConfig:
     test_worlds: str | None = None
     """Worlds of data.worlds that are always the test part (`100-103`); then there is one fold."""
     validation_worlds: str | None = None
-    """The same for the validation part, with test_worlds. Empty: validation_fraction of the rest."""
+    """The same for the validation part, with test_worlds. Empty: a share of the rest."""
     fold: int = 0
     """Which fold is the test part, 0 to folds-1. With `blocked`, fold 0 tests the last block."""
     assignment: int = 0

@@ -49,10 +49,10 @@ class TrainBatches:
         batch_size: windows a global batch, over all ranks together.
         seed: of the order.
         epoch: gives the current epoch when an iteration starts.
+        rank, world: which of how many processes this is.
         sizes: windows of each stratum, in row order; empty: one stratum of all windows.
         most: windows of an epoch; fewer than there are: so many are drawn, from each stratum in
             proportion to its size. None: no limit.
-        rank, world: which of how many processes this is.
     """
 
     def __init__(
@@ -61,10 +61,11 @@ class TrainBatches:
         batch_size: int,
         seed: int,
         epoch: Callable[[], int],
-        sizes: Sequence[int] = (),
-        most: int | None = None,
         rank: int = 0,
         world: int = 1,
+        *,
+        sizes: Sequence[int] = (),
+        most: int | None = None,
     ) -> None:
         self.windows, self.batch_size, self.seed, self.epoch = windows, batch_size, seed, epoch
         self.sizes, self.rank, self.world = sizes or (len(windows),), rank, world

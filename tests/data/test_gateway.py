@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,7 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomalynet.config.schema import QualityConfig
-from anomalynet.data.gateway import LINK_CHANNELS, SENSOR_CHANNELS, read_log, telemetry_of_cell
+from anomalynet.data.gateway import (
+    EVIDENCE_CHANNELS,
+    LINK_CHANNELS,
+    SENSOR_CHANNELS,
+    read_log,
+    telemetry_of_cell,
+)
 from anomalynet.simulation.scenario import Scenario
 from anomalynet.simulation.store import INCIDENTS, NODES
 from tests.data.world import BY_HAND, at, frame, frames_file, incident, node, table
@@ -46,7 +53,7 @@ def of(found: pl.DataFrame, channel: str, series: str = NODE) -> list[Any]:
 def test_every_node_and_slot_is_a_row(tmp_path: Path) -> None:
     log = [frame(NODE, 3, 0), frame(NODE, 23, 2), frame("node-0001", 99.5, 7, motion=4.0)]
     found = rows(tmp_path, log)
-    channels = [channel.name for channel in (*SENSOR_CHANNELS, *LINK_CHANNELS)]
+    channels = [channel.name for channel in (*SENSOR_CHANNELS, *LINK_CHANNELS, *EVIDENCE_CHANNELS)]
     assert found.columns == ["series", "time", "label", "incident", "kind", *channels]
     assert found["series"].to_list() == [NODE] * 10 + ["node-0001"] * 10
     assert found["time"].to_list() == [at(10 * slot) for slot in range(10)] * 2
@@ -80,6 +87,42 @@ def test_link_channels_by_hand(tmp_path: Path) -> None:
     path = frames_file(tmp_path / "log", last)
     found = telemetry_of_cell(path, NODES_OF_CELL, NONE, BY_HAND, link=False)
     assert "rssi" not in found.columns
+
+
+def test_evidence_of_all_frames_of_a_slot_by_hand(tmp_path: Path) -> None:
+    log = [
+        frame(NODE, 1, 5, temperature=20.0, rssi=-60.0),
+        frame(NODE, 2, 5, temperature=20.0, rssi=-62.5),  # repeated
+        frame(NODE, 3, 6, temperature=50.0, checksum=False),
+        frame(NODE, 4, 2, temperature=26.0, sent=at(-6.0)),  # a number that goes back, 10 s old
+        frame(NODE, 5, 7, temperature=21.0, fcs=False),  # nobody knows whose it was
+        frame(NODE, 21, 8, temperature=21.0, sent=at(23.0)),  # a clock that is 2 s fast
+    ]
+    found = rows(tmp_path, log)
+    assert of(found, "frames")[:3] == [4, None, 1]
+    assert of(found, "bad_frames")[:3] == [1, None, 0]
+    assert of(found, "repeats")[:3] == [2, None, 0]
+    assert of(found, "rssi_range")[:3] == [10, None, 0]  # the others have -70
+    assert of(found, "temperature_range")[:3] == [30, None, 0]
+    assert of(found, "transit")[0] == pytest.approx(math.log(1 + 10))
+    assert of(found, "transit")[2] == pytest.approx(-math.log(1 + 2))
+
+
+def test_what_the_cell_knows_by_hand(tmp_path: Path) -> None:
+    nodes = table([node(n, x=float(n)) for n in range(6)], NODES)
+    values = {0: 20.0, 1: 21.0, 2: 23.0, 3: 22.0, 4: 40.0}  # node 5 is silent
+    log = [frame(f"node-{n:04d}", 1 + n / 10, 0, temperature=one) for n, one in values.items()]
+    path = frames_file(tmp_path / "log.parquet", log)
+    found = telemetry_of_cell(path, nodes, NONE, BY_HAND)
+    assert of(found, "cell_silent")[:2] == [pytest.approx(1 / 6), 1]
+    # The nearest four of node 0 are 1 to 4: median of 21, 22, 23, 40.
+    assert of(found, "temperature_difference")[0] == pytest.approx(20 - 22.5)
+    # Those of node 4 are 3, 5 (silent), 2 and 1: median of 21, 22, 23.
+    assert of(found, "temperature_difference", "node-0004")[0] == 18
+    assert of(found, "temperature_difference", "node-0005")[0] is None
+    assert of(found, "cell_silent", "node-0005")[0] == pytest.approx(1 / 6)
+    without = telemetry_of_cell(path, nodes, NONE, BY_HAND, evidence=False)
+    assert without.columns == found.columns[:15]
 
 
 def test_a_wrong_fcs_never_counts_and_a_wrong_crc_32_by_choice(tmp_path: Path) -> None:
