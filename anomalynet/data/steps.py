@@ -141,7 +141,7 @@ def _most_visible(windows: Windows, ids: Int64) -> NDArray[np.float32]:
     return found
 
 
-def step_table(prepared: Prepared, rows: Int64, *, others: bool) -> pl.DataFrame:
+def step_table(prepared: Prepared, rows: Int64, *, others: bool = True) -> pl.DataFrame:
     """The columns series, time, label, incident, kind (null if unknown), event_label and other of
     rows. `others` as in `windows.labels_of`."""
     series = pl.Series("series", prepared.series, dtype=pl.String).gather(prepared.series_of(rows))
