@@ -101,7 +101,8 @@ def widen(
             "cell",
             f"data.neighbours={most}",
         )
-    sensors = [channel for channel in sensors if channel in telemetry.channels]
+    known = {channel.name for channel in telemetry.channels}
+    sensors = [channel for channel in sensors if channel.name in known]
     count = most if view == "cell" else neighbours
     added = [
         replace(channel, name=f"{channel.name}.{rank + 1}")

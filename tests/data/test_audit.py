@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from anomalynet.cli.main import main
-from anomalynet.config.load import load_data_config
 from anomalynet.config.schema import DataConfig, SplitConfig
 from anomalynet.data import audit as module
 from anomalynet.data import sources
@@ -157,27 +156,3 @@ def test_ton_iot_by_time_step(
     assert 0.98 < float(rows["time step"][2]) < 1
     assert rows["time step"][-1] == "gives the label away"
     assert float(rows["fridge_temperature"][2]) < 0.55
-
-
-TRIVIAL = {"row position", "timestamp", "time step", "missingness"}
-READ = {"temperature", "rssi", "sequence_gap", "inter_arrival"}
-
-
-def check_trivial_probes(*overrides: str) -> None:
-    found = audit(load_data_config("smart_city", overrides))
-    trivial = {probe.probe: probe.auroc for probe in found.probes if probe.sees != "everything"}
-    assert set(trivial) >= TRIVIAL | READ
-    assert {name: auroc for name, auroc in trivial.items() if auroc is None or auroc > 0.70} == {}
-    assert found.prevalence > 0.05
-
-
-def test_no_trivial_probe_ranks_a_smaller_world_above_070(
-    fewer_windows: None,
-) -> None:
-    check_trivial_probes("data.scenario=deployment.nodes=15 duration=24h", "data.split.folds=3")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("world", [0, 1, 2])
-def test_no_trivial_probe_ranks_the_default_data_above_070(world: int) -> None:
-    check_trivial_probes(f"data.world={world}")

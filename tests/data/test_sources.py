@@ -19,7 +19,7 @@ def test_names_are_the_presets_and_the_modules_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path))
-    presets = ["healthcare", "industrial", "smart_city"]
+    presets = ["healthcare", "industrial", "smart_city", "smart_city_stressed"]
     assert sources.names() == [*presets, "lwsndr", "nab", "skab", "smd", "ton_iot"]
     assert data_folder() == tmp_path
     monkeypatch.delenv("ANOMALYNET_DATA")

@@ -25,9 +25,10 @@ def problems(*overrides: str, scenario: str = "smart_city") -> list[str]:
 @pytest.mark.parametrize(
     ("name", "rhythm", "power", "latitude"),
     [
-        ("smart_city", "street", -3, 45),
+        ("smart_city", "street", 0, 45),
+        ("smart_city_stressed", "street", -3, 45),
         ("industrial", "shifts", 4, 50),
-        ("healthcare", "ward", -4, 48),
+        ("healthcare", "ward", 0, 48),
     ],
 )
 def test_every_preset_loads_and_is_what_its_file_says(

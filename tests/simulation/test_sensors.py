@@ -24,7 +24,7 @@ from anomalynet.simulation.environment.weather import saturation
 from anomalynet.simulation.load import load_scenario, names
 from anomalynet.simulation.network.placement import place_nodes
 from anomalynet.simulation.records import Float64
-from anomalynet.simulation.scenario import SamplingConfig, Scenario
+from anomalynet.simulation.scenario import SamplingConfig, Scenario, slots
 
 DAY = Scenario(duration="24h")
 CELL = place_nodes(DAY, 0)
@@ -141,7 +141,7 @@ def test_every_preset_is_lively_and_plausible(name: str) -> None:
     scenario = load_scenario(name)
     cell = place_nodes(scenario, 0)
     readings = quantise(measure(scenario, cell, surroundings(scenario, cell)))
-    assert readings.shape == (15, 5760, 5) and np.isfinite(readings).all()
+    assert readings.shape == (15, slots(scenario), 5) and np.isfinite(readings).all()
     low, high = readings.min(axis=(0, 1)), readings.max(axis=(0, 1))
     assert low[TEMPERATURE] > -5 and high[TEMPERATURE] < 30
     assert low[HUMIDITY] > 10 and low[SOUND] > 25 and high[SOUND] < 95 and low[MOTION] == 0

@@ -45,7 +45,9 @@ def counted(
 ) -> pl.DataFrame:
     """A stand-in for the quality stage."""
     rows = pl.read_parquet(frames).height
-    return pl.DataFrame({"frames": [rows], "nodes": [nodes.height], "seed": [scenario.seed]})
+    heard = pl.Series([rows], dtype=pl.Float32)
+    numbers = {"frames": heard, "nodes": [nodes.height], "seed": [scenario.seed]}
+    return pl.DataFrame({"series": ["cell"], **numbers})
 
 
 def test_one_seed_is_one_world_in_any_process_and_with_any_number_of_workers(
@@ -61,7 +63,9 @@ def test_one_seed_is_one_world_in_any_process_and_with_any_number_of_workers(
     subprocess.run([sys.executable, "-c", script, str(tmp_path / "elsewhere")], check=True)
     here = contents(tmp_path / "here")
     cells = {
-        f"{part}/cell-000{cell}.parquet" for part in ("frames", "telemetry") for cell in range(3)
+        f"{part}/cell-000{cell}.parquet"
+        for part in ("frames", "telemetry", "visibility")
+        for cell in range(3)
     }
     whole = {"incidents.parquet", "manifest.json", "nodes.parquet", "scenario.yaml"}
     assert set(here) == cells | whole
