@@ -16,6 +16,7 @@ from anomalynet.metrics.kernels import (
     decision_metrics,
     point_metrics,
     ranking_metrics,
+    stratified_pairs,
 )
 
 # few distinct scores, so that ties are the rule
@@ -87,6 +88,18 @@ def test_precision_at_the_papers_prevalence_by_hand() -> None:
     expected = 0.7137 * 0.9785 / (0.7137 * 0.9785 + 0.2863 * 0.025)
     assert computed["precision_at_paper_prevalence"] == pytest.approx(expected)
     assert round(100 * expected, 1) == 99.0
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 3)), min_size=1))
+def test_pairs_within_strata_equal_all_pairs(steps: list[tuple[bool, int, int]]) -> None:
+    pairs = [
+        (score > other) + (score == other) / 2
+        for label, score, stratum in steps
+        for normal, other, same in steps
+        if label and not normal and stratum == same
+    ]
+    found = stratified_pairs(*(np.array(column, np.int64) for column in zip(*steps, strict=True)))
+    assert found == (sum(pairs), len(pairs))
 
 
 def test_what_is_undefined() -> None:
