@@ -143,7 +143,7 @@ class RandomForest(Classical):
     Source: not in the paper.
     """
 
-    config_type = configs.RandomForest
+    config_type: ClassVar[type[configs.ModelConfig]] = configs.RandomForest
     forest: ClassVar[type[Any]] = ensemble.RandomForestClassifier
 
     def estimator(self, seed: int) -> Any:
@@ -164,8 +164,8 @@ class IsolationForest(RandomForest):
     Source: not in the paper.
     """
 
-    config_type = configs.IsolationForest
-    forest = ensemble.IsolationForest
+    config_type: ClassVar[type[configs.ModelConfig]] = configs.IsolationForest
+    forest: ClassVar[type[Any]] = ensemble.IsolationForest
     trains_on: ClassVar[Literal["labelled", "not_attack"]] = "not_attack"
     probability: ClassVar[bool] = False
 

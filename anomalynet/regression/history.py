@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from anomalynet.errors import NothingToCompareError
 from anomalynet.metrics.suite import METRICS
@@ -92,6 +93,7 @@ def draw_history(history: Sequence[Entry], wanted: Sequence[str] | None = None) 
 
     from anomalynet.reporting import figures
 
+    look: dict[str, Any]
     colours = [figures.BLUE, figures.ORANGE, figures.GREEN, figures.PURPLE, figures.VERMILION]
     colours += [figures.SKY, figures.BLACK, figures.YELLOW, "#999999"]
     found = series(history, wanted)
@@ -119,6 +121,6 @@ def draw_history(history: Sequence[Entry], wanted: Sequence[str] | None = None) 
         ticks = [f"{short(entry.commit)}\n{entry.date}" for entry in history]
         axes.set_xticks(range(len(history)), ticks)
         handles, labels = axes.get_legend_handles_labels()
-        place = {"loc": "outside upper right", "ncols": min(len(names), 5)}
-        figure.legend(handles, labels, frameon=False, fontsize=7.5, **place)
+        look = {"loc": "outside upper right", "frameon": False, "fontsize": 7.5}
+        figure.legend(handles, labels, ncols=min(len(names), 5), **look)
         return dict(figures.encode(figure))
