@@ -42,7 +42,6 @@ class Classical(WindowModel):
     """
 
     uses_trainer: ClassVar[bool] = False
-    graph_form: ClassVar[Literal["statistics"]] = "statistics"
     suffix: ClassVar[str] = ".skops"
 
     def __init__(
@@ -83,24 +82,14 @@ class Classical(WindowModel):
         return np.asarray(self.fitted.predict_proba(features)[:, 1])
 
     def set_threshold(self, limit: float) -> None:
-        """Takes the score from which a step is an attack."""
         self.threshold = limit
 
-    @property
-    def parameter_count(self) -> int:
-        """Numbers that were fitted: coefficients with intercept, or nodes over all trees."""
-        raise NotImplementedError
-
     def save(self, path: Path) -> None:
-        """Stores the fitted model and its threshold, in one step: an interrupted save leaves what
-        was there."""
         from skops.io import dumps
 
         write_bytes(path, dumps({"fitted": self.fitted, "threshold": float(self.threshold)}))
 
     def load(self, path: Path) -> None:
-        """Takes fitted model and threshold from a file that `save` wrote. Raises RunError: the file
-        is not there, is damaged, or holds anything else than this kind of model."""
         from skops.io import load
 
         try:
@@ -125,14 +114,12 @@ class Logistic(Classical):
     config_type = configs.Logistic
 
     def estimator(self, seed: int) -> Pipeline:
-        """Standardisation, then regression."""
         strength = cast("configs.Logistic", self.config.model).strength
         regression = LogisticRegression(C=strength, max_iter=1000, random_state=seed)
         return make_pipeline(StandardScaler(), regression)
 
     @property
     def parameter_count(self) -> int:
-        """Coefficients and intercept."""
         regression: Any = self.fitted[-1]
         return int(regression.coef_.size + regression.intercept_.size)
 
@@ -147,13 +134,11 @@ class RandomForest(Classical):
     forest: ClassVar[type[Any]] = ensemble.RandomForestClassifier
 
     def estimator(self, seed: int) -> Any:
-        """The forest, unfitted."""
         trees = cast("configs.RandomForest", self.config.model).trees
         return self.forest(n_estimators=trees, n_jobs=1, random_state=seed)
 
     @property
     def parameter_count(self) -> int:
-        """Nodes over all trees."""
         return sum(tree.tree_.node_count for tree in self.fitted.estimators_)
 
 
@@ -185,12 +170,10 @@ class GradientBoosting(Classical):
     config_type = configs.GradientBoosting
 
     def estimator(self, seed: int) -> ensemble.HistGradientBoostingClassifier:
-        """The ensemble, unfitted."""
         rounds = cast("configs.GradientBoosting", self.config.model).iterations
         settings = {"max_iter": rounds, "early_stopping": False, "random_state": seed}
         return ensemble.HistGradientBoostingClassifier(**settings)
 
     @property
     def parameter_count(self) -> int:
-        """Nodes over all trees."""
         return sum(len(tree.nodes) for trees in self.fitted._predictors for tree in trees)
