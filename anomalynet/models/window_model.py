@@ -52,8 +52,9 @@ class WindowModel:
     def graph_form(self) -> Literal["window", "step", "statistics"]:
         """What its exported graph reads, as in `anomalynet.detection.contract`: a window, one step
         and the state before it, or the statistics of a window."""
-        network = "step" if self.carries_state else "window"
-        return network if self.uses_trainer else "statistics"
+        if not self.uses_trainer:
+            return "statistics"
+        return "step" if self.carries_state else "window"
 
     @property
     def parameter_count(self) -> int:
