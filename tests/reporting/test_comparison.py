@@ -1,5 +1,5 @@
-"""What is compared over data sets, and what is written; ranks and the test against Demšar's example,
-SciPy, and by hand."""
+"""What is compared over data sets, and what is written; ranks and the test against Demšar's
+example, SciPy, and by hand."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from anomalynet.reporting.comparison.blocks import blocks_of, comparable, compare_models
-from anomalynet.reporting.comparison.document import METRICS, write_comparison
 from scipy.stats import friedmanchisquare
 
+from anomalynet.reporting.comparison import (
+    METRICS,
+    blocks_of,
+    comparable,
+    compare_models,
+    rank,
+    verdict,
+    write_comparison,
+)
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import record, rows, snapshot
 

@@ -85,14 +85,14 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
         every = (*found.main, *found.interactions)
         texts["tables/effects.csv"] = tables.effects_csv(every, found.metric)
     texts["report.md"] = _document(found, title)
-    files = {name: text.encode() for name, text in texts.items()}
-    metric, context = found.metric, found.context
+    metric, context, files = found.metric, found.context, dict(costs.files)
     for view in found.views:
         files |= drawn(view.file, partial(figures.axis_figure, view, metric, context))
     if own := found.comparisons:
         draw = partial(figures.difference_figure, own, metric, context)
         files |= drawn(figures.DIFFERENCES, draw)
-    return write_files(out, {**files, **costs.files})
+    files |= {name: text.encode() for name, text in texts.items()}  # the report is written last
+    return write_files(out, files)
 
 
 def _find(ablation: Ablation) -> _Found:
