@@ -17,7 +17,7 @@ import yaml
 from numpy.typing import NDArray
 
 from anomalynet.metrics.kernels import confusion
-from anomalynet.reporting.ablation.arms import SeriesValues, paired_differences, run_key
+from anomalynet.reporting.ablation.arms import SeriesValues, paired_differences, read_steps, run_key
 from anomalynet.reporting.ablation.contrasts import (
     LEVEL,
     WORSE,
@@ -26,9 +26,8 @@ from anomalynet.reporting.ablation.contrasts import (
     clusters,
     contrast,
     family,
+    smallest_p,
 )
-from anomalynet.reporting.ablation.resampling import smallest_p
-from anomalynet.reporting.ablation.series_scores import read_steps
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.arms import RepetitionKey
 from anomalynet.reporting.measures import series_mean
