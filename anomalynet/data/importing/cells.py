@@ -196,6 +196,9 @@ NULLS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None")
 THOUSANDS = {"": "", ".": r"\.", ",": ",", "'": "['\u2019]", " ": "[ \u00a0\u2009\u202f]"}
 """Signs between groups of three digits, and the characters that stand for them as a pattern."""
 
+SWITCH = {"true": "1", "false": "0"}
+"""Words of a sensor, whatever their case, and the digits that they stand for."""
+
 UNLABELLED = ("-999",)
 NORMAL = ("0", "false", "normal", "benign", "no", "ok")
 ATTACK = ("1", "true", "attack", "anomaly", "anomalous", "abnormal", "malicious", "yes", "fault")

@@ -51,6 +51,7 @@ def read_table(
     units: Mapping[str, str] = MappingProxyType({}),
     name: str = "",
     labels: Path | None = None,
+    words: Mapping[str, str] = cells.SWITCH,
 ) -> Table:
     """Read tables of the same columns.
 
@@ -61,6 +62,7 @@ def read_table(
         name: of the series, where the tables are one recording; without it, that of the file.
         labels: a file of labels: one column with a row per row of the tables, or a table with the
             same columns of time and series. `form.label` is its column then.
+        words: of sensors → the digit that they stand for.
 
     Raises DataError: anything invalid, with file and line.
     """
@@ -73,7 +75,7 @@ def read_table(
         )
     rows = open_rows(paths, form, staging)
     roles = assign(rows, replace(form, label=None) if labels else form, units)
-    sensors, found, counts, warnings = values.read_sensors(rows, roles.channels, form)
+    sensors, found, counts, warnings = values.read_sensors(rows, roles.channels, form, words)
     given, form = form, replace(found, separator=rows.separator)
     if rows.path.suffix.lower() == ".npy" and (height := rows.count()) < len(rows.names):
         shape = f"{len(rows.names):,} columns, but {height:,} rows"
