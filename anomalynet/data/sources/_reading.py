@@ -12,6 +12,7 @@ import polars as pl
 
 from anomalynet.data.importing.cells import SWITCH
 from anomalynet.data.importing.format import TableFormat
+from anomalynet.data.importing.read import read_table
 from anomalynet.data.telemetry import Channel, Incident, Telemetry
 
 LEADING = ("series", "time", "label", "incident", "kind")
@@ -51,8 +52,6 @@ def read(path: Path, form: TableFormat, words: Mapping[str, str] = SWITCH) -> pl
     """Read a file by the rules of an import: the columns series, time, label, kind and the
     channels, sorted by (series, time). `words`: of sensors → their digit. Raises DataError:
     anything invalid, with its line."""
-    from anomalynet.data.importing.read import read_table
-
     with TemporaryDirectory() as staging:
         table = read_table([path], form, Path(staging), words=words)
         return table.frame(table.keys.drop("split")).collect()
