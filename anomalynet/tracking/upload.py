@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from anomalynet.errors import UsageError
 from anomalynet.runs.folder import BusyError, RunFolder
-from anomalynet.tracking.client import environment
+from anomalynet.tracking.run import environment
 from anomalynet.tracking.record import FILE, pending, read_record
 
 WANDB = (sys.executable, "-m", "wandb")
