@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,28 +40,6 @@ OTHER = "RAY_ADDRESS=HOST:PORT names another cluster; without it, this machine's
 SAME_CODE = "install the same anomalynet on every node of the cluster"
 
 
-@dataclass(frozen=True, slots=True)
-class RaySlot(Slot):
-    """Room for one run at a time: the CPUs that Ray reserves for it, and GPUs or a share of one."""
-
-    cpus: int = 1
-    gpu_share: float = 0.0
-
-    def __str__(self) -> str:
-        return f"{self.cpus} CPU" + (f" and {self.gpu_share:g} GPU" if self.gpu_share else "")
-
-
-@contextlib.contextmanager
-def session() -> Iterator[Any]:
-    """Connect to Ray, disconnect afterwards. Ray's notices are hidden: stdout is for results."""
-    ray = connect()
-    try:
-        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-            yield ray
-    finally:
-        ray.shutdown()
-
-
 def connect() -> Any:
     """The module `ray`, connected to RAY_ADDRESS, else to this machine's cluster, or a new one."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -77,7 +55,7 @@ def connect() -> Any:
     if address and not _answers(address):
         raise UsageError(f"--on ray: no Ray cluster at RAY_ADDRESS={address}", OTHER)
     base = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
-    last = Path(base) / "ray" / "ray_current_cluster"
+    last = Path(base) / "ray" / "ray_current_cluster"  # of this machine
     if not address and last.is_file() and not _answers(last.read_text(encoding="utf-8").strip()):
         address = "local"
     try:
@@ -109,18 +87,11 @@ def ray_slots(
     ray: Any, count: int | None, hardware: HardwareConfig, runs_per_gpu: int = 1
 ) -> list[Slot]:
     """`count` slots, by default as many as the nodes have room for: on GPUs if any, else on CPUs.
-    Raises UsageError: no node has room for a run, or several runs would share several GPUs."""
-    if count is not None and count < 1:
-        raise UsageError(f"--slots must be at least 1, not {count}")
-    if runs_per_gpu < 1 or (hardware.devices > 1 and runs_per_gpu > 1):
-        raise UsageError(
-            f"--runs-per-gpu {runs_per_gpu}: expected at least 1, and exactly 1 if a run uses "
-            "several devices"
-        )
-    slot = RaySlot(cpus=hardware.devices)
-    has_gpus = any(resources.get("GPU") for resources in _nodes(ray))
+    Raises UsageError: no node has room for a run."""
+    slot = Slot(cpus=hardware.devices)
+    has_gpus = any(node["Resources"].get("GPU") for node in ray.nodes() if node["Alive"])
     if hardware.accelerator == "cuda" or (hardware.accelerator == "auto" and has_gpus):
-        slot = RaySlot(gpu_share=hardware.devices / runs_per_gpu)
+        slot = Slot(gpu_share=hardware.devices / runs_per_gpu)
     found = _room(ray, slot)
     if not found and count is None:
         what = f"no node of the Ray cluster has {slot} for a run"
@@ -128,24 +99,15 @@ def ray_slots(
     return [slot] * (found if count is None else count)
 
 
-def _nodes(ray: Any) -> list[dict[str, float]]:
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
-
-
-def _room(ray: Any, slot: RaySlot) -> int:
+def _room(ray: Any, slot: Slot) -> int:
     """The number of runs that the nodes could train at a time if nothing else ran on them."""
     found = 0
-    for resources in _nodes(ray):
-        shares = [resources.get("CPU", 0) / slot.cpus]
-        shares += [resources.get("GPU", 0) / slot.gpu_share] if slot.gpu_share else []
-        found += int(min(shares) + 1e-9)
+    for node in ray.nodes():
+        room = node["Resources"]
+        shares = [room.get("CPU", 0) / slot.cpus]
+        shares += [room.get("GPU", 0) / slot.gpu_share] if slot.gpu_share else []
+        found += int(min(shares) + 1e-9) if node["Alive"] else 0
     return found
-
-
-def program() -> str:
-    """Ten hex digits over the code that must be the same on a node and on the sending machine."""
-    folders = "config data layers metrics models runs simulation sweep training"
-    return code_hash(tuple(folders.split()))
 
 
 def order_of(job: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
@@ -166,7 +128,7 @@ def order_of(job: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
     return {
         "experiment": loaded.name,
         "id": folder.path.name,
-        "code": program(),
+        "code": code_hash(),
         "files": {f"{loaded.name}.yaml": as_yaml(sent), **texts},
         "state": _read_files(folder, STATE) if folder.last.exists() else {},
         "environment": {name: os.environ.get(name, "1") for name in THREADS},
@@ -248,8 +210,8 @@ def _progress_time(folder: RunFolder) -> int:
 
 def _unfit(config: Path, order: Mapping[str, Any]) -> str:
     """Why this node would not compute the planned run; empty if it would."""
-    if program() != order["code"]:
-        return f"it has other code ({program()}) than the machine that sends it ({order['code']})"
+    if (code := code_hash()) != order["code"]:
+        return f"it has other code ({code}) than the machine that sends it ({order['code']})"
     try:
         loaded = load(str(config))
         data = sources.fingerprint(loaded.config.data)
@@ -270,7 +232,6 @@ class RayWorker:
     spent = False
 
     def __init__(self, slot: Slot, ray: Any, notify: Callable[[str], None]) -> None:
-        assert isinstance(slot, RaySlot)
         self.slot, self.ray, self.notify = slot, ray, notify
         self._host, self._ended, self._warned = "", False, False
         self._news: Any = None

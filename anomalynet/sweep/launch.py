@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import signal
 import subprocess
 import sys
@@ -121,7 +120,7 @@ class Launch:
     ) -> None:
         self.slots, self.group = slots, group
         self.worker_factory, self.notify = worker_factory, notify
-        self._queue: queue.Queue[Job] = queue.Queue()
+        self._waiting: deque[Job] = deque()
         self._workers: dict[int, Worker] = {}
         self._stop = threading.Event()
         self._error: Exception | None = None
@@ -137,12 +136,10 @@ class Launch:
     def run(self, jobs: Sequence[Job], watch: Callable[[], None], interval: float = 0.5) -> None:
         """Work until every job is done, failed or stopped; calls `watch` every `interval` seconds.
         If a worker cannot work at all, its error is raised, and the others stop as on Ctrl-C."""
-        for job in jobs:
-            if job.state == "waiting":
-                self._queue.put(job)
+        self._waiting = deque(job for job in jobs if job.state == "waiting")
         threads = [
             threading.Thread(target=self._serve, args=(index,), daemon=True)
-            for index in range(min(len(self.slots), self._queue.qsize()))
+            for index in range(min(len(self.slots), len(self._waiting)))
         ]
         try:
             for thread in threads:
@@ -150,41 +147,32 @@ class Launch:
             while any(thread.is_alive() for thread in threads):
                 watch()
                 _join(threads, interval)
-                self._raise_error()
+                if self._error:
+                    raise self._error
             watch()
-            self._raise_error()
+            if self._error:
+                raise self._error
         except (KeyboardInterrupt, AnomalynetError):
             self._stop.set()
-            self._wind_down([job for job in jobs if job.state == "running"], threads)
+            if running := [job for job in jobs if job.state == "running"]:
+                self.notify("stopping after the current epochs; Ctrl-C again stops at once")
+            for job in running:
+                job.ask_to_stop()
+            _join(threads, PATIENCE)
             raise
-
-    def _raise_error(self) -> None:
-        if self._error:
-            raise self._error
-
-    def _wind_down(self, running: Sequence[Job], threads: Sequence[threading.Thread]) -> None:
-        if running:
-            self.notify("stopping after the current epochs; Ctrl-C again stops at once")
-        for job in running:
-            job.ask_to_stop()
-        _join(threads, PATIENCE)
 
     def _serve(self, slot: int) -> None:
         while not self._stop.is_set():
             try:
-                job = self._queue.get(timeout=0.2)
-            except queue.Empty:
-                if not self._queue.unfinished_tasks:
-                    return
-                continue  # another slot may still put its run back into the queue
+                job = self._waiting.popleft()
+            except IndexError:
+                return  # a slot that puts its run back into the queue takes it again itself
             try:
                 if job.state == "waiting":  # otherwise it was cancelled meanwhile
                     self._carry_out(job, slot)
             except Exception as error:
                 job.state, self._error = "waiting", error
                 self._stop.set()
-            finally:
-                self._queue.task_done()
 
     def _carry_out(self, job: Job, slot: int) -> None:
         if slot not in self._workers:
@@ -229,7 +217,7 @@ class Launch:
         """Put a job back into the queue; `counts`: the attempt counts as one of `ATTEMPTS`."""
         job.state = "waiting"
         job.attempts -= not counts
-        self._queue.put(job)
+        self._waiting.append(job)
 
 
 def _join(threads: Sequence[threading.Thread], seconds: float) -> None:

@@ -4,15 +4,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from anomalynet.errors import StoppedError, UsageError
-from anomalynet.reporting.formats.files import Form, read_forms
+from anomalynet.reporting.formats.files import read_forms
 from anomalynet.runs.sweeps import SweepRecord, brief
 from anomalynet.sweep import report
 from anomalynet.sweep.file import Sweep, read_sweep
@@ -145,7 +146,11 @@ def run_sweep(
     if not plan_only:
         record = _train(planned, own, "failed" in rerun, measure, progress)
         if only is None and any(job.state == "done" for job in own):
-            path = _report(planned, record, forms, progress)
+            facts = str([(job.folder.path.name, job.state, job.run.arm) for job in jobs])
+            done = [job.folder for job in jobs if job.state == "done"]
+            write = partial(report.write_sweep_report, planned, forms, progress=progress)
+            path = report.renew_report(planned, record, forms, facts, done, write)
+            report.track(planned, notify)
     return SweepOutcome(label=label, slots=len(planned.slots), jobs=own, report=path)
 
 
@@ -168,17 +173,6 @@ def _train(
     if failed:
         notify(f"{'the same command' if again else '`--rerun failed`'} tries them again")
     return record
-
-
-def _report(
-    planned: PlannedSweep, record: SweepRecord, forms: Sequence[Form], progress: bool
-) -> Path:
-    """Write the report unless it is current; returns the path of its first form."""
-    write = partial(report.write_sweep_report, planned, forms, progress=progress)
-    source = partial(report.source_of, planned)
-    path = report.renew_report(record, planned.runs, forms, source, write)
-    report.track(planned, say if progress else say_nothing)
-    return path
 
 
 def refuse_repetitions(overrides: Sequence[str]) -> None:
@@ -283,18 +277,21 @@ def launcher(
     slots: Sequence[Slot], group: str, on: Where, notify: Callable[[str], None]
 ) -> Iterator[Launch]:
     """A launch on this machine or on Ray; each worker starts with its first run."""
-    from anomalynet.sweep.launch import Launch
+    from anomalynet.sweep.launch import Launch, LocalWorker
 
-    if on == "ray":
-        from anomalynet.sweep.cluster import RayWorker, session
-
-        with session() as ray:
-            worker_factory = partial(RayWorker, ray=ray, notify=notify)
-            with Launch(slots, group=group, worker_factory=worker_factory, notify=notify) as launch:
-                yield launch
-    else:
-        with Launch(slots, group=group, notify=notify) as launch:
+    if on == "local":
+        with Launch(slots, group, LocalWorker, notify) as launch:
             yield launch
+        return
+    from anomalynet.sweep.cluster import RayWorker, connect
+
+    ray = connect()
+    worker = partial(RayWorker, ray=ray, notify=notify)
+    try:  # Ray's notices are hidden: stdout is for results
+        with redirect_stdout(io.StringIO()), Launch(slots, group, worker, notify) as launch:
+            yield launch
+    finally:
+        ray.shutdown()
 
 
 def _estimate(planned: PlannedSweep, progress: bool) -> None:

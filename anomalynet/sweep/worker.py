@@ -116,15 +116,11 @@ def end_with_stdin() -> None:
 
 
 def _memory() -> int:
-    """Memory of this process in bytes; on systems without /proc its largest value so far."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        import resource
+    """The largest memory of this process so far, in bytes."""
+    import resource  # not on Windows
 
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most * (1 if sys.platform == "darwin" else 1024)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most * (1 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":

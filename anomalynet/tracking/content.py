@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,14 +28,14 @@ CELLS = {
 def charts(folder: RunFolder, result: Result) -> dict[str, Any]:
     """The table of metrics, and with labels the confusion matrix and precision-recall curve."""
     names = sorted({name.partition("/")[2] for name in result.metrics})
-    parts = ["validation", "test"]
+    parts = ("validation", "test")
     rows = [[name, *(result.metrics.get(f"{part}/{name}") for part in parts)] for name in names]
-    found: dict[str, Any] = {"metrics": _table(["metric", *parts], rows)}
+    found: dict[str, Any] = {"metrics": wandb.Table(columns=["metric", *parts], data=rows)}
     counts = [[*pair, result.metrics.get(f"test/{name}")] for pair, name in CELLS.items()]
     if known := [[*pair, int(count)] for *pair, count in counts if count is not None]:
-        columns = ["Actual", "Predicted", "nPredictions"]
+        columns = ("Actual", "Predicted", "nPredictions")
         same, heading = {name: name for name in columns}, {"title": "Test part at the threshold"}
-        cells = _table(columns, known)
+        cells = wandb.Table(columns=[*columns], data=known)
         plot = wandb.plot_table("wandb/confusion_matrix/v1", cells, same, heading)
         found["test/confusion_matrix"] = plot
     steps = read(
@@ -45,15 +44,11 @@ def charts(folder: RunFolder, result: Result) -> dict[str, Any]:
     recall, precision = _precision_recall(steps["label"].to_numpy(), steps["score"].to_numpy())
     if len(recall):
         points = [list(pair) for pair in zip(recall, precision, strict=True)]
-        table = _table(["recall", "precision"], points)
+        table = wandb.Table(columns=["recall", "precision"], data=points)
         title = "Test part: precision over recall"
         curve = wandb.plot.line(table, "recall", "precision", title=title)
         found["test/precision_recall"] = curve
     return found
-
-
-def _table(columns: Sequence[str], data: list[list[Any]]) -> wandb.Table:
-    return wandb.Table(columns=[*columns], data=data)
 
 
 def _precision_recall(

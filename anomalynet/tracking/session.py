@@ -122,7 +122,12 @@ def main() -> int:
     if hasattr(os, "nice"):
         os.nice(5)  # training has priority when cores are few
     ended = threading.Event()
-    threading.Thread(target=lambda: (life_line.read(), ended.set()), daemon=True).start()
+
+    def wait_for_the_end() -> None:
+        life_line.read()
+        ended.set()
+
+    threading.Thread(target=wait_for_the_end, daemon=True).start()
 
     folder = Path(sys.argv[1])
     setup = json.loads((folder / "wandb" / "setup.json").read_text(encoding="utf-8"))

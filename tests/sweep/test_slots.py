@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from anomalynet.cli.main import main
+from anomalynet.config.schema import HardwareConfig
 from anomalynet.errors import UsageError
 from anomalynet.runs.files import read_json
 from anomalynet.sweep import launch as launching
 from anomalynet.sweep.jobs import jobs_of
 from anomalynet.sweep.launch import Launch, LocalWorker
-from anomalynet.sweep.slots import Slot, cpu_slots, gpu_slots, gpus_here
+from anomalynet.sweep.slots import Slot, choose_slots, cpu_slots, gpu_slots, gpus_here
 from tests.sweep.test_launch import planned
 
 
@@ -28,8 +29,6 @@ def test_gpus_are_dealt_out_one_a_slot_several_times_or_in_groups() -> None:
         (["0", "0"], {}, "named twice"),
         (["0"], {"devices": 2}, "needs 2 devices"),
         ([], {}, "needs 1 devices"),
-        (["0", "1"], {"devices": 2, "runs_per_gpu": 2}, "cannot share GPUs"),
-        (["0"], {"runs_per_gpu": 0}, "at least 1"),
     ],
 )
 def test_what_cannot_be_dealt_out_is_refused(
@@ -44,6 +43,10 @@ def test_slots_on_the_cpu_leave_devices_alone() -> None:
     assert "CUDA_VISIBLE_DEVICES" not in Slot().environment
     with pytest.raises(UsageError, match="at least 1"):
         cpu_slots(0)
+    with pytest.raises(UsageError, match="--runs-per-gpu must be at least 1, not 0"):
+        choose_slots(HardwareConfig(), gpus="0", runs_per_gpu=0)
+    with pytest.raises(UsageError, match="cannot share GPUs"):
+        choose_slots(HardwareConfig(devices=2), gpus="0,1", runs_per_gpu=2)
 
 
 def test_the_gpus_of_this_machine_are_those_that_the_user_lets_us_see(

@@ -91,9 +91,9 @@ def test_a_server_that_never_answers_costs_no_run(
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     monkeypatch.setenv("WANDB_BASE_URL", silent_server)
     monkeypatch.setenv("WANDB_INIT_TIMEOUT", "3")
-    for tracking in ("disabled", "wandb"):
-        loaded, since = short("cnn", f"tracking={tracking}"), time.monotonic()
-        outcome = train(loaded, tmp_path / tracking, listener=Watch())
+    for mode in ("disabled", "wandb"):
+        loaded, since = short("cnn", f"tracking={mode}"), time.monotonic()
+        outcome = train(loaded, tmp_path / mode, listener=Watch())
         whole = time.monotonic() - since
         assert outcome and outcome.folder.finished
     assert outcome
@@ -129,8 +129,13 @@ def test_a_process_that_crashes_at_once_costs_a_warning(
 def test_a_process_that_hangs_never_makes_training_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hang = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1], 'pid').write_text(str(os.getpid())); time.sleep(600)"
-    monkeypatch.setattr(tracking, "COMMAND", (sys.executable, "-c", hang))
+    script = tmp_path / "hang.py"
+    script.write_text(
+        "import os, pathlib, sys, time\n"
+        "pathlib.Path(sys.argv[1], 'pid').write_text(str(os.getpid()))\n"
+        "time.sleep(600)\n"
+    )
+    monkeypatch.setattr(tracking, "COMMAND", (sys.executable, str(script)))
     since = time.monotonic()
     with logged(tmp_path, {"id": "abc"}, quiet=True, patience=1.0):
         assert time.monotonic() - since < 5
