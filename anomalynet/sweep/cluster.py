@@ -5,7 +5,6 @@ epoch those to continue from, at the end all. The run's folder, lock and trackin
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import shutil
 import socket
@@ -152,6 +151,9 @@ def _read_files(folder: RunFolder, names: Iterable[str]) -> dict[str, bytes]:
     return found
 
 
+NODE_WORKER = LocalWorker(Slot())  # on a node: trains all runs that Ray gives to one process
+
+
 def carry_out(order: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Carry out an order on a node. Yields the node's `host`; after each epoch the `files` to
     continue from; at the end all `files` and the `reply` of the worker process that trained. Yields
@@ -179,29 +181,21 @@ def carry_out(order: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     folder = RunFolder(here / "runs" / order["experiment"] / order["id"])
     shutil.rmtree(folder.path, ignore_errors=True)
     download_results(folder, order["state"])
-    worker, seen = _local_worker(), _progress_time(folder)
+    seen = _progress_time(folder)
     job = {"experiment": str(config), "overrides": [], "axis": {}, "renew": False, **order["job"]}
     job |= {"runs": str(here / "runs"), "folder": str(folder.path)}
     with ThreadPoolExecutor(1) as pool:
-        pending = pool.submit(worker.ask, job)
+        pending = pool.submit(NODE_WORKER.ask, job)
         while not wait([pending], order["poll"]).done:
             if (changed := _progress_time(folder)) != seen:
                 seen = changed
                 yield {"files": _read_files(folder, STATE)}
-    reply = pending.result() or {"failed": None, "died": worker.exit_reason()}
-    if "died" in reply or worker.spent:
-        worker.end()
-        _local_worker.cache_clear()
+    reply = pending.result() or {"failed": None, "died": NODE_WORKER.exit_reason()}
     paths = (path for path in sorted(folder.path.rglob("*")) if path.is_file())
     names = (path.relative_to(folder.path).as_posix() for path in paths)
     kept = [name for name in names if not name.startswith(".") and name != "config.yaml"]
     yield {"reply": reply, "files": _read_files(folder, kept)}
     shutil.rmtree(folder.path)
-
-
-@functools.cache
-def _local_worker() -> LocalWorker:
-    return LocalWorker(Slot())
 
 
 def _progress_time(folder: RunFolder) -> int:
@@ -228,8 +222,6 @@ def _unfit(config: Path, order: Mapping[str, Any]) -> str:
 class RayWorker:
     """Carries out the runs of a slot, one Ray task per run, on any node that has room; `notify` is
     called with what the user must know meanwhile."""
-
-    spent = False
 
     def __init__(self, slot: Slot, ray: Any, notify: Callable[[str], None]) -> None:
         self.slot, self.ray, self.notify = slot, ray, notify

@@ -21,7 +21,7 @@ from anomalynet.sweep.slots import Slot
 ATTEMPTS = 2  # how often a run is tried if its worker dies
 LOSSES = 10  # how often a run is tried again if its machine was lost, which is not its fault
 PATIENCE = 20.0  # seconds that runs have to finish their epoch after the first Ctrl-C
-GROWTH = 1 << 30  # bytes that a worker's memory may grow after its first run; then it is replaced
+COMMAND = (sys.executable, "-m", "anomalynet.sweep.worker")
 
 
 class Worker(Protocol):
@@ -29,10 +29,6 @@ class Worker(Protocol):
 
     def ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
         """Hand over a job (`Job.message`) and wait for its reply; None if the worker died."""
-
-    @property
-    def spent(self) -> bool:
-        """Whether another worker should take the next job."""
 
     def exit_reason(self) -> str:
         """Why it died."""
@@ -42,35 +38,32 @@ class Worker(Protocol):
 
 
 class LocalWorker:
-    """A process that imports torch with its first job and takes jobs until it is ended."""
+    """A process that imports torch with its first job and takes jobs until it is ended. Another one
+    takes the next job if it died or its memory has grown."""
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
         self.process: subprocess.Popen[str] | None = None
         self._last_lines: deque[str] = deque(maxlen=20)  # of its stderr
-        self._memory: list[int] = []  # bytes after each job
 
     def ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
         """Hand over a job and wait for its reply; None if the process died."""
         try:
-            process = self.process = self.process or self._start()
-            assert process.stdin and process.stdout
-            process.stdin.write(json.dumps(job) + "\n")
-            process.stdin.flush()
-            reply: dict[str, Any] = json.loads(process.stdout.readline())
+            if self.process is None or self.process.poll() is not None:
+                self.process = self._start()
+            assert self.process.stdin and self.process.stdout
+            self.process.stdin.write(json.dumps(job) + "\n")
+            self.process.stdin.flush()
+            reply: dict[str, Any] = json.loads(self.process.stdout.readline())
         except (OSError, ValueError):
             return None
-        self._memory.append(reply["memory"])
+        if reply["last"]:
+            self.process.wait()
         return reply
-
-    @property
-    def spent(self) -> bool:
-        """Whether its memory has grown by more than `GROWTH` since its first run."""
-        return bool(self._memory) and self._memory[-1] > self._memory[0] + GROWTH
 
     def _start(self) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "anomalynet.sweep.worker"],
+            COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -186,8 +179,6 @@ class Launch:
             job.state = "waiting"
             return
         self._handle_reply(job, {"died": worker.exit_reason()} if reply is None else reply)
-        if reply is None or worker.spent:
-            self._workers.pop(slot).end()
 
     def _handle_reply(self, job: Job, reply: dict[str, Any]) -> None:
         """Store how a job ended, or queue it again if it is not the job's fault."""

@@ -313,8 +313,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setenv(name, os.environ.get(name, "1"))
     monkeypatch.setenv("ANOMALYNET_RAY_RUNS", str(tmp_path / "node"))
     yield tmp_path
-    cluster._local_worker().end()
-    cluster._local_worker.cache_clear()
+    cluster.NODE_WORKER.end()
 
 
 @pytest.mark.slow
@@ -325,7 +324,7 @@ def test_a_run_that_is_cut_continues_on_another_node_as_if_nothing_had_been(here
     assert next(task) == {"host": socket.gethostname()}
     download_results(folder, next(task)["files"])
     assert 1 <= len(folder.read_progress()) < 6
-    cluster._local_worker().end()
+    cluster.NODE_WORKER.end()
     assert next(one for one in task if "reply" in one)["reply"]["died"] == "killed by SIGKILL"
     order = order_of(message, folder)
     assert set(order["state"]) == set(STATE)

@@ -77,8 +77,6 @@ class FakeWorker:
         finish(folder, axis)
         return {"failed": None, "was_done": False}
 
-    spent = False
-
     def exit_reason(self) -> str:
         return "none"
 
