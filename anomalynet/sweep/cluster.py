@@ -8,7 +8,6 @@ import contextlib
 import os
 import shutil
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -227,34 +226,33 @@ class RayWorker:
         self.slot, self.ray, self.notify = slot, ray, notify
         self._host, self._ended, self._warned = "", False, False
         self._news: Any = None
-        self._asking = threading.Lock()  # held while `ask` works
 
     def ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
         """Carry out a job on a node while holding the lock of its folder here. The reply has `lost`
         if the node was lost, which is not the run's fault. None: `end` was called. Raises RunError:
         no run of this sweep can be trained."""
         folder, errors, self._host = RunFolder(Path(job["folder"])), self.ray.exceptions, ""
-        with self._asking:
-            try:
-                folder.renew(finished=job["renew"])
-                with folder.locked(wait=False):
-                    if folder.finished:
-                        return {"failed": None, "was_done": True}
-                    return self._carry_out(job, folder)
-            except BusyError:
-                return {"failed": None, "busy": True}
-            except errors.RayError as error:
-                host = self._host or "a node of the Ray cluster"
-                if isinstance(error, errors.RayTaskError):
-                    cause = getattr(error, "cause", None) or error
-                    what = f"{host}: {type(cause).__name__}: {first_line(cause)}"
-                    raise RunError(what, None if self._host else SAME_CODE) from None
-                if isinstance(error, errors.OutOfMemoryError):
-                    return {"failed": None, "died": f"{host} ran out of memory"}
-                if self._ended:
-                    return None
-                self.notify(f"{host} was lost; its run {folder.path.name} goes back to the queue")
-                return {"failed": None, "lost": f"{host}, {type(error).__name__}"}
+        try:
+            folder.renew(finished=job["renew"])
+            with folder.locked(wait=False):
+                if folder.finished:
+                    return {"failed": None, "was_done": True}
+                return self._carry_out(job, folder)
+        except BusyError:
+            return {"failed": None, "busy": True}
+        except errors.RayTaskError as error:
+            cause = getattr(error, "cause", None) or error
+            host = self._host or "a node of the Ray cluster"
+            what = f"{host}: {type(cause).__name__}: {first_line(cause)}"
+            raise RunError(what, None if self._host else SAME_CODE) from None
+        except errors.OutOfMemoryError:
+            return {"failed": None, "died": f"{self._host} ran out of memory"}
+        except errors.RayError as error:
+            if self._ended:
+                return None
+            host = self._host or "a node of the Ray cluster"
+            self.notify(f"{host} was lost; its run {folder.path.name} goes back to the queue")
+            return {"failed": None, "lost": f"{host}, {type(error).__name__}"}
 
     def _carry_out(self, job: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
         folder.stop.unlink(missing_ok=True)
@@ -305,5 +303,3 @@ class RayWorker:
         self._ended = True
         with contextlib.suppress(Exception):  # it may be gone, and the cluster too
             self.ray.cancel(self._news, force=True)
-        if self._asking.acquire(timeout=10):  # wait until `ask` has released the run's folder
-            self._asking.release()
