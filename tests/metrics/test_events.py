@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalynet.detection.engine.alarms import Alarms
+from anomalynet.detection.engine.pipeline import Alarms
 from anomalynet.detection.engine.table import Table
 from anomalynet.detection.evaluation import Evaluation, Labels, Watch
 from anomalynet.detection.records import Event, Outcome, Steps
