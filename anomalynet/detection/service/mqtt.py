@@ -207,7 +207,8 @@ class Connection:
         if why and self._gives_up:
             self.update(failure=why)
         else:
-            self._report(what, f"{self.where}: {why or error}; trying again")
+            shown = error if what == "refused" else why or error
+            self._report(what, f"{self.where}: {shown}; trying again")
 
     def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, more: Any) -> None:
         if reason.is_failure:
