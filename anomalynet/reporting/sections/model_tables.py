@@ -50,9 +50,8 @@ def paper_section(context: ReportContext) -> Section:
         else "No network has been trained yet.",
         context.caption(title, networks, "table_1_training.csv"),
     ]
-    notes = (prose.precision_note(), prose.RECALL_NOTE, prose.F1_NOTE, prose.accuracy_note())
     for (name, table), (drawn, heading), note in zip(
-        tables.items(), TITLES.items(), (*notes, None), strict=True
+        tables.items(), TITLES.items(), (*prose.PAPER_NOTES, None), strict=True
     ):
         if note is None:  # the confusion matrices are only drawn
             parts += ["### Confusion matrices", context.figure(drawn, heading, table.models)]
