@@ -60,7 +60,7 @@ class Paper:
         )
 
     def _class_cells(self, model: str, class_: str) -> tuple[float, float, float]:
-        """A class's printed precision and recall, and the share of the other that is taken for it."""
+        """A class's printed precision and recall, and the other's share that is taken for it."""
         cells = {name: value / 100 for name, value in self.printed_cells[model].items()}
         lost = 1 - cells["recall_attack" if class_ == "normal" else "recall_normal"]
         return cells[f"precision_{class_}"], cells[f"recall_{class_}"], lost
