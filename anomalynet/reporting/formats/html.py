@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib.resources import files as resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
@@ -138,9 +139,7 @@ def _environment() -> Environment:
 
 
 def _source(name: str) -> str:
-    loader = _environment().loader
-    assert loader is not None
-    return loader.get_source(_environment(), name)[0]
+    return resources("anomalynet.reporting.formats").joinpath("page", name).read_text("utf-8")
 
 
 def _digest(source: str) -> str:
