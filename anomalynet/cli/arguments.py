@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,12 +124,13 @@ def add_data(parser: Parser) -> None:
     add_overrides(parser)
 
 
-def data_config(args: argparse.Namespace) -> DataConfig:
-    """The data configuration that the arguments of `add_data` describe."""
+def data_config(args: argparse.Namespace, default: Sequence[str] = ()) -> DataConfig:
+    """The data configuration that the arguments of `add_data` describe. `default`: `key=value`
+    texts that they win over."""
     from anomalynet.config.load import load_data_config
 
     name, root = data_set(args.name)
-    return load_data_config(name, [*root, *args.overrides])
+    return load_data_config(name, [*default, *root, *args.overrides])
 
 
 def data_set(name: str) -> tuple[str, list[str]]:

@@ -15,6 +15,8 @@ from anomalynet.cli.arguments import add_data, add_json, amount, data_config, fl
 from anomalynet.cli.output import print_json, print_rows, print_table, warn
 from anomalynet.errors import DataError, UsageError
 
+ONE_WORLD = ("data.worlds=null",)  # simulated data is one world here, unless the user asks for more
+
 SHOWN = 20  # recordings in a printed table; JSON has all
 
 SUMMARY = "list, inspect, fetch, import, write and replay data sets"
@@ -173,9 +175,9 @@ def _info(args: argparse.Namespace) -> int:
     from anomalynet.data.sources import simulated
     from anomalynet.simulation.store import read_world
 
-    config, world = data_config(args), None
+    config, world = data_config(args, ONE_WORLD), None
     if simulated.knows(config.name):
-        world = read_world(simulated.world_folder(config))
+        world = read_world(simulated.world_folders(config)[0])
     plot = args.plot or args.figures is not None
     if world is None and plot:
         raise UsageError(
@@ -252,7 +254,7 @@ def _rows(args: argparse.Namespace) -> int:
 
     if args.out.exists() and not args.replace:
         raise UsageError(f"{args.out}: exists already", "add --replace, or choose another name")
-    telemetry = sources.load(data_config(args))
+    telemetry = sources.load(data_config(args, ONE_WORLD))
     with tempfile.TemporaryDirectory(prefix="anomalynet-") as scratch:
         write_rows(detector_rows(telemetry, args.series), args.out, args.by, Path(scratch))
     warn(telemetry.warnings)
@@ -264,7 +266,7 @@ def _replay(args: argparse.Namespace) -> int:
     from anomalynet.data import sources
     from anomalynet.detection.replay.publish import Publisher, replay
 
-    config = data_config(args)
+    config = data_config(args, ONE_WORLD)
     with ExitStack() as stack:
         send: Callable[[str], None] = partial(print, flush=True)
         if args.mqtt:

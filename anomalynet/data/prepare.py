@@ -68,9 +68,16 @@ def cache_key(config: DataConfig, fingerprint: str) -> str:
     """Name of the prepared folder: 16 hex digits of a SHA-256 over all that changes the arrays."""
     c = config
     keys = (c.name, c.subset, c.calibration_rows, c.calibration, c.clip, c.mask_channel, c.max_gap)
-    shown = (c.label, c.view, c.neighbours, asdict(c.quality))
-    shown += (c.link_channels, c.evidence_channels, c.without)
-    parts = [FORMAT, code_hash(("data", "preprocessing")), fingerprint, *keys, *shown]
+    channels = (c.view, c.neighbours, c.link_channels, c.evidence_channels, c.without)
+    parts = [
+        FORMAT,
+        code_hash(("data", "preprocessing")),
+        fingerprint,
+        *keys,
+        c.label,
+        *channels,
+        asdict(c.quality),
+    ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

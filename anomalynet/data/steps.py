@@ -17,8 +17,10 @@ from anomalynet.metrics.suite import AGAINST_ALL, ALL, METRICS
 from anomalynet.metrics.threshold import choose_threshold
 from anomalynet.runs.schema import SCORES_COLUMNS
 
-STEP_COLUMNS = ("series", "time", "split", "label", "incident", "kind", "score", "event_label")
-STEP_COLUMNS += ("other", "visibility")
+STEP_COLUMNS = (
+    *("series", "time", "split", "label", "incident", "kind", "score", "event_label"),
+    *("other", "visibility"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,9 @@ def threshold(config: EvaluationConfig, validation: pl.DataFrame, devices: int) 
     """The decision threshold, from the steps of the validation part alone; `devices`: of the whole
     data set, which share an alarm budget. Raises DataError: no step has what the rule needs."""
     steps = Steps.of(validation)
-    labels = steps.event_labels if config.threshold == "alarm_budget" else steps.labels
+    labels = steps.labels
+    if config.threshold == "alarm_budget":  # incidents of another cause are not its alarms
+        labels = np.where(steps.others, 1, steps.event_labels)
     seconds = steps.step_seconds
     return choose_threshold(config, labels, steps.scores, steps.series, seconds, devices)
 

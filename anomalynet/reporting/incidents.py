@@ -58,10 +58,10 @@ def count_steps(record: RunRecord) -> pl.DataFrame:
         scored, alarmed (Int64).
     Raises: RunError: `scores.parquet` or `incidents.json` cannot be read.
     """
-    positive = (pl.col("label") == 1).alias("positive")
+    positive = (pl.col("label").fill_null(0) == 1).alias("positive")
     found = (
         read_test_steps(record)
-        .drop_nulls("label")
+        .filter(pl.col("label").is_not_null() | pl.col("other"))
         .group_by("incident", "kind", positive)
         .agg(
             pl.len().cast(pl.Int64).alias("steps"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from anomalynet.metrics.suite import METRICS, Metric
+from anomalynet.metrics.suite import AGAINST_ALL, ALL, METRICS, Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,10 @@ def _measure(metric: Metric) -> Measure:
 
 RANKING = ("auroc", "average_precision")  # metrics of the order of scores
 
-RUN_METRICS = ("event_recall", "detection_delay", "false_alarms_per_device_day")
-"""Metrics of incidents, taken from `result.json` and averaged over folds."""
+RUN_METRICS: tuple[str, ...] = ("event_recall", "detection_delay", "false_alarms_per_device_day")
+RUN_METRICS += tuple(f"{name}{ALL}" for name in AGAINST_ALL)
+"""Metrics of incidents, and those against everything, taken from `result.json` and averaged over
+folds."""
 
 
 def primary(metric: str) -> str:

@@ -32,6 +32,7 @@ from anomalynet.reporting.sections.explanations.section import explanations_sect
 from anomalynet.reporting.sections.incidents import incident_section
 from anomalynet.reporting.sections.model_tables import cost_section, model_section, paper_section
 from anomalynet.reporting.sections.over_time.section import over_time_section
+from anomalynet.reporting.sections.visibility import visibility_section
 from anomalynet.reporting.sections.worlds import worlds_section
 from anomalynet.runs.audits import read_audit, slug
 from anomalynet.runs.collect import RunRecord, Runs, load_results, read_runs
@@ -95,6 +96,7 @@ def write_report(
             model_section(context),
             over_time_section(context),
             incident_section(context),
+            visibility_section(context),
             calibration_section(context),
             explanations_section(context),
             worlds_section(context),

@@ -31,6 +31,9 @@ STEP = (
     pl.col("threshold").cast(pl.Float64),
 )
 
+LATER = {"other": pl.lit(False), "visibility": pl.lit(None, pl.Float32)}
+"""Columns that files of earlier versions lack → their values there."""
+
 
 def read(path: Path, query: Query = lambda frame: frame) -> pl.DataFrame:
     """The result of a query on a file, by default all of it. Raises RunError: the file is missing
@@ -59,11 +62,17 @@ def reading_once() -> Iterator[None]:
 
 def read_test_steps(record: RunRecord) -> pl.DataFrame:
     """The test part in the order of the file: series, time, label (null: unlabelled), incident,
-    kind, score (null: missed) and threshold. Errors: as `read`."""
+    kind, score (null: missed), threshold, other and visibility. Errors: as `read`."""
     path, cache = RunFolder(record.folder).scores, _cache.get()
     if cache is not None and path in cache:
         return cache[path]
-    steps = read(path, lambda frame: frame.filter(pl.col("split") == "test").select(STEP))
+
+    def of_test(frame: pl.LazyFrame) -> pl.LazyFrame:
+        known = frame.collect_schema().names()
+        later = [pl.col(name) if name in known else LATER[name].alias(name) for name in LATER]
+        return frame.filter(pl.col("split") == "test").select(*STEP, *later)
+
+    steps = read(path, of_test)
     if cache is not None and sum(map(len, cache.values())) + len(steps) <= MAX_CACHED:
         cache[path] = steps
     return steps

@@ -48,7 +48,7 @@ def event_recall_at_budgets(
         return tuple(undefined(NOTHING_SCORED if len(numbers) else NO_INCIDENT) for _ in budgets)
     highest = np.full(len(numbers), -np.inf)
     np.maximum.at(highest, index, np.where(scored, scores, -np.inf)[positive])
-    level = np.where(scored & (labels != 1), scores, -np.inf)
+    level = np.where(scored & (labels == 0), scores, -np.inf)
     thresholds = events.lowest_thresholds(level, series, np.asarray(budgets) * days)
     lowest = -np.finfo(np.float64).max
     return tuple(Value(float((highest >= max(limit, lowest)).mean())) for limit in thresholds)
