@@ -23,7 +23,14 @@ class Cost:
     epochs: bool  # whether `seconds` is per epoch
 
 
-WORK_KEYS = ("data.scenario", "data.window", "data.stride", "data.view", "training.batch_size")
+WORK_KEYS: tuple[str, ...] = (
+    "data.scenario",
+    "data.window",
+    "data.stride",
+    "data.view",
+    "training.batch_size",
+)
+WORK_KEYS += ("data.worlds", "training.windows_per_epoch")
 """Keys that change how much work an epoch is, on the same data set."""
 MAX_RUNS = 5  # runs per experiment that are read
 
