@@ -51,8 +51,8 @@ SCENARIO = (
     "deployment.nodes=12 deployment.cell_nodes=12 duration=18h sampling.period=60 "
     "incidents.quiet_hours=1 incidents.per_node_day=24 incidents.attack=3 incidents.subtle=2"
 )
-keywords = {"data": "smart_city", "scenario": SCENARIO, "split": "group", "folds": 3}
-keywords |= {"window": 32, "stride": 6, "calibration_rows": 50}
+keywords = {"data": "smart_city", "worlds": None, "scenario": SCENARIO}
+keywords |= {"split": "group", "folds": 3, "window": 32, "stride": 6, "calibration_rows": 50}
 dm = TelemetryDataModule(**keywords)
 dm.setup("fit")
 batch = next(iter(dm.train_dataloader()))
@@ -219,7 +219,8 @@ experiment: cnn
 folds: [0]
 axes: {model.pool: [2, 4]}
 """)
-same = [f"data.scenario={SCENARIO}", "data.split.policy=group", "data.split.folds=3"]
+same = ["data.worlds=null", f"data.scenario={SCENARIO}"]
+same += ["data.split.policy=group", "data.split.folds=3"]
 same += ["data.stride=6", "data.calibration_rows=50", *short_run]
 swept = run_sweep(sweep, overrides=same, runs=runs, out=folder / "sweep", slots=1)
 print([(job.run.arm.name, job.was_done) for job in swept.jobs])

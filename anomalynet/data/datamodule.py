@@ -33,7 +33,8 @@ SCORED: tuple[Literal["validation", "test"], ...] = ("validation", "test")
 """The parts whose steps are scored."""
 PARTS: tuple[Part, ...] = get_args(Part)
 
-_OF_DATA = ("root", "scenario", "subset", "label", "window", "stride", "calibration_rows")
+_OF_DATA: tuple[str, ...] = ("root", "scenario", "worlds", "subset", "label", "window", "stride")
+_OF_DATA += ("calibration_rows",)
 KEYS = {"data": "data.name", **{name: f"data.{name}" for name in _OF_DATA}}
 KEYS |= {"split": "data.split.policy", "folds": "data.split.folds", "fold": "data.split.fold"}
 KEYS |= {"batch_size": "training.batch_size", "seed": "seed"}
@@ -64,6 +65,8 @@ class TelemetryDataModule(L.LightningDataModule):
         root: folder of the data set's files; default the data folder, `./data` or
             `$ANOMALYNET_DATA`.
         scenario: changes to a simulated scenario, `"duration=18h deployment.nodes=24"`.
+        worlds: how many simulated worlds (6 of `experiments/base.yaml`; the split holds out whole
+            ones), or their seeds, `"0-5 100"`; None: one.
         subset: one part of a collection, such as a device of `ton_iot`.
         label: incidents of the positive class: `attack` (default), `any`, `fault`, `environment`.
         window: steps per window, 32.

@@ -46,11 +46,11 @@ def test_ls_names_every_set(capsys: pytest.CaptureFixture[str], csv: Path) -> No
     assert cli.main(["data", "ls", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     presets, downloads = (
-        ["healthcare", "industrial", "smart_city"],
+        ["healthcare", "industrial", "smart_city", "smart_city_stressed"],
         ["lwsndr", "nab", "skab", "smd", "ton_iot"],
     )
     assert list(rows) == [*presets, *downloads, "rooms"]
-    assert [rows[name]["there"] for name in rows] == ["yes"] * 3 + ["no"] * 5 + ["yes"]
+    assert [rows[name]["there"] for name in rows] == ["yes"] * 4 + ["no"] * 5 + ["yes"]
     assert rows["skab"]["licence"] == "GPL-3.0"
 
 

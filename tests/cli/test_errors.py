@@ -28,7 +28,7 @@ class Net(Detector):
         return Output(logits=self.layer(x.flatten(1)))
 """
 
-SMALL = f"data.scenario='{TINY}' data.calibration_rows=50"
+SMALL = f"data.worlds=null data.scenario='{TINY}' data.calibration_rows=50"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ TINY = ["smart_city", *KEYS.split(), "incidents.quiet_hours=0.2"]
 def test_the_presets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", "--list", "--json"]) == 0
     names = [row["scenario"] for row in json.loads(capsys.readouterr().out)]
-    assert names == ["healthcare", "industrial", "smart_city"]
+    assert names == ["healthcare", "industrial", "smart_city", "smart_city_stressed"]
 
 
 def test_a_world_its_csv_and_its_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

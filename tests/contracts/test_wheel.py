@@ -29,7 +29,7 @@ def test_experiments_sweeps_and_scenarios_are_found_without_the_checkout(tmp_pat
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert "_shipped/experiments/base.yaml" in shown.stdout
-    assert "smart_city\tstreets and squares" in shown.stdout
+    assert "smart_city\ta well-run network in streets and squares" in shown.stdout
     page = Path("anomalynet/reporting/formats/page")
     assert {path.name for path in (installed / page).iterdir()} == {
         "page.html",

@@ -24,6 +24,7 @@ from tests.detection.graphs import contract, model
 from tests.tiny import TINY
 
 KEYS = [
+    "data.worlds=null",
     f"data.scenario={TINY.replace('cell_nodes=12', 'cell_nodes=6')}",
     "data.calibration_rows=50",
 ]
@@ -44,12 +45,17 @@ def test_the_engine_makes_the_steps_of_prepare(
     )
     assert cli.main(["data", "replay", "smart_city", *KEYS, "--out", "-", "--speed", "0"]) == 0
     problems = ProblemLog()
-    parser = Parser([sensor.name for sensor in sensors], problems)
+    names = [sensor.name for sensor in sensors]
+    assert len(names) == 5 + 5 + 16
+    parser = Parser(names, problems)
     lines = capsys.readouterr().out.splitlines()
     sent = [
         message for message in (parser.parse("stdin", line.encode()) for line in lines) if message
     ]
-    silent = sum(not message.readings for message in sent)
+    silent = names.index("cell_silent")  # all that is known of a node in a slot without its frame
+    heard = [np.flatnonzero(~np.isnan(one.values)) for each in sent for one in each.readings]
+    alone = [known for known in heard if known.tolist() == [silent]]
+    assert alone and all(silent in known for known in heard) and len(heard) == 12 * 1080
     parts = [engine.process(sent[first : first + 7]).steps for first in range(0, len(sent), 7)]
     assert sent[-1].clock is not None
     parts.append(
@@ -58,7 +64,7 @@ def test_the_engine_makes_the_steps_of_prepare(
         ).steps
     )
     steps, expected = concatenate(parts, len(sensors) + 1), prepare(config)
-    assert not problems.counts and not engine.counts and silent > 0
+    assert not problems.counts and not engine.counts
     assert {json.loads(line)["gateway"] for line in lines} == {"cell-0", "cell-1"}
     assert len(expected.series) == 12 and len(steps) == len(expected.times)
     for number, (start, stop) in enumerate(pairwise(expected.series_starts)):

@@ -15,7 +15,7 @@ STREAM = (
     "--patience 0 --snapshot-every 0.2"
 )
 WORDS = {
-    "TINY": f"'data.scenario={TINY}'",
+    "TINY": f"data.worlds=null 'data.scenario={TINY}'",
     "WORLD": "$TINY data.calibration_rows=50 data.split.folds=3",
     "SHORT": "$WORLD data.stride=16 training.epochs=2",
     "SMALL": "$WORLD data.stride=16 --slots 1 --out report",

@@ -30,7 +30,7 @@ SECTIONS = {
 }
 """Sections with something to run → kind, note and text of their code blocks."""
 
-TINY = f"data.scenario={tiny.TINY}"
+TINY = ["data.worlds=null", f"data.scenario={tiny.TINY}"]
 
 
 SMALL_WORLD = ("deployment.nodes=8", "deployment.cell_nodes=4", "sampling.period=120")
@@ -58,7 +58,7 @@ def run(command: str) -> None:
     if words[1:3] == ["simulate", "smart_city"]:
         words += SMALL_WORLD
     elif words[1] in ("train", "sweep", "audit") and "data.name=plant" not in words:
-        words.append(TINY)
+        words += TINY
     assert main(words[1:]) == 0, command
 
 
@@ -80,7 +80,7 @@ def test_the_commands_of_a_section_work_in_their_order(
             for line in text.splitlines():
                 run(line)
         elif note == "run":
-            exec(text.replace('["training.epochs=2"', f'["{TINY}", "training.epochs=2"'), {})
+            exec(text.replace('["training.epochs=2"', f'[*{TINY}, "training.epochs=2"'), {})
             assert "shape:" in capsys.readouterr().out
     found = [*sensors.glob("runs/autoencoder/*/scores.parquet")]
     assert len(found) == (section == "Your own data")

@@ -10,7 +10,7 @@ import numpy as np
 
 from anomalynet.metrics.classification import point_metrics
 from anomalynet.metrics.events import event_metrics
-from anomalynet.metrics.suite import METRICS
+from anomalynet.metrics.suite import AGAINST_ALL, ALL, METRICS
 from anomalynet.regression.baseline import read_baseline
 from anomalynet.runs.folder import RunFolder
 from tests.reporting.synthetic import record
@@ -29,7 +29,8 @@ def test_every_declared_metric_is_computed_and_the_other_way_round() -> None:
         step_seconds=1.0,
     )
     of_a_fleet = {"false_alarms_per_fleet_day"}  # a part of a data set is no fleet
-    names = set(point_metrics(labels, scores, 0.5, True)) | set(events)
+    points = set(point_metrics(labels, scores, 0.5, True))
+    names = points | set(events) | {f"{name}{ALL}" for name in points & {*AGAINST_ALL}}
     assert names - set(METRICS) == of_a_fleet
     assert set(METRICS) <= names
     assert all(name == metric.name for name, metric in METRICS.items())

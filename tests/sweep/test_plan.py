@@ -21,6 +21,7 @@ from anomalynet.sweep.search.study import check
 from tests.training.small import imported
 
 SIMULATED, REAL = "data.name=smart_city", "data.name=skab"
+ONE_WORLD = [SIMULATED, "data.worlds=null"]
 
 
 def written(folder: Path, text: str) -> str:
@@ -57,19 +58,23 @@ def test_paper_models_is_models_by_folds_by_seeds() -> None:
         return [run.loaded.config for run in plan(read_sweep("paper_models", preset), [data])]
 
     quick, full = configs("quick"), configs("full")
-    assert (len(quick), len(full)) == (9 * 5 * 3, 9 * 5 * 4)
-    assert {(one.seed, one.data.world) for one in full} == {(seed, seed) for seed in range(4)}
-    assert {one.data.world for one in configs("full", REAL)} == {0}
+    assert (len(quick), len(full)) == (9 * 3 * 1, 9 * 5 * 3)
+    assert {(one.data.worlds, one.data.scenario) for one in quick} == {("3", "duration=2d")}
+    assert {(one.data.worlds, one.data.scenario) for one in full} == {("6", None)}
+    assert {one.data.split.fold for one in quick} == {0, 1, 2}
+    real = configs("quick", REAL)
+    assert len(real) == 9 * 5 * 1
+    assert {one.data.scenario for one in real} == {None}
     assert {one.training.epochs for one in full} == {100}
-    assert all(one.data.split.assignment == one.seed for one in quick)
-    repetitions = [one.seed for one in quick]
+    assert all(one.data.split.assignment == one.seed for one in full)
+    repetitions = [one.seed for one in full]
     assert repetitions == sorted(repetitions)
 
 
 def test_worlds_multiply_simulated_data_alone(tmp_path: Path) -> None:
     text = "experiments: [cnn, logistic]\nseeds: [0, 1]\nfolds: [0, 2]\nworlds: [0, 5]"
     sweep = read_sweep(written(tmp_path, text), "quick")
-    runs = plan(sweep, [SIMULATED])
+    runs = plan(sweep, ONE_WORLD)
     assert [run.expected for run in runs[:6]] == [
         *(("cnn", 0, fold, 0) for fold in (0, 2)),
         *(("logistic", 0, fold, 0) for fold in (0, 2)),
@@ -77,7 +82,7 @@ def test_worlds_multiply_simulated_data_alone(tmp_path: Path) -> None:
     ]
     assert len(runs) == 2 * 2 * 2 * 2
     assert all(run.axis["data.world"] == run.loaded.config.data.world for run in runs)
-    alone = [load(run.arm.experiment, [SIMULATED], run.axis).config for run in runs]
+    alone = [load(run.arm.experiment, ONE_WORLD, run.axis).config for run in runs]
     assert [run.loaded.config for run in runs] == alone
     real = plan(sweep, [REAL])
     assert len(real) == 2 * 2 * 2
@@ -88,10 +93,12 @@ def test_worlds_multiply_simulated_data_alone(tmp_path: Path) -> None:
 def test_a_world_of_the_command_line_wins(tmp_path: Path) -> None:
     text = "experiments: [cnn]\nfolds: [0]\nworlds: [0, 1, 2]"
     sweep = read_sweep(written(tmp_path, text), "quick")
-    (run,) = plan(sweep, [SIMULATED, "data.world=7"])
+    (run,) = plan(sweep, [*ONE_WORLD, "data.world=7"])
     assert run.expected == ("cnn", 0, 0, 7)
-    (run,) = plan(replace(sweep, worlds=None), [SIMULATED])
+    (run,) = plan(replace(sweep, worlds=None), ONE_WORLD)
     assert run.expected == ("cnn", 0, 0, 0)
+    (run,) = plan(replace(sweep, worlds=None), [SIMULATED])
+    assert run.expected == ("cnn", 0, 0, None), "six worlds in one data set"
 
 
 def test_axes_multiply_and_the_command_line_wins(tmp_path: Path) -> None:
@@ -164,13 +171,14 @@ def test_an_estimate_is_what_was_measured_times_what_is_left(tmp_path: Path) -> 
         result = {"version": 1, "experiment": name, "data": "smart_city", "epochs": epochs}
         write_json(folder / "result.json", result)
         write_json(folder / "timings.json", {"train_seconds": seconds, "score_seconds": 0.0})
-        data = f"{{scenario: null, window: 32, stride: {stride}, view: node}}"
-        text = f"data: {data}\ntraining: {{batch_size: 32}}\n"
+        data = f"{{scenario: null, worlds: 6, window: 32, stride: {stride}, view: node}}"
+        training = "{batch_size: 32, windows_per_epoch: 20000}"
+        text = f"data: {data}\ntraining: {training}\n"
         (folder / "config.yaml").write_text(text)
     costs = read_costs(tmp_path, jobs)
     assert costs == {"cnn": Cost(2.0, True), "logistic": Cost(3.0, False)}
     assert seconds_left(tmp_path, jobs, 2) == (None, ["lstm"])
     known = [job for job in jobs if job.run.loaded.name != "lstm"]
-    assert seconds_left(tmp_path, known, 2) == ((20 * 100 * 2.0 + 20 * 3.0) / 2, [])
+    assert seconds_left(tmp_path, known, 2) == ((15 * 100 * 2.0 + 15 * 3.0) / 2, [])
     other = jobs_of(plan(read_sweep("paper_models", "quick"), ["data.name=healthcare"]), tmp_path)
     assert read_costs(tmp_path, other) == {}

@@ -20,7 +20,7 @@ from tests.tiny import TINY
 
 torch.set_num_threads(1)
 
-WORLD = (f"data.scenario={TINY}", "data.calibration_rows=50")
+WORLD = ("data.worlds=null", f"data.scenario={TINY}", "data.calibration_rows=50")
 SHORT = (*WORLD, "data.stride=8", "data.split.folds=3", "training.epochs=2", "model.head=8")
 """Seconds instead of minutes, on a tiny simulated world."""
 

@@ -31,6 +31,7 @@ from tests.tiny import TINY
 from tests.training.small import shared
 
 KEYS: dict[str, Any] = {"scenario": TINY, "calibration_rows": 50, "stride": 8, "folds": 3}
+KEYS["worlds"] = None
 
 
 def data(**keys: Any) -> TelemetryDataModule:
@@ -90,12 +91,13 @@ def test_the_threshold_is_that_of_the_rule_on_the_validation_part(tour: Tour) ->
 
 
 def test_test_logs_every_metric_at_the_stored_threshold(tour: Tour) -> None:
-    table = tour.dm.score_table(tour.predictions)
+    table = tour.dm.steps("test", tour.model.score_windows(tour.dm.windows("test")))
     found = metrics(table, tour.fitted, probability=True)
     known = {f"test/{name}": value for name, value in found.items() if value is not None}
     assert tour.logged == pytest.approx(known, rel=1e-5)
     assert {"test/f1_attack", "test/precision_attack", "test/recall_attack"} <= known.keys()
     assert {"test/average_precision", "test/auroc", "test/event_recall"} <= known.keys()
+    assert {"test/average_precision_all", "test/auroc_all"} <= known.keys()
 
 
 def test_predictions_become_a_table_of_steps(tour: Tour) -> None:
@@ -295,6 +297,7 @@ def test_train_takes_callbacks_and_loggers_beside_ours(tmp_path: Path) -> None:
         tmp_path / "runs",
         overrides=SMALL,
         scenario=TINY,
+        worlds=None,
         stride=8,
         callbacks=[counter],
         logger=CSVLogger(tmp_path),
@@ -315,6 +318,7 @@ def test_train_takes_callbacks_and_loggers_beside_ours(tmp_path: Path) -> None:
 def test_a_callers_early_stopping_and_arguments_count(tmp_path: Path) -> None:
     stop = EarlyStopping("train/loss", patience=0, min_delta=1e9)
     keys: dict[str, Any] = {"scenario": TINY, "stride": 8, "callbacks": [stop]}
+    keys["worlds"] = None
     few = {"limit_train_batches": 2}
     epochs = [*SMALL[:-1], "training.epochs=5"]
     made = train("cnn", tmp_path, overrides=epochs, trainer_kwargs=few, **keys)

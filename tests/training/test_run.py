@@ -314,7 +314,7 @@ def test_other_data_is_scored_whole_with_the_runs_own_threshold(tmp_path: Path) 
     with pytest.raises(UsageError, match="keeps its model, window and threshold"):
         evaluate_on(run, ["data.window=8"])
     with pytest.raises(DataError, match="the run reads the channels a, b"):
-        evaluate_on(run, ["data.name=smart_city", f"data.scenario={TINY}"])
+        evaluate_on(run, ["data.name=smart_city", "data.worlds=null", f"data.scenario={TINY}"])
 
 
 def test_another_world_is_scored_whole_also_where_both_are_silent() -> None:

@@ -69,7 +69,10 @@ def test_faults_are_neither_recalled_nor_excused(outcome: TrainingOutcome) -> No
         / scores.filter(attack)["incident"].n_unique()
     )
     assert outcome.result.metrics["test/event_recall"] == pytest.approx(found)
-    false = (alarm & ~attack).to_numpy()
+    normal = (scores["label"] == 0).fill_null(False)
+    fault = scores.filter(pl.col("kind") == "drift")
+    assert fault["other"].all() and fault["label"].null_count() == fault.height > 0
+    false = (alarm & normal).to_numpy()
     series = scores["series"].to_numpy()
     begins = int(false.sum() - (false[1:] & false[:-1] & (series[1:] == series[:-1])).sum())
     assert begins > 0
@@ -84,7 +87,7 @@ def test_the_reports_rows_add_up_to_the_runs_scores(
 ) -> None:
     write_report([load_record(outcome.folder)], tmp_path / "report")
     scores = pl.read_parquet(outcome.folder.scores).filter(
-        (pl.col("split") == "test") & pl.col("label").is_not_null()
+        (pl.col("split") == "test") & (pl.col("label").is_not_null() | pl.col("other"))
     )
     for name in ("by_type", "by_cause", "by_severity"):
         rows = pl.read_csv(tmp_path / "report" / "tables" / f"{name}.csv")
@@ -93,7 +96,9 @@ def test_the_reports_rows_add_up_to_the_runs_scores(
             scores["score"].null_count(),
         )
         summary = outcome.result.parts["test"]
-        assert (rows["steps"].sum(), rows["missed"].sum()) == (summary.labelled, summary.missed)
+        faults = scores.filter("other")["score"]
+        assert rows["steps"].sum() == summary.labelled + faults.len()
+        assert rows["missed"].sum() == summary.missed + faults.null_count()
         assert rows.filter(pl.col("label") == 1)["steps"].sum() == summary.attack
     table = pl.read_csv(tmp_path / "report" / "tables" / "by_type.csv")
     drift = table.row(by_predicate=pl.col("type") == "drift", named=True)

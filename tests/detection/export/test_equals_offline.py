@@ -1,15 +1,17 @@
-"""A detector that is told of readings as they come gives the scores that the run stored: silent
-slots are never told of."""
+"""A detector that gets readings as they come, or a table of them, gives the scores that the run
+stored. Of a silent slot only the silence of its cell is known."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from anomalynet.cli.main import main
 from anomalynet.data import sources
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.model import Model
@@ -19,6 +21,7 @@ from anomalynet.models import available
 from anomalynet.training.finished import FinishedRun
 from tests.detection.export.alone import Alone
 from tests.detection.export.conftest import Made
+from tests.training.small import WORLD
 
 
 def readings(run: FinishedRun) -> list[Reading]:
@@ -136,3 +139,26 @@ def test_restarts_change_no_bit(
     _, again = streamed(made(experiment), seed=0, restarts=0.1)
     for name in ("row", "time", "observed", "values", "score"):
         assert getattr(steps, name).tobytes() == getattr(again, name).tobytes()
+
+
+def test_detect_on_the_rows_of_a_world_gives_what_the_run_stored(
+    made: Callable[[str], Made], tmp_path: Path
+) -> None:
+    one, rows, scores = made("hybrid"), tmp_path / "rows.parquet", tmp_path / "scores.csv"
+    keys = [text for text in WORLD if not text.startswith("data.worlds")]  # one, unless asked for
+    assert main(["data", "rows", "smart_city", *keys, "--out", str(rows)]) == 0
+    table = pl.read_parquet(rows)
+    names = [name for name in one.run.result.channels if name != "missing"]
+    assert len(one.run.result.channels) == 27 == len(names) + 1
+    silent = table.filter(pl.col("frames").is_null()).select(names)
+    assert silent.height > 0 and silent["cell_silent"].null_count() == 0
+    assert silent.drop("cell_silent").to_numpy().size == (
+        silent.drop("cell_silent").null_count().sum_horizontal().item()
+    )
+    assert main(["detect", str(rows), "--model", str(one.file), "--scores", str(scores)]) == 0
+    time = pl.col("time").str.to_datetime("%Y-%m-%dT%H:%M:%S%.6fZ")
+    found = pl.read_csv(scores).with_columns(time)
+    stored = one.run.scores.drop_nulls("score").rename({"series": "device"})
+    both = stored.join(found, on=["device", "time"], suffix="_found", how="left")
+    assert both.height == stored.height > 0
+    np.testing.assert_allclose(both["score_found"], both["score"], atol=1e-5, rtol=1e-5)
