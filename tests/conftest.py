@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 
 DRAWING = """
 figures.drawn sections.architecture.drawn sections.calibration.drawn sections.incidents.drawn
-sections.over_time.section.drawn sections.explanations.section.drawn
+sections.over_time.section.drawn sections.explanations.section.drawn sections.visibility.drawn
 ablation.document.drawn
 """
 

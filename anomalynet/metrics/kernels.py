@@ -119,25 +119,29 @@ def ranking_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
     }
 
 
-def stratified_pairs(labels: ArrayLike, scores: ArrayLike, strata: ArrayLike) -> tuple[float, int]:
-    """Pairs of an attack and a normal step of the same stratum: how many are ranked right, ties
-    count half, and how many there are. Their ratio is the AUROC that a score has beyond what the
-    stratum alone tells; the sums of recordings can be added and resampled.
+def stratified_pairs(
+    labels: ArrayLike, scores: ArrayLike, strata: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Pairs of an attack and a normal step of the same stratum, for each step: how many of its
+    pairs are ranked right, ties count half, and how many it has. The ratio of their sums is the
+    AUROC that a score has beyond what the stratum alone tells.
 
     Args:
         labels, scores: (steps,) as in `ranking_metrics`.
         strata: (steps,) integers, such as the position in the recording // 25.
+    Returns: right and pairs, float64 (steps,).
     """
     label, score = np.asarray(labels) == 1, np.asarray(scores, np.float64)
     names, index = np.unique(np.asarray(strata), return_inverse=True)
     order = np.argsort(index, kind="stable")
     borders = np.searchsorted(index[order], np.arange(len(names) + 1)).tolist()
-    right, pairs = 0.0, 0
+    right, pairs = np.zeros((2, len(score)))
     for inside in (order[start:stop] for start, stop in itertools.pairwise(borders)):
-        attacks, normals = score[inside[label[inside]]], np.sort(score[inside[~label[inside]]])
-        below, up_to = (np.searchsorted(normals, attacks, side=side) for side in _SIDES)
-        right += float((below + up_to).sum()) / 2
-        pairs += len(attacks) * len(normals)
+        sides = inside[label[inside]], inside[~label[inside]]
+        for (own, other), sign in zip((sides, sides[::-1]), (1, -1), strict=True):
+            others = np.sort(sign * score[other])
+            below, up_to = (np.searchsorted(others, sign * score[own], side=s) for s in _SIDES)
+            right[own], pairs[own] = (below + up_to) / 2, len(other)
     return right, pairs
 
 

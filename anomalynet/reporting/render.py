@@ -101,7 +101,7 @@ def write_report(
             explanations_section(context),
             worlds_section(context),
             ablations_section(ablations),
-            audits.audit_section(audit, context.models),
+            audits.audit_section(audit, context),
             cost_section(context),
             Section(["## Appendix: the runs", markdown.runs([one.arm for one in context.models])]),
         ]

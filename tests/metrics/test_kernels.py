@@ -95,14 +95,16 @@ def test_precision_at_the_papers_prevalence_by_hand() -> None:
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 3)), min_size=1))
 def test_pairs_within_strata_equal_all_pairs(steps: list[tuple[bool, int, int]]) -> None:
-    pairs = [
-        (score > other) + (score == other) / 2
-        for label, score, stratum in steps
-        for normal, other, same in steps
-        if label and not normal and stratum == same
-    ]
+    def of(label: bool, score: int, stratum: int) -> tuple[float, int]:
+        sign = 1 if label else -1
+        others = [score for normal, score, same in steps if normal != label and same == stratum]
+        right = [(sign * score > sign * other) + (score == other) / 2 for other in others]
+        return sum(right), len(others)
+
     found = stratified_pairs(*(np.array(column, np.int64) for column in zip(*steps, strict=True)))
-    assert found == (sum(pairs), len(pairs))
+    assert [*zip(*(column.tolist() for column in found), strict=True)] == [
+        of(*one) for one in steps
+    ]
 
 
 def test_what_is_undefined() -> None:

@@ -6,11 +6,20 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from anomalynet.reporting.aggregate import ArmMetrics
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from anomalynet.metrics.kernels import ratio, stratified_pairs
+from anomalynet.reporting.aggregate import ArmMetrics, jackknife, summarise
+from anomalynet.reporting.arms import Arm, Repetition
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.formats.markdown import grid
 from anomalynet.reporting.sections.base import Section
-from anomalynet.reporting.tables import to_csv
+from anomalynet.reporting.tables import defined, to_csv
+from anomalynet.runs.scores import read_test_steps
 
+Float64 = NDArray[np.float64]
 AuditResult = Mapping[str, Any]  # `anomalynet.data.audit.AuditResult` as stored in JSON
 
 COLUMNS: tuple[str, ...] = ("data", "probe", "sees", "auroc", "accuracy", "majority", "verdict")
@@ -18,12 +27,84 @@ COLUMNS += ("split", "prevalence", "steps", "folds")
 SEES = {"nothing": "no sensor", "channel": "one channel", "everything": "every channel"}
 
 
-def audit_section(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> Section:
-    """The probes as a table, or how to get them; without an audit, the CSV has only a header."""
+POSITIONS = ("row position", "fraction of the recording", "timestamp")
+NEAR = 25  # rows: steps of the same stratum are at most so far apart in their recordings
+POSITION_COLUMNS = ("model", "data", "auroc_pooled", "auroc_within", "low", "high", "pairs")
+
+
+def audit_section(audit: AuditResult | None, context: ReportContext) -> Section:
+    """The probes as a table, or how to get them; without an audit, the CSV has only a header. If a
+    position gives the label away, a table of what the models rank right beyond it.
+
+    Raises RunError: the scores of a run cannot be read.
+    """
     lines = [{**audit, **probe} for probe in audit["probes"]] if audit else []
     csv = to_csv(COLUMNS, ([line.get(column) for column in COLUMNS] for line in lines))
-    parts = ["## Leakage audit", _text(audit, models)]
-    return Section(parts, {"tables/audit.csv": csv.encode()})
+    parts = ["## Leakage audit", _text(audit, context.models)]
+    files: dict[str, bytes] = {"tables/audit.csv": csv.encode()}
+    if any(line["probe"] in POSITIONS and line["verdict"] for line in lines) and context.run:
+        rows = [[one.arm.name, context.data, *_position_values(one)] for one in context.run]
+        files["tables/positions.csv"] = to_csv(POSITION_COLUMNS, rows).encode()
+        parts.append(_position_table(context, rows))
+    return Section(parts, files)
+
+
+def within_positions(arm: Arm) -> tuple[float, float, float, int]:
+    """AUROC of an attack against normal steps of nearly its position, pooled over the folds, mean
+    over the repetitions. The position is the row number in the recording's test part.
+
+    Returns: AUROC; its 95 % interval by the jackknife, which leaves out one recording at a time;
+    the number of pairs. Source: not in the paper
+    """
+    every = [_pairs(repetition) for repetition in arm.counted]
+
+    def without(name: str = "") -> float:
+        nothing = np.zeros(2)
+        return summarise(ratio(*(total - own.get(name, nothing))) for total, own in every).mean
+
+    names = sorted({name for _, own in every for name in own})
+    interval = jackknife(value := without(), [without(name) for name in names])
+    return value, *interval, round(sum(total[1] for total, _ in every))
+
+
+def _pairs(repetition: Repetition) -> tuple[Float64, dict[str, Float64]]:
+    """Pairs within strata that are ranked right, and all, float64 (2,): of a repetition, and those
+    of them that each recording takes part in."""
+    position = pl.int_range(pl.len()).over("series")
+    steps = pl.concat(
+        read_test_steps(record).with_columns(position.alias("row")).drop_nulls(["label", "score"])
+        for record in repetition.records
+    )
+    label, score = steps["label"].to_numpy(), steps["score"].to_numpy()
+    names, recording = np.unique(steps["series"].to_numpy(), return_inverse=True)
+    stratum, attack = steps["row"].to_numpy() // NEAR, label == 1
+    pairs = np.stack(stratified_pairs(label, score, stratum))
+    # a pair inside a recording belongs to two of its steps, and is counted for one
+    inside = stratified_pairs(label, score, stratum * len(names) + recording)
+    lost = pairs - np.where(attack, np.stack(inside), 0)
+    sums = np.stack([np.bincount(recording, one, len(names)) for one in lost], axis=1)
+    return pairs[:, attack].sum(axis=1), dict(zip(names.tolist(), sums, strict=True))
+
+
+def _position_values(one: ArmMetrics) -> list[float | int | None]:
+    *shares, pairs = one.summary("auroc_pooled").mean, *within_positions(one.arm)
+    return [*map(defined, shares), pairs]
+
+
+def _position_table(context: ReportContext, rows: Sequence[Sequence[Any]]) -> str:
+    lines = []
+    for one, (_, _, *shares, pairs) in zip(context.run, rows, strict=True):
+        pooled, within, *ends = ("–" if share is None else f"{100 * share:.2f}" for share in shares)
+        name = one.arm.title + context[one].sign
+        lines.append([name, pooled, within, " to ".join(ends), f"{pairs:,}"])
+    header = ["Model", "AUROC, pooled", f"AUROC within {NEAR} rows", "95 % interval", "pairs"]
+    note = (
+        "The position gives the label away. *Within*: an attack is compared only with normal steps "
+        f"in the same {NEAR} rows of their recordings. Percent, scores pooled over the folds; "
+        "interval: jackknife over recordings."
+    )
+    caption = context.caption("Ranking beyond the position", context.run, "positions.csv", note)
+    return grid(header, lines, "lrrrr") + "\n\n" + caption
 
 
 def warnings(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> tuple[str, ...]:

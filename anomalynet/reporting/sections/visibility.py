@@ -28,18 +28,8 @@ from anomalynet.runs.scores import read_test_steps
 BINS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, np.inf)
 """Borders of visibility, in ordinary deviations; the first bin is what equals the twin."""
 
-COLUMNS: tuple[str, ...] = (
-    "table",
-    "model",
-    "data",
-    "group",
-    "incidents",
-    "steps",
-    "visible",
-    "value",
-    "spread",
-)
-COLUMNS += ("n",)
+COLUMNS: tuple[str, ...] = ("table", "model", "data", "group", "incidents", "steps", "visible")
+COLUMNS += ("value", "spread", "n")
 
 FIGURE, TITLE = "visibility", "Attack steps alarmed, by how visible they were"
 

@@ -29,7 +29,7 @@ from anomalynet.reporting.ablation.contrasts import (
     family,
     smallest_p,
 )
-from anomalynet.reporting.aggregate import ArmMetrics, summarise
+from anomalynet.reporting.aggregate import ArmMetrics, jackknife, summarise
 from anomalynet.reporting.arms import RepetitionKey
 from anomalynet.reporting.measures import series_mean
 
@@ -96,19 +96,13 @@ def share_interval(metric: str, counts: Counts) -> tuple[float, float, float]:
         or if the value without one of them is undefined.
     Source: not in the paper; Tukey (1958).
     """
-    from scipy.special import stdtrit
 
     def mean(pools: Counts) -> float:
         return summarise(shares(pool)[metric] for pool in pools).mean
 
     n, total = counts.shape[1], counts.sum(axis=1)
     value = mean(total)
-    if n < 2:
-        return value, np.nan, np.nan
-    rest = [mean(total - counts[:, cluster]) for cluster in range(n)]
-    pseudo = n * value - (n - 1) * np.array(rest)
-    half = float(stdtrit(n - 1, 0.975) * pseudo.std(ddof=1) / np.sqrt(n))
-    return value, float(pseudo.mean()) - half, float(pseudo.mean()) + half
+    return value, *jackknife(value, [mean(total - counts[:, cluster]) for cluster in range(n)])
 
 
 @dataclass(frozen=True, slots=True)
