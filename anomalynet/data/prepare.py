@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import pairwise
@@ -16,7 +17,7 @@ from filelock import FileLock
 from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
 from anomalynet.data.describe import common_warnings
-from anomalynet.data.folder import data_folder
+from anomalynet.data.folder import data_folder, sync
 from anomalynet.data.prepared import (
     COLUMNS,
     FORMAT,
@@ -46,22 +47,29 @@ def prepare(config: DataConfig) -> Prepared:
     folder = data_folder() / "prepared" / cache_key(config, fingerprint)
     if found := open_prepared(folder):
         return found
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if found := open_prepared(folder):
-            return found
-        building = folder.with_suffix(".building")
-        shutil.rmtree(building, ignore_errors=True)
-        building.mkdir()
-        try:
-            build(sources.load(config), config, fingerprint, building)
-            shutil.rmtree(folder, ignore_errors=True)  # damaged, as it cannot be opened
-            building.replace(folder)
-        finally:
+    building = folder.with_suffix(".building")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if found := open_prepared(folder):
+                return found
+            if folder.exists():
+                print(f"{folder}: damaged, the data are prepared again", file=sys.stderr)
             shutil.rmtree(building, ignore_errors=True)
+            building.mkdir()
+            try:
+                build(sources.load(config), config, fingerprint, building)
+                shutil.rmtree(folder, ignore_errors=True)
+                building.replace(folder)
+            finally:
+                shutil.rmtree(building, ignore_errors=True)
+            sync(folder.parent)
+    except OSError as error:
+        what = f"{error.filename or folder}: {error.strerror or error}"
+        raise DataError(what, "free some space, or set another ANOMALYNET_DATA") from error
     if found := open_prepared(folder):
         return found
-    raise DataError(f"{folder} cannot be read after it was written", "check the disk's free space")
+    raise DataError(f"{folder} cannot be read after it was written", "check the disk")
 
 
 def cache_key(config: DataConfig, fingerprint: str) -> str:

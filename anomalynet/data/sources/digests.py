@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,13 +16,14 @@ from anomalynet.runs.files import read_json, write_text
 CACHE = ".fingerprints.json"
 
 
-def of_files(root: Path, paths: Sequence[Path]) -> str:
+def of_files(root: Path, paths: Sequence[Path], expected: Mapping[str, str]) -> str:
     """The SHA-256 of a manifest of `paths`: their names below `root` and their SHA-256.
 
     Hashes are cached in the data folder by path, size and modification time, so that large files
     are read only once.
 
-    Raises DataError: a file cannot be read.
+    Raises DataError: a file cannot be read, or differs from its `expected` hash.
+    Nothing is expected: any content is right.
     """
     cache_file = data_folder() / CACHE
     cache = read_json(cache_file)
@@ -35,7 +36,11 @@ def of_files(root: Path, paths: Sequence[Path]) -> str:
                 known[key] = of_file(path)
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-        lines.append(f"{known[key]}  {path.relative_to(root).as_posix()}")
+        name = path.relative_to(root).as_posix()
+        if expected and expected.get(name) != known[key]:
+            what = f"{path}: damaged: its SHA-256 is not that of its import"
+            raise DataError(what, "import the table again with --replace")
+        lines.append(f"{known[key]}  {name}")
     if known != cache:
         with suppress(OSError):  # without it, files are hashed again
             write_text(cache_file, json.dumps(known, indent=0, sort_keys=True))

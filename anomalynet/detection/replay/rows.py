@@ -16,7 +16,7 @@ import polars as pl
 
 from anomalynet.data.prepared import CHUNK
 from anomalynet.data.telemetry import Telemetry
-from anomalynet.errors import DataError, UsageError
+from anomalynet.errors import DataError, UsageError, first_line
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 
@@ -100,19 +100,20 @@ def write_rows(
     if path.suffix not in SUFFIXES:
         what = f"{path}: unknown suffix; known are {', '.join(SUFFIXES)}"
         raise UsageError(what, f"--out {path.stem or 'rows'}.csv")
-    if order == "time":
-        frame = ordered(frame, ["time", "device"], scratch)
-    if path.suffix != ".parquet":
-        frame = frame.with_columns(pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if order == "time":
+            frame = ordered(frame, ["time", "device"], scratch)
+        if path.suffix != ".parquet":
+            frame = frame.with_columns(pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"))
         sinks = (frame.sink_csv, frame.sink_ndjson, frame.sink_parquet)
         dict(zip(SUFFIXES, sinks, strict=True))[path.suffix](temporary)  # type: ignore[operator]
         temporary.replace(path)
-    except OSError as error:
-        how = "use a file in a writable folder"
-        raise UsageError(f"{path}: {error.strerror or error}", how) from None
+    except (OSError, pl.exceptions.ComputeError) as error:  # Polars says either of a full disk
+        why = getattr(error, "strerror", None) or first_line(error)
+        what = f"{path}: cannot be written: {why}"
+        raise UsageError(what, "use a file in a writable folder with free space") from None
     finally:
         temporary.unlink(missing_ok=True)
 
