@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from anomalynet.config.schema import DataConfig
@@ -116,3 +117,16 @@ def test_the_prepared_cache_is_made_again(
         assert f"{folder}: damaged" in capsys.readouterr().err, path
     prepare(CONFIG)
     assert capsys.readouterr().err == ""
+
+
+def test_a_damaged_file_is_no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "data"))
+    file = tmp_path / "t.parquet"
+    noise = np.random.default_rng(0).normal(size=2_000)
+    pl.DataFrame({"t": range(2_000), "v": noise}).write_parquet(file, compression="zstd")
+    content = file.read_bytes()
+    start = content.index(b"\x28\xb5\x2f\xfd")  # of what zstd wrote
+    file.write_bytes(content[: start + 20] + bytes(200) + content[start + 220 :])
+    with pytest.raises(DataError, match=r"t\.parquet: cannot be read"):
+        import_table(ImportRequest(file=file, name="mine", time="t"))
+    assert not (tmp_path / "data").exists()

@@ -73,7 +73,7 @@ def test_at_every_call(
     expected = contents(tmp_path / "data")
     seen, number, code = set(), 0, None
     while code != 0:
-        table.put(tmp_path / "data/mine", tmp_path / f"gone{number}")
+        (tmp_path / "data/mine").rename(tmp_path / f"gone{number}")
         if replace:
             run(tmp_path, OLD, replace=False)
         command = partial(run, tmp_path, NEW, replace)

@@ -53,7 +53,7 @@ class Imported:
         read, path = _describe(root / DESCRIPTION), root / TELEMETRY
         try:
             check(path)
-            frame = pl.scan_parquet(path)
+            frame = pl.scan_parquet(path, glob=False)
             frame.collect_schema()
         except (OSError, pl.exceptions.PolarsError) as error:
             raise _damaged(path) from error

@@ -63,7 +63,7 @@ def ordered(frame: pl.LazyFrame, keys: Sequence[str], scratch: Path) -> pl.LazyF
     integer or a time; `scratch`: folder for a copy of the rows, until the result is read."""
     copy = scratch / "rows.parquet"
     frame.sink_parquet(copy, row_group_size=1 << 16)
-    rows = pl.scan_parquet(copy)
+    rows = pl.scan_parquet(copy, glob=False)
     key = pl.col(keys[0]).to_physical().cast(pl.Int64)
     first, last = rows.select(key.min().alias("first"), key.max().alias("last")).collect().row(0)
     if first is None:
@@ -84,7 +84,7 @@ def _spans(keys: pl.LazyFrame, name: str, first: int, last: int) -> Iterator[tup
 
 
 def _sorted(copy: Path, keys: Sequence[str], span: tuple[int, int]) -> pl.DataFrame:
-    rows = pl.scan_parquet(copy)
+    rows = pl.scan_parquet(copy, glob=False)
     kind = rows.collect_schema()[keys[0]]
     first, last = (pl.lit(end).cast(kind) for end in span)
     inside = pl.col(keys[0]).is_between(first, last)
