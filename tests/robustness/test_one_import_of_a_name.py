@@ -10,7 +10,7 @@ import pytest
 from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
 from anomalynet.data.importing import checks
-from anomalynet.data.importing import import_table as importing
+from anomalynet.data.importing.cells import is_name
 from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.errors import DataError
@@ -48,14 +48,14 @@ def test_one_that_ends_while_the_other_begins_is_not_overwritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "data"))
-    real = importing.is_name
+    first_step = "anomalynet.data.importing.import_table.is_name"
 
     def meanwhile(name: str) -> bool:
-        monkeypatch.setattr(importing, "is_name", real)
+        monkeypatch.setattr(first_step, is_name)
         import_table(asked(tmp_path, 5))
-        return real(name)
+        return is_name(name)
 
-    monkeypatch.setattr(importing, "is_name", meanwhile)
+    monkeypatch.setattr(first_step, meanwhile)
     with pytest.raises(DataError, match="'mine' exists"):
         import_table(asked(tmp_path, 1))
     assert sources.load(DataConfig(name="mine")).frame.collect()["v"].to_list() == [5, 6]

@@ -121,7 +121,7 @@ def blocked(prepared: Prepared, config: DataConfig) -> Cut:
         if prepared.period is not None:
             times = prepared.times[start:stop]
             edges = times[0] + (times[-1] + 1 - times[0]) * inner // count
-            found = start + np.searchsorted(times, edges)
+            found: Int64 = start + np.searchsorted(times, edges)
             if np.diff(found, prepend=start, append=stop).min() >= min(config.window, size):
                 return found
             gaps.append(int(np.diff(times).max()))
