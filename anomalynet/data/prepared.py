@@ -107,7 +107,7 @@ class Prepared:
 SMALL = ("series_starts", "calibration_mean", "calibration_scale")
 
 
-BLOCK = 1 << 26  # bytes that have a checksum of their own
+BLOCK = 1 << 22  # bytes that have a checksum of their own
 
 
 def checksums(folder: Path) -> dict[str, list[int]]:
@@ -120,7 +120,7 @@ def checksums(folder: Path) -> dict[str, list[int]]:
             return zlib.crc32(file.read(BLOCK))
 
     files = {name: folder / f"{name}.npy" for name in (*COLUMNS, *SMALL)}
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(8) as pool:
         found = {
             name: pool.map(partial(crc, path), range(0, path.stat().st_size, BLOCK))
             for name, path in files.items()
