@@ -21,5 +21,8 @@ def sync(*paths: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
+        except OSError:
+            if not path.is_dir():  # some systems cannot sync folders
+                raise
         finally:
             os.close(descriptor)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,7 @@ from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.data.prepare import prepare
 from anomalynet.data.sources.table import CHECKSUMS, DESCRIPTION, TELEMETRY
+from anomalynet.data.telemetry import Telemetry
 from anomalynet.errors import DataError
 
 CONFIG = DataConfig(name="mine", calibration_rows=5)
@@ -130,3 +132,44 @@ def test_a_damaged_file_is_no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(DataError, match=r"t\.parquet: cannot be read"):
         import_table(ImportRequest(file=file, name="mine", time="t"))
     assert not (tmp_path / "data").exists()
+
+
+def test_an_array_that_says_it_is_larger_takes_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "data"))
+    np.save(tmp_path / "a.npy", np.arange(20.0).reshape(10, 2))
+    content = (tmp_path / "a.npy").read_bytes()
+    for shape in (b"(99999999999999, 2), }", b"(11, 2), }"):
+        header = content[: content.index(b"(10, 2)")] + shape
+        header += b" " * (127 - len(header)) + b"\n"
+        (tmp_path / "a.npy").write_bytes(header + content[128:])
+        with pytest.raises(DataError, match=r"a\.npy: not a table"):
+            import_table(ImportRequest(file=tmp_path / "a.npy", name="mine"))
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_the_cache_of_hashes_is_not_believed(home: Path, how: str) -> None:
+    before = sources.fingerprint(CONFIG)
+    damage(home / ".fingerprints.json", how)
+    assert sources.fingerprint(CONFIG) == before
+
+
+def test_data_that_change_while_they_are_prepared_make_no_cache(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = sources.load
+
+    def meanwhile(config: DataConfig) -> Telemetry:
+        telemetry = load(config)
+        table = home.parent / "table.csv"
+        table.write_text(table.read_text().replace("0", "3"))
+        roles = {"time": "t", "label": "label", "attack": ("3",), "unsorted": "sort"}
+        asked: dict[str, Any] = {"name": "mine", "duplicates": "keep", "replace": True, **roles}
+        import_table(ImportRequest(file=table, **asked))
+        return telemetry
+
+    monkeypatch.setattr(sources, "load", meanwhile)
+    with pytest.raises(DataError, match="changed while"):
+        prepare(CONFIG)
+    assert not [path for path in (home / "prepared").iterdir() if path.is_dir()]

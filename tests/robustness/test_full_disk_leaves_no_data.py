@@ -62,3 +62,17 @@ def test_import_rows_and_prepared_data(
             assert names(tmp_path) == before
         if made != "audits":
             assert main(command.split()) == 0 and (tmp_path / made).exists()
+
+
+@pytest.mark.parametrize("name", ["file/rows.csv", "/proc/rows.csv"])
+def test_a_place_that_cannot_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    data = ["lwsndr", f"data.root={tmp_path}", "data.subset=single-hop"]
+    (tmp_path / "single-hop.csv").write_text(
+        "reading,mote_id,humidity,temperature,label\n1,1,40,20,0\n2,1,41,20,0\n"
+    )
+    assert main(["data", "rows", *data, "--out", str(tmp_path / name)]) == 2
+    printed = capsys.readouterr().err
+    assert "cannot be written" in printed and "unexpected" not in printed

@@ -191,7 +191,7 @@ def _open_parquet(path: Path) -> Rows:
 
 def _open_array(path: Path, form: TableFormat) -> Rows:
     try:
-        array = np.load(path, allow_pickle=False)
+        array = np.load(path, mmap_mode="r")  # which compares shape and size before memory is spent
         if array.ndim not in (1, 2) or not array.size or array.dtype.kind not in "fiub":
             raise ValueError(f"an array of shape {array.shape} and type {array.dtype}")
         columns = array.reshape(len(array), -1).T

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from anomalynet.data.folder import data_folder
 from anomalynet.errors import DataError
-from anomalynet.runs.files import read_json, write_text
+from anomalynet.runs.files import read_json, write_json
 
 CACHE = ".fingerprints.json"
 
@@ -22,11 +22,14 @@ def of_files(root: Path, paths: Sequence[Path], expected: Mapping[str, str]) -> 
     Hashes are cached in the data folder by path, size and modification time, so that large files
     are read only once.
 
-    Raises DataError: a file cannot be read, or differs from its `expected` hash.
-    Nothing is expected: any content is right.
+    Raises DataError: a file cannot be read, or differs from its `expected` hash; where none is
+    known, any content is right.
     """
     cache_file = data_folder() / CACHE
-    cache = read_json(cache_file)
+    written = read_json(cache_file)
+    cache = written.get("files", {})
+    if written.get("checksum") != of_text(json.dumps(cache, sort_keys=True)):
+        cache = {}  # damaged, or of an earlier version
     lines, known = [], dict(cache)
     for path in paths:
         try:
@@ -43,7 +46,8 @@ def of_files(root: Path, paths: Sequence[Path], expected: Mapping[str, str]) -> 
         lines.append(f"{known[key]}  {name}")
     if known != cache:
         with suppress(OSError):  # without it, files are hashed again
-            write_text(cache_file, json.dumps(known, indent=0, sort_keys=True))
+            checksum = of_text(json.dumps(known, sort_keys=True))
+            write_json(cache_file, {"files": known, "checksum": checksum})
     return of_text("\n".join(sorted(lines)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, groupby
@@ -115,7 +116,8 @@ def write_rows(
         what = f"{path}: cannot be written: {why}"
         raise UsageError(what, "use a file in a writable folder with free space") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 @dataclass(frozen=True, slots=True)
