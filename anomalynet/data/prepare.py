@@ -35,7 +35,6 @@ from anomalynet.errors import DataError, first_line
 from anomalynet.preprocessing.calibration import calibrate
 from anomalynet.runs.code import code_hash
 
-
 MOST_CALIBRATION_ROWS = 10_000_000  # which are in memory until a series has them
 
 
