@@ -28,7 +28,7 @@ def largest_file(size: int) -> Iterator[None]:
 
 
 def names(folder: Path) -> list[str]:
-    """The files that are left, without locks and the cache of hashes."""
+    """The files that are left, without locks and the cache of hashes, which has a checksum."""
     files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
     return sorted(str(path) for path in files if "fingerprints" not in path.name)
 

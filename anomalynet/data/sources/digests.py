@@ -11,7 +11,7 @@ from pathlib import Path
 
 from anomalynet.data.folder import data_folder
 from anomalynet.errors import DataError
-from anomalynet.runs.files import read_json, write_json
+from anomalynet.runs.files import read_json
 
 CACHE = ".fingerprints.json"
 
@@ -45,9 +45,11 @@ def of_files(root: Path, paths: Sequence[Path], expected: Mapping[str, str]) -> 
             raise DataError(what, "import the table again with --replace")
         lines.append(f"{known[key]}  {name}")
     if known != cache:
-        with suppress(OSError):  # without it, files are hashed again
+        with suppress(OSError):  # without it, or if it is written in part, files are hashed again
             checksum = of_text(json.dumps(known, sort_keys=True))
-            write_json(cache_file, {"files": known, "checksum": checksum})
+            cache_file.parent.mkdir(parents=True, exist_ok=True)
+            text = json.dumps({"checksum": checksum, "files": known}, indent=0)
+            cache_file.write_text(text, encoding="utf-8")
     return of_text("\n".join(sorted(lines)))
 
 
