@@ -17,10 +17,10 @@ import numpy.typing as npt
 from anomalynet.config.schema import SplitPolicy
 from anomalynet.data.folder import sync
 from anomalynet.data.telemetry import MASK, Channel, Incident
-from anomalynet.runs.files import read_json, write_json
+from anomalynet.runs.files import read_json, write_text
 
 # Version of the folder's layout: it enters the cache key, so another layout never reads this one
-FORMAT = 4
+FORMAT = 3
 
 COLUMNS: Mapping[str, str] = {
     "values": "<f4",
@@ -132,9 +132,9 @@ def describe(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write `prepared.json`, last, when the arrays are on the disk: a folder without it is
     unfinished. `facts`: the fields of `Prepared` that are not arrays."""
     sync(*folder.iterdir())
-    text = json.dumps({**facts, "checksums": checksums(folder)}, default=asdict)
-    plain = {"format": FORMAT, "checksum": zlib.crc32(text.encode()), "facts": text}
-    write_json(folder / "prepared.json", plain)
+    text = json.dumps({"format": FORMAT, **facts, "arrays": checksums(folder)}, default=asdict)
+    own = {**json.loads(text), "checksum": zlib.crc32(text.encode())}
+    write_text(folder / "prepared.json", json.dumps(own))
     sync(folder)
 
 
@@ -142,12 +142,10 @@ def open_prepared(folder: Path) -> Prepared | None:
     """Open a prepared folder; None where it is absent, unfinished, damaged or of another layout, so
     that it is built again. All bytes are compared with their checksums."""
     try:
-        written = read_json(folder / "prepared.json")
-        text = written["facts"]
-        if (written["format"], written["checksum"]) != (FORMAT, zlib.crc32(text.encode())):
+        facts = read_json(folder / "prepared.json")
+        if facts.pop("checksum") != zlib.crc32(json.dumps(facts).encode()):
             return None
-        facts = json.loads(text)
-        if facts.pop("checksums") != checksums(folder):
+        if facts.pop("format") != FORMAT or facts.pop("arrays") != checksums(folder):
             return None
         # Copy-on-write: torch warns of read-only arrays, and nobody may change the file.
         arrays = {
