@@ -158,7 +158,7 @@ def open_prepared(folder: Path) -> Prepared | None:
         incidents = facts["incident_table"].items()
         facts["incident_table"] = {int(key): Incident(**one) for key, one in incidents}
         return Prepared(**arrays, **facts)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 
