@@ -18,6 +18,7 @@ from anomalynet.data import sources
 from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.data.sources import table
+from anomalynet.errors import DataError
 
 CALLS = ("rename", "replace", "fsync", "unlink", "rmdir")
 OLD, NEW = "t,v\n0,1\n1,2\n", "t,v\n0,3\n1,4\n2,5\n"
@@ -90,3 +91,22 @@ def test_at_every_call(
         run(tmp_path, NEW, replace="mine" in sources.names())
         assert contents(tmp_path / "data") == expected
     assert number > 8 and seen == ({(1, 2), (3, 4, 5)} if replace else {(3, 4, 5)})
+
+
+def test_the_old_set_stays_if_the_new_one_cannot_be_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(table, "exchange", lambda one, other: False)
+    run(tmp_path, OLD, replace=False)
+    before, rename = contents(tmp_path / "data"), os.rename
+
+    def fails(source: Path, target: Path) -> None:
+        if Path(source).name == "set":
+            raise OSError(5, "Input/output error")
+        rename(source, target)
+
+    with monkeypatch.context() as patch, pytest.raises(DataError, match="Input/output error"):
+        patch.setattr(os, "rename", fails)
+        run(tmp_path, NEW, replace=True)
+    assert contents(tmp_path / "data") == before

@@ -96,7 +96,8 @@ def names(folder: Path) -> list[str]:
 
 def find(name: str, folder: Path) -> Imported | None:
     """The imported set of this name in `folder`, or in a folder below it; None if not found."""
-    repair(folder / name)
+    if "/" not in name:
+        repair(folder / name)
     for path in (folder / name / DESCRIPTION, folder / DESCRIPTION):
         if path.is_file() and (read := _describe(path)).get("name") == name:
             period, warnings = read.get("period"), read.get("warnings", [])
@@ -159,8 +160,11 @@ def put(fresh: Path, folder: Path) -> None:
         fresh.rename(folder)
     elif not exchange(fresh, folder):
         old = fresh.with_name("old")
-        folder.rename(old)
-        fresh.rename(folder)  # killed before: the next command that looks for the set repairs it
+        try:
+            folder.rename(old)
+            fresh.rename(folder)
+        finally:
+            repair(folder)  # if this process is killed, the next command that looks for it does so
     sync(folder.parent)
 
 
