@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import add_report, add_runs, forms_of, option
+from anomalynet.cli.arguments import add_report, add_runs, flag, forms_of, option
 from anomalynet.cli.output import print_rows
+
+if TYPE_CHECKING:
+    from anomalynet.runs.sweeps import SweepRecord
 
 SUMMARY = "write the paper's tables and figures, or compare a sweep's arms, from finished runs"
 
@@ -20,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option(parser, "--out", "DIR", text, Path, Path("reports"))
     text = "one data set, or one subset (`ton_iot/fridge`); by default each gets a report"
     option(parser, "--data", "NAME", text)
+    flag(parser, "--replace", "replace a report of more or other runs")
     option(parser, "--storage", "URL", "database of a search that was started with --storage")
     add_report(parser)
     parser.epilog = (
@@ -34,10 +41,31 @@ def run(args: argparse.Namespace) -> int:
 
     forms = forms_of(args)
     if started := started_sweeps(args.name, args.runs):
+        if not args.replace:
+            _refuse_others(started, args)
         rows = report_again(started, args.runs, args.out, forms, args.storage)
     else:
         from anomalynet.reporting.render import write_reports
 
-        rows = write_reports(args.runs, args.out, name=args.name, data=args.data, formats=forms)
+        rows = write_reports(
+            args.runs,
+            args.out,
+            name=args.name,
+            data=args.data,
+            formats=forms,
+            replace=args.replace,
+        )
     print_rows(rows, as_json=args.json)
     return 0
+
+
+def _refuse_others(started: Sequence[SweepRecord], args: argparse.Namespace) -> None:
+    """Raise UsageError if the folder of a sweep's report has a report of other runs or trials."""
+    from anomalynet.reporting.formats.files import free_folder, refuse_other_report
+
+    for record in started:
+        done = [run for run in record.runs if run.folder(args.runs).finished]
+        made_of = {name for run in done for name in (f"{run.experiment}/{run.id}", run.arm)}
+        words = [*filter(None, [args.name]), "--out", str(free_folder(args.out))]
+        hint = shlex.join(["anomalynet", "report", *words])
+        refuse_other_report(args.out / record.label, made_of, hint, sweep=True)

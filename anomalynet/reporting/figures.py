@@ -4,6 +4,7 @@ rows give the same bytes. Also the style, foot and encoding of all other figures
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
+from matplotlib.text import Text
+from matplotlib.ticker import LogFormatterSciNotation
 
+from anomalynet.errors import printable
 from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.formats import current
@@ -30,6 +34,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.axisbelow": True,
     "hatch.linewidth": 0.6,
+    "text.parse_math": False,  # a name with `$` in it is no formula
 }
 METADATA: dict[str, dict[Any, Any]] = {
     "svg": {"Date": None, "Creator": None},
@@ -70,7 +75,7 @@ PANELS = {
 
 def broken_names(arms: Sequence[Arm], context: ReportContext) -> list[str]:
     """The titles of arms with their signs, with line breaks so that they fit under an axis."""
-    titles = (arm.title.replace(" (", "\n(").replace(", ", ",\n") for arm in arms)
+    titles = (printable(arm.title).replace(" (", "\n(").replace(", ", ",\n") for arm in arms)
     return [title + context.by_arm[arm.name].sign for title, arm in zip(titles, arms, strict=True)]
 
 
@@ -218,15 +223,37 @@ def _fix_layout(figure: Figure) -> None:
         text.set_position((round(across, DIGITS), round(up, DIGITS)))
 
 
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class _Powers(LogFormatterSciNotation):
+    """Powers of ten in plain text, because formulas are not parsed."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        formula = str(super().__call__(x, pos))  # such as $\mathdefault{2\times10^{-3}}$
+        text = re.sub(r"\$|\\mathdefault|\\times", lambda f: "×" * (f[0] == r"\times"), formula)
+        raised = re.sub(r"\^\{(.*?)\}", lambda found: found[1].translate(_RAISED), text)
+        return raised.strip("{}")
+
+
 def encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
     """(suffix, bytes) as SVG, PNG and, for LaTeX, PDF, without date and program version."""
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if type(axis.get_major_formatter()) is LogFormatterSciNotation:
+            axis.set_major_formatter(_Powers())
+            axis.set_minor_formatter(_Powers(labelOnlyBase=False))
+    for text in figure.findobj(Text):
+        text.set_text(printable(text.get_text()))
     _fix_layout(figure)
     for suffix, metadata in METADATA.items():
         if suffix == "pdf" and "latex" not in current():
             continue
         target = io.BytesIO()
         figure.savefig(target, format=suffix, dpi=150, metadata=metadata)
-        yield suffix, target.getvalue()
+        content = target.getvalue()
+        if suffix == "svg":  # a comment repeats each text, in which XML has no control characters
+            content = printable(content.decode()).encode()
+        yield suffix, content
 
 
 def drawn(name: str, build: Callable[[], Figure]) -> dict[str, bytes]:

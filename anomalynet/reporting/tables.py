@@ -10,12 +10,15 @@ from dataclasses import dataclass, fields
 from itertools import product
 from typing import Any
 
+from anomalynet.errors import printable
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
 from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.measures import MEASURES, RANKING
 from anomalynet.reporting.paper import published
 from anomalynet.runs.collect import RunRecord
+
+FORMULA = ("=", "+", "-", "@")  # a cell of a spreadsheet that begins so is computed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,13 +209,31 @@ def device_seconds(record: RunRecord) -> float | None:
     return float(devices * record.timings["train_seconds"] + scoring)
 
 
+def _cell(value: object) -> object:
+    """A text that a spreadsheet would compute as a formula begins with an apostrophe instead."""
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.lstrip()[:1] in FORMULA and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def to_csv(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     """CSV with one header line; numbers have four decimals, None is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     for row in rows:
-        writer.writerow(f"{cell:.4f}" if isinstance(cell, float) else cell for cell in row)
+        writer.writerow(map(_cell, row))
     return text.getvalue()
 
 
