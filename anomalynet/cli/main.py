@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from anomalynet import __version__
-from anomalynet.errors import AnomalynetError, UsageError, printable
+from anomalynet.errors import AnomalynetError, UsageError
 
 # fmt: off
 VERBS = (
@@ -117,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.debug:
             raise
         print(
-            f"anomalynet: unexpected {type(error).__name__}: {printable(str(error))}\n"
+            f"anomalynet: unexpected {type(error).__name__}: {error}\n"
             "  → please report it with the output of --debug",
             file=sys.stderr,
         )

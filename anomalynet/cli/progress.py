@@ -91,7 +91,7 @@ class RowProgress(Display):
 
         bar = _bar(console, MofNCompleteColumn(), TimeRemainingColumn())
         bar.live.transient = True
-        self._task = bar.add_task(self.title, total=self.total, text="rows")
+        self._task = bar.add_task("rows", total=self.total, text="examined")
         return bar
 
     def __call__(self, done: int) -> None:

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import shlex
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from anomalynet.cli.arguments import add_report, add_runs, flag, forms_of, option
 from anomalynet.cli.output import print_rows
-
-if TYPE_CHECKING:
-    from anomalynet.runs.sweeps import SweepRecord
 
 SUMMARY = "write the paper's tables and figures, or compare a sweep's arms, from finished runs"
 
@@ -37,12 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the reports of started sweeps, or one report per data set."""
+    from anomalynet.reporting.formats.files import refuse_other_report
     from anomalynet.sweep.report import report_again, started_sweeps
 
     forms = forms_of(args)
     if started := started_sweeps(args.name, args.runs):
-        if not args.replace:
-            _refuse_others(started, args)
+        for record in started if not args.replace else ():
+            done = [run for run in record.runs if run.folder(args.runs).finished]
+            made_of = [f"{run.experiment}/{run.id}" for run in done]
+            made_of += [run.arm for run in record.runs]  # of a search: `trial N`
+            refuse_other_report(args.out / record.label, made_of, sweep=True)
         rows = report_again(started, args.runs, args.out, forms, args.storage)
     else:
         from anomalynet.reporting.render import write_reports
@@ -57,15 +55,3 @@ def run(args: argparse.Namespace) -> int:
         )
     print_rows(rows, as_json=args.json)
     return 0
-
-
-def _refuse_others(started: Sequence[SweepRecord], args: argparse.Namespace) -> None:
-    """Raise UsageError if the folder of a sweep's report has a report of other runs or trials."""
-    from anomalynet.reporting.formats.files import free_folder, refuse_other_report
-
-    for record in started:
-        done = [run for run in record.runs if run.folder(args.runs).finished]
-        made_of = {name for run in done for name in (f"{run.experiment}/{run.id}", run.arm)}
-        words = [*filter(None, [args.name]), "--out", str(free_folder(args.out))]
-        hint = shlex.join(["anomalynet", "report", *words])
-        refuse_other_report(args.out / record.label, made_of, hint, sweep=True)

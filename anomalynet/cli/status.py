@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from anomalynet.cli.arguments import add_json, add_runs, flag, option
-from anomalynet.cli.output import print_json, print_table, show
+from anomalynet.cli.output import print_json, print_table
 from anomalynet.errors import NothingToCompareError, UsageError
 from anomalynet.sweep.progress import duration
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         for sweep in found:
             print_table(_rows(sweep), title=_headline(sweep))
             for text in _failures(sweep):
-                show(text)
+                print(text)
             if any(one.state == "stale" for one in sweep.runs):
                 again = "repeat the sweep's command with --rerun stale to make them again"
                 print(f"stale runs were made by other code: {again}")
@@ -110,7 +110,7 @@ def _watch(args: argparse.Namespace) -> None:
         while True:
             found = _read_status(args)
             for sweep in found:
-                show(_headline(sweep))
+                print(_headline(sweep), flush=True)
             if not _in_progress(found):
                 return
             time.sleep(args.every)

@@ -4,7 +4,6 @@ rows give the same bytes. Also the style, foot and encoding of all other figures
 from __future__ import annotations
 
 import io
-import re
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 from matplotlib.text import Text
-from matplotlib.ticker import LogFormatterSciNotation
 
 from anomalynet.errors import printable
 from anomalynet.reporting.arms import Arm
@@ -223,25 +221,8 @@ def _fix_layout(figure: Figure) -> None:
         text.set_position((round(across, DIGITS), round(up, DIGITS)))
 
 
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-
-class _Powers(LogFormatterSciNotation):
-    """Powers of ten in plain text, because formulas are not parsed."""
-
-    def __call__(self, x: float, pos: int | None = None) -> str:
-        formula = str(super().__call__(x, pos))  # such as $\mathdefault{2\times10^{-3}}$
-        text = re.sub(r"\$|\\mathdefault|\\times", lambda f: "×" * (f[0] == r"\times"), formula)
-        raised = re.sub(r"\^\{(.*?)\}", lambda found: found[1].translate(_RAISED), text)
-        return raised.strip("{}")
-
-
 def encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
     """(suffix, bytes) as SVG, PNG and, for LaTeX, PDF, without date and program version."""
-    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
-        if type(axis.get_major_formatter()) is LogFormatterSciNotation:
-            axis.set_major_formatter(_Powers())
-            axis.set_minor_formatter(_Powers(labelOnlyBase=False))
     for text in figure.findobj(Text):
         text.set_text(printable(text.get_text()))
     _fix_layout(figure)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from anomalynet.reporting.comparison.blocks import comparable
 from anomalynet.reporting.comparison.document import COMPARISON, write_comparison
 from anomalynet.reporting.findings import best_models, majority_sentence
 from anomalynet.reporting.formats import markdown, wanted, write_files
-from anomalynet.reporting.formats.files import free_folder, read_forms, refuse_other_report
+from anomalynet.reporting.formats.files import read_forms, refuse_other_report
 from anomalynet.reporting.paper.audit import paper_audit_section
 from anomalynet.reporting.paper.claims.section import claims_section
 from anomalynet.reporting.sections import leakage as audits
@@ -165,11 +165,9 @@ def write_reports(
     if not replace:  # before the first is written
         for one, folder in folders.items():
             made_of = [f"{run.result.experiment}/{run.result.id}" for run in records[one]]
-            command = _command(free_folder(folder).name, one, runs, out, str)
-            refuse_other_report(folder, made_of, command)
+            refuse_other_report(folder, made_of)
         if compared:
-            command = _command(None, None, runs, free_folder(out), str)
-            refuse_other_report(out / COMPARISON, found, command)
+            refuse_other_report(out / COMPARISON, found)
     rows: list[dict[str, object]] = []
     for one, folder in folders.items():
         command = _command(name, one, runs, out)
@@ -202,23 +200,14 @@ def _data_set(name: str, found: Sequence[str], runs: Path) -> str:
     )
 
 
-def _shortened(path: Path) -> str:
-    """The last name of an absolute path, because only this machine has it."""
-    return f"…/{path.name}" if path.is_absolute() else str(path)
-
-
-def _command(
-    name: str | None,
-    data: str | None,
-    runs: Path,
-    out: Path,
-    written: Callable[[Path], str] = _shortened,
-) -> str:
-    """The command that writes one report, or without a name and data all of them."""
-    given = [] if data is None else ["--data", data]
+def _command(name: str | None, data: str, runs: Path, out: Path) -> str:
+    """The command that writes one report again; an absolute path is shortened to its last name,
+    because only this machine has it."""
+    given = []
     for flag, path, usual in (("--runs", runs, Path("runs")), ("--out", out, Path("reports"))):
-        given += [] if path == usual else [flag, written(path)]
-    return shlex.join(["anomalynet", "report", *filter(None, [name]), *given])
+        if path != usual:
+            given += [flag, f"…/{path.name}" if path.is_absolute() else str(path)]
+    return shlex.join(["anomalynet", "report", *filter(None, [name]), "--data", data, *given])
 
 
 def _opening(

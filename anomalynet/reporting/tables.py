@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from itertools import product
@@ -18,7 +19,8 @@ from anomalynet.reporting.measures import MEASURES, RANKING
 from anomalynet.reporting.paper import published
 from anomalynet.runs.collect import RunRecord
 
-FORMULA = ("=", "+", "-", "@")  # a cell of a spreadsheet that begins so is computed
+# A text that a spreadsheet computes, unless it is a number
+_FORMULA = re.compile(r"\s*[=+@-](?!$|\.?\d[\d.]*(e[+-]?\d+)?$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,25 +212,17 @@ def device_seconds(record: RunRecord) -> float | None:
 
 
 def _cell(value: object) -> object:
-    """A text that a spreadsheet would compute as a formula begins with an apostrophe instead."""
     if isinstance(value, float):
         return f"{value:.4f}"
     if not isinstance(value, str):
         return value
     text = printable(value)
-    return f"'{text}" if text.lstrip()[:1] in FORMULA and not _is_number(text) else text
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def to_csv(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """CSV with one header line; numbers have four decimals, None is an empty cell."""
+    """CSV with one header line; numbers have four decimals, None is an empty cell. Before a text
+    that a spreadsheet would compute as a formula stands an apostrophe."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

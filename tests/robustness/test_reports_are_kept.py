@@ -39,9 +39,8 @@ def test_other_or_fewer_runs_are_refused_before_anything_is_written(
     assert snapshot(here / "reports") == before
     shown = capsys.readouterr().err
     assert "reports/skab has another report, 'Report on skab': 1 of its 2 results" in shown
-    free = "anomalynet report skab-3 --data skab --runs tiny"
-    assert free in shown
-    assert main(free.split()[1:]) == 0
+    assert "reports/skab-3 is free: `anomalynet report skab-3 --data NAME`" in shown
+    assert main(["report", "skab-3", "--data", "skab", "--runs", "tiny"]) == 0
     assert (here / "reports/skab-3/report.md").is_file()
     assert main(["report", "--runs", "tiny", "--replace"]) == 0
     assert (here / "reports/lwsndr/report.md").is_file()
@@ -58,20 +57,20 @@ def test_a_report_of_the_same_and_further_runs_replaces(here: Path) -> None:
 def test_no_committed_report_is_replaced_by_a_few_runs(name: str) -> None:
     for made_of in ([], ["cnn/0123456789"], ["trial 0", "trial 1"], ["skab"]):
         with pytest.raises(UsageError, match=f"{name} has another report"):
-            refuse_other_report(COMMITTED / name, made_of, "", sweep=True)
+            refuse_other_report(COMMITTED / name, made_of, sweep=True)
 
 
 def test_each_kind_of_report_is_replaced_by_what_it_is_made_of() -> None:
     sweep = COMMITTED / "tune_hybrid-smart_city-quick"
-    refuse_other_report(sweep, [f"trial {number}" for number in range(30)], "", sweep=True)
-    refuse_other_report(COMMITTED / "comparison", ["skab", "smart_city", "mine"], "")
+    refuse_other_report(sweep, [f"trial {number}" for number in range(30)], sweep=True)
+    refuse_other_report(COMMITTED / "comparison", ["skab", "smart_city", "mine"])
     with pytest.raises(UsageError, match="1 of its 30 results"):
-        refuse_other_report(sweep, [f"trial {number}" for number in range(29)], "", sweep=True)
+        refuse_other_report(sweep, [f"trial {number}" for number in range(29)], sweep=True)
 
 
 def test_a_sweeps_report_is_only_replaced_by_a_sweeps(tmp_path: Path) -> None:
     text = "# components on toy\n\n## Arms\n\n| `cnn/0a` | CNN |\n"
     (tmp_path / "report.md").write_text(text, encoding="utf-8")
-    refuse_other_report(tmp_path, ["cnn/0a"], "", sweep=True)
+    refuse_other_report(tmp_path, ["cnn/0a"], sweep=True)
     with pytest.raises(UsageError, match="it is a sweep's"):
-        refuse_other_report(tmp_path, ["cnn/0a", "cnn/0b"], "")
+        refuse_other_report(tmp_path, ["cnn/0a", "cnn/0b"])

@@ -100,21 +100,13 @@ _SWEEP = re.compile(r"^## Arms$|` makes it again\.", re.MULTILINE)
 _TRIAL = re.compile(r"^\| \**(\d+)\** \| [a-z]+ \|", re.MULTILINE)  # a trial of a search
 
 
-def free_folder(out: Path) -> Path:
-    """The first of `out-2`, `out-3` and so on that does not exist."""
-    return next(path for n in count(2) if not (path := out.with_name(f"{out.name}-{n}")).exists())
-
-
-def refuse_other_report(
-    out: Path, made_of: Collection[str], hint: str, *, sweep: bool = False
-) -> None:
+def refuse_other_report(out: Path, made_of: Collection[str], *, sweep: bool = False) -> None:
     """Refuse to replace a report of more or other results.
 
     Args:
         out: the folder of the report.
         made_of: what the new report is made of: runs as `experiment/id`, of a search its trials as
             `trial N`, of a comparison its data sets.
-        hint: a command that writes the new report elsewhere.
         sweep: whether the new report is a sweep's, which may replace a sweep's.
 
     Raises UsageError: the folder has a `report.md` that is not only made of these.
@@ -125,17 +117,18 @@ def refuse_other_report(
         return  # there is none; other trouble appears when the new one is written
     trials = [f"trial {number}" for number in _TRIAL.findall(text)]
     held = {*(_RUN.findall(text) or _DATA.findall(text) or trials)}
+    lost = held - {*made_of}
+    reason = f"{len(lost)} of its {len(held)} results are not in the new one"
     if not sweep and _SWEEP.search(text):
         reason = "it is a sweep's"
-    elif held and held <= {*made_of}:
+    elif held and not lost:
         return
-    else:
-        lost = f"{len(held - {*made_of})} of its {len(held)}" if held else "its"
-        reason = f"{lost} results are not in the new one"
     title = text.partition("\n")[0].lstrip("# ")
+    free = next(path for n in count(2) if not (path := out.with_name(f"{out.name}-{n}")).exists())
     raise UsageError(
         f"{out} has another report, {title!r}: {reason}",
-        f"`{hint}` keeps it, --replace replaces it",
+        f"{free} is free: `anomalynet report {free.name} --data NAME`, or another parent with "
+        "--out; --replace replaces the report",
     )
 
 

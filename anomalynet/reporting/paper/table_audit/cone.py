@@ -68,7 +68,9 @@ class Cone:
         """Keep the matrices x with condition · x ≥ 0."""
         rays, number = self.rays, self.conditions
         for condition in conditions:
-            valued = [(dot(condition, ray), ray, tight) for ray, tight in rays]
+            a, b, c, d = condition
+            values = (a * ray[0] + b * ray[1] + c * ray[2] + d * ray[3] for ray, _ in rays)
+            valued = [(value, *ray) for value, ray in zip(values, rays, strict=True)]
             outside = [one for one in valued if one[0] < 0]
             if not outside:
                 continue
