@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 from matplotlib.text import Text
+from matplotlib.ticker import LogFormatter
 
 from anomalynet.errors import printable
 from anomalynet.reporting.arms import Arm
@@ -221,10 +222,22 @@ def _fix_layout(figure: Figure) -> None:
         text.set_position((round(across, DIGITS), round(up, DIGITS)))
 
 
-def encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
-    """(suffix, bytes) as SVG, PNG and, for LaTeX, PDF, without date and program version."""
+def _show_literally(figure: Figure) -> None:
+    """Show names as they are, without control characters, and numbers of logarithmic axes without
+    formulas, because `STYLE` parses none."""
     for text in figure.findobj(Text):
         text.set_text(printable(text.get_text()))
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        low, high = axis.get_view_interval()
+        if isinstance(axis.get_major_formatter(), LogFormatter):
+            axis.set_major_formatter("{x:g}")
+        if isinstance(axis.get_minor_formatter(), LogFormatter):
+            axis.set_minor_formatter("{x:g}" if high < 10 * low else "")
+
+
+def encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
+    """(suffix, bytes) as SVG, PNG and, for LaTeX, PDF, without date and program version."""
+    _show_literally(figure)
     _fix_layout(figure)
     for suffix, metadata in METADATA.items():
         if suffix == "pdf" and "latex" not in current():

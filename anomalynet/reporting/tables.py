@@ -20,7 +20,7 @@ from anomalynet.reporting.paper import published
 from anomalynet.runs.collect import RunRecord
 
 # A text that a spreadsheet computes, unless it is a number
-_FORMULA = re.compile(r"\s*[=+@-](?!$|\.?\d[\d.]*(e[+-]?\d+)?$)", re.IGNORECASE)
+_FORMULA = re.compile(r"\s*([=@]|[+-](?!$|\.?\d[\d.]*(e[+-]?\d+)?$))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

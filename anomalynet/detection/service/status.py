@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from anomalynet.detection.records import Event, Message, Outcome, iso
 from anomalynet.detection.service.drift import Measure
+from anomalynet.errors import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -117,7 +118,7 @@ def line(status: Status, rate: float) -> str:
 
 def event_text(event: Event) -> str:
     """An event as text."""
-    return f"{iso(event.time)} {event.kind} {event.device} score {event.score:.4g}"
+    return f"{iso(event.time)} {event.kind} {printable(event.device)} score {event.score:.4g}"
 
 
 class StatusView:
@@ -170,7 +171,7 @@ class StatusView:
             past = np.array([each[row] if row < len(each) else np.nan for each in self._history])
             style = "bold red" if newest[row] >= self._threshold else ""
             table.add_row(
-                Text(status.names[row]),
+                Text(printable(status.names[row])),
                 Text(f"{newest[row]:.4g}", style),
                 Text(sparkline(past, self._threshold), style),
             )

@@ -272,8 +272,6 @@ def _counts(axes: Axes, bins: Bins) -> None:
     )
     if bins.steps.any():
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter("{x:,g}")  # formulas such as 10³ are not parsed
-        axes.yaxis.set_minor_formatter("")
         axes.set_ylim(bottom=0.7)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xticks(np.linspace(0, 1, 6))

@@ -245,7 +245,6 @@ def _figure(timelines: Sequence[ArmTimeline], context: ReportContext) -> Figure:
         _draw_detected_within(delays, np.concatenate(every), look)
     budgets.set_xscale("log")
     budgets.set_xticks([1, 10, 100], ["1", "10", "100"])
-    budgets.xaxis.set_minor_formatter("")
     budgets.set_xlabel("false alarms per day and series, at a threshold chosen on the test part")
     budgets.set_ylabel("incidents detected, %")
     title = "A diagnosis: incidents detected within a budget of false alarms"
