@@ -96,7 +96,7 @@ def write_files(out: Path, files: Mapping[str, bytes]) -> Path:
 
 _RUN = re.compile(r"^\| `([^`|]+/[^`|]+)` \|", re.MULTILINE)  # a line of the appendix
 _DATA = re.compile(r"^- `([^`]+)`: Data:", re.MULTILINE)  # a data set of a comparison
-_SWEEP = re.compile(r"^## Arms$|` makes it again\.", re.MULTILINE)
+_SWEEP = re.compile(r"^## Arms$", re.MULTILINE)  # it compares arms, not only models
 _TRIAL = re.compile(r"^\| \**(\d+)\** \| [a-z]+ \|", re.MULTILINE)  # a trial of a search
 
 
