@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from anomalynet.reporting.paper.table_audit.cells import COUNTS, Interval, Unit
-from anomalynet.reporting.paper.table_audit.cone import solve
+from anomalynet.reporting.paper.table_audit.cone import range_of, solve
 from anomalynet.reporting.paper.table_audit.row import CLASSES, Replacement, RowAudit, f1_cells
 from anomalynet.reporting.paper.table_audit.table import Agreement, Recipe, TableAudit
 
@@ -86,8 +86,8 @@ def _contradiction(row: RowAudit, names: Sequence[str], unit: Unit) -> str:
     alone = [repair[0].column for repair in row.repairs if len(repair) == 1]
     replaced = next((name for name in alone if name in names), names[-1])
     rest = [name for name in names if name != replaced]
-    region = solve([row.cells[name] for name in rest], narrow=True)
-    needed = None if region.empty or replaced in COUNTS else region.range(replaced)
+    cones = solve([row.cells[name] for name in rest], narrow=True)
+    needed = None if replaced in COUNTS else range_of(cones, replaced)
     if needed is None:
         return f"no confusion matrix gives {', '.join(given.values())} together"
     allow = "allow" if len(rest) > 1 else "allows"
@@ -98,7 +98,7 @@ def _contradiction(row: RowAudit, names: Sequence[str], unit: Unit) -> str:
 def _f1(row: RowAudit, class_: str) -> str:
     precision, recall, f1 = (row.cells[name] for name in f1_cells(class_))
     pair = f"{precision.column} {precision.text} and {recall.column} {recall.text}"
-    needed = solve([precision, recall]).range(f1.column)
+    needed = range_of(solve([precision, recall]), f1.column)
     mean = "" if needed is None else f" {span(needed, precision.unit)}"
     verdict = row.f1[class_]
     if verdict == "not the mean":

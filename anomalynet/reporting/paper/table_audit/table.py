@@ -95,7 +95,7 @@ def audit_table(
     readings = [[_cells(row, *own, rounding) for row in table.rows] for own in units]
 
     def free(at: int) -> bool:
-        return not any(solve(provable(cells).values()).empty for cells in readings[at])
+        return all(solve(provable(cells).values()) for cells in readings[at])
 
     chosen = next((at for at in range(len(units)) if len(units) > 1 and free(at)), 0)
     rows: list[RowAudit] = []
