@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from anomalynet.cli.arguments import add_json, add_run, add_runs, flag, option
-from anomalynet.cli.output import print_json, print_table, say, show, warn
+from anomalynet.cli.output import print_json, print_table, say, warn
 
 SUMMARY = "turn a finished run into an ONNX file for `anomalynet detect`"
 
@@ -58,5 +58,5 @@ def run(args: argparse.Namespace) -> int:
     contract = exported.contract
     title = f"{contract.experiment} {contract.run}, beside the run's own scores"
     print_table(rows, title=title)
-    show(exported.card)
+    print(exported.card)
     return 0

@@ -149,7 +149,7 @@ def solve(cells: Iterable[Cell], narrow: bool = False) -> tuple[Cone, ...]:
 
 def _conditions(cells: Sequence[Cell]) -> list[Vector]:
     """The conditions of ratios and counts on (tn, fp, fn, tp)."""
-    found = []
+    found: list[Vector] = []
     for cell in cells:
         if ratio := RATIOS.get(cell.column):
             found += within(ratio, cell.low, cell.high)
