@@ -66,12 +66,14 @@ class Cell:
 
 
 def number(text: str) -> Decimal | None:
-    """The number in a cell, with or without `%`; None if it contains none."""
+    """The number in a cell, with or without `%`; None if it contains none, or one that is too long
+    to be printed in a table."""
     try:
         found = Decimal(text.strip().removesuffix("%").strip())
     except InvalidOperation:
         return None
-    return found if found.is_finite() and abs(found.adjusted()) < 30 else None
+    printed = found.is_finite() and abs(found.adjusted()) < 30 and len(text) < 60
+    return found if printed else None
 
 
 def cell(column: str, text: str, unit: Unit, rounding: Rounding) -> Cell:
