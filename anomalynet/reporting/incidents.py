@@ -11,8 +11,7 @@ from anomalynet.metrics.kernels import ratio
 from anomalynet.reporting.aggregate import Summary, summarise
 from anomalynet.reporting.arms import Arm
 from anomalynet.runs.collect import RunRecord
-from anomalynet.runs.incidents import IncidentNote, read_incidents
-from anomalynet.runs.scores import read_test_steps
+from anomalynet.runs.scores import IncidentNote, read_incidents, read_test_steps
 
 NONE, UNKNOWN = "no incident", "not stated"
 CAUSES = ("attack", "fault", "environment")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from anomalynet.metrics.kernels import NAN, Confusion, confusion, decision_metrics, ratio
 from anomalynet.metrics.suite import PAPER_PREVALENCE
-from anomalynet.reporting.ablation.arms import SeriesValues, paired_differences, run_key
+from anomalynet.reporting.ablation.arms import SeriesValues, paired_differences, read_steps, run_key
 from anomalynet.reporting.ablation.contrasts import (
     LEVEL,
     WORSE,
@@ -27,9 +27,8 @@ from anomalynet.reporting.ablation.contrasts import (
     clusters,
     contrast,
     family,
+    smallest_p,
 )
-from anomalynet.reporting.ablation.resampling import smallest_p
-from anomalynet.reporting.ablation.series_scores import read_steps
 from anomalynet.reporting.aggregate import ArmMetrics, summarise
 from anomalynet.reporting.arms import RepetitionKey
 from anomalynet.reporting.measures import series_mean
