@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalynet.cli.arguments import add_json, add_overrides, flag, names, option
-from anomalynet.cli.output import print_json, print_table, say, show
+from anomalynet.cli.output import print_json, print_table, say
 from anomalynet.errors import (
     AnomalynetError,
     NothingToCompareError,
@@ -173,7 +173,7 @@ def _print_answer(args: argparse.Namespace, baseline: Baseline, measured: Measur
         print_json(render.as_json(answer))
     else:
         print_table(render.rows(answer))
-        show(answer.verdict())
+        print(answer.verdict())
     text = render.markdown(answer)
     _annotate_github(render.github_lines(found), f"{text}\n", to_stderr=args.json)
     if args.out is not None:
