@@ -135,7 +135,7 @@ def _units(rows: Sequence[PrintedRow], unit: Unit | None) -> Iterator[tuple[Unit
             yield own, unit or "percent"
         else:
             yield own, "fraction"
-            if own == "percent":
+            if own == "percent" and any("mcc" in row.cells for row in rows):
                 yield own, "percent"
 
 
