@@ -85,6 +85,19 @@ def test_info_as_a_table_and_warnings_aside(capsys: pytest.CaptureFixture[str]) 
     assert "a simulated network" in printed.err and "warning" not in printed.out
 
 
+def test_info_is_of_one_world_unless_more_are_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one, two = ({"node-0001"}, {"world-0000/node-0001", "world-0001/node-0001"})
+    for worlds, count, names in ((), 12, one), (("data.worlds=2",), 24, two):
+        asked = ["data", "info", "smart_city", f"data.scenario={TINY}", *worlds, "--json"]
+        assert cli.main(asked) == 0
+        facts = json.loads(capsys.readouterr().out)
+        assert facts["series"] == count
+        assert names <= {row["series"] for row in facts["recordings"]}
+        assert len(facts["nodes"]) == 12, "of the first world"
+
+
 def test_info_of_a_collection_names_its_parts(
     capsys: pytest.CaptureFixture[str], real_data: Path
 ) -> None:

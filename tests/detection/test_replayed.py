@@ -24,7 +24,6 @@ from tests.detection.graphs import contract, model
 from tests.tiny import TINY
 
 KEYS = [
-    "data.worlds=null",
     f"data.scenario={TINY.replace('cell_nodes=12', 'cell_nodes=6')}",
     "data.calibration_rows=50",
 ]
@@ -34,7 +33,7 @@ SLOT = 60_000_000
 def test_the_engine_makes_the_steps_of_prepare(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = load_data_config("smart_city", KEYS)
+    config = load_data_config("smart_city", ["data.worlds=null", *KEYS])
     sensors = tuple(
         Sensor(name=one.name, minimum=one.minimum, maximum=one.maximum)
         for one in load(config).channels
@@ -43,6 +42,7 @@ def test_the_engine_makes_the_steps_of_prepare(
     engine = Engine(
         model(tmp_path, contract(sensors=sensors, period=60.0, breaks=False, **hold)), AlarmRule()
     )
+    # one world, unless the user asks for more
     assert cli.main(["data", "replay", "smart_city", *KEYS, "--out", "-", "--speed", "0"]) == 0
     problems = ProblemLog()
     names = [sensor.name for sensor in sensors]

@@ -171,7 +171,7 @@ def test_an_estimate_is_what_was_measured_times_what_is_left(tmp_path: Path) -> 
         result = {"version": 1, "experiment": name, "data": "smart_city", "epochs": epochs}
         write_json(folder / "result.json", result)
         write_json(folder / "timings.json", {"train_seconds": seconds, "score_seconds": 0.0})
-        data = f"{{scenario: null, worlds: 6, window: 32, stride: {stride}, view: node}}"
+        data = f"{{scenario: null, worlds: '6', window: 32, stride: {stride}, view: node}}"
         training = "{batch_size: 32, windows_per_epoch: 20000}"
         text = f"data: {data}\ntraining: {training}\n"
         (folder / "config.yaml").write_text(text)
