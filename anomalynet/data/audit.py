@@ -63,7 +63,8 @@ class AuditResult:
 def audit(
     config: DataConfig, seed: int = 0, progress: Callable[[str], None] = lambda line: None
 ) -> AuditResult:
-    """Fit every probe on every fold and pool the test steps of all folds.
+    """Fit every probe on every fold and pool the test steps of all folds, without those in
+    incidents of another cause than the positive class, which the models' metrics leave out, too.
 
     If a chronological split is refused for its classes, blocks are interleaved instead, and the
     result says so.
@@ -97,7 +98,7 @@ def audit(
     shape = (config.window, config.stride, config.label_step)
     for number, found in enumerate(folds):
         train = Windows(prepared, found.parts["train"], *shape).select((0, 1))
-        test = Windows(prepared, found.parts["test"], config.window).select((0, 1))
+        test = Windows(prepared, found.parts["test"], config.window, others=False).select((0, 1))
         if len(train) == 0 or len(test) == 0:
             continue
         chosen, scored = _spaced(len(train), TRAINED), _spaced(len(test), SCORED)

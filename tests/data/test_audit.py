@@ -122,6 +122,18 @@ def test_folds_without_attacks_are_pooled(use: Callable[..., None]) -> None:
     assert found.split == "group" and found.steps == 6 * 57
 
 
+def test_steps_of_other_incidents_are_not_tested(use: Callable[..., None]) -> None:
+    # Every tenth step on is a fault that looks like an attack; nine steps later one is.
+    labels = [int(row % 20 == 19) for row in range(120)]
+    incidents = [
+        row // 20 if row % 20 == 19 else 90 if row % 20 == 10 else None for row in range(120)
+    ]
+    shown = [float(one is not None) for one in incidents]
+    use([Recording(f"s{n}", range(120), [shown], labels, incidents=incidents) for n in range(6)])
+    found = audit(replace(CONFIG, window=1), 0)
+    assert found.steps == 6 * (120 - 6) and auroc(found, "a") == 1
+
+
 @pytest.fixture
 def fewer_windows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The real sets, with evenly spaced windows: quick, and the same facts."""
