@@ -54,7 +54,7 @@ def test_a_list_from_a_file_or_the_command_line() -> None:
 
 def test_no_step_incident_node_or_world_is_in_two_parts() -> None:
     prepared = prepare(WORLDS)
-    tested = []
+    tested: list[str] = []
     for fold in range(3):
         found = split(prepared, replace(WORLDS, split=replace(WORLDS.split, fold=fold)))
         rows = {part: found.assigned_rows[part].rows() for part in PARTS}
