@@ -12,7 +12,7 @@ from typing import Any
 
 from anomalynet.cli.arguments import Parser, add_json, amount, flag, option
 from anomalynet.cli.output import print_json
-from anomalynet.errors import UsageError
+from anomalynet.errors import DataError, UsageError
 
 SUMMARY = "find anomalies with an exported model: in a file, a growing file, or live over MQTT"
 
@@ -209,6 +209,9 @@ def _detect_stream(args: argparse.Namespace) -> int:
             print_json(status.to_json())
         else:
             to_stderr(line(status, status.readings / (time.time() - status.started)))
+        if service.source.ended and status.rejected and not service.engine.names:
+            kinds = [f"{count} {kind}" for kind, count in sorted(status.rejected.items())]
+            raise DataError(f"no reading was taken, refused: {', '.join(kinds)}")
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

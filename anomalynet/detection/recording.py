@@ -19,7 +19,7 @@ from anomalynet.detection.sinks import check_delivered
 from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.sources.file import Recording
-from anomalynet.errors import StoppedError
+from anomalynet.errors import DataError, StoppedError
 from anomalynet.metrics.events import AlarmRule
 
 # Readings that are scored together: many, so that a file sorted by device has steps of several
@@ -63,6 +63,7 @@ def detect_file(
     Raises:
         UsageError: the model, the file or a target cannot be used.
         DataError: the file is damaged, or a column is missing.
+        DataError: no reading of the file could be taken; after the report.
         RunError: alarms were not delivered; all else is done.
         StoppedError: interrupted; the scores were not written.
     """
@@ -123,6 +124,11 @@ def detect_file(
     }
     report(summary)
     check_delivered(targets)
+    if not engine.names:
+        kinds = [f"{count} {kind}" for kind, count in sorted(summary["rejected"].items())]
+        why = f"refused: {', '.join(kinds)}" if kinds else "it has none"
+        what = f"{file}: no reading was taken, {why}"
+        raise DataError(what, f"the model reads {', '.join(sensors)} of a device at a time")
     return summary
 
 

@@ -112,6 +112,12 @@ class Followed(Source):
     def start(self, position: bytes) -> None:
         """Continue at this position if the file is still the same."""
         self._start = json.loads(position) if position else {}
+        if position and not (
+            type(self._start) is dict
+            and all(type(self._start.get(name)) is int for name in ("inode", "offset"))
+        ):
+            what = f"--follow {self._path}: the position in the saved state is damaged"
+            raise UsageError(what, "start without it")
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
         """See `Source`."""
