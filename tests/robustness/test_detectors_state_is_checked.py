@@ -203,7 +203,9 @@ def test_a_new_state_on_a_full_disk_is_one_message(
     assert not list((tmp_path / "state").glob(".*"))
 
 
-def test_a_state_that_another_rule_made_goes_on_and_says_so(tmp_path: Path, detect: Detect) -> None:
+def test_a_state_that_another_rule_made_goes_on_and_the_change_is_logged(
+    tmp_path: Path, detect: Detect
+) -> None:
     assert "the saved state was made with" not in detect(0, 4)[1]
     assert "the saved state was made with" not in detect(4, 6)[1]
     code, error = detect(6, 8, "--threshold", "30", "--hits", "2/3")

@@ -122,7 +122,7 @@ def test_no_flipped_bit_of_a_sealed_file_changes_what_it_computes(tmp_path: Path
             Model(path)
 
 
-def test_a_contract_changed_after_the_export_is_said_by_detect(
+def test_detect_refuses_a_contract_changed_after_the_export(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = sealed(graphs.content(echo(threshold=10.0)))

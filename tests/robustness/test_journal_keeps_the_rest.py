@@ -112,7 +112,7 @@ def test_a_missing_journal_between_others_is_named(tmp_path: Path) -> None:
     assert problems.counts == {"journals missing before journal-00000004.log": 2}
 
 
-def test_detect_raises_the_alarms_behind_the_damage_and_says_what_was_lost(
+def test_detect_raises_the_alarms_behind_the_damage_and_logs_what_was_lost(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model, state, alarms = tmp_path / "m.onnx", tmp_path / "state", tmp_path / "alarms.jsonl"
@@ -131,10 +131,10 @@ def test_detect_raises_the_alarms_behind_the_damage_and_says_what_was_lost(
     (state / "journal-00000000.log").write_bytes(whole)
     capsys.readouterr()
     assert main([*command, "--alarms", str(alarms)]) == 0
-    said = capsys.readouterr()
+    captured = capsys.readouterr()
     events = map(json.loads, alarms.read_text().splitlines())
     times = [event["time"] for event in events if event["kind"] == "alarm"]
     assert len(times) == 9 and times[-1] == "1970-01-01T00:19:00Z"
     kind = "journal-00000000.log is damaged, the rest of it was kept"
-    assert json.loads(said.out)["rejected"][kind] == 1
-    assert f"{kind}: lost bytes" in said.err
+    assert json.loads(captured.out)["rejected"][kind] == 1
+    assert f"{kind}: lost bytes" in captured.err

@@ -77,8 +77,8 @@ class State:
         self._writing: threading.Thread | None = None
 
     def load(self, restore: Restore) -> tuple[bool, Iterator[list[Entry]]]:
-        """Give the newest whole snapshot to `restore`: its arrays, and the state of the service.
-        What it raises means damage, too, but for a UsageError that is not a DamagedError.
+        """Give the newest whole snapshot to `restore`: its arrays, and the state of the service. An
+        error that this raises means damage, unless it is a UsageError and no DamagedError.
 
         Returns whether there was one, and the batches since then. Raises UsageError: all snapshots
         are damaged; RunError: a file is not of a state.
