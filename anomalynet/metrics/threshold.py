@@ -55,17 +55,18 @@ def choose_threshold(
         "alarm_budget": lambda: alarm_budget(labels, scores, series, period, budget, devices),
     }
     limit = rules[config.threshold]()
-    # The scores of steps that the rule leaves out decide alike, too, however they are rounded.
-    return limit if config.threshold == "fixed" else off_ties(limit, scores[~np.isnan(scores)])
+    every = scores[~np.isnan(scores)]
+    if config.threshold == "fixed" or limit <= every.min():
+        return limit
+    return off_ties(limit, every)  # not near those that the rule leaves out either
 
 
 def best_f1(labels: Labels, scores: Scores) -> float:
     """Threshold with the largest F1 of the attack class.
 
     Ties: the smallest score. The threshold returned is midway between it and the next smaller
-    score: the same decisions here, the widest margin on new data; just below the smallest score
-    where every step is best alarmed. Without any attack: just above the largest score. Raises
-    DataError: no labelled step has a score.
+    score: the same decisions here, the widest margin on new data. Without any attack: just above
+    the largest score. Raises DataError: no labelled step has a score.
     """
     return _best(labels, scores, lambda tp, fp, attacks, normals: 2 * tp / (tp + fp + attacks))
 
@@ -121,14 +122,15 @@ def _below(lowest: Floats, highest: Floats, best: int) -> float:
     above = float(lowest[best])
     below = float(highest[best - 1]) if best else -np.inf
     if not np.isfinite(below):
-        return above - 1e-6 * max(1.0, abs(above))
+        return above
     middle = below + (above - below) / 2
     return middle if below < middle <= above else above
 
 
 def off_ties(limit: float, scores: Scores) -> float:
     """A threshold that decides alike for these scores (n,), without NaN, also where they are
-    rounded: the same one, but in the middle of its neighbours if one is a tie of it."""
+    rounded: the same one, but in the middle of its neighbours if one is a tie of it, or just below
+    the lowest."""
     if not len(scores):
         return limit
     lowest, highest, _ = _distinct(scores.astype(np.float64))
@@ -136,7 +138,9 @@ def off_ties(limit: float, scores: Scores) -> float:
     near = TIE / 4 * abs(limit)  # a middle of two distinct scores is further away
     on = best < len(lowest) and lowest[best] - limit <= near
     over = best > 0 and limit - highest[best - 1] <= near
-    return _below(lowest, highest, best) if on or over else limit
+    if not (on or over):
+        return limit
+    return _below(lowest, highest, best) if best else float(lowest[0] - TIE * abs(lowest[0]))
 
 
 def alarm_budget(
