@@ -12,9 +12,8 @@ from math import inf, isfinite
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from anomalynet.data.importing.cells import TIME_FORMATS, label_words
+from anomalynet.data.importing.cells import TIME_FORMATS, is_name, label_words
 from anomalynet.data.importing.format import TableFormat
-from anomalynet.data.names import check_name
 from anomalynet.errors import UsageError, first_line
 from anomalynet.runs import codec
 
@@ -191,9 +190,9 @@ def _violations(of: Contract) -> list[str]:
     for name, period in {"period": of.period, **periods}.items():
         must(name, period, period is None or 1e-6 <= period < 1e9, "from 1e-6 to 1e9 seconds")
     for name in ("run", "experiment", "model", "data"):
-        must(name, getattr(of, name), check_name(getattr(of, name)), "a name on one line")
+        must(name, getattr(of, name), is_name(getattr(of, name)), "a name on one line")
     sensors = [sensor.name for sensor in of.sensors]
-    must("sensors", sensors, all(map(check_name, sensors)), "names on one line")
+    must("sensors", sensors, all(map(is_name, sensors)), "names on one line")
     must("sensors", sensors, len({*sensors, MASK}) == len(sensors) + 1, "different names")
     cells = len(sensors) * of.window
     must("sensors × window", cells, 0 < cells <= 10 * MOST, f"from 1 to {10 * MOST}")

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 from anomalynet.cli.main import main
+from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.service.snapshots import OWN
+from anomalynet.detection.sources.follow import Followed
 from tests.detection import graphs
 from tests.detection.conftest import echo
 
@@ -121,6 +123,8 @@ OWNS: list[Any] = [
     [],
     None,
     {"place": 1},
+    {"place": "7", "seen": "", "behind": {}, "pending": {}, "scores": None},
+    {"place": "{", "seen": "", "behind": {}, "pending": {}, "scores": None},
     {"place": "", "seen": "zz", "behind": {}, "pending": {}, "scores": None},
     {"place": "", "seen": "", "behind": {"g": "late"}, "pending": {}, "scores": None},
     {"place": "", "seen": "", "behind": {"g": float("nan")}, "pending": {}, "scores": None},
@@ -215,3 +219,17 @@ def test_a_state_that_another_rule_made_goes_on_and_the_change_is_logged(
     assert (
         "the saved state was made with" not in detect(8, 9, "--threshold", "30", "--hits", "2/3")[1]
     )
+
+
+@pytest.mark.parametrize(
+    "position", ['{"inode": 1}', '{"inode": 1, "offset": "x"}', '{"offset": -1}']
+)
+def test_a_position_that_cannot_be_is_the_beginning_of_the_file_and_logged(
+    tmp_path: Path, position: str
+) -> None:
+    logged: list[str] = []
+    (tmp_path / "s.jsonl").write_bytes(b"one\n")
+    source = Followed(tmp_path / "s.jsonl", 100, ProblemLog(logged.append))
+    source.start(position.encode())
+    assert [raw.payload for raw in source.collect(9, 0.0)] == [b"one"]
+    assert len(logged) == 1 and logged[0].startswith("file replaced")

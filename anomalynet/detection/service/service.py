@@ -3,6 +3,7 @@ no message is lost or processed twice."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -219,7 +220,7 @@ class Service:
     def _restore(self, arrays: dict[str, Any], own: dict[str, Any]) -> None:
         """Go on from a snapshot; what is damaged raises an error before anything changes."""
         position, seen = own["place"].encode(), own["seen"]
-        bytes.fromhex(seen)
+        dict(json.loads(position or b"{}")), bytes.fromhex(seen)
         behind = {name: float(seconds) for name, seconds in own["behind"].items()}
         pending = {name: [*lines] for name, lines in own["pending"].items()}
         for line in chain.from_iterable(pending.values()):

@@ -112,12 +112,6 @@ class Followed(Source):
     def start(self, position: bytes) -> None:
         """Continue at this position if the file is still the same."""
         self._start = json.loads(position) if position else {}
-        if position and not (
-            type(self._start) is dict
-            and all(type(self._start.get(name)) is int for name in ("inode", "offset"))
-        ):
-            what = f"--follow {self._path}: the position in the saved state is damaged"
-            raise UsageError(what, "start without it")
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
         """See `Source`."""
@@ -167,8 +161,9 @@ class Followed(Source):
             raise UsageError(f"--follow {self._path}: is a folder", how)
         self._inode, self._begin, self._lines = status.st_ino, b"", Lines(self._longest)
         if self._start:
-            offset = self._start["offset"]
-            same = self._start["inode"] == status.st_ino and offset <= status.st_size
+            offset = self._start.get("offset")
+            same = type(offset) is int and 0 <= offset <= status.st_size
+            same &= self._start.get("inode") == status.st_ino
             if same and self._start.get("begin") == self._digest(offset):
                 self._lines.offset = os.lseek(self._file, offset, os.SEEK_SET)
             else:
