@@ -33,7 +33,8 @@ _CA, _CERT, _KEY, ANOMALYNET_WEBHOOK_TOKEN; ANOMALYNET_ALARMS_USERNAME,
 _PASSWORD for alarms to another broker than that of --mqtt. To other hosts
 passwords go by mqtts:// only.
 exit codes: 0 done or asked to stop (SIGTERM), 1 something could not be
-written, 2 usage or a refusal of the broker, 130 interrupted"""
+written, 2 usage, a refusal of the broker, or no reading could be taken,
+130 interrupted"""
 
 STREAM = ["follow", "mqtt", "scores", "state", "fsync", "snapshot_every", "patience"]
 STREAM += ["max_message", "client_id", "session_expiry", "status_topic", "metrics", "drift_every"]

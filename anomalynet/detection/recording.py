@@ -15,7 +15,7 @@ from anomalynet.detection.records import Message, Outcome
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.service.status import Status
-from anomalynet.detection.sinks import check_delivered
+from anomalynet.detection.sinks import Sink, check_delivered
 from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.sources.file import Recording
@@ -79,9 +79,7 @@ def detect_file(
     parser = Parser(sensors, problems, max_message, contract.table)
     recording = Recording(file, parser, contract.period)
     scores_file = ScoresFile(scores, replace=True) if scores is not None else None
-    targets = sinks(alarms, problems)
-    for target in targets:
-        target.start()
+    targets: list[Sink] = []
     watch, done = Watch(contract.period), False
 
     def take(outcome: Outcome, messages: list[Message]) -> None:
@@ -95,6 +93,9 @@ def detect_file(
                 target.drain()
 
     try:
+        targets += sinks(alarms, problems)
+        for target in targets:
+            target.start()
         for messages in _batches(recording.messages()):
             take(engine.process(messages), messages)
         take(engine.finish(), [])

@@ -121,7 +121,11 @@ class ScoresFile:
                 left.unlink(missing_ok=True)  # by a process that was killed
         self._file = AppendFile(self._written, shown=path, empty=replace)
         if self._csv and not self.size:
-            self._file.append(HEADER)
+            try:
+                self._file.append(HEADER)
+            except RunError:
+                self.close(done=False)
+                raise
 
     @property
     def size(self) -> int:
