@@ -15,7 +15,7 @@ import pytest
 
 from anomalynet.cli.main import main
 from anomalynet.detection.service.problem_log import ProblemLog
-from anomalynet.detection.service.snapshots import OWN
+from anomalynet.detection.service.snapshots import OWN, State
 from anomalynet.detection.sources.follow import Followed
 from tests.detection import graphs
 from tests.detection.conftest import echo
@@ -108,14 +108,23 @@ def test_a_torn_end_that_a_kill_left_is_not_damage_when_a_snapshot_is_damaged_la
     assert "snapshot damaged" in error and "journal" not in error and alarms(tmp_path) == 4
 
 
-def test_after_a_damaged_snapshot_two_whole_ones_are_kept_again(
-    tmp_path: Path, detect: Detect
-) -> None:
-    for at, damage in enumerate([False, True, True, False, True]):
-        assert detect(2 * at, 2 * at + 2)[0] == 0
-        if damage:
-            sorted((tmp_path / "state").glob("snapshot-*.npz"))[-1].write_bytes(b"hello")
-    assert detect(10, 12)[0] == 0 and alarms(tmp_path) == 6
+def test_a_damaged_snapshot_is_none_of_the_two_that_are_kept(tmp_path: Path) -> None:
+    def opened() -> tuple[State, list[int]]:
+        state, restored = State(tmp_path, "m", ProblemLog(lambda line: None)), list[int]()
+        state.load(lambda arrays, own: restored.append(int(arrays["a"])))
+        return state, restored
+
+    state, _ = opened()
+    for number in (1, 2):
+        state.snapshot({"a": np.array(number)}, {}, wait=True)
+    state.close()
+    for number in (2, 3):
+        (tmp_path / f"snapshot-{number:08}.npz").write_bytes(b"hello")
+        state, restored = opened()
+        assert restored == [1]
+        if number == 2:
+            state.snapshot({"a": np.array(3)}, {}, wait=True)
+        state.close()
 
 
 OWNS: list[Any] = [
