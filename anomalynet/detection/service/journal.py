@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -92,6 +93,9 @@ Kind = Literal["message", "tick", "delivered", "position"]
 
 CODES: dict[Kind, bytes] = {"message": b"m", "tick": b"t", "delivered": b"d", "position": b"p"}
 KINDS = {code: kind for kind, code in CODES.items()}
+
+LIKELY = re.compile(rb"(?s)(?=.{3}[\x00-\x07].{4}[mtdp])")
+"""Where a frame of less than 128 MiB may begin: the end of its length, its check, its first kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,5 +207,5 @@ def _next_frame(content: bytes, at: int) -> int:
     likely = _length(content, at)  # where only the body is damaged
     if likely > at + FRAME.size and _frame(content, likely):
         return likely
-    places = range(at + 1, len(content) - FRAME.size)
-    return next((place for place in places if _frame(content, place)), 0)
+    starts = (found.start() for found in LIKELY.finditer(content, at + 1))
+    return next((start for start in starts if _frame(content, start)), 0)
