@@ -95,7 +95,7 @@ CODES: dict[Kind, bytes] = {"message": b"m", "tick": b"t", "delivered": b"d", "p
 KINDS = {code: kind for kind, code in CODES.items()}
 
 LIKELY = re.compile(rb"(?s)(?=.{3}[\x00-\x07].{4}[mtdp])")
-"""Where a frame of less than 128 MiB may begin: the end of its length, its check, its first kind."""
+"""Where a frame of less than 128 MiB may begin: end of its length, its check, its first kind."""
 
 
 @dataclass(frozen=True, slots=True)
