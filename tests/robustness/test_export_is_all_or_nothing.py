@@ -6,7 +6,6 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -75,9 +74,12 @@ def test_the_model_is_the_last_file_that_is_replaced(
     files: dict[Path, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
-    real: Any = Path.replace
-    monkeypatch.setattr(
-        Path, "replace", lambda self, to: (order.append(Path(to).name), real(self, to))[1]
-    )
+    real = Path.replace
+
+    def replace(self: Path, to: Path) -> Path:
+        order.append(to.name)
+        return real(self, to)
+
+    monkeypatch.setattr(Path, "replace", replace)
     write_all(files)
     assert order == ["model.md", "model.int8.onnx", "model.onnx"]
