@@ -161,8 +161,9 @@ class Followed(Source):
             raise UsageError(f"--follow {self._path}: is a folder", how)
         self._inode, self._begin, self._lines = status.st_ino, b"", Lines(self._longest)
         if self._start:
-            offset = self._start["offset"]
-            same = self._start["inode"] == status.st_ino and offset <= status.st_size
+            offset = self._start.get("offset")
+            same = type(offset) is int and 0 <= offset <= status.st_size
+            same &= self._start.get("inode") == status.st_ino
             if same and self._start.get("begin") == self._digest(offset):
                 self._lines.offset = os.lseek(self._file, offset, os.SEEK_SET)
             else:
