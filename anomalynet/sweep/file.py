@@ -114,6 +114,7 @@ def _sweep(
     arms = _below(values, "arms.")
     problems += [_no_keys(leaf) for key, leaf in arms.items() if "." not in key]
     problems += [*_shape_problems(values), *_exclude_problems(values, arms)]
+    problems += _repetition_problems(values, settings)
     design = _value(values, "design", "factorial")
     if design not in get_args(Design):
         near = nearest(str(design), get_args(Design))
@@ -186,12 +187,46 @@ def _exclude_problems(values: Mapping[str, Leaf], arms: Mapping[str, Leaf]) -> l
         return []
     varied = {axis_key(key, own)[0] for key, own in values.items() if key.startswith("axes.")}
     known = sorted({"experiment", *varied, *(key.partition(".")[2] for key in arms)})
-    keys = (key for excluded in leaf.value if isinstance(excluded, dict) for key in excluded)
-    return [
+    excluded = [one for one in leaf.value if isinstance(one, dict)]
+    keys = (key for one in excluded for key in one)
+    problems = [
         Problem(leaf.where, f"exclude: no axis or arm sets {key!r}", nearest_key(str(key), known))
         for key in dict.fromkeys(keys)
         if key not in known
     ]
+    experiments = _value(values, "experiments") or [_value(values, "experiment")]
+    named = [one["experiment"] for one in excluded if "experiment" in one]
+    return problems + [
+        Problem(leaf.where, f"exclude: {name!r} is not among the experiments")
+        for name in dict.fromkeys(map(str, named))
+        if name not in experiments
+    ]
+
+
+def _repetition_problems(values: Mapping[str, Leaf], settings: Mapping[str, Leaf]) -> list[Problem]:
+    """A problem for each key that the sweep sets in every run, so that another value of it would be
+    lost, and for each varied key that changes no result: all its levels would be the same run."""
+    lists = {"seed": "seeds", "data.split.fold": "folds"}
+    lists |= {"data.world": "worlds"} if "worlds" in values else {}
+    reference = "report.reference."
+    varied, fixed = {}, {key: (key, leaf) for key, leaf in settings.items()}
+    for full, leaf in values.items():
+        key = axis_key(full, leaf)[0]
+        if full.startswith("axes."):
+            varied[f"axes.{key}"] = key, leaf
+        elif full.startswith("arms."):
+            varied[full] = full.split(".", 2)[-1], leaf
+        elif full.startswith(reference):
+            fixed[full] = full.removeprefix(reference), leaf
+    problems = []
+    for name, (key, leaf) in {**varied, **fixed}.items():
+        if key in lists:
+            what = f"{name}: every arm is run with each of the sweep's {lists[key]}"
+            problems.append(Problem(leaf.where, what, lists[key]))
+        elif name in varied and key.startswith(("hardware.", "tracking")):
+            what = f"{name}: changes no result, so that all its levels would be the same run"
+            problems.append(Problem(leaf.where, what))
+    return problems
 
 
 def _shape_problems(values: Mapping[str, Leaf]) -> list[Problem]:
@@ -206,6 +241,8 @@ def _shape_problems(values: Mapping[str, Leaf]) -> list[Problem]:
             what = f"{key}: expected a list, not {leaf.value!r}"
         elif not all(type(item) is kind for item in leaf.value):
             what = f"{key}: expected a list of {kind.__name__}, not {leaf.value!r}"
+        elif len(set(map(str, leaf.value))) < len(leaf.value):
+            what = f"{key}: duplicate values in {leaf.value!r}"
         elif key == "worlds" and any(world < 0 for world in leaf.value):
             what = f"worlds: expected numbers of at least 0, not {leaf.value!r}"
         problems += [Problem(leaf.where, what)] if what else []

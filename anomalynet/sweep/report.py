@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -170,6 +172,11 @@ def renew_report(
         planned, facts, folders
     ):
         write()
+        for path in [*planned.out.rglob("*"), planned.out]:  # the record vouches for all of them
+            with suppress(PermissionError):  # a folder on Windows
+                descriptor = os.open(path, os.O_RDONLY)
+                os.fsync(descriptor)
+                os.close(descriptor)
         digest = _digest(planned, facts, folders)  # again: writing may have made the audit
         write_sweep(planned.runs, replace(record, reported=digest))
     return planned.out / FILE_OF_FORM[forms[0]]

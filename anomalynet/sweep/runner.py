@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from anomalynet.runs.sweeps import SweepRecord, brief
 from anomalynet.sweep import report
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Again, Job, PlannedSweep, data_name, jobs_of, label_of
-from anomalynet.sweep.plan import plan
+from anomalynet.sweep.plan import plan, refuse_overridden_axes
 from anomalynet.sweep.progress import SweepProgress, say, say_nothing
 from anomalynet.sweep.slots import Slot, Where, choose_slots
 
@@ -110,6 +111,7 @@ def run_sweep(
     runs = Path(runs)
     if experiments is not None:
         sweep = replace(sweep, experiments=list(experiments))
+    refuse_overridden_axes(sweep, overrides)
     searched = sweep.design == "search"
     if searched and only is not None:
         refuse_search(sweep)
@@ -187,18 +189,21 @@ def numbers(text: str | None, count: int) -> list[int]:
     invalid text, or a number that no run has."""
     if text is None:
         return list(range(1, count + 1))
-    found: list[int] = []
+    found: set[int] = set()
     for part in text.split(","):
-        first, dash, last = part.partition("-")
-        if not (first.strip().isdigit() and (last.strip().isdigit() if dash else True)):
+        match = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", part)
+        if not match:
             what = f"only {text!r}: expected numbers of runs, such as 3 or 3,7-9"
             raise UsageError(what, "plan_only (--plan) shows them")
-        found += range(int(first), int(last if dash else first) + 1)
-    if not found or min(found) < 1 or max(found) > count:
-        raise UsageError(
-            f"only {text!r}: there are runs 1 to {count}", "plan_only (--plan) shows them"
-        )
-    return sorted(set(found))
+        ends = [end.lstrip("0") for end in match.groups(match[1])]
+        if any(len(end) > len(str(count)) for end in ends):  # before it is a number, or a list
+            ends = ["0"]
+        first, last = int(ends[0] or "0"), int(ends[-1] or "0")
+        if not 1 <= first <= last <= count:
+            what = f"only {text!r}: there are runs 1 to {count}"
+            raise UsageError(what, "plan_only (--plan) shows them")
+        found.update(range(first, last + 1))
+    return sorted(found)
 
 
 def _announce(planned: PlannedSweep, notify: Callable[[str], None]) -> None:

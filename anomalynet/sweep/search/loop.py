@@ -208,7 +208,8 @@ class Search:
                     found.append((number, run_value(job.folder, objective)))
             return found
         lines = [] if made_by_other_code(first.folder.environment) else first.folder.read_progress()
-        return [(int(line["epoch"]), float(line[objective])) for line in lines if objective in line]
+        known = [line for line in lines if isinstance(line.get(objective), int | float)]
+        return [(int(line["epoch"]), float(line[objective])) for line in known]
 
     def _finish(self, trial: Trial) -> None:
         self._judge(trial)

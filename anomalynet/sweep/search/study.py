@@ -40,10 +40,12 @@ def check(sweep: Sweep, overrides: Sequence[str]) -> None:
     if sweep.extras:
         hint = "remove them; compare the best trial with them in a sweep of `design: factorial`"
         raise UsageError(f"{name}: a search cannot have `arms`", hint)
-    for leaf in read_overrides(overrides):
-        if leaf.key in sweep.axes:
-            what = f"{leaf.key} is an axis of {name}: every trial would have this value"
-            raise UsageError(what, "remove it from the command or from the sweep's axes")
+    for excluded in sweep.exclude:
+        own = [key for key in excluded if key in sweep.axes]
+        if missing := [key for key in own if not space.has(sweep.axes[key], excluded[key])]:
+            where = sweep.locations.get("exclude", name)
+            what = f"exclude: {missing[0]} is never {scalar(excluded[missing[0]])}"
+            raise ConfigError([Problem(where, what)])
     space.distributions(sweep.axes)
     if sweep.search.sampler == "grid":
         space.every(sweep)
