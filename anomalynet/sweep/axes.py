@@ -90,6 +90,9 @@ def read_axes(leaves: Mapping[str, Leaf], *, search: bool) -> tuple[dict[str, Ax
             axes.setdefault(key, [])
         elif isinstance(leaf.value, list) and leaf.value:
             axes[key] = leaf.value
+            if len(set(map(repr, leaf.value))) < len(leaf.value):
+                what = f"{full}: duplicate levels in {leaf.value!r}"
+                problems.append(Problem(leaf.where, what))
         else:
             what = f"{full}: expected a list or {{low: …, high: …}}, not {leaf.value!r}"
             problems.append(Problem(leaf.where, what))
@@ -150,6 +153,13 @@ def _range_problem(parts: Mapping[str, Leaf], *, search: bool) -> tuple[str, str
 def size(axis: Axis) -> float:
     """The number of levels of an axis; infinite if it is continuous."""
     return axis.size if isinstance(axis, Range) else len(axis)
+
+
+def has(axis: Axis, value: object) -> bool:
+    """Whether an axis can have a value."""
+    if isinstance(axis, Range):
+        return isinstance(value, int | float) and axis.low <= value <= axis.high
+    return value in axis
 
 
 def levels(axis: Axis) -> Levels:

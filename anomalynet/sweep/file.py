@@ -10,7 +10,7 @@ report compares them. A small one, `mine.yaml`, for `run_sweep("mine.yaml")`:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -21,7 +21,7 @@ from anomalynet.config.load import chain, nearest, nearest_key, with_text
 from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.ablation.design import NOT_OF_STEPS
-from anomalynet.sweep.axes import Axis, axis_key, read_axes
+from anomalynet.sweep.axes import Axis, axis_key, has, read_axes
 from anomalynet.sweep.search.settings import SearchSettings, read_search
 
 Design = Literal["one_at_a_time", "factorial", "search"]
@@ -70,6 +70,11 @@ class Sweep:
     """The preset that the file was read with; empty if it has no presets."""
     locations: dict[str, str] = field(default_factory=dict)
     """File and line of each key in the file, keys of configurations without their prefix."""
+
+    def only(self, experiments: Sequence[str]) -> Sweep:
+        """The sweep of some of its experiments, or of others."""
+        here = [one for one in self.exclude if one.get("experiment") in (None, *experiments)]
+        return replace(self, experiments=list(experiments), exclude=here)
 
     def excludes(self, experiment: str, values: Mapping[str, object]) -> bool:
         """Whether the file excludes an experiment with these values."""
@@ -123,6 +128,7 @@ def _sweep(
     axes, wrong = read_axes(values, search=searched)
     search, more = read_search(_below(values, "search."), searched)
     problems += [*wrong, *more, *_metric_problem(values)]
+    problems += _reference_problems(values, axes, design)
     if not {"experiment", "experiments"} & values.keys() and not problems:
         problems.append(Problem(path.name, "missing key 'experiment' or 'experiments'"))
     if problems:
@@ -180,6 +186,26 @@ def _metric_problem(values: Mapping[str, Leaf]) -> list[Problem]:
     return [Problem(leaf.where, what, nearest(str(leaf.value), known))]
 
 
+def _reference_problems(
+    values: Mapping[str, Leaf], axes: Mapping[str, Axis], design: Design
+) -> list[Problem]:
+    """A problem for each level of `report.reference` that no arm can have."""
+    problems = []
+    for key, leaf in _below(values, "report.reference.").items():
+        name = f"report.reference.{key}"
+        experiments = _value(values, "experiments") or [_value(values, "experiment")]
+        if key == "experiment" and leaf.value not in experiments:
+            what = f"{name}: {leaf.value!r} is not among the experiments"
+            problems.append(Problem(leaf.where, what))
+        elif key != "experiment" and key not in axes:
+            near = nearest_key(key, list(axes))
+            problems.append(Problem(leaf.where, f"unknown key {name!r}: it is not an axis", near))
+        elif key in axes and design == "factorial" and not has(axes[key], leaf.value):
+            what = f"{name}: {leaf.value!r} is not a level of this axis"
+            problems.append(Problem(leaf.where, what))
+    return problems
+
+
 def _exclude_problems(values: Mapping[str, Leaf], arms: Mapping[str, Leaf]) -> list[Problem]:
     """A problem for each excluded key that no arm sets: it would never exclude anything."""
     leaf = values.get("exclude")
@@ -187,19 +213,11 @@ def _exclude_problems(values: Mapping[str, Leaf], arms: Mapping[str, Leaf]) -> l
         return []
     varied = {axis_key(key, own)[0] for key, own in values.items() if key.startswith("axes.")}
     known = sorted({"experiment", *varied, *(key.partition(".")[2] for key in arms)})
-    excluded = [one for one in leaf.value if isinstance(one, dict)]
-    keys = (key for one in excluded for key in one)
-    problems = [
+    keys = (key for excluded in leaf.value if isinstance(excluded, dict) for key in excluded)
+    return [
         Problem(leaf.where, f"exclude: no axis or arm sets {key!r}", nearest_key(str(key), known))
         for key in dict.fromkeys(keys)
         if key not in known
-    ]
-    experiments = _value(values, "experiments") or [_value(values, "experiment")]
-    named = [one["experiment"] for one in excluded if "experiment" in one]
-    return problems + [
-        Problem(leaf.where, f"exclude: {name!r} is not among the experiments")
-        for name in dict.fromkeys(map(str, named))
-        if name not in experiments
     ]
 
 
@@ -208,7 +226,6 @@ def _repetition_problems(values: Mapping[str, Leaf], settings: Mapping[str, Leaf
     lost, and for each varied key that changes no result: all its levels would be the same run."""
     lists = {"seed": "seeds", "data.split.fold": "folds"}
     lists |= {"data.world": "worlds"} if "worlds" in values else {}
-    reference = "report.reference."
     varied, fixed = {}, {key: (key, leaf) for key, leaf in settings.items()}
     for full, leaf in values.items():
         key = axis_key(full, leaf)[0]
@@ -216,8 +233,6 @@ def _repetition_problems(values: Mapping[str, Leaf], settings: Mapping[str, Leaf
             varied[f"axes.{key}"] = key, leaf
         elif full.startswith("arms."):
             varied[full] = full.split(".", 2)[-1], leaf
-        elif full.startswith(reference):
-            fixed[full] = full.removeprefix(reference), leaf
     problems = []
     for name, (key, leaf) in {**varied, **fixed}.items():
         if key in lists:

@@ -102,7 +102,8 @@ def _job(run: PlannedRun, folder: RunFolder, number: int, again: Sequence[Again]
     failure = read_json(folder.failed)
     if not failure or "failed" in again:
         return Job(run, folder, number)
-    return Job(run, folder, number, "failed", str(failure.get("reason", "")))
+    reason = str(failure.get("reason") or "no reason was given")
+    return Job(run, folder, number, "failed", reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,8 +77,7 @@ def _kept(sweep: Sweep, found: Sequence[Arm]) -> list[Arm]:
     points = [{"experiment": arm.experiment, **arm.values} for arm in found]
     where, problems = sweep.locations.get("exclude", sweep.name), []
     for one in sweep.exclude:
-        here = one.get("experiment") in (None, *sweep.experiments)  # `--models` may leave it out
-        if here and not any(one.items() <= point.items() for point in points):
+        if not any(one.items() <= point.items() for point in points):
             text = ", ".join(f"{key}: {scalar(value)}" for key, value in one.items())
             problems.append(Problem(where, f"exclude: no arm has {text}"))
     kept = [arm for arm in found if not sweep.excludes(arm.experiment, arm.values)]

@@ -8,7 +8,7 @@ import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -110,7 +110,7 @@ def run_sweep(
     sweep = read_sweep(str(name), preset or "quick")
     runs = Path(runs)
     if experiments is not None:
-        sweep = replace(sweep, experiments=list(experiments))
+        sweep = sweep.only(experiments)
     refuse_overridden_axes(sweep, overrides)
     searched = sweep.design == "search"
     if searched and only is not None:

@@ -40,11 +40,15 @@ def written(folder: Path, text: str) -> str:
         ("worlds: [0]\naxes: {data.world: [1, 2]}", 5, ("axes.data.world", "'worlds'")),
         ("arms: {other: {seed: 9}}", 4, ("arms.other.seed", "'seeds'")),
         ("presets: {quick: {data.split.fold: 3}}", 4, ("data.split.fold", "'folds'")),
-        ("report: {reference: {seed: 3}}", 4, ("report.reference.seed", "'seeds'")),
+        ("report: {reference: {seed: 3}}", 4, ("report.reference.seed", "axis")),
         ("axes: {hardware.threads: [1, 2]}", 4, ("axes.hardware.threads", "the same run")),
         ("axes: {tracking: [disabled, wandb]}", 4, ("axes.tracking", "the same run")),
         ("worlds: [3, 4, 3]", 4, ("worlds", "duplicate")),
-        ("exclude: [{experiment: cnn}]", 4, ("exclude", "'cnn'")),
+        ("axes: {model.pool: [1, 2, 1]}", 4, ("axes.model.pool", "duplicate")),
+        ("report: {reference: {experiment: cnn}}", 4, ("report.reference.experiment", "'cnn'")),
+        ("report: {reference: {data.window: 8}}", 4, ("report.reference.data.window", "axis")),
+        ("axes: {model.pool: [1]}\nreport: {reference: {model.pool: 3}}", 5, ("3", "model.pool")),
+        ("design: search\naxes: {model.pool: [1]}\nsearch: {objectives: []}", 6, ("objectives",)),
     ],
 )
 def test_a_key_that_would_be_lost_is_refused_where_it_is_set(
@@ -90,6 +94,7 @@ def test_one_model_for_all_experiments_is_refused(tmp_path: Path) -> None:
     ("text", "named"),
     [
         ("axes: {data.stride: [8, 10]}\nexclude: [{data.stride: 010}]", "data.stride"),
+        ("axes: {data.stride: [8, 10]}\nexclude: [{experiment: cnn}]", "experiment: cnn"),
         ("axes: {data.stride: [8, 10]}\nexclude: [{data.stride: 10}, {data.stride: 9}]", "9"),
         (
             "design: one_at_a_time\naxes: {model.pool: [1, 2], data.window: [16, 32]}\n"

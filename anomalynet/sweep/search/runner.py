@@ -164,8 +164,8 @@ def _notify_of_trials(
         notify(f"all {len(stored)} points of the space have been tried")
     failed = [number for number, trial in enumerate(stored) if trial.state.name == "FAIL"]
     for number in failed:
-        reason = str(stored[number].user_attrs.get("reason", "")).strip()
-        notify(f"failed: trial {number}: {reason.splitlines()[0]}")
+        reason = str(stored[number].user_attrs.get("reason") or "no reason was given")
+        notify(f"failed: trial {number}: {reason.strip().splitlines()[0]}")
     if failed:
         notify("`--rerun failed` tries them again, with the same values and numbers")
     stale = []

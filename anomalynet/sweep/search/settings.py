@@ -68,7 +68,7 @@ def read_search(leaves: Mapping[str, Leaf], used: bool) -> tuple[SearchSettings,
             problems.append(_unknown(leaves[name], f"search.{name}", values[name], kinds))
     if "objectives" in values:
         given = values["objectives"]
-        values["objectives"] = tuple(given) if isinstance(given, list) else (given,)
+        values["objectives"] = tuple(given) if given and isinstance(given, list) else (given,)
         for objective in values["objectives"]:
             problems += _objective_problem(leaves["objectives"], objective)
     if problems:

@@ -53,13 +53,6 @@ def _distribution(key: str, axis: Axis) -> BaseDistribution:
     return CategoricalDistribution(tuple(axis))  # type: ignore[arg-type]
 
 
-def has(axis: Axis, value: object) -> bool:
-    """Whether an axis can have a value."""
-    if isinstance(axis, Range):
-        return isinstance(value, int | float) and axis.low <= value <= axis.high
-    return value in axis
-
-
 def tidy(params: Mapping[str, object], axes: Mapping[str, Axis]) -> Params:
     """Proposed values in the order of the axes, rounded to six digits, within the range."""
     return {key: _tidied(params[key], axis) for key, axis in axes.items()}

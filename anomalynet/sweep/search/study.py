@@ -16,7 +16,7 @@ from anomalynet.config.load import load, with_text
 from anomalynet.config.show import scalar
 from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.runs.files import write_text
-from anomalynet.sweep.axes import Range
+from anomalynet.sweep.axes import Range, has
 from anomalynet.sweep.file import Sweep
 from anomalynet.sweep.jobs import Job, jobs_of
 from anomalynet.sweep.plan import Arm, plan
@@ -42,7 +42,7 @@ def check(sweep: Sweep, overrides: Sequence[str]) -> None:
         raise UsageError(f"{name}: a search cannot have `arms`", hint)
     for excluded in sweep.exclude:
         own = [key for key in excluded if key in sweep.axes]
-        if missing := [key for key in own if not space.has(sweep.axes[key], excluded[key])]:
+        if missing := [key for key in own if not has(sweep.axes[key], excluded[key])]:
             where = sweep.locations.get("exclude", name)
             what = f"exclude: {missing[0]} is never {scalar(excluded[missing[0]])}"
             raise ConfigError([Problem(where, what)])
