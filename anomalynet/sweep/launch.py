@@ -18,13 +18,12 @@ from typing import Any, Protocol
 from anomalynet.errors import RunError
 from anomalynet.sweep.jobs import Job
 from anomalynet.sweep.slots import Slot
-from anomalynet.sweep.worker import disk_error
+from anomalynet.sweep.worker import FULL
 
 ATTEMPTS = 2  # how often a run is tried if its worker dies
 LOSSES = 10  # how often a run is tried again if its machine was lost, which is not its fault
 PATIENCE = 20.0  # seconds that runs have to finish their epoch after the first Ctrl-C
 COMMAND = (sys.executable, "-m", "anomalynet.sweep.worker")
-FULL = "make room and repeat the command: it continues, and no run counts as failed"
 
 
 class Worker(Protocol):
@@ -168,7 +167,7 @@ class Launch:
                 if job.state == "waiting":  # otherwise it was cancelled meanwhile
                     self._carry_out(job, slot)
             except Exception as error:
-                job.state, self._error = "waiting", self._error or _explained(error)
+                job.state, self._error = "waiting", self._error or error
                 self._stop.set()
 
     def _carry_out(self, job: Job, slot: int) -> None:
@@ -215,12 +214,6 @@ class Launch:
         job.state = "waiting"
         job.attempts -= not counts
         self._waiting.append(job)
-
-
-def _explained(error: Exception) -> Exception:
-    full = disk_error(error)
-    where = getattr(error, "filename", None) or "the folder of the runs"
-    return RunError(f"{where}: {full}", FULL) if full else error
 
 
 def _join(threads: Sequence[threading.Thread], seconds: float) -> None:

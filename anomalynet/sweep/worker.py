@@ -83,6 +83,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     return {"failed": None, "was_done": outcome is not None and outcome.was_done}
 
 
+FULL = "make room and repeat the command: it continues, and no run counts as failed"
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 

@@ -90,6 +90,19 @@ def test_a_failure_that_cannot_be_noted_is_the_same_message(
         swept(slots=2)
 
 
+@pytest.mark.usefixtures("here")
+def test_what_this_process_cannot_write_is_the_same_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def cannot(runs: Path, *rest: object) -> None:
+        raise full(runs / "record")
+
+    monkeypatch.setattr(training, "train", trains({}))
+    monkeypatch.setattr(planning, "write_sweep", cannot)
+    with pytest.raises(RunError, match="record: No space left on device"):
+        swept(only="1")
+
+
 def test_a_record_comes_after_the_report_that_it_vouches_for(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
