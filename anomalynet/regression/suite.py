@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from anomalynet.config import locate
@@ -34,7 +34,7 @@ class RegressionSuite:
         """The runs of the part. All of them are trained, so `runs` must be an empty folder."""
         if not self.experiments:
             return []
-        chosen = self.sweep.only(self.experiments)
+        chosen = replace(self.sweep, experiments=self.experiments)
         return jobs_of(plan(chosen, overrides), runs / self.part)
 
 
