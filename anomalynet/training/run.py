@@ -28,8 +28,8 @@ from anomalynet.errors import UsageError
 from anomalynet.models import WindowModel, model_type
 from anomalynet.runs.files import read_json, write_json, write_text
 from anomalynet.runs.folder import Listener, RunFolder
-from anomalynet.runs.incidents import IncidentNote, write_incidents
 from anomalynet.runs.schema import Result
+from anomalynet.runs.scores import IncidentNote, write_incidents
 from anomalynet.tracking.run import catch_up, tracked
 from anomalynet.training.explain import explanations
 from anomalynet.training.fit import Fitted, TrainerOptions, build_model, fit
