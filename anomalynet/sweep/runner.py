@@ -205,14 +205,12 @@ def numbers(text: str | None, count: int) -> list[int]:
         return list(range(1, count + 1))
     found: set[int] = set()
     for part in text.split(","):
-        match = re.fullmatch(r"\s*([0-9]+)\s*(?:-\s*([0-9]+)\s*)?", part)
+        match = re.fullmatch(r"\s*0*([0-9]+)\s*(?:-\s*0*([0-9]+)\s*)?", part)
         if not match:
             what = f"only {text!r}: expected numbers of runs, such as 3 or 3,7-9"
             raise UsageError(what, "plan_only (--plan) shows them")
-        ends = [end.lstrip("0") for end in match.groups(match[1])]
-        if any(len(end) > len(str(count)) for end in ends):  # before it is a number, or a list
-            ends = ["0"]
-        first, last = int(ends[0] or "0"), int(ends[-1] or "0")
+        # Ten digits are more than any sweep has.
+        first, last = (int(number[:10]) for number in match.groups(match[1]))
         if not 1 <= first <= last <= count:
             what = f"only {text!r}: there are runs 1 to {count}"
             raise UsageError(what, "plan_only (--plan) shows them")

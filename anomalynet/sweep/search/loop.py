@@ -209,7 +209,9 @@ class Search:
             return found
         lines = [] if made_by_other_code(first.folder.environment) else first.folder.read_progress()
         known = [line for line in lines if isinstance(line.get(objective), int | float)]
-        return [(int(line["epoch"]), float(line[objective])) for line in known]
+        return [
+            (line["epoch"], line[objective]) for line in known if type(line.get("epoch")) is int
+        ]
 
     def _finish(self, trial: Trial) -> None:
         self._judge(trial)
