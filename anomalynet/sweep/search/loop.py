@@ -208,9 +208,11 @@ class Search:
                     found.append((number, run_value(job.folder, objective)))
             return found
         lines = [] if made_by_other_code(first.folder.environment) else first.folder.read_progress()
-        known = [line for line in lines if isinstance(line.get(objective), int | float)]
+        pairs = [(line.get("epoch"), line.get(objective)) for line in lines]
         return [
-            (line["epoch"], line[objective]) for line in known if type(line.get("epoch")) is int
+            (epoch, float(value))
+            for epoch, value in pairs
+            if isinstance(epoch, int) and isinstance(value, int | float)
         ]
 
     def _finish(self, trial: Trial) -> None:
