@@ -12,7 +12,7 @@ from anomalynet.errors import Problem
 
 Levels = list[object]
 MAX_LEVELS = 10_000  # of one range whose levels are all tried
-LARGEST = 1e15  # numbers of a range are below it, so that they stay exact
+LARGEST, MAX_STEPS = 1e300, 1e15  # of a range that a search draws from, so that it stays exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def _range_problem(parts: Mapping[str, Leaf], *, search: bool) -> tuple[str, str
     if not search and (step is None) == (count is None):
         return where, ": needs either `step` or `count`, because every level of it is tried"
     count = count or (0 if step is None else (high - low) / step)
-    if count > (LARGEST if search and step else MAX_LEVELS):
+    if count > (MAX_STEPS if search and step else MAX_LEVELS):
         return where, f": more than {MAX_LEVELS:,} levels"
     return where, ""
 

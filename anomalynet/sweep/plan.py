@@ -94,7 +94,8 @@ def refuse_overridden_axes(sweep: Sweep, overrides: Sequence[str]) -> None:
     varied |= {"model.name"} if len(sweep.experiments) > 1 else set()
     for leaf in read_overrides(overrides):
         if leaf.key in varied:
-            what = f"{leaf.where}: {sweep.name} varies {leaf.key}: every arm would have this value"
+            varies = "is an axis of" if leaf.key in sweep.axes else "has several values in"
+            what = f"{leaf.key} {varies} {sweep.name}: every arm would have this one"
             raise UsageError(what, "remove it from the command, or from the sweep's file")
 
 

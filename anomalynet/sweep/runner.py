@@ -125,7 +125,6 @@ def run_sweep(
     runs = Path(runs)
     if experiments is not None:
         sweep = sweep.only(experiments)
-    refuse_overridden_axes(sweep, overrides)
     searched = sweep.design == "search"
     if searched and only is not None:
         refuse_search(sweep)
@@ -138,6 +137,7 @@ def run_sweep(
         study.check(sweep, overrides)
         jobs = study.base_jobs(sweep, overrides, runs)
     else:
+        refuse_overridden_axes(sweep, overrides)
         jobs = jobs_of(plan(sweep, overrides), runs, rerun)
     hardware = jobs[0].run.loaded.config.hardware
     label = label_of(sweep, jobs, overrides, [",".join(experiments)] if experiments else [])

@@ -19,7 +19,7 @@ from anomalynet.runs.files import write_text
 from anomalynet.sweep.axes import Range, has
 from anomalynet.sweep.file import Sweep
 from anomalynet.sweep.jobs import Job, jobs_of
-from anomalynet.sweep.plan import Arm, plan
+from anomalynet.sweep.plan import Arm, plan, refuse_overridden_axes
 from anomalynet.sweep.search import space
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def check(sweep: Sweep, overrides: Sequence[str]) -> None:
     if sweep.extras:
         hint = "remove them; compare the best trial with them in a sweep of `design: factorial`"
         raise UsageError(f"{name}: a search cannot have `arms`", hint)
+    refuse_overridden_axes(sweep, overrides)
     for excluded in sweep.exclude:
         own = [key for key in excluded if key in sweep.axes]
         if missing := [key for key in own if not has(sweep.axes[key], excluded[key])]:
