@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -69,23 +70,30 @@ def test_the_record_of_a_sweep(
     assert again.runs and again.label == "mine"
 
 
-def journal_of(folder: Path, total: int) -> Path:
-    """The journal of a finished search."""
-    carried_out(search_of(folder, sweep_of(folder, SETTINGS), total=total))
-    return folder / "runs" / ".search" / "mine.journal"
+@pytest.fixture(scope="module")
+def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A search with two of its four trials, to be copied."""
+    folder = tmp_path_factory.mktemp("half")
+    carried_out(search_of(folder, sweep_of(folder, SETTINGS), total=2))
+    return folder
 
 
-@pytest.mark.parametrize("cut", [1, 5, 40])
-def test_a_journal_with_a_cut_last_line_goes_on(tmp_path: Path, cut: int) -> None:
-    whole, part = tmp_path / "whole", tmp_path / "part"
-    whole.mkdir()
-    part.mkdir()
-    journal_of(whole, 4)
-    journal = journal_of(part, 2)
+def copied(folder: Path, to: Path) -> Path:
+    """The journal of a copy of a search."""
+    shutil.copytree(folder, to, dirs_exist_ok=True)
+    return to / "runs" / ".search" / "mine.journal"
+
+
+@pytest.mark.parametrize("cut", [1, 40])
+def test_a_journal_with_a_cut_last_line_goes_on(half: Path, tmp_path: Path, cut: int) -> None:
+    copied(half, tmp_path / "whole")
+    whole = search_of(tmp_path / "whole", sweep_of(tmp_path / "whole", SETTINGS))
+    journal = copied(half, tmp_path / "cut")
     journal.write_bytes(journal.read_bytes()[:-cut])
-    for total in (3, 4):
-        continued = carried_out(search_of(part, sweep_of(part, SETTINGS), total=total))
-    assert story(continued) == story(search_of(whole, sweep_of(whole, SETTINGS)))
+    for total in (3, 4):  # the second one reads what the first one has added
+        sweep = sweep_of(tmp_path / "cut", SETTINGS)
+        continued = carried_out(search_of(tmp_path / "cut", sweep, total=total))
+    assert story(continued) == story(carried_out(whole))
 
 
 @pytest.mark.parametrize(
@@ -101,9 +109,9 @@ def test_a_journal_with_a_cut_last_line_goes_on(tmp_path: Path, cut: int) -> Non
     ],
 )
 def test_a_journal_with_a_changed_line_is_refused(
-    tmp_path: Path, damage: Callable[[list[bytes]], list[bytes]]
+    half: Path, tmp_path: Path, damage: Callable[[list[bytes]], list[bytes]]
 ) -> None:
-    journal = journal_of(tmp_path, 2)
+    journal = copied(half, tmp_path)
     lines = journal.read_bytes().splitlines(keepends=True)
     changed = damage(lines)
     assert changed != lines
@@ -114,8 +122,8 @@ def test_a_journal_with_a_changed_line_is_refused(
     assert journal.read_bytes() == b"".join(changed)
 
 
-def test_each_digit_of_a_journal_is_checked(tmp_path: Path) -> None:
-    journal = journal_of(tmp_path, 1)
+def test_each_digit_of_a_journal_is_checked(half: Path, tmp_path: Path) -> None:
+    journal = copied(half, tmp_path)
     whole = journal.read_bytes()
     digits = [n for n, byte in enumerate(whole) if chr(byte).isdigit()]
     for position in digits[:: max(1, len(digits) // 40)]:
@@ -126,8 +134,8 @@ def test_each_digit_of_a_journal_is_checked(tmp_path: Path) -> None:
             open_storage(None, journal)
 
 
-def test_a_journal_of_an_earlier_version_is_read(tmp_path: Path) -> None:
-    journal = journal_of(tmp_path, 4)
+def test_a_journal_of_an_earlier_version_is_read(half: Path, tmp_path: Path) -> None:
+    journal = copied(half, tmp_path)
     known = story(search_of(tmp_path, sweep_of(tmp_path, SETTINGS)))
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     assert all(line.pop("crc") for line in lines)
