@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import socket
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -64,11 +65,21 @@ def write_sweep(runs: Path, record: SweepRecord) -> None:
     write_json(_path(runs, record.label), asdict(record))
 
 
-def read_sweeps(runs: Path) -> list[SweepRecord]:
-    """All records, latest command first. Raises RunError: one is damaged."""
-    found = [read_sweep_record(runs, path.stem) for path in sorted((runs / FOLDER).glob("*.json"))]
-    present = [record for record in found if record]
-    return sorted(present, key=lambda record: record.started, reverse=True)
+def read_sweeps(runs: Path, warn: Callable[[str], object] | None = None) -> list[SweepRecord]:
+    """All records, latest command first. Damaged ones are skipped; `warn` is called with a message
+    about each. Raises RunError if there is a `warn`: all of them are damaged."""
+    found: list[SweepRecord] = []
+    damaged: list[RunError] = []
+    for path in sorted((runs / FOLDER).glob("*.json")):
+        try:
+            found += filter(None, [read_sweep_record(runs, path.stem)])
+        except RunError as error:
+            damaged.append(error)
+    if warn and damaged and not found:
+        raise damaged[0]
+    if warn and damaged:
+        warn("\n".join(f"warning: {one}" for one in damaged))
+    return sorted(found, key=lambda record: record.started, reverse=True)
 
 
 def read_sweep_record(runs: Path, label: str) -> SweepRecord | None:

@@ -17,7 +17,7 @@ from anomalynet.runs.sweeps import SweepRecord, read_sweeps, write_sweep
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import Job, PlannedSweep, jobs_of
 from anomalynet.sweep.plan import plan
-from anomalynet.sweep.progress import audit_progress, say_nothing
+from anomalynet.sweep.progress import audit_progress, say, say_nothing
 from anomalynet.sweep.search import study
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def started_sweeps(name: str | None, runs: Path) -> list[SweepRecord]:
     else. Raises NothingToCompareError: it names a sweep that was not started in `runs`."""
     from anomalynet.config import locate
 
-    records = read_sweeps(runs)
+    records = read_sweeps(runs, say)
     found = [own for own in records if name in (own.sweep, Path(own.sweep).stem, own.label)]
     if name and not found and (name in locate.files("sweeps") or name.endswith((".yaml", ".yml"))):
         raise NothingToCompareError(

@@ -122,6 +122,10 @@ def test_a_journal_with_a_changed_line_is_refused(
     assert journal.read_bytes() == b"".join(changed)
 
 
+def values(journal: bytes) -> list[object]:
+    return [json.loads(line) for line in journal.splitlines()]
+
+
 def test_each_digit_of_a_journal_is_checked(half: Path, tmp_path: Path) -> None:
     journal = copied(half, tmp_path)
     whole = journal.read_bytes()
@@ -130,8 +134,12 @@ def test_each_digit_of_a_journal_is_checked(half: Path, tmp_path: Path) -> None:
         changed = bytearray(whole)
         changed[position] ^= 1
         journal.write_bytes(changed)
-        with pytest.raises(UsageError, match="not a valid journal"):
+        try:
             open_storage(None, journal)
+        except UsageError as error:
+            assert "not a valid journal" in str(error)
+        else:  # the last digit of a number that has more of them than it needs
+            assert values(changed) == values(whole)
 
 
 def test_a_journal_of_an_earlier_version_is_read(half: Path, tmp_path: Path) -> None:
