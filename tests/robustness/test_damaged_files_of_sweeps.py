@@ -122,7 +122,7 @@ def test_a_journal_with_a_changed_line_is_refused(
     assert journal.read_bytes() == b"".join(changed)
 
 
-def values(journal: bytes) -> list[object]:
+def values(journal: bytes | bytearray) -> list[object]:
     return [json.loads(line) for line in journal.splitlines()]
 
 
