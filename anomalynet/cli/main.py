@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from anomalynet import __version__
+from anomalynet.cli.arguments import warn_of_contradictions
 from anomalynet.errors import AnomalynetError, UsageError
 
 # fmt: off
@@ -92,6 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     args = parse(argv)
     try:
+        words = [*getattr(args, "names", ()), *getattr(args, "overrides", ())]
+        warn_of_contradictions([word for word in words if "=" in word])
         code: int = args.run(args)
         sys.stdout.flush()
     except AnomalynetError as error:

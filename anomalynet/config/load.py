@@ -194,6 +194,9 @@ def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
             return Problem(leaf.where, f"{leaf.key!r} is a section, not a value", inside[0])
         return Problem(leaf.where, f"unknown key {leaf.key!r}", nearest_key(leaf.key, known))
     types, value = _types(tree, leaf.key), leaf.value
+    if str in types and leaf.text is None and isinstance(value, bool | float):
+        what = f"{leaf.key}: {value!r} is not text; write it in quotes, such as 'no'"
+        return Problem(leaf.where, what)
     if str in types:
         value = _text(value, leaf.text, optional=type(None) in types)
     elif types & {int, float} and isinstance(value, int | float | str) and not is_plain(leaf.word):
