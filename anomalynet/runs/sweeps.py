@@ -164,8 +164,9 @@ def _run_status(run: SweepRun, folder: RunFolder) -> RunStatus:
 def seconds_of(folder: RunFolder) -> float | None:
     """Duration of a finished run, including evaluation."""
     timings = read_json(folder.timings)
-    trained = timings.get("train_seconds")
-    return None if trained is None else float(trained + timings.get("score_seconds", 0.0))
+    parts = [timings.get(name, 0.0) for name in ("train_seconds", "score_seconds")]
+    known = "train_seconds" in timings and all(isinstance(part, int | float) for part in parts)
+    return float(sum(parts)) if known else None
 
 
 def brief(reason: str) -> str:
@@ -179,4 +180,4 @@ def _best(lines: list[dict[str, Any]]) -> float | None:
     """Average precision on the validation part in the best epoch; its loss if there is none."""
     epoch: dict[str, Any] = next((line for line in reversed(lines) if line.get("best")), {})
     value = epoch.get("validation/average_precision", epoch.get("validation/loss"))
-    return None if value is None else float(value)
+    return float(value) if isinstance(value, int | float) else None
