@@ -114,8 +114,9 @@ class RunFolder:
         """Prepare a damaged run for `train`, and return its `damage`. What a checkpoint can give
         again is evaluated again; otherwise the run is trained again. Call it with the lock held."""
         damage = self.damage()
-        again = (self.config, self.result, self.scores, self.incidents, self.architecture)
-        if damage.keys() <= {path.name for path in (*again, self.explanations)}:
+        again = {self.scores, self.incidents, self.architecture, self.explanations, self.result}
+        again |= {self.config, self.progress, self.timings}
+        if damage.keys() <= {path.name for path in again}:
             for name in damage and [self.result.name, *damage]:
                 (self.path / name).unlink(missing_ok=True)
         else:

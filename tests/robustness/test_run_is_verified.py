@@ -77,7 +77,9 @@ def test_a_damaged_file_is_named_and_nothing_is_read(
 
 
 @pytest.mark.parametrize("harm", HARMS)
-@pytest.mark.parametrize("name", ["scores.parquet", "result.json", "incidents.json", "config.yaml"])
+@pytest.mark.parametrize(
+    "name", ["scores.parquet", "result.json", "incidents.json", "config.yaml", "timings.json"]
+)
 def test_train_repairs_what_the_checkpoint_gives_again(
     name: str, harm: Callable[[Path], None], tmp_path: Path
 ) -> None:
@@ -114,6 +116,7 @@ def test_a_damaged_table_of_a_network_costs_no_training(tmp_path: Path) -> None:
     whole = shared("hybrid")
     folder = copy(whole, tmp_path)
     cut(folder.scores)
+    flip(folder.progress)
     assert not folder.finished
     steps: list[int] = []
 
@@ -125,8 +128,9 @@ def test_a_damaged_table_of_a_network_costs_no_training(tmp_path: Path) -> None:
             steps.append(-1)
 
     outcome = train(short("hybrid"), tmp_path, listener=Counting())
-    assert outcome is not None and [*outcome.repaired] == ["scores.parquet"]
+    assert outcome is not None and {*outcome.repaired} == {"scores.parquet", "progress.jsonl"}
     assert steps == []
+    assert folder.read_progress() == whole.folder.read_progress()
     assert identical(folder, whole.folder)
 
 
