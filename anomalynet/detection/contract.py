@@ -126,6 +126,6 @@ def read(metadata: Mapping[str, str], where: str) -> Contract:
         if lacking := {field.name for field in fields(Contract)} - raw.keys():
             raise KeyError(min(lacking))
         return codec.read(Contract, raw, where)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         what = f"{where}: its metadata is damaged: {error!r}"
         raise UsageError(what, "export the run again") from None

@@ -24,7 +24,7 @@ VALUES: list[tuple[str, Any]] = [
     ("seed", -1),
     ("seed", 10**30),
     ("fold", 5),
-    ("folds", 0),
+    ("folds", -3),
     ("epochs", -2),
     ("world", -1),
     ("metrics", []),
