@@ -140,8 +140,8 @@ def train(
             own = Path(loaded.config.model.name).read_text(encoding="utf-8")
             write_text(folder.model_file, own)
         try:
-            with tracked(loaded, folder, listener, group) as listeners:
-                module, fitted = _fit(loaded.config, folder, listeners, trainer_options)
+            with tracked(loaded, folder, group):
+                module, fitted = _fit(loaded.config, folder, listener, trainer_options)
                 result = _evaluate(loaded, folder, module, fitted)
         except (RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
             if not loaded.config.model.name.endswith(".py"):
