@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import errno
 import importlib
-import io
 import os
 import sys
 from collections.abc import Sequence
@@ -92,9 +90,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):  # such as a name that the terminal's encoding lacks
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
     args = parse(argv)
     try:
         code: int = args.run(args)
@@ -118,11 +113,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = "pip install anomalynet, without --no-deps"
         print(f"anomalynet: this needs the package {error.name}\n  → {hint}", file=sys.stderr)
         return 2
-    except (OSError, MemoryError, RecursionError) as error:
-        if args.debug:
-            raise
-        print(f"anomalynet: {_of_machine(error)}", file=sys.stderr)
-        return 1
     except Exception as error:
         if args.debug:
             raise
@@ -133,17 +123,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 1
     return code
-
-
-def _of_machine(error: OSError | MemoryError | RecursionError) -> str:
-    """The message of an error that the machine or a file causes, not this program."""
-    if isinstance(error, MemoryError):
-        return (
-            "out of memory\n  → less data at a time: a shorter recording, or a larger data.stride"
-        )
-    if isinstance(error, RecursionError):
-        return "a file or argument is nested too deeply\n  → --debug shows which"
-    where = f"{error.filename}: " if error.filename else ""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    hint = "make room and repeat the command" if full else "--debug shows where this happened"
-    return f"{where}{error.strerror or error}\n  → {hint}"
