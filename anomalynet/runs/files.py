@@ -38,14 +38,15 @@ def write_bytes(path: Path, content: bytes) -> None:
 def sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on the disk; a system that cannot sync
     folders is left alone."""
-    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError:
         if not path.is_dir():
             raise
-    finally:
-        os.close(descriptor)
 
 
 def write_json(path: Path, value: object) -> None:
