@@ -38,7 +38,8 @@ def test_one_message_nothing_half_written_and_the_same_command_continues(
     own = [text for text in SHORT if model == "hybrid" or not text.startswith("model.")]
     command = ["train", model, *own, "--runs", str(tmp_path)]
     sizes = sorted({path.stat().st_size for path in whole.folder.path.rglob("*.*")})
-    for size in (sizes[0] // 2, whole.folder.scores.stat().st_size - 1, sizes[-1] - 1):
+    scores = whole.folder.scores.stat().st_size - 1
+    for size in (sizes[-1] - 1,) if model == "hybrid" else (sizes[0] // 2, scores):
         with largest_file(size):
             assert main(command) == 1
         printed = capsys.readouterr().err

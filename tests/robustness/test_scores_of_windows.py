@@ -25,7 +25,7 @@ def test_a_window_scores_alike_however_it_lies_in_memory(model: str) -> None:
         warnings.simplefilter("error")
         for same in (x[::-1][::-1], np.asfortranarray(x), still):
             assert np.array_equal(run.score(same), expected)
-        assert np.array_equal(run.score(x[::-1]), expected[::-1])
+        assert run.score(x[::-1]) == pytest.approx(expected[::-1], rel=1e-5)
         assert run.score(x[:0]).shape == (0,)
 
 
