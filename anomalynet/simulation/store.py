@@ -224,6 +224,7 @@ def read_world(folder: Path) -> World:
     """Open a finished world; every file is compared with its SHA-256 in the manifest. Raises
     DataError: not a finished world, or a file is missing, edited or damaged."""
     manifest = read_manifest(folder)
+    here = folder.absolute()  # Polars takes `~` for the home folder
     for name, facts in manifest.files.items():
         try:
             same = is_unchanged(folder / name, facts)
@@ -238,24 +239,24 @@ def read_world(folder: Path) -> World:
                 "restore it, or simulate the world again into an empty folder",
             )
     frames, telemetry = (
-        [folder / name for name in manifest.files if name.startswith(f"{table}/")]
+        [here / name for name in manifest.files if name.startswith(f"{table}/")]
         for table in ("frames", "telemetry")
     )
     return World(
         folder,
         manifest,
         load_scenario(str(folder / SCENARIO)),
-        pl.scan_parquet(frames),
-        pl.scan_parquet(telemetry) if telemetry else None,
-        pl.read_parquet(folder / NODES_FILE),
-        pl.read_parquet(folder / INCIDENTS_FILE),
+        pl.scan_parquet(frames, glob=False),
+        pl.scan_parquet(telemetry, glob=False) if telemetry else None,
+        pl.read_parquet(here / NODES_FILE, glob=False),
+        pl.read_parquet(here / INCIDENTS_FILE, glob=False),
     )
 
 
 def write_csv(world: World) -> None:
     """Write CSV copies into the world's folder `csv`: nodes, incidents (node names separated by
     spaces), frames (bytes as hexadecimal), telemetry. The manifest does not list them."""
-    target = world.folder / "csv"
+    target = world.folder.absolute() / "csv"
     target.mkdir(exist_ok=True)
     world.nodes.write_csv(target / "nodes.csv")
     joined = world.incidents.with_columns(pl.col("nodes").list.join(" "))
@@ -263,7 +264,7 @@ def write_csv(world: World) -> None:
     for name in world.manifest.files:
         table, _, cell = name.partition("/")
         if cell:
-            rows = pl.scan_parquet(world.folder / name)
+            rows = pl.scan_parquet(world.folder.absolute() / name, glob=False)
             if table == "frames":
                 rows = rows.with_columns(pl.col("frame").bin.encode("hex"))
             rows.sink_csv(target / f"{table}-{Path(cell).stem}.csv")
