@@ -80,7 +80,8 @@ def invalid_value(result: Result) -> str:
             return f"{key}: expected a number from 0 on, not {value}"
     if result.fold >= result.folds:
         return f"fold: expected a number below {result.folds}, not {result.fold}"
-    for key, number in {"threshold": result.threshold, **result.metrics}.items():
+    values: dict[str, float | None] = {"threshold": result.threshold, **result.metrics}
+    for key, number in values.items():
         if number is not None and not isfinite(number):
             return f"{key}: expected a finite number, not {number}"
     return ""

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,18 +125,18 @@ def test_a_damaged_table_of_a_network_costs_no_training(tmp_path: Path) -> None:
     cut(folder.scores)
     flip(folder.progress)
     assert not folder.finished
-    steps: list[int] = []
+    trained: list[int] = []
 
     class Counting:
-        def step(self, epoch: int, step: int, steps_: int) -> None:
-            steps.append(step)
+        def step(self, epoch: int, step: int, steps: int) -> None:
+            trained.append(step)
 
-        def epoch(self, line: dict[str, object], epochs: int) -> None:
-            steps.append(-1)
+        def epoch(self, line: dict[str, Any], epochs: int) -> None:
+            trained.append(-1)
 
     outcome = train(short("hybrid"), tmp_path, listener=Counting())
     assert outcome is not None and {*outcome.repaired} == {"scores.parquet", "progress.jsonl"}
-    assert steps == []
+    assert trained == []
     assert folder.read_progress() == whole.folder.read_progress()
     assert identical(folder, whole.folder)
 
