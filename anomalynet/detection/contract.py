@@ -156,7 +156,9 @@ def read(metadata: Mapping[str, str], where: str, content: bytes | None = None) 
             raise UsageError(f"{where}: {what}")
     except UsageError as error:
         raise UsageError(error.message, "export the run again") from None
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+    except (
+        *(KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError),
+    ) as error:
         what = f"{where}: its metadata is damaged: {error!r}"
         raise UsageError(what, "export the run again") from None
     return found

@@ -124,7 +124,7 @@ def load_results(runs: Path) -> list[RunRecord]:
     if damaged:
         raise RunError(f"{damaged[0]}: cannot be read", MOVE_AWAY)
     folders = (RunFolder(path.parent) for path in written)
-    records = [load_record(folder) for folder in folders if folder.finished]
+    records = [load_record(one) for one in folders if one.finished or one.damage()]
     order = attrgetter("result.experiment", "result.fold", "result.seed", "result.id")
     return sorted(records, key=order)
 

@@ -36,7 +36,8 @@ def read(path: Path, query: Query = lambda frame: frame) -> pl.DataFrame:
     """The result of a query on a file, by default all of it. Raises RunError: the file is missing
     or damaged, or a column is missing."""
     try:
-        return query(pl.scan_parquet(path, glob=False)).collect()
+        # absolute: Polars takes `~` for the home folder
+        return query(pl.scan_parquet(path.absolute(), glob=False)).collect()
     except (OSError, pl.exceptions.PolarsError) as error:
         raise RunError(f"{path}: cannot be read: {str(error).splitlines()[0]}", MOVE_AWAY) from None
 

@@ -184,9 +184,9 @@ def _run_status(run: SweepRun, folder: RunFolder) -> RunStatus:
 def seconds_of(folder: RunFolder) -> float | None:
     """Duration of a finished run, including evaluation."""
     timings = read_json(folder.timings)
-    parts = [timings.get("train_seconds"), timings.get("score_seconds", 0.0)]
-    known = [float(part) for part in parts if isinstance(part, int | float)]
-    return sum(known) if len(known) == len(parts) else None
+    parts = [timings.get(name, 0.0) for name in ("train_seconds", "score_seconds")]
+    known = "train_seconds" in timings and all(isinstance(part, int | float) for part in parts)
+    return float(sum(parts)) if known else None
 
 
 def brief(reason: str) -> str:
