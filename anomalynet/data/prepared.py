@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from anomalynet.config.schema import SplitPolicy
 from anomalynet.data.telemetry import MASK, Channel, Incident
+from anomalynet.documents import read_json_value
 
 # Version of the folder's layout: it enters the cache key, so another layout never reads this one
 FORMAT = 3
@@ -133,7 +133,7 @@ def open_prepared(folder: Path) -> Prepared | None:
     """Open a prepared folder; None where it is absent, unfinished, torn or of another layout, so
     that it is built again."""
     try:
-        read = Description(**json.loads((folder / "prepared.json").read_text(encoding="utf-8")))
+        read = Description(**read_json_value(folder / "prepared.json"))
         if read.format != FORMAT or sizes(folder) != read.bytes:
             return None
         # Copy-on-write: torch warns of read-only arrays, and nobody may change the file.

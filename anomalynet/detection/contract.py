@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Literal
 
 from anomalynet.data.importing.format import TableFormat
+from anomalynet.documents import json_value
 from anomalynet.errors import UsageError
 from anomalynet.runs import codec
 
@@ -119,7 +120,7 @@ def read(metadata: Mapping[str, str], where: str) -> Contract:
         what = f"{where}: not a model that `anomalynet export` wrote"
         raise UsageError(what, "anomalynet export RUN --out model.onnx")
     try:
-        raw = {"periods": {}, "table": None, **json.loads(metadata[KEY])}  # not in earlier files
+        raw = {"periods": {}, "table": None, **json_value(metadata[KEY])}  # not in earlier files
         if raw["format"] != FORMAT:
             what = f"{where}: format {raw['format']} of an export, this version reads {FORMAT}"
             raise UsageError(what, "export the run again")

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from anomalynet.documents import read_json_value
+
 
 def write_text(path: Path, text: str) -> None:
     """Replace a text file atomically."""
@@ -32,7 +34,7 @@ def write_json(path: Path, value: object) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; empty if the file is missing or unreadable."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json_value(path)
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}

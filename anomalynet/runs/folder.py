@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
+from anomalynet.documents import json_value
 from anomalynet.errors import RunError, UsageError
 from anomalynet.runs import codec
 from anomalynet.runs.code import made_by_other_code
@@ -108,7 +109,7 @@ class RunFolder:
         try:
             for text in self.progress.read_text(encoding="utf-8").splitlines():
                 try:
-                    lines.append(json.loads(text))
+                    lines.append(json_value(text))
                 except ValueError:  # cut by a kill; the epoch is trained again
                     break
         except FileNotFoundError:

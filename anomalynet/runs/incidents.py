@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from anomalynet.documents import read_json_value
 from anomalynet.errors import RunError, UsageError
 from anomalynet.runs import codec
 from anomalynet.runs.collect import MOVE_AWAY
@@ -36,7 +36,7 @@ def read_incidents(path: Path) -> dict[int, IncidentNote]:
     """Read incidents by number; empty without the file, as in runs of earlier versions. Raises
     RunError: the file is damaged or holds an invalid value; names it."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json_value(path)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -12,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from anomalynet.documents import read_json_value
 from anomalynet.errors import DataError
 from anomalynet.runs.files import write_json
 from anomalynet.simulation.incidents.taxonomy import TYPES
@@ -200,7 +200,7 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     again = "simulate the world again into an empty folder, or restore the file"
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_json_value(path)
     except FileNotFoundError:
         if (folder / SCENARIO).is_file():
             command = f"anomalynet simulate {folder / SCENARIO} --out {folder}"

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from anomalynet.data.folder import data_folder
+from anomalynet.documents import read_json_value
 from anomalynet.errors import DataError
 from anomalynet.runs.files import write_text
 
@@ -54,7 +55,7 @@ def of_text(text: str) -> str:
 
 def _read_cache(path: Path) -> dict[str, str]:
     try:
-        cache = json.loads(path.read_text(encoding="utf-8"))
+        cache = read_json_value(path)
     except (OSError, ValueError):
         return {}
     return {str(key): str(value) for key, value in cache.items()} if isinstance(cache, dict) else {}

@@ -3,7 +3,6 @@ folder."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import polars as pl
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Channel, Incident, Telemetry
+from anomalynet.documents import read_json_value
 from anomalynet.errors import DataError
 from anomalynet.runs import codec
 
@@ -80,7 +80,7 @@ def find(name: str, folder: Path) -> Imported | None:
 # The description is JSON written by this program; its values are checked where they are used.
 def _describe(path: Path) -> dict[str, Any]:
     try:
-        described = json.loads(path.read_text(encoding="utf-8"))
+        described = read_json_value(path)
     except (OSError, ValueError) as error:
         raise _damaged(path) from error
     if not isinstance(described, dict) or described.get("version") != VERSION:

@@ -17,6 +17,7 @@ from anomalynet.detection.engine.preparation import Preparation
 from anomalynet.detection.engine.table import Array, Table
 from anomalynet.detection.model import Model
 from anomalynet.detection.records import Message, Outcome
+from anomalynet.documents import json_value
 from anomalynet.errors import UsageError
 
 LONGEST_LATENESS = 365 * 86_400  # seconds
@@ -147,7 +148,7 @@ def load(model: Model, state: Mapping[str, Array], table: Table, preparation: Pr
     """Put the arrays back; the rest is returned. Raises: UsageError if they are another model's or
     version's, or damaged; then nothing changed."""
     try:
-        facts: dict[str, Any] = json.loads(bytes(state["about"]))
+        facts: dict[str, Any] = json_value(bytes(state["about"]))
         if facts["version"] != VERSION:
             raise UsageError("the saved state is of another version", "start without it")
         if (facts["run"], facts["fingerprint"]) != (model.contract.run, model.fingerprint):
