@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -83,12 +84,16 @@ def say(text: str) -> None:
 
 def print_json(value: object) -> None:
     """Print one JSON document; letters that stdout's encoding does not have are escaped."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
-        text = json.dumps(value, indent=2, default=str)
+        text = json.dumps(value, indent=2, default=_plain)
     print(text)
+
+
+def _plain(value: object) -> float | str:
+    return float(value) if isinstance(value, Fraction) else str(value)
 
 
 def print_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:

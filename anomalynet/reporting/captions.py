@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from anomalynet.reporting.aggregate import ArmMetrics, in_world
 from anomalynet.reporting.arms import Arm, odd_code
@@ -38,7 +39,7 @@ class ArmFacts:
     other_code: int  # number of runs made by another version of the code than most
 
     @property
-    def cells(self) -> dict[str, object]:
+    def cells(self) -> dict[str, Any]:
         """The values of `FACTS` for CSV."""
         prevalence = None if math.isnan(self.prevalence) else self.prevalence
         return {name: getattr(self, name) for name in FACTS} | {"prevalence": prevalence}
@@ -245,7 +246,7 @@ def warnings(arms: Iterable[Arm]) -> tuple[str, ...]:
 
 
 # A whole number that is not part of a name, of a decimal number or of 1,234
-_NUMBER = re.compile(r"(?<![\w.,])\d+(?!\w|[.,]\d)")
+_NUMBER = re.compile(r"(?<![\w.,])\d{1,99}(?!\w|[.,]\d)")
 
 
 def _join(texts: Iterable[str]) -> str:

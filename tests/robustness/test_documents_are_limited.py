@@ -18,12 +18,14 @@ from anomalynet.config.leaves import read_overrides, read_yaml
 from anomalynet.detection.contract import KEY, read
 from anomalynet.documents import MAX_DEPTH, MAX_VALUES, json_value, read_text, yaml_value
 from anomalynet.errors import AnomalynetError, ConfigError
+from anomalynet.reporting.captions import warnings
 from anomalynet.reporting.paper.table_audit.read import parse
 from anomalynet.runs.codec import parse as parse_json
 from anomalynet.runs.collect import load_record
 from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
-from tests.reporting.synthetic import record
+from anomalynet.runs.scores import read_incidents
+from tests.reporting.synthetic import measured, record
 
 PACKAGE = Path(documents.__file__).parent
 
@@ -101,6 +103,16 @@ def test_json(bomb: str, tmp_path: Path) -> None:
     for reader in readers.values():
         with pytest.raises(AnomalynetError):
             reader()
+
+
+def test_numbers_within_texts_are_limited_too(tmp_path: Path) -> None:
+    digits = "9" * 5000
+    path = tmp_path / "incidents.json"
+    path.write_text(json.dumps({digits: {"type": "flood"}}))
+    with pytest.raises(AnomalynetError, match="is not an incident number"):
+        read_incidents(path)
+    run = record(tmp_path, warnings=(f"{digits} steps",))
+    assert warnings(one.arm for one in measured(run)) == (f"{digits} steps",)
 
 
 def test_what_is_within_the_limits_is_read() -> None:

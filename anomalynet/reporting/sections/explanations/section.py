@@ -34,7 +34,7 @@ from anomalynet.reporting.sections.explanations.timeline import (
     TimelineSummary,
 )
 from anomalynet.reporting.tables import defined, to_csv
-from anomalynet.runs.incidents import read_incidents
+from anomalynet.runs.scores import read_incidents
 
 HEADINGS = {
     timeline.BEST: "The incident found best",
