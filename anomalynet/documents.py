@@ -18,6 +18,7 @@ MAX_VALUES = 500_000  # most values of a YAML document, each alias counted as wh
 MAX_DIGITS = 300  # longest number; a float has at most 309 digits before the point
 
 _LONG_NUMBER = re.compile(rf"\d{{{MAX_DIGITS}}}")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half a character, unless its other half follows
 
 
 def read_text(path: Path, limit: int = JSON_BYTES, encoding: str = "utf-8") -> str:
@@ -56,6 +57,11 @@ def json_value(text: str | bytes, **hooks: Any) -> Any:
         raise json.JSONDecodeError("nested too deeply", text, 0) from None
     if text.count("[") + text.count("{") > MAX_DEPTH:
         _check_depth(value, text)
+    if _SURROGATE.search(text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise json.JSONDecodeError("half a character", text, 0) from None
     return value
 
 

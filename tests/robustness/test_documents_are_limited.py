@@ -15,6 +15,7 @@ import yaml
 from anomalynet import documents
 from anomalynet.cli.main import main
 from anomalynet.config.leaves import read_overrides, read_yaml
+from anomalynet.config.load import load
 from anomalynet.detection.contract import KEY, read
 from anomalynet.documents import MAX_DEPTH, MAX_VALUES, json_value, read_text, yaml_value
 from anomalynet.errors import AnomalynetError, ConfigError
@@ -54,6 +55,7 @@ JSON_BOMBS = MappingProxyType(
         "deep": "[" * 150 + "]" * 150,
         "very deep": '{"a": ' * 5000 + "1" + "}" * 5000,
         "digits": '{"a": ' + "9" * 5000 + "}",
+        "half a character": '{"a": "\\ud800"}',
         "fewer digits": '{"a": ' + "9" * 400 + "}",
     }
 )
@@ -121,6 +123,7 @@ def test_what_is_within_the_limits_is_read() -> None:
     assert json_value(json.dumps(plain).encode("utf-16")) == plain
     assert yaml_value(yaml.safe_dump(plain)) == plain
     assert yaml_value("") is None
+    assert json_value('"\\ud83d\\ude00"') == "😀"
     depth = "[" * MAX_DEPTH + "]" * MAX_DEPTH
     assert json_value(depth) == yaml_value(depth)
     assert len(yaml_value(aliases(10))["a10"]) == 2
@@ -143,6 +146,15 @@ def test_the_values_of_a_yaml_document_are_counted_as_expanded() -> None:
     levels = MAX_VALUES.bit_length()
     with pytest.raises(yaml.YAMLError, match=f"more than {MAX_VALUES:,} values"):
         yaml_value(aliases(levels))
+
+
+def test_references_between_keys_do_not_grow_without_limit(tmp_path: Path) -> None:
+    path, many = tmp_path / "mine.yaml", "${data.subset}" * 9
+    path.write_text(f'extends: hybrid\ndata: {{subset: x, root: "{many}"}}\n')
+    with pytest.raises(ConfigError, match=r"mine\.yaml:2: data\.root: more than 8 references"):
+        load(str(path))
+    path.write_text(f'extends: hybrid\ndata: {{subset: x, root: "{many[14:]}"}}\n')
+    assert load(str(path)).config.data.root == "x" * 8
 
 
 def test_no_reader_of_the_package_has_limits_of_its_own() -> None:
