@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from anomalynet.errors import UsageError
+from anomalynet.sweep.progress import say as say
 
 
 class OutputLostError(BaseException):
@@ -75,11 +76,6 @@ def warn(warnings: Iterable[str]) -> None:
     """Print one warning per line."""
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
-
-
-def say(text: str) -> None:
-    """Print a notice to stderr: stdout is for results."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def print_json(value: object) -> None:

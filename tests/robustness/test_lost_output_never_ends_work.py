@@ -14,12 +14,14 @@ from typing import TextIO
 import pytest
 
 from anomalynet.cli.main import main
+from anomalynet.cli.progress import TrainingProgress
 from anomalynet.detection.records import Event
 from anomalynet.detection.sinks.files import StandardOutput
 from anomalynet.runs.folder import RunFolder
+from anomalynet.training import run as api
 from tests.detection.conftest import echo
 from tests.detection.graphs import content
-from tests.training.small import SHORT
+from tests.training.small import SHORT, short
 
 
 def closed_pipe() -> TextIO:
@@ -68,6 +70,15 @@ def test_training_whose_result_nobody_reads_is_done_but_no_success(
     monkeypatch.setattr(sys, "stdout", closed_pipe())
     assert train(tmp_path) == 141
     assert [folder.finished for folder in map(RunFolder, tmp_path.glob("cnn/*/"))] == [True]
+
+
+def test_a_training_from_python_does_not_need_a_reader_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", closed_pipe())
+    with TrainingProgress("cnn") as progress:
+        outcome = api.train(short("cnn"), tmp_path, listener=progress)
+    assert outcome is not None and outcome.folder.finished
 
 
 READING = ("ls experiments", "show hybrid", "show --keys", "show hybrid --json", "doctor")
