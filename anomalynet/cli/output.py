@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from anomalynet.errors import UsageError
-from anomalynet.sweep.progress import say as say
 
 
 class OutputLostError(BaseException):
