@@ -35,9 +35,15 @@ def read_json_value(path: Path) -> Any:
     return json_value(read_text(path))
 
 
-def json_value(text: str | bytes, **hooks: Any) -> Any:
-    """The value of a JSON text; `hooks` are those of `json.loads`. Raises JSONDecodeError, a
-    ValueError: not JSON, or outside the limits."""
+def json_value(text: str | bytes, *, values: bool = True, **hooks: Any) -> Any:
+    """The value of a JSON text.
+
+    Args:
+        values: whether long numbers and halves of characters are refused; False where the caller
+            checks each value, so that one of them does not make the rest unreadable.
+        hooks: those of `json.loads`.
+    Raises: JSONDecodeError, a ValueError: not JSON, or outside the limits.
+    """
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text))
     if len(text) > JSON_BYTES:
@@ -49,7 +55,7 @@ def json_value(text: str | bytes, **hooks: Any) -> Any:
             raise json.JSONDecodeError(what, text, text.find(digits))
         return int(digits)
 
-    if _LONG_NUMBER.search(text):  # perhaps within a string
+    if values and _LONG_NUMBER.search(text):  # perhaps within a string
         hooks["parse_int"] = whole
     try:
         value = json.loads(text, **hooks)
@@ -57,7 +63,7 @@ def json_value(text: str | bytes, **hooks: Any) -> Any:
         raise json.JSONDecodeError("nested too deeply", text, 0) from None
     if text.count("[") + text.count("{") > MAX_DEPTH:
         _check_depth(value, text)
-    if _SURROGATE.search(text):
+    if values and _SURROGATE.search(text):
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:

@@ -38,11 +38,6 @@ def full_disk() -> TextIO:
     return Path("/dev/full").open("w", buffering=1, encoding="utf-8")
 
 
-def stop() -> None:
-    """Ctrl-C."""
-    os.kill(os.getpid(), signal.SIGINT)
-
-
 def train(folder: Path, *more: str) -> int:
     return main(["train", "cnn", *SHORT, "--runs", str(folder), *more])
 
@@ -81,7 +76,13 @@ def test_a_training_from_python_does_not_need_a_reader_either(
     assert outcome is not None and outcome.folder.finished
 
 
-READING = ("ls experiments", "show hybrid", "show --keys", "show hybrid --json", "doctor")
+READING: tuple[str, ...] = (
+    "ls experiments",
+    "show hybrid",
+    "show --keys",
+    "show hybrid --json",
+    "doctor",
+)
 READING += ("ls models --json", "simulate --list", "status --runs .")
 
 
@@ -153,8 +154,12 @@ def test_alarms_that_nobody_reads_are_not_taken_as_sent(
         assert main([*detect, str(readings)]) == 141
     process = [sys.executable, "-m", "anomalynet", *follow]
     assert subprocess.run(process, check=False, stdout=closed_pipe()).returncode == 141
-    with monkeypatch.context() as patch:
-        patch.setattr(StandardOutput, "put", lambda _, events: sent.extend(events) or stop())
-        sent: list[Event] = []
-        main(follow)
+    sent: list[Event] = []
+
+    def put(_: StandardOutput, events: Sequence[Event]) -> None:
+        sent.extend(events)
+        os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C
+
+    monkeypatch.setattr(StandardOutput, "put", put)
+    main(follow)
     assert [event.kind for event in sent] == ["alarm"]

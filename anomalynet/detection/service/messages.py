@@ -55,7 +55,7 @@ class Parser:
         if len(payload) > self.max_bytes:
             raise _RejectedError("too large", f"{len(payload)} bytes on {source}")
         try:
-            document = json_value(payload)
+            document = json_value(payload, values=False)
         except ValueError:
             raise _RejectedError("malformed JSON", payload) from None
         if type(document) is not dict:

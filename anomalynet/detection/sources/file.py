@@ -138,7 +138,7 @@ class Recording:
         """Keep the label of a single reading, for which the line is parsed again; readings of
         other messages have none."""
         single = b'"label"' in line and len(message.readings) == 1
-        row: dict[str, Any] = json_value(line) if single else {}
+        row: dict[str, Any] = json_value(line, values=False) if single else {}
         given = row.get("label")
         if not is_label(given, self._parser.form):
             self._parser.problems.add("unknown label", given)
