@@ -16,7 +16,7 @@ from tests.reporting.synthetic import record
 
 LONG, STRANGE = "n" * 300, os.fsdecode(b"caf\xe9")  # a name in Latin-1
 
-NAMED: tuple[str, ...] = (
+NAMED = (
     "train {0}.yaml",
     "train cnn --runs {0}",
     "train cnn data.name=skab data.root={0}",
@@ -87,15 +87,18 @@ class AsciiTerminal(io.TextIOWrapper):
         return self.buffer.getvalue().decode("ascii")
 
 
-SHOWN: tuple[str, ...] = (
+SHOWN = (
     "--help",
     "train --help",
     "ls experiments",
     "ls models",
     "show hybrid",
     "show --keys",
+    "doctor",
+    "simulate --list",
+    "show nothing-like-it",
+    "report --runs there.csv",
 )
-SHOWN += ("doctor", "simulate --list", "show nothing-like-it", "report --runs there.csv")
 
 
 @pytest.mark.usefixtures("folder")

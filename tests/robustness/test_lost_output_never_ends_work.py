@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -76,14 +77,16 @@ def test_a_training_from_python_does_not_need_a_reader_either(
     assert outcome is not None and outcome.folder.finished
 
 
-READING: tuple[str, ...] = (
+READING = (
     "ls experiments",
+    "ls models --json",
     "show hybrid",
-    "show --keys",
     "show hybrid --json",
+    "show --keys",
     "doctor",
+    "simulate --list",
+    "status --runs .",
 )
-READING += ("ls models --json", "simulate --list", "status --runs .")
 
 
 @pytest.mark.parametrize("command", READING)
