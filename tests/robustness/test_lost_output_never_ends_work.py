@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -45,12 +45,11 @@ def train(folder: Path, *more: str) -> int:
 
 @pytest.mark.parametrize("lost", [closed_pipe, full_disk])
 def test_training_ends_with_its_result_when_nobody_reads_its_progress(
-    lost: object,
+    lost: Callable[[], TextIO],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert callable(lost)
     monkeypatch.setattr(sys, "stderr", lost())
     assert train(tmp_path, "--json") == 0
     shown = json.loads(capsys.readouterr().out)
