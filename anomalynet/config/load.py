@@ -27,6 +27,8 @@ TEXT_KEYS = (
 )
 """Keys of a configuration or a sweep that take any text: those that need one, those that do not."""
 
+MOST_REFERENCES = 8  # in one value; each may stand for a value with as many
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -204,6 +206,9 @@ def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
         return Problem(leaf.where, what)
     if isinstance(value, str) and re.search(r"\$\{(?![\w.]+\})", value):
         what = f"{leaf.key}: {value!r}: only ${{another.key}} is supported"
+        return Problem(leaf.where, what)
+    if isinstance(value, str) and value.count("${") > MOST_REFERENCES:
+        what = f"{leaf.key}: more than {MOST_REFERENCES} references to other keys"
         return Problem(leaf.where, what)
     try:
         OmegaConf.update(tree, leaf.key, value, merge=False)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars as pl
 
+from anomalynet.documents import read_json_value
+
 
 def write_text(path: Path, text: str) -> None:
     """Replace a text file; see `write_bytes`."""
@@ -69,8 +71,8 @@ def write_parquet(path: Path, table: pl.DataFrame, **options: Any) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; empty if the file is missing or unreadable."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        value = read_json_value(path)
+    except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
+from anomalynet.documents import json_value
 from anomalynet.errors import RunError, UsageError
 from anomalynet.runs import codec
 from anomalynet.runs.code import made_by_other_code
@@ -175,8 +176,8 @@ class RunFolder:
         try:
             for text in self.progress.read_text(encoding="utf-8").splitlines():
                 try:
-                    line = json.loads(text)
-                except (ValueError, RecursionError):  # cut by a kill; the epoch is trained again
+                    line = json_value(text)
+                except ValueError:  # cut by a kill; the epoch is trained again
                     break
                 if not isinstance(line, dict):
                     break

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from anomalynet.documents import read_json_value
 from anomalynet.errors import DataError
 from anomalynet.runs import files
 from anomalynet.runs.files import sha256, write_json
@@ -189,7 +189,7 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     again = "simulate the world again into an empty folder, or restore the file"
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_json_value(path)
     except FileNotFoundError:
         if (folder / SCENARIO).is_file():
             command = f"anomalynet simulate {folder / SCENARIO} --out {folder}"

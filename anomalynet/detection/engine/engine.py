@@ -15,6 +15,7 @@ from anomalynet.detection.engine.pipeline import Pipeline
 from anomalynet.detection.engine.table import Array, DamagedError, Table
 from anomalynet.detection.model import Model
 from anomalynet.detection.records import Message, Outcome
+from anomalynet.documents import json_value
 from anomalynet.errors import UsageError
 from anomalynet.metrics.events import AlarmRule
 
@@ -126,7 +127,7 @@ class Engine:
         was made. Raises: UsageError if it is another model's, DamagedError if it is damaged; then
         nothing changed."""
         try:
-            facts: dict[str, Any] = json.loads(bytes(state["about"]))
+            facts: dict[str, Any] = json_value(bytes(state["about"]))
             if facts["version"] != VERSION:
                 raise UsageError("the saved state is of another version", "start without it")
             if (facts["run"], facts["fingerprint"]) != (self.contract.run, self.model.fingerprint):

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from anomalynet.detection.engine.table import DamagedError
 from anomalynet.detection.service.journal import Entry, Journal, batches, sync_folder
 from anomalynet.detection.service.problem_log import ProblemLog
+from anomalynet.documents import json_value
 from anomalynet.errors import RunError, UsageError, first_line
 from anomalynet.runs.files import read_json, write_json
 
@@ -203,5 +204,5 @@ class State:
 def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
-    own: dict[str, Any] = json.loads(arrays.pop(OWN).tobytes())
+    own: dict[str, Any] = json_value(arrays.pop(OWN).tobytes())
     return arrays, own

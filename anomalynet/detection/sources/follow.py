@@ -20,6 +20,7 @@ from anomalynet.data.importing.format import TableFormat
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.sources import Raw, Source
+from anomalynet.documents import json_value
 from anomalynet.errors import UsageError
 
 CHUNK = 1 << 18  # bytes read at once
@@ -111,7 +112,7 @@ class Followed(Source):
 
     def start(self, position: bytes) -> None:
         """Continue at this position if the file is still the same."""
-        self._start = json.loads(position) if position else {}
+        self._start = json_value(position) if position else {}
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
         """See `Source`."""
