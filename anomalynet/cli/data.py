@@ -115,6 +115,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     known = ("refuse", "first", "last", "mean", "keep")
     add("--duplicates", choices=known, default="refuse", help=text)
     flag(parser, "--replace", "overwrite an imported set of this name")
+    parser.set_defaults(switches=())  # found, never given
     add_json(parser)
 
 

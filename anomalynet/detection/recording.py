@@ -62,7 +62,7 @@ def detect_file(
 
     Raises:
         UsageError: the model, the file or a target cannot be used.
-        DataError: the file is damaged, or a column is missing.
+        DataError: the file is damaged, a column is missing, or no value of one could be read.
         RunError: alarms were not delivered; all else is done.
         StoppedError: interrupted; the scores were not written.
     """
@@ -122,6 +122,7 @@ def detect_file(
         "evaluation": evaluation,
     }
     report(summary)
+    parser.check_read()
     check_delivered(targets)
     return summary
 
