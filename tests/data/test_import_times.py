@@ -339,10 +339,11 @@ def test_an_offset_in_the_letters_of_a_pattern_counts(
     for sign in ("Z", "+00:00", " UTC"):
         form = f"%Y-%m-%dT%H:%M:%S{sign}"
         file.write_text(f"t,v\n2024-01-31T23:58:00{sign},1\n")
-        asked: dict[str, Any] = {"file": file, "name": "mine", "time": "t", "time_format": form}
+        asked: dict[str, Any] = {"file": file, "name": "mine", "time": "t", "replace": True}
+        asked |= {"time_format": form}
         with pytest.raises(DataError, match="UTC offset"):
             import_table(ImportRequest(**asked, timezone="Europe/Berlin"))
-        assert import_table(ImportRequest(**asked, replace=True)).begins == "2024-01-31T23:58:00Z"
+        assert import_table(ImportRequest(**asked)).begins == "2024-01-31T23:58:00Z"
     with pytest.raises(DataError, match=r"t\.csv:2.*\+01:00") as refused:
         read(tmp_path, "t,v\n2024-02-01 00:58+01:00,1\n", time_format="%Y-%m-%d %H:%M+01:00")
     assert "%z" in str(refused.value)
