@@ -137,8 +137,13 @@ def _time(
     day: pl.Series | None = None,
 ) -> pl.Series:
     """A column of times in UTC; where `day`, the end of that day."""
-    clock = read_clock(rows, [index], None, alone=False, sampled=False)
     local, unit = own
+    try:
+        clock = read_clock(rows, [index], None, alone=False, sampled=False)
+    except DataError:  # such as 05/03/2024
+        if unit not in ("day-first", "month-first"):
+            raise
+        clock = read_clock(rows, [index], unit, alone=False, sampled=False)
     if clock.format == "seconds" and unit in UNITS:
         highest = clock.time["time"].to_physical().max()
         if isinstance(highest, int) and highest < ELAPSED * 1e6:  # since the recording began
