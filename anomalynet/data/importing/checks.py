@@ -79,7 +79,8 @@ def find_warnings(table: Table, keys: pl.DataFrame) -> list[str]:
                 found["counter"].append(name)
             elif reason := _gives_away(kept, label):
                 found[reason].append(name)
-            found["device"] += [name] * (table.roles.series is None and _names_devices(name, known))
+            may = table.roles.series is None and DEVICE.search(name) and not (known % 1).any()
+            found["device"] += [name] * bool(may and len(np.unique(known)) <= len(known) / 2)
     warnings += [
         f"sensor {name!r} has few whole numbers, as names of devices have: use --series "
         f"{shlex.quote(name)} if rows are of several devices, or --ignore it"
@@ -140,11 +141,6 @@ def _is_counter(known: Floats, kept: Floats, same_series: NDArray[np.bool_]) -> 
     inside = np.diff(kept)[same_series]
     inside = inside[~np.isnan(inside)]
     return len(inside) >= FEWEST and bool((inside == 1).all())
-
-
-def _names_devices(name: str, known: Floats) -> bool:
-    few = len(np.unique(known)) <= len(known) / 2
-    return few and bool(DEVICE.search(name) and (known % 1 == 0).all())
 
 
 def _gives_away(values: Floats, label: Labels) -> str | None:

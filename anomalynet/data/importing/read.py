@@ -13,7 +13,7 @@ from anomalynet.data.importing import cells, ordering, values
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.request import LABEL_NAMES, Roles, assign
 from anomalynet.data.importing.rows import ROW, Rows, header, open_rows
-from anomalynet.data.importing.times import check_local, check_zone, read_clock, to_utc
+from anomalynet.data.importing.times import Clock, check_local, check_zone, read_clock, to_utc
 from anomalynet.errors import DataError
 
 POSITION = "position"
@@ -81,7 +81,8 @@ def read_table(
         shape = f"{len(rows.names):,} columns, but {height:,} rows"
         warnings.append(f"{rows.path}: {shape}: transpose it if its rows are the sensors")
     name = name or paths[0].stem
-    keys, form, local = _keys(rows, roles, form, name, counts)
+    keys, form, clock = _keys(rows, roles, form, name, counts)
+    local = clock and clock.local
     if local is False:
         form = replace(form, timezone=None)
     if labels:
@@ -117,11 +118,9 @@ def _keys(
     form: TableFormat,
     name: str,
     counts: dict[str, int],
-    beside: bool | None = None,
-) -> tuple[pl.DataFrame, TableFormat, bool | None]:
+) -> tuple[pl.DataFrame, TableFormat, Clock | None]:
     """Row, position and the columns `KEYS` with times in UTC, each series from its oldest row to
-    its newest; the format with that of the times; and `Table.local`. `beside`: that of the readings
-    whose labels these rows are."""
+    its newest; the format with that of the times; and the times as they are in the file."""
     none = pl.lit(None, pl.String)
     label, labelled = pl.lit(None, pl.Int8), (roles.kind if roles.label is None else roles.label)
     if labelled is not None:
@@ -151,11 +150,10 @@ def _keys(
     frame, turned = ordering.oldest_first(frame)
     if turned:
         counts["rows newest first"] = turned
-    check_local(rows, clock, form.timezone, beside)
     if form.timezone and clock.local:
         frame, repeated = to_utc(rows, frame, form.timezone)
         counts |= repeated
-    return frame, form, clock.local
+    return frame, form, clock
 
 
 def _add_labels(
@@ -188,7 +186,8 @@ def _add_labels(
         )
     same = replace(words, label=label, null=form.null, time=form.time, series=form.series)
     same = replace(same, time_format=form.time_format, timezone=form.timezone)
-    labels, *_ = _keys(rows, assign(rows, same, has_sensors=False), same, name, {}, local)
+    labels, _, clock = _keys(rows, assign(rows, same, has_sensors=False), same, name, {})
+    check_local(rows, clock, form.timezone, local)
     key = ["series", "time"]
     label_known = pl.col("label").drop_nulls()
     labels = labels.group_by(key).agg(

@@ -24,10 +24,7 @@ BATCH = 50_000  # rows of a quoted CSV that are in memory at once
 UNIT = "\x1f"  # between the fields of rows that had quotes
 FOREIGN = {
     b"\x1f\x8b": "compressed: unpack it first",
-    b"BZh91A": "compressed: unpack it first",
-    b"\xfd7zXZ": "compressed: unpack it first",
-    b"\x28\xb5\x2f\xfd": "compressed: unpack it first",
-    b"7z\xbc\xaf": "an archive: unpack it first",
+    **dict.fromkeys((b"BZh91A", b"\xfd7zXZ", b"7z\xbc\xaf"), "compressed: unpack it first"),
     b"PK": "a spreadsheet or archive: save the sheet as CSV",
     b"ARROW1": "an Arrow file: save it as Parquet or CSV",
     b"{": "JSON: import reads tables, save it as CSV or Parquet",

@@ -319,10 +319,10 @@ def _in_utc(time: pl.Expr) -> pl.Expr:
     return time.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
 
 
-def check_local(rows: Rows, clock: Clock, zone: str | None, local: bool | None) -> None:
+def check_local(rows: Rows, clock: Clock | None, zone: str | None, local: bool | None) -> None:
     """Raises DataError: times of labels or incidents have no offset and no zone, those of the
     readings (`local`; None: they have no times) are in UTC."""
-    if clock.local and not zone and local is False:
+    if clock and clock.local and not zone and local is False:
         raise DataError(
             f"{rows.where(clock.time[ROW][0])}: {clock.time['time'][0]} has no offset from UTC, "
             "the times of the readings have one or are counted from 1970",
@@ -378,45 +378,41 @@ def to_utc(rows: Rows, keys: pl.DataFrame, zone: str) -> tuple[pl.DataFrame, dic
     )
     turns = pl.when(pl.col("far").any().over(night)).then("far").otherwise("still")
     count, back = pl.col("far").sum().over(night), pl.col("back").any().over(night)
-    unclear = both.filter(ambiguous & ((count > 1) | ((count == 0) & back)))
-    if unclear.height:
-        row, time = unclear.filter("back").select(ROW, "time").row(0)
-        raise DataError(
-            f"{rows.where(row)}: {time} goes back within the hour that {zone} has twice: rows out "
-            f"of order there, {unclear.height:,} rows could be in either pass",
-            "correct the order of these rows, or write their times with an offset from UTC",
-        )
-    both = both.with_columns(turned=turns.cast(pl.Int32).cum_sum().over(night) > 0)
-    if not (repeated := int(both["ambiguous"].sum())):
-        return both.with_columns(time="early").select(keys.columns), {}
-    counts = {"readings in a repeated hour": repeated}
     both = both.with_columns(
-        once=ambiguous & ~pl.col("turned").any().over(night),
-        before=pl.col("early").diff().over("series"),
-        after=pl.col("early").diff().shift(-1).over("series"),
+        disorder=(count > 1) | ((count == 0) & back),
+        turned=turns.cast(pl.Int32).cum_sum().over(night) > 0,
+        before=pl.col("early").diff().over("series", order_by="time"),
+        after=pl.col("early").diff().shift(-1).over("series", order_by="time"),
     )
     usual = step.filter(step > pl.duration()).median().over("series")
+    into = pl.col("before").filter(ambiguous).first().over(night, order_by="time")
+    out = pl.col("after").filter(ambiguous).last().over(night, order_by="time")
 
-    def keeps(pass_: int) -> pl.Expr:
+    def keeps(*sides: pl.Expr) -> pl.Expr:
         """Whether the steps into and out of the hour are the usual one, where there are any."""
-        into = pl.col("before").filter(ambiguous).first().over(night) + pass_ * 2 * half
-        out = pl.col("after").filter(ambiguous).last().over(night) - pass_ * 2 * half
-        return pl.all_horizontal(
-            ((side - usual).abs() < half / 2).fill_null(side.is_null()) for side in (into, out)
-        )
+        near = [((one - usual).abs() < half / 2).fill_null(one.is_null()) for one in sides]
+        return near[0] & near[1]
 
-    both = both.with_columns(first=keeps(0), second=keeps(1))
-    unclear = both.filter(pl.col("once") & (pl.col("first") == pl.col("second")))
+    both = both.with_columns(
+        once=ambiguous & ~pl.col("turned").any().over(night),
+        first=keeps(into, out),
+        second=keeps(into + 2 * half, out - 2 * half),
+    )
+    undecided = pl.col("once") & (pl.col("first") == pl.col("second"))
+    unclear = both.filter(ambiguous & (pl.col("disorder") | undecided))
     if unclear.height:
-        row, time = unclear.select(ROW, "time").row(0)
+        shown = unclear.sort("back", descending=True, maintain_order=True)
+        row, time = shown.select(ROW, "time").row(0)
         raise DataError(
-            f"{rows.where(row)}: {time} is in the hour that {zone} has twice, and these rows show "
-            f"it once: {unclear.height:,} rows could be in either pass",
-            "write all times with an offset from UTC, or remove these rows; if the clock is never "
-            "changed, give its offset, such as --timezone +01:00",
+            f"{rows.where(row)}: {time} is in the hour that {zone} has twice, where rows are out "
+            f"of order or show it once: {unclear.height:,} rows could be in either pass",
+            "correct their order, remove them, or write all times with an offset from UTC; if the "
+            "clock is never changed, give its offset, such as --timezone +01:00",
         )
-    if once := int(both["once"].sum()):
-        counts["readings in a repeated hour placed by the usual step"] = once
     late = ambiguous & (pl.col("turned") | (pl.col("once") & pl.col("second")))
     both = both.with_columns(time=pl.when(late).then("late").otherwise("early"))
-    return both.select(keys.columns), counts
+    counts = {
+        "readings in a repeated hour": int(both["ambiguous"].sum()),
+        "readings in a repeated hour placed by the usual step": int(both["once"].sum()),
+    }
+    return both.select(keys.columns), {what: count for what, count in counts.items() if count}

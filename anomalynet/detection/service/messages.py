@@ -43,8 +43,8 @@ class Parser:
         self._nothing = (math.nan,) * len(self.sensors)
         self._last: tuple[object, int | None] = (None, None)  # readings of a batch share their time
         self._read = self._failed = False  # whether there was a reading, and one that is invalid
-        self._unread, self._unnamed = set(self.sensors), set(self.sensors)  # sensors in no reading
-        self._rejected: set[str] = set()  # sensors
+        # sensors without a value so far, and whether one was rejected
+        self._unread = dict.fromkeys(self.sensors, False)
 
     def parse(self, source: str, payload: bytes) -> Message | None:
         """The message of a payload; None if it is invalid. `source`: topic or file, which is the
@@ -63,12 +63,11 @@ class Parser:
     def check_read(self) -> None:
         """Check after a run. Raises DataError: every reading, or every value of a sensor, was
         rejected: its steps were scored as missing."""
-        unknown = self._unnamed if self.problems.counts["unknown channel"] else set()
-        lost = [name for name in self.sensors if name in self._unread & (self._rejected | unknown)]
-        what = f"no value of {', '.join(map(repr, lost[:5]))}" if self._read else "no reading"
-        if (self._failed and not self._read) or (self._read and lost):
+        lost = [repr(name) for name, rejected in self._unread.items() if rejected]
+        if lost or (self._failed and not self._read):
+            what = f"value of {', '.join(lost[:5])}" if lost else "reading"
             raise DataError(
-                f"{what} could be read: all were rejected, steps were scored without them",
+                f"no {what} could be read: all were rejected, steps were scored without them",
                 "write names, times and decimal signs as in the table that the model was trained "
                 f"on: the sensors are {', '.join(map(repr, self.sensors[:8]))}",
             )
@@ -118,18 +117,16 @@ class Parser:
         if given is None:
             return self._nothing
         if type(given) is dict:
-            if self._unnamed:
-                self._unnamed -= given.keys()
             strange = not given.keys() <= self._known  # quicker than the difference
             if strange and (unknown := given.keys() - self._known - reserved):
                 self.problems.add("unknown channel", min(unknown), len(unknown))
+                self._unread.update(dict.fromkeys(self._unread.keys() - given.keys(), True))
             return self._numbers(map(given.get, self.sensors))
         if type(given) is not list:
             raise _RejectedError("bad values", given)
         if len(given) != len(self.sensors):
             what = f"{len(given)} instead of {len(self.sensors)}"
             raise _RejectedError("wrong channel count", what)
-        self._unnamed.clear()
         return self._numbers(given)
 
     def _time(self, given: object) -> int:
@@ -154,7 +151,8 @@ class Parser:
             found = [math.nan if cells.is_missing(value, self.form) else value for value in found]
         if self._unread:
             pairs = zip(self.sensors, found, strict=True)
-            self._unread.difference_update(name for name, value in pairs if not math.isnan(value))
+            for name in (name for name, value in pairs if not math.isnan(value)):
+                self._unread.pop(name, None)
         return tuple(found)
 
     def _number(self, name: str, value: object) -> float:
@@ -169,7 +167,8 @@ class Parser:
         if number is not None and -cells.LARGEST < number < cells.LARGEST:
             return number
         self.problems.add("not a number", value)
-        self._rejected.add(name)
+        if name in self._unread:
+            self._unread[name] = True
         return math.nan
 
 
