@@ -82,7 +82,7 @@ def read_table(
         warnings.append(f"{rows.path}: {shape}: transpose it if its rows are the sensors")
     name = name or paths[0].stem
     keys, form, clock = _keys(rows, roles, form, name, counts)
-    local = clock and clock.local
+    local = None if clock is None else clock.local
     if local is False:
         form = replace(form, timezone=None)
     if labels:

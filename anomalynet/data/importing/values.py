@@ -53,7 +53,8 @@ def read_sensors(
     mixed = odd["switch"] if switch == cells.SWITCH else []
     if mixed:
         read = _long(rows, [str(index) for _, index, _ in mixed])
-        numbers = read.filter(_number(pl.col("cell"), True, resolved).is_finite())
+        value = _number(pl.col("cell"), True, resolved)
+        numbers = read.filter(value.is_finite() & ~value.is_in([0.0, 1.0]))
         numeric = numbers.select(pl.col("column").unique()).collect()["column"].cast(int).to_list()
         mixed = [each for each in mixed if each[1] in numeric]
     if odd["invalid"] or mixed:
