@@ -266,6 +266,8 @@ REFUSED: dict[str, tuple[list[Any], list[str], str]] = {
     "no such day": (["2023-02-28", "2023-02-29"], ["t.csv:3", "'2023-02-29'"], ""),
     "no such hour": (["2023-02-28 25:00"], ["t.csv:2"], ""),
     "years": (["1970", "1971", "2017"], ["'%Y' (1970-01-01)", "'seconds'"], "--time-format"),
+    "years as decimals": (["1995.0", "1996.0"], ["'%Y' (1995-01-01)"], "--time-format"),
+    "a date as decimals": (["20240131.0"], ["'%Y%m%d' (2024-01-31)"], "--time-format"),
     "months": (["200011", "200012"], ["'%Y%m' (2000-11-01)"], "--time-format"),
     "days of a year": (["2024065", "2024066"], ["'%Y%j' (2024-03-05)"], "--time-format"),
     "six digits": (["240305", "240306"], ["'%y%m%d' (2024-03-05)"], "--time-format"),
@@ -317,13 +319,14 @@ def test_a_heading_that_names_another_unit_than_seconds_is_refused(
     ("form", "text", "expected"),
     [
         ("%Y", "2017", datetime(2017, 1, 1)),
+        ("%Y", 2017.0, datetime(2017, 1, 1)),
         ("%Y%m", "201703", datetime(2017, 3, 1)),
         ("%b %Y", "Mar 2017", datetime(2017, 3, 1)),
         ("%Y%j", "2017060", datetime(2017, 3, 1)),
     ],
 )
 def test_a_date_without_its_day_is_the_first(
-    tmp_path: Path, form: str, text: str, expected: datetime
+    tmp_path: Path, form: str, text: str | float, expected: datetime
 ) -> None:
     for table in both(tmp_path, [text], time_format=form):
         assert table.keys["time"].to_list() == [expected]

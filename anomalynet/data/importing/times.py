@@ -97,7 +97,8 @@ class _Column:
         self.rows = rows
         self.name = ",".join(rows.names[index] for index in indices)
         texts = [rows.text(index) for index in indices]
-        self.text = texts[0] if len(texts) == 1 else pl.concat_str(texts, separator=" ")
+        text = texts[0] if len(texts) == 1 else pl.concat_str(texts, separator=" ")
+        self.text = text.str.replace(r"^([0-9]{4,})\.0+$", "$1")  # digits that became decimals
         decimal = self.text.str.replace(r"^([-+]?[0-9]*),([0-9]*)$", "$1.$2")
         self.number = decimal.cast(pl.Float64, strict=False)
         head = rows.frame.select(ROW, text=self.text).drop_nulls().head(1).collect()
