@@ -183,7 +183,7 @@ TOA5 = """"TOA5","CR1000","CR1000","12345","CR1000.Std.32","CPU:x.CR1","1","Tabl
         ("a,b\n1,2\n3,4,5\n", {}, ["t.csv:3: "]),
         ("v,t\n20,0,1\n21,3,2\n22,6,3\n", {"time": "t"}, ["t.csv:2: ", "decimal commas"]),
         ("t,v\n2024-03-05,2,0\n2024-03-06,2,5\n", {"time": "t"}, ["t.csv:2: ", "decimal"]),
-        ("v t\n1 100 0\n1 250 1\n", {"time": "t"}, ["t.csv:2: ", "thousands", "name it"]),
+        ("v t\n1 100 0\n1 250 1\n", {"time": "t"}, ["t.csv:2: ", "thousands", "header"]),
         ("id,v,t\n7,20,0,0\n8,21,0,1\n", {"series": "id"}, ["t.csv:2: ", "decimal commas"]),
         ("a,b\n1,2\n", {"columns": ("a", "b", "c")}, ["2 columns", "3 names"]),
         ("1,2\n3,4\n", {"columns": ("a", "a")}, ["--columns", "duplicate", "'a'"]),

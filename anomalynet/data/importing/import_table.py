@@ -114,13 +114,9 @@ def _incidents(
         inner = temporary / "incidents"
         inner.mkdir()
         series = keys["series"].unique().to_list()
+        clock = table.local, table.form.time_format
         intervals, given, unknown = read_intervals(
-            request.incidents,
-            series,
-            request.timezone,
-            inner,
-            request.files,
-            (table.local, table.form.time_format),
+            request.incidents, series, request.timezone, inner, request.files, clock
         )
         if unknown:
             table.counts["incidents of other series"] = unknown

@@ -20,6 +20,7 @@ from anomalynet.errors import DataError
 
 WORDS = ("series", "type", "cause", "impact", "severity")
 DATE = r"^([0-9]{8}|[0-9]{1,4}[-/. ]([0-9]{1,2}|[A-Za-z]{3,9})[-/. ][0-9]{1,4})$"  # without a time
+Known = tuple[bool | None, str | None]  # of the times of the data, see `read_intervals`
 KNOWN = f"the columns of an incidents file are start, end, {', '.join(WORDS)}"
 
 
@@ -29,7 +30,7 @@ def read_intervals(
     zone: str | None,
     staging: Path,
     files: Sequence[Path] = (),
-    clock: tuple[bool | None, str | None] = (None, None),
+    clock: Known = (None, None),
 ) -> tuple[pl.DataFrame, dict[int, Incident], int]:
     """Read and check an incidents file; an incident's number is its row in the file.
 
@@ -130,11 +131,7 @@ def mark(keys: pl.DataFrame, intervals: pl.DataFrame) -> pl.DataFrame:
 
 
 def _time(
-    rows: Rows,
-    index: int,
-    zone: str | None,
-    own: tuple[bool | None, str | None],
-    day: pl.Series | None = None,
+    rows: Rows, index: int, zone: str | None, own: Known, day: pl.Series | None = None
 ) -> pl.Series:
     """A column of times in UTC; where `day`, the end of that day."""
     local, unit = own

@@ -187,8 +187,8 @@ def _check_counter(path: Path, above: int, rows: list[Row], quoted: bool, is_tim
         raise DataError(
             f"{path}:{above + rows[0][0]}: a field more than the header has names, as in each row: "
             "decimal commas or thousands without quotes?",
-            "write numbers with a decimal point, or separate fields with ;; if the first field "
-            f"has no name, name it in the header (--time {INDEX} if it is the time)",
+            "write numbers with a decimal point, or semicolons between fields; a first field that "
+            f"has no name needs one in the header (or --time {INDEX} if it is the time)",
         )
 
 

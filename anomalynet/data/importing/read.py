@@ -113,11 +113,7 @@ def read_table(
 
 
 def _keys(
-    rows: Rows,
-    roles: Roles,
-    form: TableFormat,
-    name: str,
-    counts: dict[str, int],
+    rows: Rows, roles: Roles, form: TableFormat, name: str, counts: dict[str, int]
 ) -> tuple[pl.DataFrame, TableFormat, Clock | None]:
     """Row, position and the columns `KEYS` with times in UTC, each series from its oldest row to
     its newest; the format with that of the times; and the times as they are in the file."""

@@ -210,8 +210,6 @@ def _refuse_text(
     advice = f"use --ignore {name}, or --null {quote(value)} if it means a missing reading"
     if signs:
         advice = f"use {signs[0]}"
-    elif value.lower() in cells.SWITCH:
-        advice = f"write 1 and 0 as in other rows of {name}; or " + advice
     elif unit := re.fullmatch(r"[-+\u2212]?[0-9][0-9.,']*(\s*[^\s\d.,'][^\d]*)", value):
         advice = f"remove {quote(unit[1])} from its cells: --units {name}=… names the unit"
     elif value.lower() in ("on", "off", "open", "closed", "yes", "no", "y", "n"):
