@@ -297,6 +297,7 @@ def test_times_that_are_refused(tmp_path: Path, kind: str) -> None:
         ("t [µs]", ["0", "500000"], "microseconds", 0.5),
         ("minutes", ["0", "1", "2"], "minutes", 60),
         ("Time (h)", ["0", "0.25", "0.5"], "hours", 900),
+        ("ms since start", ["0", "100"], "milliseconds", 0.1),
         ("day", ["0", "1"], "days", 86_400),
     ],
 )
@@ -311,8 +312,9 @@ def test_a_heading_that_names_another_unit_than_seconds_is_refused(
         found = read(tmp_path, text, time=heading, time_format=form).keys["time"]
         assert (found[1] - found[0]).total_seconds() == pytest.approx(seconds)
     assert cells.read_time(times[1], unit) == round(step * 1e6)
-    found = read(tmp_path, "Time (s),v\n0,1\n1,1\n", time="Time (s)").keys["time"]
-    assert found[1] - found[0] == timedelta(seconds=1)
+    for plain in ("Time (s)", "second of day", "t"):
+        found = read(tmp_path, f"{plain},v\n0,1\n1,1\n", time=plain).keys["time"]
+        assert found[1] - found[0] == timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,8 @@ HEADINGS |= {
     "d": "days",
     "day": "days",
 }
-"""First letters of the last word of a heading that names the unit of its times."""
+"""First letters of a word in a heading that names the unit of its times."""
+SECONDS = {"s", "sec", "secs", "second", "seconds"}
 COMPACT_MINUTES = MINUTES.replace(":(", ":?(")
 """What is before the minutes, then minutes, seconds and their fraction if valid, and the rest."""
 
@@ -167,8 +168,9 @@ def _number_format(column: _Column, alone: bool, sampled: bool) -> str:
         what, advice = f"could be {meant}{days}", f"give {CHANGE} with one{also}"
         raise column.refuse(column.first, what, advice)
     words = re.findall("[a-zµ]+", re.sub("([a-z])([A-Z])", r"\1 \2", column.name).lower())
-    unit = HEADINGS.get(words[-1][:3]) if words and sampled else None
-    if fits == ["seconds"] and unit:
+    units = [HEADINGS[word[:3]] for word in words if word[:3] in HEADINGS]
+    if fits == ["seconds"] and sampled and units and not SECONDS & {*words}:
+        unit = units[-1]
         what = f"would be in seconds, but the heading names {unit}"
         raise column.refuse(column.first, what, f"give {CHANGE} {unit}, or {CHANGE} seconds")
     advice = (
