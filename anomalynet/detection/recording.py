@@ -62,8 +62,8 @@ def detect_file(
 
     Raises:
         UsageError: the model, the file or a target cannot be used.
-        DataError: the file is damaged, or a column is missing.
-        DataError: no reading of the file could be taken; after the report.
+        DataError: the file is damaged, or a column is missing; or, after the report, no reading or
+            no value of a column could be read.
         RunError: alarms were not delivered; all else is done.
         StoppedError: interrupted; the scores were not written.
     """
@@ -131,6 +131,7 @@ def detect_file(
         why = f"refused: {', '.join(kinds)}" if kinds else "it has none"
         what = f"{file}: no reading was taken, {why}"
         raise DataError(what, f"the model reads {', '.join(sensors)} of a device at a time")
+    parser.check_read()
     return summary
 
 

@@ -80,7 +80,13 @@ class Recording:
             ) from None
         with tempfile.TemporaryDirectory(prefix="anomalynet-") as staging:
             form = format_of(self._parser.form, self._parser.sensors, partial(header, self.path))
-            table = read_table([self.path], form, Path(staging))
+            try:
+                table = read_table([self.path], form, Path(staging))
+            except DataError as error:
+                how = f"decimal sign {form.decimal or '.'}, times {form.time_format or 'ISO 8601'}"
+                how = f"write the file like the table of the model's import: {how}"
+                is_option = "--" in (error.next_step or "")  # of an import
+                raise DataError(error.message, how if is_option else error.next_step) from error
             yield from messages(self._readings(table), self.path.name, self._period)
 
     def _readings(self, table: Table) -> Iterator[Reading]:
