@@ -75,9 +75,10 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
         "--kind COLUMN": "type of attack; without --label, a row is normal if this column says so",
         "--split COLUMN": "train, validation or test, used by data.split.policy=given",
         "--time-format FORMAT": "iso, day-first, month-first, month-name, seconds, milliseconds, "
-        "microseconds, nanoseconds, excel, or such as '%%d.%%m.%%y %%H:%%M' (default: detected)",
+        "microseconds, nanoseconds, minutes, hours, days, excel, or such as '%%d.%%m.%%y %%H:%%M' "
+        "(default: detected)",
         "--timezone ZONE": "zone of times without an offset: Europe/Berlin, or hours from UTC such "
-        "as +01:00 (default: UTC)",
+        "as +01:00 (default: UTC); of incidents and labels alone if readings have an offset",
         "--decimal SIGN": "decimal sign: . or , (default: detected)",
         "--thousands SIGN": "between groups of three digits (default: detected)",
     }
@@ -117,6 +118,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     known = ("refuse", "first", "last", "mean", "keep")
     add("--duplicates", choices=known, default="refuse", help=text)
     flag(parser, "--replace", "overwrite an imported set of this name")
+    parser.set_defaults(switches=())  # found, never given
     add_json(parser)
 
 

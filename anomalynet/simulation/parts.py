@@ -73,7 +73,7 @@ def make_part(
     files = {name: store.write_parquet(folder, name, frames)}
     if refine is not None:
         telemetry = store.partition("telemetry", number)
-        table = refine(folder / name, nodes, incidents, scenario)
+        table = refine((folder / name).absolute(), nodes, incidents, scenario)
         files[telemetry] = store.write_parquet(folder, telemetry, table)
         twin = table
         if result.twin is not None:

@@ -287,6 +287,7 @@ def test_what_goes_in_comes_out_sorted(
     for s, t, v, y in rows:
         text += f"{t},{s},{'' if v is None else repr(v)},{'NA' if y is None else y}\n"
     asked: dict[str, Any] = {"time": "t", "series": "s", "label": "y", "replace": True}
+    asked["time_format"] = "seconds"  # 1900 could be a year
     frame = table(put(tmp_path, text, unsorted="sort", **asked))
     expected = sorted(rows, key=lambda row: row[:2])
     assert frame.select("series", pl.col("time").dt.epoch("s"), "v", "label").rows() == expected

@@ -79,6 +79,15 @@ def test_labels_outside_intervals_stay_and_are_numbered_on(tmp_path: Path) -> No
     assert report.counts["rows labelled normal inside an incident"] == 2 and report.incidents == 3
 
 
+def test_dates_of_intervals_have_the_order_of_the_datas(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("t,v\n12/01/2020 00:00,1\n13/01/2020 00:00,2\n")
+    asked: dict[str, Any] = {"file": tmp_path / "d.csv", "name": "mine", "time": "t"}
+    for start in ("12/01/2020 00:00", "2020-01-12 00:00"):
+        (tmp_path / "i.csv").write_text(f"start,end\n{start},{start}\n")
+        import_table(ImportRequest(incidents=tmp_path / "i.csv", replace=True, **asked))
+        assert sources.load(DataConfig(name="mine")).frame.collect()["label"].to_list() == [1, 0]
+
+
 def test_an_interval_without_a_reading_is_warned_of(tmp_path: Path) -> None:
     report = put(tmp_path, HEAD + "2021-01-01 00:02:00,2021-01-01 00:03:00,jam,,,,a\n", label="y")
     assert "1 of 1 incidents contain no reading" in report.warnings

@@ -212,6 +212,45 @@ def test_files_of_labels_that_are_refused(tmp_path: Path, text: str, words: list
     assert all(word in refused.value.message for word in words), refused.value.message
 
 
+OFFSETS = "t,v\n" + "".join(f"2024-01-01T00:0{minute}:00+01:00,1\n" for minute in range(6))
+SECONDS = "t,v\n" + "".join(f"{1_704_063_600 + 60 * minute},1\n" for minute in range(6))
+
+
+@pytest.mark.parametrize("text", [OFFSETS, SECONDS], ids=["offsets", "seconds"])
+@pytest.mark.parametrize(
+    ("option", "rows"),
+    [
+        ("incidents", "start,end\n2024-01-01 00:01,2024-01-01 00:02\n"),
+        ("labels", "t,label\n2024-01-01 00:01,1\n2024-01-01 00:02,1\n"),
+    ],
+)
+def test_local_labels_of_readings_with_an_offset_need_a_zone(
+    tmp_path: Path, text: str, option: str, rows: str
+) -> None:
+    (tmp_path / "y.csv").write_text(rows)
+    asked: dict[str, Any] = {"time": "t", option: tmp_path / "y.csv"}
+    with pytest.raises(DataError, match=r"y\.csv:2: .*offset") as refused:
+        put(tmp_path, text, **asked)
+    assert "--timezone" in str(refused.value.next_step)
+    report = put(tmp_path, text, timezone="Europe/Berlin", **asked)
+    assert report.begins == "2023-12-31T23:00:00Z"
+    assert [row for row, label in enumerate(labels()) if label == 1] == [1, 2]
+    stored = json.loads((tmp_path / "data/mine/dataset.json").read_text())["format"]
+    assert stored["timezone"] is None  # of the readings
+    (tmp_path / "y.csv").write_text(
+        rows.replace(" 00:01", "T00:01+01").replace(" 00:02", "T00:02+01")
+    )
+    put(tmp_path, text, **asked)
+    assert [row for row, label in enumerate(labels()) if label == 1] == [1, 2]
+
+
+def test_small_numbers_of_incidents_have_the_unit_of_the_readings(tmp_path: Path) -> None:
+    (tmp_path / "i.csv").write_text("start,end\n2,3\n")
+    asked: dict[str, Any] = {"time": "t", "time_format": "minutes", "period": 60.0}
+    put(tmp_path, "t,v\n0,1\n1,2\n2,1\n3,2\n4,1\n", incidents=tmp_path / "i.csv", **asked)
+    assert labels() == [0, 0, 1, 1, 0]
+
+
 WINDOW = ["2024-01-01 00:01:00.000000", "2024-01-01 00:02:00.000000"]
 ONE = "t,v\n" + "".join(f"2024-01-01 00:0{minute}:00,{minute}\n" for minute in range(4))
 

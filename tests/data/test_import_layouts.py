@@ -47,6 +47,13 @@ LAYOUTS: dict[str, tuple[str, dict[str, Any]]] = {
     "comments": ('# 5 sites, "x"\n#\n\n# 2,3,4\na,b\n1.5,20\n-2,30.5\n', {}),
     "annotations": ("#group,false\n#default,_result\na,b\n1.5,20\n-2,30.5\n", {}),
     "pandas": (",a,b\n0,1.5,20\n1,-2,30.5\n", {"ignore": ("index",)}),
+    "R, selected rows": ('a b\n"7" 1.5 20\n"9" -2 30.5\n', {"ignore": ("index",)}),
+    "R, named rows": ("a,b\nMazda,1.5,20\nFiat,-2,30.5\n", {"ignore": ("index",)}),
+    "a counter": ("a,b\n0,1.5,20\n1,-2,30.5\n", {"ignore": ("index",)}),
+    "R, times": (
+        "a,b\n2024-03-05 06:00,1.5,20\n2024-03-05 06:01,-2,30.5\n",
+        {"time": "index"},
+    ),
     "R, a short header": ('"a" "b"\n"1" 1.5 20\n"2" -2 30.5\n', {"ignore": ("index",)}),
     "no header": ("1.5,20\n-2,30.5\n", {"header": False}),
     "no header, names": ("1.5\t20\n-2\t30.5\n", {"columns": ("a", "b")}),
@@ -68,6 +75,7 @@ def test_a_layout_changes_no_reading(tmp_path: Path, layout: str) -> None:
     assert readings(table) == READINGS
     # The format that was found reads the file again without the options.
     found = TableFormat(
+        time=form.get("time"),
         separator=table.form.separator,
         header=table.form.header,
         columns=table.form.columns,
@@ -173,6 +181,10 @@ TOA5 = """"TOA5","CR1000","CR1000","12345","CR1000.Std.32","CPU:x.CR1","1","Tabl
     [
         ("a,b\n1,2\n3\n", {}, ["t.csv:3: ", "1 fields", "header has 2"]),
         ("a,b\n1,2\n3,4,5\n", {}, ["t.csv:3: "]),
+        ("v,t\n20,0,1\n21,3,2\n22,6,3\n", {"time": "t"}, ["t.csv:2: ", "decimal commas"]),
+        ("t,v\n2024-03-05,2,0\n2024-03-06,2,5\n", {"time": "t"}, ["t.csv:2: ", "decimal"]),
+        ("v t\n1 100 0\n1 250 1\n", {"time": "t"}, ["t.csv:2: ", "thousands", "header"]),
+        ("id,v,t\n7,20,0,0\n8,21,0,1\n", {"series": "id"}, ["t.csv:2: ", "decimal commas"]),
         ("a,b\n1,2\n", {"columns": ("a", "b", "c")}, ["2 columns", "3 names"]),
         ("1,2\n3,4\n", {"columns": ("a", "a")}, ["--columns", "duplicate", "'a'"]),
         ("a,,c\n1,2,3\n", {}, ["t.csv:1: ", "column 2"]),

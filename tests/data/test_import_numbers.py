@@ -73,7 +73,11 @@ def put(folder: Path, text: str, **asked: Any) -> ImportReport:
         (["1,234", "7"], {"thousands": ","}, [1234, 7], (".", ",")),
         (["1,234", "7"], {"decimal": "."}, [1234, 7], (".", ",")),
         (["21,5", "1.234"], {"thousands": "."}, [21.5, 1234], (",", ".")),
-        (["21,5", "TRUE", "NA"], {}, [21.5, 1, None], (",", "")),
+        (["FALSE", "true", "NA"], {}, [0, 1, None], (".", "")),
+        (["\u22125,3", "4,2"], {}, [-5.3, 4.2], (",", "")),
+        (["\u22125.3", "1e\u22122"], {}, [-5.3, 0.01], (".", "")),
+        (["1,23,456.78", "12,34,567"], {}, [123456.78, 1234567], (".", ",")),
+        (["21.5", "TRUE"], {"null": ("TRUE",)}, [21.5, None], (".", "")),
         (["21,5", "-200"], {"null": ("-200,0",)}, [21.5, None], (",", "")),
         (["1.5", "-200.0"], {"null": ("-200",)}, [1.5, None], (".", "")),
         (["1.5", "-NaN", "warm"], {"null": ("warm",)}, [1.5, None, None], (".", "")),
@@ -98,7 +102,7 @@ def test_numbers(
     again = read_table([tmp_path / "t.parquet"], table.form, tmp_path / "again")
     assert again.readings.collect()["v"].to_list() == numbers
     for value, expected in zip(values, numbers, strict=True):
-        if value != "TRUE":
+        if value.lower() not in cells.SWITCH:
             found = cells.read_number(value, *signs)
             large = found is not None and abs(found) >= cells.LARGEST
             missing = cells.is_missing(value, table.form) or large
@@ -115,6 +119,11 @@ def test_numbers(
         (["21.5", "21.5", "2,5"], {}, 4, ["'2,5'", "'.'"], "alike"),
         (["21,5", "21,5", "0.512"], {}, 4, ["'0.512'"], "alike"),
         (["1.234,5", "1.23,4"], {}, 3, ["'1.23,4'"], "--ignore v"),
+        (["21.5", "TRUE", "22"], {}, 3, ["'v' is 'TRUE'"], "--null 'TRUE'"),
+        (["21,5", "22,5", "false"], {}, 4, ["'v' is 'false'"], "--ignore v"),
+        (["20.5 °C", "21 °C"], {}, 2, ["'20.5 °C'"], "remove ' °C' from its cells"),
+        (["20", "5%"], {}, 3, ["'5%'"], "remove '%'"),
+        (["On", "Off"], {}, 2, ["'On'"], "write TRUE and FALSE"),
         (["1", "2,5"], {"decimal": "."}, 3, ["'2,5'"], "--decimal ,"),
         *(
             (["1", value], {}, 3, [f"{value!r}, not a finite number"], "--ignore v")
@@ -202,6 +211,28 @@ def test_readings_that_are_too_large_are_missing_and_named(tmp_path: Path) -> No
 def rows_of(**columns: Any) -> str:
     names, values = list(columns), zip(*columns.values(), strict=True)
     return "\n".join([",".join(names), *(",".join(map(str, row)) for row in values)]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "ids", "warned"),
+    [
+        ("sensor_id", [1, 2, 3], True),
+        ("Node", [7, 9], True),
+        ("stationId", [1, 2], True),
+        ("humid", [1, 2], False),
+        ("id", [1.5, 2], False),
+    ],
+)
+def test_a_column_of_device_numbers_is_warned_of(
+    tmp_path: Path, name: str, ids: list[float], warned: bool
+) -> None:
+    number = np.resize(ids, 60)
+    text = rows_of(**{"t": np.arange(60), name: number, "v": NOISE[:60]})
+    found = [one for one in put(tmp_path, text, time="t").warnings if f"--series {name}" in one]
+    assert bool(found) == warned
+    if warned:
+        cured = put(tmp_path, text, time="t", series=name, replace=True)
+        assert cured.series == len(ids) and not cured.warnings
 
 
 NOISE = np.random.default_rng(1).normal(20, 2, 100).round(3)

@@ -265,6 +265,15 @@ REFUSED: dict[str, tuple[list[Any], list[str], str]] = {
     "some offsets": (["2024-01-31 23:58Z", "2024-01-31 23:59"], ["t.csv:3", "offset"], ""),
     "no such day": (["2023-02-28", "2023-02-29"], ["t.csv:3", "'2023-02-29'"], ""),
     "no such hour": (["2023-02-28 25:00"], ["t.csv:2"], ""),
+    "years": (["1970", "1971", "2017"], ["'%Y' (1970-01-01)", "'seconds'"], "--time-format"),
+    "years as decimals": (["1995.0", "1996.0"], ["'%Y' (1995-01-01)"], "--time-format"),
+    "a date as decimals": (["20240131.0"], ["'%Y%m%d' (2024-01-31)"], "--time-format"),
+    "months": (["200011", "200012"], ["'%Y%m' (2000-11-01)"], "--time-format"),
+    "days of a year": (["2024065", "2024066"], ["'%Y%j' (2024-03-05)"], "--time-format"),
+    "six digits": (["240305", "240306"], ["'%y%m%d' (2024-03-05)"], "--time-format"),
+    "Julian days": (["2460374", "2460375"], ["Julian days (2024-03-04)"], "YYYY-MM-DD"),
+    "days of MATLAB": (["739316", "739317"], ["days of MATLAB (2024-03-05)"], "YYYY-MM-DD"),
+    "modified Julian days": (["60374", "60375"], ["'excel'", "(2024-03-05)"], "YYYY-MM-DD"),
     "a time of day": (["12:00", "12:01"], ["without a date"], "Date,Time"),
     "a word": (["2023-02-28", "yesterday"], ["t.csv:3", "'yesterday'"], ""),
 }
@@ -278,6 +287,71 @@ def test_times_that_are_refused(tmp_path: Path, kind: str) -> None:
         read(tmp_path, text)
     message = str(refused.value)
     assert all(value in message for value in values) and advice in message, message
+
+
+@pytest.mark.parametrize(
+    ("heading", "times", "unit", "step"),
+    [
+        ("time_ms", ["0", "100", "200"], "milliseconds", 0.1),
+        ("elapsedMs", ["0", "100"], "milliseconds", 0.1),
+        ("t [µs]", ["0", "500000"], "microseconds", 0.5),
+        ("minutes", ["0", "1", "2"], "minutes", 60),
+        ("Time (h)", ["0", "0.25", "0.5"], "hours", 900),
+        ("ms since start", ["0", "100"], "milliseconds", 0.1),
+        ("day", ["0", "1"], "days", 86_400),
+    ],
+)
+def test_a_heading_that_names_another_unit_than_seconds_is_refused(
+    tmp_path: Path, heading: str, times: list[str], unit: str, step: float
+) -> None:
+    text = f"{heading},v\n" + "".join(f"{time},1\n" for time in times)
+    with pytest.raises(DataError, match=rf"t\.csv:2.*{unit}") as refused:
+        read(tmp_path, text, time=heading)
+    assert f"--time-format {unit}" in str(refused.value)
+    for form, seconds in ((unit, step), ("seconds", float(times[1]))):
+        found = read(tmp_path, text, time=heading, time_format=form).keys["time"]
+        assert (found[1] - found[0]).total_seconds() == pytest.approx(seconds)
+    assert cells.read_time(times[1], unit) == round(step * 1e6)
+    for plain in ("Time (s)", "second of day", "t"):
+        found = read(tmp_path, f"{plain},v\n0,1\n1,1\n", time=plain).keys["time"]
+        assert found[1] - found[0] == timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "expected"),
+    [
+        ("%Y", "2017", datetime(2017, 1, 1)),
+        ("%Y", 2017.0, datetime(2017, 1, 1)),
+        ("%Y%m", "201703", datetime(2017, 3, 1)),
+        ("%b %Y", "Mar 2017", datetime(2017, 3, 1)),
+        ("%Y%j", "2017060", datetime(2017, 3, 1)),
+    ],
+)
+def test_a_date_without_its_day_is_the_first(
+    tmp_path: Path, form: str, text: str | float, expected: datetime
+) -> None:
+    for table in both(tmp_path, [text], time_format=form):
+        assert table.keys["time"].to_list() == [expected]
+    since = expected - datetime(1970, 1, 1)
+    assert cells.read_time(text, form) == since // timedelta(microseconds=1)
+
+
+def test_an_offset_in_the_letters_of_a_pattern_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "data"))
+    file = tmp_path / "z.csv"
+    for sign in ("Z", "+00:00", " UTC"):
+        form = f"%Y-%m-%dT%H:%M:%S{sign}"
+        file.write_text(f"t,v\n2024-01-31T23:58:00{sign},1\n")
+        asked: dict[str, Any] = {"file": file, "name": "mine", "time": "t", "replace": True}
+        asked |= {"time_format": form}
+        with pytest.raises(DataError, match="UTC offset"):
+            import_table(ImportRequest(**asked, timezone="Europe/Berlin"))
+        assert import_table(ImportRequest(**asked)).begins == "2024-01-31T23:58:00Z"
+    with pytest.raises(DataError, match=r"t\.csv:2.*\+01:00") as refused:
+        read(tmp_path, "t,v\n2024-02-01 00:58+01:00,1\n", time_format="%Y-%m-%d %H:%M+01:00")
+    assert "%z" in str(refused.value)
 
 
 def test_what_a_message_alone_cannot_decide_is_invalid() -> None:
@@ -338,6 +412,56 @@ def test_rows_of_the_repeated_hour_that_stay_ambiguous_are_refused(
 ) -> None:
     with pytest.raises(DataError, match=r"t\.csv:3.*Europe/Berlin"):
         read(tmp_path, autumn(times), unsorted="sort", **BERLIN)
+
+
+def minutes(first: str, count: int, step: int) -> list[str]:
+    start = datetime.fromisoformat(first)
+    return [str(start + number * timedelta(minutes=step)) for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("times", "zone", "line"),
+    [
+        (minutes("2024-10-27 00:00", 16, 15), "Europe/Berlin", 10),
+        (minutes("2024-10-27 00:00", 6, 60), "Europe/Berlin", 4),
+        (minutes("2024-11-03 00:00", 12, 20), "America/New_York", 5),
+        (minutes("2024-10-26 02:30", 3, 1440), "Europe/Berlin", 3),
+        (minutes("2024-10-27 02:00", 3, 15), "Europe/Berlin", 2),
+    ],
+    ids=["winter time", "hourly", "New York", "daily", "nothing else"],
+)
+def test_a_repeated_hour_that_is_shown_once_is_refused(
+    tmp_path: Path, times: list[str], zone: str, line: int
+) -> None:
+    text = "t,v\n" + "".join(f"{time},1\n" for time in times)
+    with pytest.raises(DataError, match=rf"t\.csv:{line}: .*{zone} has twice") as refused:
+        read(tmp_path, text, timezone=zone)
+    assert "offset" in str(refused.value.next_step)
+    read(tmp_path, text, timezone="+01:00")
+
+
+@pytest.mark.parametrize(
+    ("times", "zone", "first", "last", "count"),
+    [  # the step decides: a file that ends in the hour, begins in it, or a half hour
+        (minutes("2024-10-27 01:00", 7, 15), "Europe/Berlin", "26 23:00", "27 00:30", 3),
+        (minutes("2024-10-27 02:00", 7, 15), "Europe/Berlin", "27 01:00", "27 02:30", 4),
+        (
+            ["2024-04-07 00:00", "2024-04-07 01:00", *minutes("2024-04-07 01:30", 3, 60)],
+            "Australia/Lord_Howe",
+            "06 13:00",
+            "06 17:00",
+            1,
+        ),
+    ],
+)
+def test_the_usual_step_decides_a_repeated_hour_that_is_shown_once(
+    tmp_path: Path, times: list[str], zone: str, first: str, last: str, count: int
+) -> None:
+    found = read(tmp_path, "t,v\n" + "".join(f"{time},1\n" for time in times), timezone=zone)
+    shown = [f"{time:%d %H:%M}" for time in found.keys["time"]]
+    assert (shown[0], shown[-1]) == (first, last)
+    assert found.keys["time"].diff().drop_nulls().n_unique() == 1
+    assert found.counts["readings in a repeated hour placed by the usual step"] == count
 
 
 MOMENTS = st.datetimes(datetime(1950, 1, 1), datetime(2150, 1, 1))

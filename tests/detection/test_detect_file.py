@@ -316,3 +316,21 @@ def test_arguments_that_cannot_be(run: Run, arguments: str) -> None:
     code, out, err = run(*arguments.split())
     assert (code, out) == (2, "")
     assert WRONG[arguments] in err and "secret" not in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("rows.csv", "device,time,a\nn,1,2.5\nn,61,TRUE\n", ["rows.csv:3: ", "'TRUE'"]),
+        ("rows.csv", "device,time,a\nn,01/02/2024,2\n", ["rows.csv:2: ", "ambiguous"]),
+        ("rows.jsonl", '{"device": "n", "time": 1, "a": "2,5"}\n', ["no value of 'a'"]),
+        ("rows.jsonl", '{"device": "n", "time": 1e13, "a": 2}\n', ["no reading could be read"]),
+    ],
+)
+def test_values_that_cannot_be_read_are_an_error_without_options_of_an_import(
+    run: Run, tmp_path: Path, name: str, text: str, words: list[str]
+) -> None:
+    (tmp_path / name).write_text(text)
+    code, _, err = run(tmp_path / name)
+    assert code == 2 and all(word in err for word in words)
+    assert "--null" not in err and "--time-format" not in err and "→ write" in err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 
@@ -121,7 +122,7 @@ def test_a_name_that_is_not_text_can_be_kept(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal")
     journal.add([Entry("message", raw.source, b"one")])
     journal.close()
-    (batch,) = batches(tmp_path / "journal")
+    (batch,) = batches(tmp_path / "journal", [])
     assert [entry.name for entry in batch] == ["caf\\xe9.jsonl"]
 
 
@@ -170,6 +171,39 @@ def test_a_growing_table_without_header_has_the_columns_of_the_models(tmp_path: 
         separator=" ", header=False, columns=columns, time="day,clock", channels=("b", "a")
     )
     assert readings(table(path, form)) == [("plant", "01.02.2024 10:00", ["2", "1"])]
+
+
+GERMAN = "time;a;b\n01.02.2024 10:00;7;8\n01.02.2024 10:01;1.234,5;-0,25\n"
+FORMS = [None, TableFormat(channels=("a", "b"), time="clock", decimal=".", time_format="seconds")]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=["no table", "another table"])
+def test_signs_and_dates_of_another_table_show_in_its_rows(
+    tmp_path: Path, form: TableFormat | None
+) -> None:
+    path = tmp_path / "plant.csv"
+    path.write_text(GERMAN)
+    source = table(path, form)
+    parser = source.parser
+    found = [parser.parse(raw.source, raw.payload or b"") for raw in all_of(source)]
+    path.open("a").write("01.02.2024 10:02;7.5;,5\n")
+    found += [parser.parse(raw.source, raw.payload or b"") for raw in all_of(source)]
+    ten = 1_706_781_600_000_000
+    times = [each.readings[0].time - ten for each in found if each]
+    assert times == [0, 60_000_000, 120_000_000]
+    values = [each.readings[0].values for each in found if each]
+    assert values[:2] == [(7.0, 8.0), (1234.5, -0.25)]
+    assert values[2][0] != values[2][0] and values[2][1] == 0.5
+    assert parser.problems.counts == {"not a number": 1}
+
+
+def test_a_table_of_points_beside_a_model_of_commas(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("time,device,a,b\n2024-02-01T10:00:00Z,n,1.5,2\n")
+    form = TableFormat(channels=("a", "b"), time="Zeit", decimal=",", thousands=".")
+    source = table(path, replace(form, time_format="%d.%m.%y", timezone="Europe/Berlin"))
+    found = [source.parser.parse(raw.source, raw.payload or b"") for raw in all_of(source)]
+    assert [each.readings[0].values for each in found if each] == [(1.5, 2.0)]
 
 
 @pytest.mark.parametrize("header", ["time,a", "a,b", "device,b,a"])

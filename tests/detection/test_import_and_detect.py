@@ -81,6 +81,9 @@ LAYOUTS = {
         {"ms": [str(1719835200000 + 60_000 * at) for at in range(6)], "b": B, "a": A},
         {"time": "ms", "null": ("9",)},
     ),
+    "switches": Layout(
+        {"t": MINUTES, "a": ["TRUE", "", "FALSE", "true", "False", "TRUE"], "b": B}, {"time": "t"}
+    ),
     "newest first": Layout(
         {"time": MINUTES[::-1], "a": A, "b": B, "label": LABEL}, {"time": "time", "label": "label"}
     ),

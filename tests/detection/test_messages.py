@@ -13,6 +13,7 @@ from anomalynet.data.importing.format import TableFormat
 from anomalynet.detection.records import Message, Reading
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.problem_log import ProblemLog
+from anomalynet.errors import DataError
 
 NEW_YEAR = 1_767_225_600_000_000  # 2026-01-01 in µs
 
@@ -72,7 +73,18 @@ def test_a_device_that_says_nothing_is_a_reading_without_values(
     assert not parser.problems.counts
 
 
-NO_NUMBERS = ['"warm"', '"1_0"', '"0x10"', '"inf"', "Infinity", "[1]", "1e39", "1" + 400 * "0"]
+NO_NUMBERS = [
+    '"warm"',
+    '"1_0"',
+    '"0x10"',
+    '"inf"',
+    "Infinity",
+    "[1]",
+    "true",
+    '"TRUE"',
+    "1e39",
+    "1" + 400 * "0",
+]
 
 
 @pytest.mark.parametrize("value", NO_NUMBERS)
@@ -98,7 +110,8 @@ def test_a_missing_reading_is_not_counted(value: str) -> None:
     [
         (TableFormat(decimal=",", thousands="."), 0, "1.234,5", 1234.5),
         (TableFormat(), 0, " -1.5e1 ", -15.0),
-        (TableFormat(), 0, True, 1.0),
+        (TableFormat(switches=("temperature",)), 0, True, 1.0),
+        (TableFormat(switches=("temperature",)), 0, "FALSE", 0.0),
         (TableFormat(time_format="milliseconds"), 1767225600000, 1, 1.0),
         (TableFormat(time_format="%d.%m.%y %H:%M"), "01.01.26 00:00", 1, 1.0),
         (TableFormat(time_format="day-first"), "01.01.2026", 1, 1.0),
@@ -175,6 +188,40 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=6),
     max_leaves=12,
 )
+
+
+GOOD = {"device": "a", "time": 1, "values": {"temperature": 1, "humidity": None}}
+
+
+@pytest.mark.parametrize(
+    ("documents", "lost"),
+    [
+        ([GOOD | {"values": ["0,5", 1]}], ["'temperature'"]),
+        ([GOOD | {"values": {"Temperature": 1, "humidity": 2}}], ["'temperature'"]),
+        ([{"device": "a", "time": 1, "T": 1, "H": 2}], ["'temperature', 'humidity'"]),
+        ([GOOD | {"time": "noon"}, 3], ["no reading"]),
+        ([{"readings": [{"device": "a"}]}], ["no reading"]),
+    ],
+)
+def test_a_run_without_a_value_of_a_sensor_is_an_error(
+    parser: Parser, documents: list[object], lost: list[str]
+) -> None:
+    parser.check_read()
+    for document in documents:
+        parse(parser, document)
+    with pytest.raises(DataError) as refused:
+        parser.check_read()
+    assert all(word in refused.value.message for word in lost)
+    assert "'humidity'" in str(refused.value.next_step)
+    parse(parser, GOOD)
+    parse(parser, GOOD | {"values": {"temperature": 2, "humidity": 2, "wind": 3}})
+    parser.check_read()
+
+
+def test_a_sensor_that_is_missing_in_a_whole_run_is_no_error(parser: Parser) -> None:
+    parse(parser, GOOD)
+    parse(parser, GOOD | {"values": {"temperature": 2, "humidity": None, "wind": 3}})
+    parser.check_read()
 
 
 @given(JSON)

@@ -40,6 +40,24 @@ def test_a_pipe_to_its_end(model: Path) -> None:
     assert "300 scores, 42 alarms" in err  # 7, 14, …, 294
 
 
+@pytest.mark.parametrize("value", ['"1,5"', "true", '"warm"'])
+def test_a_pipe_whose_values_cannot_be_read_ends_with_an_error(
+    model: Path, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (reader, writer), before = os.pipe(), os.dup(0)
+    lines = [f'{{"device": "d", "time": {60 * n}, "values": [{value}]}}\n' for n in range(5)]
+    os.write(writer, "".join(lines).encode())
+    os.close(writer)
+    os.dup2(reader, 0)
+    try:
+        assert main(["detect", "--follow", "-", "--model", str(model)]) == 2
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+        os.close(reader)
+    assert "no value of 'a' could be read" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_stopped_it_goes_on_where_it_was(
     tmp_path: Path, number: int, code: int, model: Path

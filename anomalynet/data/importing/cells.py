@@ -18,6 +18,8 @@ YEARS = (1900, 2200)  # a time outside is invalid
 
 MICROSECONDS = {"seconds": 1e6, "milliseconds": 1e3, "microseconds": 1.0, "nanoseconds": 1e-3}
 """Units of a time that is a number since 1970 UTC, and their microseconds."""
+UNITS = MICROSECONDS | {"minutes": 6e7, "hours": 3.6e9, "days": 86_400e6}
+"""The same with those that are never detected, only given: mostly since a recording began."""
 EXCEL = "excel"
 """Days since 1899-12-30, with the time of day as a fraction; local time."""
 EXCEL_EPOCH = 25_569  # days from 1899-12-30 to 1970-01-01
@@ -30,7 +32,7 @@ DIGITS = {
 """Dates written as digits alone: number of digits and patterns, the year first in the usual one."""
 DATES = ("iso", "day-first", "month-first", "month-name")
 """Orders of a written date: 2024-01-31, 31.01.2024, 01/31/2024, 31-Jan-2024."""
-TIME_FORMATS = (*DATES, *MICROSECONDS, EXCEL)
+TIME_FORMATS = (*DATES, *UNITS, EXCEL)
 
 WRITTEN = re.compile(
     r"(\d{1,4})[-/. ](\d{1,2}|[A-Za-z]{3,9})[-/. ](\d{1,4})"  # 1 to 3: the date
@@ -94,7 +96,7 @@ def _by_number(value: float, form: str | None, zone: str | None) -> int | None:
         return _local(_bounded((value - EXCEL_EPOCH) * 86_400e6), zone)
     if form == "nanoseconds" and isinstance(value, int):
         return _bounded(value // 1_000)
-    return _bounded(value * MICROSECONDS.get(form or "", 1e6))
+    return _bounded(value * UNITS.get(form or "", 1e6))
 
 
 def _is_date(digits: str) -> bool:
@@ -196,6 +198,7 @@ SHOWN = 60  # characters of a cell in a message
 NULLS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None")
 THOUSANDS = {"": "", ".": r"\.", ",": ",", "'": "['\u2019]", " ": "[ \u00a0\u2009\u202f]"}
 """Signs between groups of three digits, and the characters that stand for them as a pattern."""
+MINUS = "\u2212"  # typographic, as some spreadsheets write it
 
 SWITCH = {"true": "1", "false": "0"}
 """Words of a sensor, whatever their case, and the digits that they stand for."""
@@ -212,6 +215,8 @@ def number_pattern(decimal: str, thousands: str) -> str:
     no zero."""
     point, sign = re.escape(decimal), THOUSANDS[thousands]
     whole = f"[0-9]+|[1-9][0-9]{{0,2}}(?:{sign}[0-9]{{3}})+" if thousands else "[0-9]+"
+    if thousands == ",":
+        whole += "|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}"  # Indian groups: 1,23,456
     return f"^[-+]?((?:{whole})(?:{point}[0-9]*)?|{point}[0-9]+)([eE][-+]?[0-9]+)?$"
 
 
@@ -224,7 +229,7 @@ def read_number(text: str, decimal: str = ".", thousands: str = "") -> float | N
         decimal: the decimal sign.
         thousands: the sign between groups of three digits, a key of `THOUSANDS`.
     """
-    text = text.strip()
+    text = text.strip().replace(MINUS, "-")
     if not re.match(number_pattern(decimal, thousands), text):
         return None
     if thousands:

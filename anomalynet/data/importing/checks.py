@@ -3,6 +3,7 @@ are: columns that give the label away, sentinels, values that 32-bit floats cann
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import defaultdict
 
@@ -20,6 +21,9 @@ MOST_STATES = 50  # distinct values of a sensor with states
 SENTINELS = (-99.0, -999.0, -9999.0, -99999.0, 9999.0, 99999.0)  # one reading is enough
 SEPARATES = 0.999  # AUROC of a sensor alone
 COLLAPSED = 0.1  # share of distinct values that 32-bit floats lose
+
+DEVICE = re.compile(r"(?i:(^|[^a-z])(id|unit)|(device|sensor|station|node|mote)[_ -]?(id)?)$|Id$")
+"""Names of columns that name devices."""
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int8]
@@ -42,6 +46,7 @@ def find_warnings(table: Table, keys: pl.DataFrame) -> list[str]:
       only; columns whose AUROC alone is at least `SEPARATES`.
     - Likely sentinels: the minimum or maximum of a sensor, not 0, in at least three rows (one of
       `SENTINELS`) and less than half of them, further from its other values than these lie apart.
+    - Whole numbers in a column named like one of devices, where the table has no series.
     - Values that are distinct, but equal as 32-bit floats even after their mean is subtracted.
 
     `keys`: of the rows that are kept, with position, series and final labels.
@@ -74,6 +79,13 @@ def find_warnings(table: Table, keys: pl.DataFrame) -> list[str]:
                 found["counter"].append(name)
             elif reason := _gives_away(kept, label):
                 found[reason].append(name)
+            may = table.roles.series is None and DEVICE.search(name) and not (known % 1).any()
+            found["device"] += [name] * bool(may and len(np.unique(known)) <= len(known) / 2)
+    warnings += [
+        f"sensor {name!r} has few whole numbers, as names of devices have: use --series "
+        f"{shlex.quote(name)} if rows are of several devices, or --ignore it"
+        for name in found["device"]
+    ]
     for reason, what in GIVEN_AWAY.items():
         if found[reason]:
             warnings.append(

@@ -38,6 +38,7 @@ class TableFormat:
     normal: tuple[str, ...] = ()
     unlabelled: tuple[str, ...] = ()
     null: tuple[str, ...] = ()  # additional words for a missing reading
+    switches: tuple[str, ...] = ()  # sensors of TRUE and FALSE alone, which are 1 and 0; found
     channels: tuple[str, ...] = ()  # the sensors; empty: all columns without another role
     ignore: tuple[str, ...] = ()
     period: float | None = None  # seconds. Empty: the median step if steps are regular.

@@ -57,6 +57,9 @@ def import_table(request: ImportRequest) -> ImportReport:
         _target(request.name, request.replace)  # again: another import may have ended meanwhile
         about = dict(request.units), request.name, request.labels
         table = read_table(request.files, request.form, temporary, *about)
+        if table.local is False and request.timezone and not (request.incidents or request.labels):
+            where = f"{table.rows.path}: times have a UTC offset or are in seconds"
+            raise DataError(where, "remove --timezone")
         counts, warnings = table.counts, table.warnings
         keys, incidents = _incidents(table, request, temporary)
         warnings += checks.find_warnings(table, keys) + ordering.long_steps(table.rows, keys)
@@ -124,8 +127,9 @@ def _incidents(
         inner = temporary / "incidents"
         inner.mkdir()
         series = keys["series"].unique().to_list()
+        clock = table.local, table.form.time_format
         intervals, given, unknown = read_intervals(
-            request.incidents, series, request.timezone, inner, request.files
+            request.incidents, series, request.timezone, inner, request.files, clock
         )
         if unknown:
             table.counts["incidents of other series"] = unknown

@@ -3,7 +3,6 @@ impact, severity and series; or windows in JSON, as the Numenta Anomaly Benchmar
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from anomalynet.data.importing.cells import check_name, quote
+from anomalynet.data.importing.cells import UNITS, check_name, quote
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.rows import ROW, Rows, open_rows
-from anomalynet.data.importing.times import read_clock, to_utc
+from anomalynet.data.importing.times import ELAPSED, check_local, read_clock, to_utc
 from anomalynet.data.telemetry import Incident
+from anomalynet.documents import json_value, read_text
 from anomalynet.errors import DataError
 
 WORDS = ("series", "type", "cause", "impact", "severity")
 DATE = r"^([0-9]{8}|[0-9]{1,4}[-/. ]([0-9]{1,2}|[A-Za-z]{3,9})[-/. ][0-9]{1,4})$"  # without a time
+Known = tuple[bool | None, str | None]  # of the times of the data, see `read_intervals`
 KNOWN = f"the columns of an incidents file are start, end, {', '.join(WORDS)}"
 
 
@@ -29,14 +30,17 @@ def read_intervals(
     zone: str | None,
     staging: Path,
     files: Sequence[Path] = (),
+    clock: Known = (None, None),
 ) -> tuple[pl.DataFrame, dict[int, Incident], int]:
     """Read and check an incidents file; an incident's number is its row in the file.
 
     Args:
         series: names of the series in the data.
-        zone: as for the data's own times.
+        zone: of times without an offset.
         staging: an empty folder for temporary files.
         files: of the data, which may name its only series in JSON.
+        clock: whether the data's times have no offset (None: there are none), and their format,
+            which is the unit of small numbers, too.
 
     Returns: start and end (both included; two dates without a time are whole days), series (null:
         all series), type and number of each incident; the incidents; and how many are of series
@@ -57,8 +61,8 @@ def read_intervals(
     words = {name: rows.text(columns[name]) if name in columns else none for name in WORDS}
     bounds = [rows.text(columns[name]).str.contains(DATE) for name in ("start", "end")]
     day = rows.frame.select(ROW, day=bounds[0] & bounds[1]).collect().sort(ROW)["day"]
-    read = {"start": _time(rows, columns["start"], zone)}
-    read["end"] = _time(rows, columns["end"], zone, day)
+    read = {"start": _time(rows, columns["start"], zone, clock)}
+    read["end"] = _time(rows, columns["end"], zone, clock, day)
     table = rows.frame.select(ROW, **words).collect().with_columns(**read)
     table = table.with_row_index("incident").cast({"incident": pl.Int32})
     _check(rows, table, set(series))
@@ -74,7 +78,7 @@ def _open_windows(path: Path, series: Sequence[str], files: Sequence[Path]) -> t
     alone where the data are one recording; and how many are of other series."""
     shape = 'write {"series": [["start", "end"], …], …}, or only the list for one recording'
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json_value(read_text(path, encoding="utf-8-sig"))
         by_key: dict[str | None, Any] = content if isinstance(content, dict) else {None: content}
         lists = [isinstance(many, list) for many in by_key.values()]
         pairs = [(key, pair) for key, many in by_key.items() if all(lists) for pair in many]
@@ -85,7 +89,7 @@ def _open_windows(path: Path, series: Sequence[str], files: Sequence[Path]) -> t
         windows = [(key, *map(str, pair)) for key, pair in pairs]
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError) as error:
         raise DataError(f"{path}: not windows in JSON: {error}", shape) from error
     if None in by_key and len(series) > 1:
         raise DataError(f"{path}: names no series, the data have {len(series)}", shape)
@@ -126,9 +130,22 @@ def mark(keys: pl.DataFrame, intervals: pl.DataFrame) -> pl.DataFrame:
     return keys.with_columns(incident=incident).with_columns(kind=pl.coalesce(typed, "kind"))
 
 
-def _time(rows: Rows, index: int, zone: str | None, day: pl.Series | None = None) -> pl.Series:
+def _time(
+    rows: Rows, index: int, zone: str | None, own: Known, day: pl.Series | None = None
+) -> pl.Series:
     """A column of times in UTC; where `day`, the end of that day."""
-    clock = read_clock(rows, [index], None, alone=False, sampled=False)
+    local, unit = own
+    try:
+        clock = read_clock(rows, [index], None, alone=False, sampled=False)
+    except DataError:  # such as 05/03/2024
+        if unit not in ("day-first", "month-first"):
+            raise
+        clock = read_clock(rows, [index], unit, alone=False, sampled=False)
+    if clock.format == "seconds" and unit in UNITS:
+        highest = clock.time["time"].to_physical().max()
+        if isinstance(highest, int) and highest < ELAPSED * 1e6:  # since the recording began
+            clock = read_clock(rows, [index], unit, alone=False, sampled=False)
+    check_local(rows, clock, zone, local)
     keys = clock.time.with_columns(series=pl.int_range(pl.len()))
     if day is not None:
         last = pl.col("time") + pl.duration(days=1, microseconds=-1)

@@ -78,6 +78,9 @@ def find_layout(path: Path, form: TableFormat) -> Layout:
         names = tuple(name.strip() for name in fields)
         if below and all(width == len(names) + 1 for width in below) and names[-1]:
             ends = all(not cells[-1].strip() for _, cells in rows)
+            if not ends:
+                starts = [lines[first + number - 1][:1] for number, _ in rows]
+                _check_counter(path, first, rows, '"' in starts, (form.time or "") == INDEX)
             names = (*names, "") if ends else ("", *names)  # R names no column of row names
         _check_names(path, line, names)
         if not names[0] and INDEX not in names:
@@ -171,6 +174,22 @@ def given_names(path: Path, form: TableFormat, width: int) -> tuple[str, ...]:
     for name in form.columns:
         check_name(name, "--columns")
     return form.columns
+
+
+def _check_counter(path: Path, above: int, rows: list[Row], quoted: bool, is_time: bool) -> None:
+    """Refuse rows with a field more than the header has names, unless the first is a counter or
+    names of rows, as R writes them: decimal commas have the same effect. `quoted`: the first fields
+    are, which numbers with a comma between quotes are not; `is_time`: they are said to be times."""
+    found = [cells[0].strip() for _, cells in rows]
+    counts = found[0] in ("0", "1") and found == [str(int(found[0]) + n) for n in range(len(rows))]
+    named = quoted or not any(map(NUMBER.match, found))
+    if not (counts or is_time or (named and len(set(found)) == len(found))):
+        raise DataError(
+            f"{path}:{above + rows[0][0]}: a field more than the header has names, as in each row: "
+            "decimal commas or thousands without quotes?",
+            "write numbers with a decimal point, or semicolons between fields; a first field that "
+            f"has no name needs one in the header (or --time {INDEX} if it is the time)",
+        )
 
 
 def _check_begin(path: Path, above: int, known: dict[str, list[Row]], separator: str) -> None:

@@ -14,7 +14,7 @@ from anomalynet.data.importing import cells, ordering, values
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.request import LABEL_NAMES, Roles, assign
 from anomalynet.data.importing.rows import ROW, Rows, header, open_rows
-from anomalynet.data.importing.times import check_zone, read_clock, to_utc
+from anomalynet.data.importing.times import Clock, check_local, check_zone, read_clock, to_utc
 from anomalynet.errors import DataError, first_line
 
 POSITION = "position"
@@ -34,6 +34,7 @@ class Table:
     readings: pl.LazyFrame  # Float64, a column per channel, in the order of the files
     counts: dict[str, int]
     warnings: list[str]
+    local: bool | None  # whether times have no offset; None without times
 
     def frame(self, keys: pl.DataFrame) -> pl.LazyFrame:
         """The columns of `keys` that are in it, beside the readings of these rows. Readings stay on
@@ -82,11 +83,14 @@ def read_table(
             shape = f"{len(rows.names):,} columns, but {height:,} rows"
             warnings.append(f"{rows.path}: {shape}: transpose it if its rows are the sensors")
         name = name or paths[0].stem
-        keys, form = _keys(rows, roles, form, name, counts)
+        keys, form, clock = _keys(rows, roles, form, name, counts)
+        local = None if clock is None else clock.local
+        if local is False:
+            form = replace(form, timezone=None)
         if labels:
             inner = staging / "labels"
             inner.mkdir()
-            keys = _add_labels(keys, labels, given, inner, name, counts)
+            keys = _add_labels(keys, labels, given, inner, name, counts, local)
             form = replace(form, label=None)
         height = keys.height
         keys, changed = ordering.order(rows, keys, form)
@@ -107,7 +111,8 @@ def read_table(
         channels = tuple(channel.name for channel in roles.channels.values())
         columns = form.columns or (() if form.header else rows.names)
         form = replace(form, channels=channels, ignore=(), columns=columns)
-        return Table(rows, roles, form, keys, pl.scan_parquet(file, glob=False), counts, warnings)
+        lazy = pl.scan_parquet(file, glob=False)
+        return Table(rows, roles, form, keys, lazy, counts, warnings, local)
 
 
 @contextmanager
@@ -126,9 +131,9 @@ def _reported(paths: Sequence[Path], staging: Path) -> Iterator[None]:
 
 def _keys(
     rows: Rows, roles: Roles, form: TableFormat, name: str, counts: dict[str, int]
-) -> tuple[pl.DataFrame, TableFormat]:
+) -> tuple[pl.DataFrame, TableFormat, Clock | None]:
     """Row, position and the columns `KEYS` with times in UTC, each series from its oldest row to
-    its newest; and the format with that of the times."""
+    its newest; the format with that of the times; and the times as they are in the file."""
     none = pl.lit(None, pl.String)
     label, labelled = pl.lit(None, pl.Int8), (roles.kind if roles.label is None else roles.label)
     if labelled is not None:
@@ -153,20 +158,15 @@ def _keys(
     if clock is None:
         step = round((form.period or 1.0) * 1e6)
         nth = pl.int_range(pl.len()).over("series")
-        return frame.with_columns(time=(nth * step).cast(pl.Datetime("us"))), form
+        return frame.with_columns(time=(nth * step).cast(pl.Datetime("us"))), form, None
     frame = frame.hstack(clock.time.select("time"))
     frame, turned = ordering.oldest_first(frame)
     if turned:
         counts["rows newest first"] = turned
-    if form.timezone and not clock.local:
-        raise DataError(
-            f"{rows.path}: times have a UTC offset or are in seconds", "remove --timezone"
-        )
-    if form.timezone:
+    if form.timezone and clock.local:
         frame, repeated = to_utc(rows, frame, form.timezone)
-        if repeated:
-            counts["readings in a repeated hour"] = repeated
-    return frame, form
+        counts |= repeated
+    return frame, form, clock
 
 
 def _add_labels(
@@ -176,8 +176,10 @@ def _add_labels(
     staging: Path,
     name: str,
     counts: dict[str, int],
+    local: bool | None,
 ) -> pl.DataFrame:
-    """Keys with the labels of a file. `form`: as given for the tables; `name`: of the only series.
+    """Keys with the labels of a file. `form`: as given for the tables; `name`: of the only series;
+    `local`: see `Table`.
 
     Raises DataError: the file fits the rows neither by number nor by time.
     """
@@ -197,7 +199,8 @@ def _add_labels(
         )
     same = replace(words, label=label, null=form.null, time=form.time, series=form.series)
     same = replace(same, time_format=form.time_format, timezone=form.timezone)
-    labels, _ = _keys(rows, assign(rows, same, has_sensors=False), same, name, {})
+    labels, _, clock = _keys(rows, assign(rows, same, has_sensors=False), same, name, {})
+    check_local(rows, clock, form.timezone, local)
     key = ["series", "time"]
     label_known = pl.col("label").drop_nulls()
     labels = labels.group_by(key).agg(

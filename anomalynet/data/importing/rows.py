@@ -24,6 +24,7 @@ BATCH = 50_000  # rows of a quoted CSV that are in memory at once
 UNIT = "\x1f"  # between the fields of rows that had quotes
 FOREIGN = {
     b"\x1f\x8b": "compressed: unpack it first",
+    **dict.fromkeys((b"BZh91A", b"\xfd7zXZ", b"7z\xbc\xaf"), "compressed: unpack it first"),
     b"PK": "a spreadsheet or archive: save the sheet as CSV",
     b"ARROW1": "an Arrow file: save it as Parquet or CSV",
     b"{": "JSON: import reads tables, save it as CSV or Parquet",
@@ -156,6 +157,8 @@ def _open_typed(path: Path, form: TableFormat) -> Rows | None:
         raise DataError(f"{path}: not a table but an archive of arrays", "save one as .npy")
     is_json = path.suffix.lower() in (".json", ".jsonl", ".ndjson")
     text = b"{" if is_json else start.removeprefix(codecs.BOM_UTF8).lstrip()
+    if b"\0" in start[:2]:
+        raise DataError(f"{path}: not a CSV but UTF-16: save it as UTF-8")
     for magic, what in FOREIGN.items():
         if text.startswith(magic):
             raise DataError(f"{path}: not a CSV but {what}")

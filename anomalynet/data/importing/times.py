@@ -22,6 +22,23 @@ DETECTED = (662_688_000_000_000, 2_524_608_000_000_000)
 ELAPSED = 1e8  # seconds; smaller numbers are seconds since the start of a recording
 MICROSECOND = pl.Datetime("us")
 MINUTES = r"^([^:]*[T ][0-9]{1,2}):([0-5][0-9])(?::([0-5][0-9])(?:[.,]([0-9]{1,6})[0-9]*)?)?(.*)$"
+OFFSET = r".*?((?<!%)Z|UTC|GMT|[-+]\d\d:?\d\d)$"  # at the end of a pattern, not as %z
+SHORT_DATES = {4: ("%Y",), 6: ("%Y%m", "%y%m%d", "%d%m%y", "%m%d%y"), 7: ("%Y%j",)}
+"""As `cells.DIGITS`, where only times of readings are judged."""
+DAYS = {"Julian days": 2_440_587.5, "days of MATLAB": 719_529, "modified Julian days": 40_587}
+"""Clocks that count days, and 1970-01-01 00:00 in them."""
+HEADINGS = {"ms": "milliseconds", "mil": "milliseconds", "us": "microseconds", "µs": "microseconds"}
+HEADINGS |= {"mic": "microseconds", "ns": "nanoseconds", "nan": "nanoseconds", "min": "minutes"}
+HEADINGS |= {
+    "h": "hours",
+    "hr": "hours",
+    "hrs": "hours",
+    "hou": "hours",
+    "d": "days",
+    "day": "days",
+}
+"""First letters of a word in a heading that names the unit of its times."""
+SECONDS = {"s", "sec", "secs", "second", "seconds"}
 COMPACT_MINUTES = MINUTES.replace(":(", ":?(")
 """What is before the minutes, then minutes, seconds and their fraction if valid, and the rest."""
 
@@ -81,7 +98,8 @@ class _Column:
         self.rows = rows
         self.name = ",".join(rows.names[index] for index in indices)
         texts = [rows.text(index) for index in indices]
-        self.text = texts[0] if len(texts) == 1 else pl.concat_str(texts, separator=" ")
+        text = texts[0] if len(texts) == 1 else pl.concat_str(texts, separator=" ")
+        self.text = text.str.replace(r"^([0-9]{4,})\.0+$", "$1")  # digits that became decimals
         decimal = self.text.str.replace(r"^([-+]?[0-9]*),([0-9]*)$", "$1.$2")
         self.number = decimal.cast(pl.Float64, strict=False)
         head = rows.frame.select(ROW, text=self.text).drop_nulls().head(1).collect()
@@ -133,27 +151,39 @@ def _number_format(column: _Column, alone: bool, sampled: bool) -> str:
         raise column.refuse_time_of_day()
     fits = [unit for unit in cells.MICROSECONDS if _in_unit(low, high, unit)]
     patterns = cells.DIGITS.get(len(column.head), ()) if digits else ()
+    if digits and sampled:
+        patterns += SHORT_DATES.get(len(column.head), ())
     for pattern in patterns if sampled else patterns[:1]:
         dated = column.select(time=_parse(column.text, pattern))["time"].to_physical()
-        if dated.is_between(*DETECTED, closed="left").fill_null(False).all():
+        first = cells.EARLIEST if pattern in ("%Y", "%Y%m", "%Y%j") else DETECTED[0]
+        if dated.is_between(first, DETECTED[1], closed="left").fill_null(False).all():
             fits.append(pattern)
     if low >= 20_000 and high < 80_000:  # the years 1954 to 2119 as days of a spreadsheet
         fits.append(cells.EXCEL)
-    if len(fits) > 1:
-        candidates = " or ".join(f"{form!r} ({_date(column.head, form)})" for form in fits)
-        raise column.refuse(column.first, f"could be {candidates}", f"give {CHANGE} with one")
+    head = float(column.head.replace(",", "."))
+    days = _days(head, low, high) if sampled and "seconds" in fits else ""
+    if len(fits) > 1 or days:
+        meant = " or ".join(f"{form!r} ({_date(column.head, form)})" for form in fits)
+        also = days and "; or write days as YYYY-MM-DD HH:MM:SS"
+        what, advice = f"could be {meant}{days}", f"give {CHANGE} with one{also}"
+        raise column.refuse(column.first, what, advice)
+    words = re.findall("[a-zµ]+", re.sub("([a-z])([A-Z])", r"\1 \2", column.name).lower())
+    units = [HEADINGS[word[:3]] for word in words if word[:3] in HEADINGS]
+    if fits == ["seconds"] and sampled and units and not SECONDS & {*words}:
+        unit = units[-1]
+        what = f"would be in seconds, but the heading names {unit}"
+        raise column.refuse(column.first, what, f"give {CHANGE} {unit}, or {CHANGE} seconds")
     advice = (
         f"correct the line, or give {CHANGE} ({', '.join(cells.MICROSECONDS)}, excel, '%Y%m%d' …); "
         "write other clocks, such as Julian days, as YYYY-MM-DD HH:MM:SS"
     )
     if not fits:
-        head = float(column.head.replace(",", "."))
         unit = next((unit for unit in cells.MICROSECONDS if _in_unit(head, head, unit)), "seconds")
         times = column.select(text=column.text, value=value).drop_nulls().iter_rows()
         row, text = next(time[:2] for time in times if not _in_unit(time[2], time[2], unit))
-        meant = {unit: _date(text, unit) for unit in cells.MICROSECONDS}
-        first = next((f"{date} in {unit}" for unit, date in meant.items() if date), "no date")
-        what = f"would be {first}: outside the years 1991 to 2049, or unlike the other times"
+        dates = {unit: _date(text, unit) for unit in cells.MICROSECONDS}
+        date = next((f"{date} in {unit}" for unit, date in dates.items() if date), "no date")
+        what = f"would be {date}: outside the years 1991 to 2049, or unlike the other times"
         raise column.refuse(row, what, advice)
     if fits == ["seconds"] and high < ELAPSED and sampled:
         steps = column.select(value=value)["value"].diff().abs()
@@ -162,6 +192,14 @@ def _number_format(column: _Column, alone: bool, sampled: bool) -> str:
             what = f"would be {_date(column.head, fits[0])} in seconds, in steps of {step:.3g} s"
             raise column.refuse(column.first, what, advice)
     return fits[0]
+
+
+def _days(head: float, low: float, high: float) -> str:
+    """The day that a number is by the clocks of `DAYS` that fit."""
+    first, end = (moment / 86_400e6 for moment in DETECTED)
+    fits = [name for name, zero in DAYS.items() if first <= low - zero <= high - zero < end]
+    dates = [_date(str(86_400 * (head - DAYS[name])), "seconds") for name in fits]
+    return "".join(f" or {name} ({date})" for name, date in zip(fits, dates, strict=True))
 
 
 def _in_unit(low: float, high: float, unit: str) -> bool:
@@ -181,10 +219,14 @@ def _counted(column: _Column, form: str) -> tuple[pl.Expr, bool, str]:
     """Time, whether it is local, and the format: a pattern, a unit or days of a spreadsheet."""
     if "%" in form:
         time, aware = _parse(column.text, form), "%z" in form
-        return _in_utc(time) if aware else time, not aware, form
+        literal = re.match(OFFSET, form)
+        if literal and literal[1].strip("-+0:").isdigit():
+            what = f"has the offset {literal[1]}, which a format cannot name"
+            raise column.refuse(column.first, what, f"write %z for it in {CHANGE}")
+        return _in_utc(time) if aware else time, not (aware or literal), form
     if form == cells.EXCEL:
         return _bounded(_spreadsheet_time(column)), True, form
-    per = cells.MICROSECONDS[form]
+    per = cells.UNITS[form]
     whole = column.text.cast(pl.Int64, strict=False)  # exact where a float is not
     exact = whole // 1_000 if per < 1 else whole * round(per)
     time = pl.coalesce(exact, (column.number * per).round().cast(pl.Int64, strict=False))
@@ -211,6 +253,9 @@ def _parse(text: pl.Expr, pattern: str) -> pl.Expr:
         count, sign = found[1].count(found[2]), re.escape(found[2])
         start = f"^((?:[^{sign}]*{sign}){{{count}}}[^{sign}]*){sign}"
         text, pattern = text.str.replace(start, "${1}."), pattern.replace(f"{found[2]}%f", ".%f")
+    for code in ("%m", "%d") if "%Y" in pattern else ():  # without one: the first, as in Python
+        if not re.search("%[jcDFx]" + {"%m": "|%[mbBh]", "%d": "|%[de]"}[code], pattern):
+            text, pattern = text + " 01", f"{pattern} {code}"
     chrono = pattern.replace(".%f", "%.f").replace("%f", "%6f")
     if not any(code in pattern for code in ("%H", "%I", "%T", "%X", "%c", "%R")):
         text, chrono = text + " 00:00", f"{chrono} %H:%M"
@@ -277,6 +322,17 @@ def _in_utc(time: pl.Expr) -> pl.Expr:
     return time.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
 
 
+def check_local(rows: Rows, clock: Clock | None, zone: str | None, local: bool | None) -> None:
+    """Raises DataError: times of labels or incidents have no offset and no zone, those of the
+    readings (`local`; None: they have no times) are in UTC."""
+    if clock and clock.local and not zone and local is False:
+        raise DataError(
+            f"{rows.where(clock.time[ROW][0])}: {clock.time['time'][0]} has no offset from UTC, "
+            "the times of the readings have one or are counted from 1970",
+            "give --timezone ZONE (or UTC), which is for these times: the readings keep theirs",
+        )
+
+
 def check_zone(name: str) -> None:
     """Raises DataError: unknown time zone."""
     try:
@@ -287,19 +343,20 @@ def check_zone(name: str) -> None:
         ) from error
 
 
-def to_utc(rows: Rows, keys: pl.DataFrame, zone: str) -> tuple[pl.DataFrame, int]:
+def to_utc(rows: Rows, keys: pl.DataFrame, zone: str) -> tuple[pl.DataFrame, dict[str, int]]:
     """Convert local `time` to UTC. In the hour that autumn repeats, a reading belongs to the second
-    pass from where the clock was set back, in the order of the file.
+    pass from where the clock was set back, in the order of the file. Where it was not, all readings
+    of the hour are of the pass that keeps the usual step before and after them.
 
     Args:
         keys: row, series, time; the rows of a series from the oldest to the newest.
         zone: IANA name.
 
     Returns:
-        The keys in UTC, and the number of readings in a repeated hour.
+        The keys in UTC, and counts of readings in a repeated hour.
 
-    Raises DataError: a time does not exist in the zone (the hour skipped in spring), or rows that
-        are out of order leave open when the clock was set back.
+    Raises DataError: a time does not exist in the zone (the hour skipped in spring), or rows leave
+        open in which pass they are: rows out of order, or an hour that no usual step decides.
     """
 
     def utc(ambiguous: Literal["earliest", "latest"]) -> pl.Expr:
@@ -324,15 +381,41 @@ def to_utc(rows: Rows, keys: pl.DataFrame, zone: str) -> tuple[pl.DataFrame, int
     )
     turns = pl.when(pl.col("far").any().over(night)).then("far").otherwise("still")
     count, back = pl.col("far").sum().over(night), pl.col("back").any().over(night)
-    unclear = both.filter(ambiguous & ((count > 1) | ((count == 0) & back)))
+    both = both.with_columns(
+        disorder=(count > 1) | ((count == 0) & back),
+        turned=turns.cast(pl.Int32).cum_sum().over(night) > 0,
+        before=pl.col("early").diff().over("series", order_by="time"),
+        after=pl.col("early").diff().shift(-1).over("series", order_by="time"),
+    )
+    usual = step.filter(step > pl.duration()).median().over("series")
+    into = pl.col("before").filter(ambiguous).first().over(night, order_by="time")
+    out = pl.col("after").filter(ambiguous).last().over(night, order_by="time")
+
+    def keeps(*sides: pl.Expr) -> pl.Expr:
+        """Whether the steps into and out of the hour are the usual one, where there are any."""
+        near = [((one - usual).abs() < half / 2).fill_null(one.is_null()) for one in sides]
+        return near[0] & near[1]
+
+    both = both.with_columns(
+        once=ambiguous & ~pl.col("turned").any().over(night),
+        first=keeps(into, out),
+        second=keeps(into + 2 * half, out - 2 * half),
+    )
+    undecided = pl.col("once") & (pl.col("first") == pl.col("second"))
+    unclear = both.filter(ambiguous & (pl.col("disorder") | undecided))
     if unclear.height:
-        row, time = unclear.filter("back").select(ROW, "time").row(0)
+        shown = unclear.sort("back", descending=True, maintain_order=True)
+        row, time = shown.select(ROW, "time").row(0)
         raise DataError(
-            f"{rows.where(row)}: {time} goes back within the hour that {zone} has twice: rows out "
-            f"of order there, {unclear.height:,} rows could be in either pass",
-            "correct the order of these rows, or write their times with an offset from UTC",
+            f"{rows.where(row)}: {time} is in the hour that {zone} has twice, where rows are out "
+            f"of order or show it once: {unclear.height:,} rows could be in either pass",
+            "correct their order, remove them, or write all times with an offset from UTC; if the "
+            "clock is never changed, give its offset, such as --timezone +01:00",
         )
-    both = both.with_columns(turned=turns.cast(pl.Int32).cum_sum().over(night) > 0)
-    late = ambiguous & pl.col("turned")
+    late = ambiguous & (pl.col("turned") | (pl.col("once") & pl.col("second")))
     both = both.with_columns(time=pl.when(late).then("late").otherwise("early"))
-    return both.select(keys.columns), int(both["ambiguous"].sum())
+    counts = {
+        "readings in a repeated hour": int(both["ambiguous"].sum()),
+        "readings in a repeated hour placed by the usual step": int(both["once"].sum()),
+    }
+    return both.select(keys.columns), {what: count for what, count in counts.items() if count}

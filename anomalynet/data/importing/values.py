@@ -3,6 +3,7 @@ are reported with their line."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -49,8 +50,15 @@ def read_sensors(
     if odd["invalid"] and words and None in (form.decimal, form.thousands):
         resolved = _number_format(rows, channels, words, form)
         odd = _odd_cells(rows, channels, words, resolved, switch)
-    if odd["invalid"]:
-        _refuse_text(rows, channels, odd["invalid"])
+    mixed = odd["switch"] if switch == cells.SWITCH else []
+    if mixed:
+        read = _long(rows, [str(index) for _, index, _ in mixed])
+        value = _number(pl.col("cell"), True, resolved)
+        numbers = read.filter(value.is_finite() & ~value.is_in([0.0, 1.0]))
+        numeric = numbers.select(pl.col("column").unique()).collect()["column"].cast(int).to_list()
+        mixed = [each for each in mixed if each[1] in numeric]
+    if odd["invalid"] or mixed:
+        _refuse_text(rows, channels, sorted(odd["invalid"] + mixed))
     if words and rows.separator not in (None, ",") and not (form.decimal or form.thousands):
         _refuse_groups(rows, channels, sorted(words))
     warnings = [
@@ -60,6 +68,9 @@ def read_sensors(
     ]
     large = sum(count for *_, count in odd["large"])
     switches = {index for _, index, _ in odd["switch"]}
+    boolean = {index for index in channels if rows.dtype(index) == pl.Boolean}
+    named = tuple(channels[index].name for index in sorted(switches | boolean))
+    resolved = replace(resolved, switches=named)
     sensors = {
         index: _reading(index, str(index) in words, switch if index in switches else {}, resolved)
         for index in channels
@@ -109,6 +120,7 @@ def _number(cell: pl.Expr, is_text: bool, form: TableFormat) -> pl.Expr:
     if not is_text:
         return cell.cast(pl.Float64)
     decimal, thousands = form.decimal or ".", form.thousands or ""
+    cell = cell.str.replace_all(cells.MINUS, "-", literal=True)
     if (decimal, thousands) != (".", ""):
         number = cell.str.contains(cells.number_pattern(decimal, thousands))
         cell = pl.when(number | cell.str.contains("(?i)^[-+]?nan$")).then(cell)
@@ -148,6 +160,7 @@ def _number_format(
     known = [(point, sign) for point, sign in product(decimals, groups) if point != sign]
     cell, row = pl.col("cell"), pl.col(ROW)
     # Numbers that differ only in their digits are read by the same signs.
+    cell = cell.str.replace_all(cells.MINUS, "-", literal=True)
     shape = cell.str.replace("^([-+]?)0", "${1}o").str.replace_all("[0-9]", "1")
     signed = cell.str.contains(f"^[-+0-9eE{''.join(cells.THOUSANDS.values())}]+$")
     shapes = _long(rows, sorted(words)).filter(signed).group_by(shape=shape)
@@ -194,11 +207,15 @@ def _refuse_text(
     others = ", ".join(repr(channels[other].name) for _, other, _ in invalid[1:9])
     also = f" (invalid cells also in {others})" if others else ""
     signs = [f"--decimal {point}" for point in SIGNS["decimal"] if cells.read_number(value, point)]
+    advice = f"use --ignore {name}, or --null {quote(value)} if it means a missing reading"
+    if signs:
+        advice = f"use {signs[0]}"
+    elif unit := re.fullmatch(r"[-+\u2212]?[0-9][0-9.,']*(\s*[^\s\d.,'][^\d]*)", value):
+        advice = f"remove {quote(unit[1])} from its cells: --units {name}=… names the unit"
+    elif value.lower() in ("on", "off", "open", "closed", "yes", "no", "y", "n"):
+        advice = f"write TRUE and FALSE if {name} is a switch; or " + advice
     raise DataError(
-        f"{rows.where(row)}: sensor {name!r} is {quote(value)}, not a finite number{also}",
-        f"use {signs[0]}"
-        if signs
-        else f"use --ignore {name}, or --null {quote(value)} if it means a missing reading",
+        f"{rows.where(row)}: sensor {name!r} is {quote(value)}, not a finite number{also}", advice
     )
 
 

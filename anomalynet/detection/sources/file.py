@@ -3,7 +3,6 @@ lines."""
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -17,6 +16,7 @@ from anomalynet.detection.evaluation import Labels
 from anomalynet.detection.records import Message, Reading
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.sources.follow import CHUNK, Lines, format_of
+from anomalynet.documents import json_value
 from anomalynet.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -80,7 +80,13 @@ class Recording:
             ) from None
         with tempfile.TemporaryDirectory(prefix="anomalynet-") as staging:
             form = format_of(self._parser.form, self._parser.sensors, partial(header, self.path))
-            table = read_table([self.path], form, Path(staging))
+            try:
+                table = read_table([self.path], form, Path(staging))
+            except DataError as error:
+                how = f"decimal sign {form.decimal or '.'}, times {form.time_format or 'ISO 8601'}"
+                how = f"write the file like the table of the model's import: {how}"
+                is_option = "--" in (error.next_step or "")  # of an import
+                raise DataError(error.message, how if is_option else error.next_step) from error
             yield from messages(self._readings(table), self.path.name, self._period)
 
     def _readings(self, table: Table) -> Iterator[Reading]:
@@ -138,7 +144,7 @@ class Recording:
         """Keep the label of a single reading, for which the line is parsed again; readings of
         other messages have none."""
         single = b'"label"' in line and len(message.readings) == 1
-        row: dict[str, Any] = json.loads(line) if single else {}
+        row: dict[str, Any] = json_value(line, values=False) if single else {}
         given = row.get("label")
         if not is_label(given, self._parser.form):
             self._parser.problems.add("unknown label", given)

@@ -16,14 +16,18 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from anomalynet.data.importing import cells
 from anomalynet.data.importing.format import TableFormat
+from anomalynet.detection.records import iso
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.sources import Raw, Source
+from anomalynet.documents import json_value
 from anomalynet.errors import UsageError
 
 CHUNK = 1 << 18  # bytes read at once
 BEGIN = 256  # first bytes that identify a file
+HEAD = 200  # lines that show how a table is written
 PAUSE = 0.05  # seconds between two checks of a file that does not grow
 
 
@@ -111,7 +115,7 @@ class Followed(Source):
 
     def start(self, position: bytes) -> None:
         """Continue at this position if the file is still the same."""
-        self._start = json.loads(position) if position else {}
+        self._start = json_value(position) if position else {}
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
         """See `Source`."""
@@ -161,8 +165,9 @@ class Followed(Source):
             raise UsageError(f"--follow {self._path}: is a folder", how)
         self._inode, self._begin, self._lines = status.st_ino, b"", Lines(self._longest)
         if self._start:
-            offset = self._start["offset"]
-            same = self._start["inode"] == status.st_ino and offset <= status.st_size
+            offset: Any = self._start.get("offset")
+            same = type(offset) is int and 0 <= offset <= status.st_size
+            same &= self._start.get("inode") == status.st_ino
             if same and self._start.get("begin") == self._digest(offset):
                 self._lines.offset = os.lseek(self._file, offset, os.SEEK_SET)
             else:
@@ -226,6 +231,21 @@ def format_of(
     )
 
 
+def _signs(texts: Sequence[str]) -> tuple[tuple[str, str], bool]:
+    """The decimal sign and thousands of all these numbers, the usual ones if several would read
+    them differently; and whether any signs would do."""
+    known = [(point, sign) for sign in cells.THOUSANDS for point in ".," if point != sign]
+    fits = [
+        one for one in known if all(cells.read_number(text, *one) is not None for text in texts)
+    ]
+    unclear = not fits or {(",", ""), (".", ",")} <= {*fits}
+    return (".", "") if unclear else fits[0], len(fits) == len(known)
+
+
+def _is_word(text: str) -> bool:
+    return text.lower() in cells.SWITCH or cells.is_missing(text, TableFormat())
+
+
 def time_columns(form: TableFormat, names: Sequence[str]) -> tuple[str, ...]:
     """The columns that together are a row's time."""
     time = form.time or ""
@@ -242,11 +262,13 @@ class FollowedTable(Followed):
         self.parser = parser
         self._names: list[str] = []
         self._below = 0  # bytes to the end of the header
+        self._signs: tuple[str, str] | None = None  # decimal and thousands, after the first row
 
     def _payload(self, line: bytes, offset: int) -> bytes:
         if not line.strip():
             return b""
         if offset <= len(line) + 2 or not self._names:  # the first line of a file, or resumed
+            self._signs, self._plain = None, True
             self._form = format_of(self.parser.form, self.parser.sensors, self._header)
             self._times = time_columns(self._form, self._names)
             columns = (*self._times, *filter(None, [self._form.series]), *self.parser.sensors)
@@ -259,15 +281,36 @@ class FollowedTable(Followed):
         fields = self._split(line) if offset > self._below else []
         if len(fields) != len(self._names):
             if fields:
-                self._problems.add("wrong number of cells", line)
+                self.parser.reject("wrong number of cells", line)
             return b""
-        cells = dict(zip(self._names, fields, strict=True))
-        reading = {
-            "device": cells[self._form.series] if self._form.series else self._path.stem,
-            "time": " ".join(cells[name] for name in self._times),
-            "values": [cells[name] for name in self.parser.sensors],
-        }
-        return json.dumps(reading).encode()
+        row = dict(zip(self._names, fields, strict=True))
+        time = " ".join(row[name] for name in self._times)
+        values: list[Any] = [row[name] for name in self.parser.sensors]
+        if (self._form.decimal, self._form.duplicates) == (None, "keep"):  # not the model's table
+            time, values = self._as_found(time, values)
+        device = row[self._form.series] if self._form.series else self._path.stem
+        return json.dumps({"device": device, "time": time, "values": values}).encode()
+
+    def _as_found(self, time: str, values: list[str]) -> tuple[str, list[Any]]:
+        """Time and values of a row of another table than the model's: numbers by the signs that fit
+        its first rows, a list where they do not; dates with points are day-first."""
+        if self._plain:  # signs can still show
+            head = os.pread(self._file, self._longest, self._below) if self._signs is None else b""
+            rows = [row for row in map(self._split, head.split(b"\n")[:HEAD]) if row]
+            found = [dict(zip(self._names, row, strict=False)) for row in rows[:-1]]
+            texts = [row.get(name, "") for row in found for name in self.parser.sensors]
+            numbers = [text for text in (*texts, *values) if not _is_word(text)]
+            self._signs, self._plain = _signs(numbers)
+        known, signs, own = self.parser.form, self._signs or (".", ""), list[Any](values)
+        if signs != (known.decimal or ".", known.thousands or ""):
+            for index in (index for index, text in enumerate(values) if not _is_word(text)):
+                number = cells.read_number(values[index], *signs)
+                own[index] = [values[index]] if number is None else number
+        form = "day-first" if re.match(r"\d+\.\d+\.", time) else None
+        moment = cells.read_time(time, form)
+        if moment is not None and (known.time_format, known.timezone) != (form, None):
+            time = iso(moment)
+        return time, own
 
     def _header(self, form: TableFormat) -> list[str]:
         """Names of the columns; keeps the separator that fits best."""
