@@ -57,13 +57,13 @@ def test_a_report_of_one_model_of_own_data_then_nothing_to_do(
     command += ["data.split.folds=3", "data.split.policy=group", "data.calibration_rows=20"]
     assert main([*command, "data.stride=4"]) == 0
     text = Path("report/report.md").read_text()
-    assert "9 runs of 1 model (Logistic)" in text
+    assert "3 runs of 1 model (Logistic)" in text
     assert "Not run: CNN, LSTM, CNN-LSTM, Hybrid" in text
     assert "row position" in text
     assert "calibration by offset" in text
     capsys.readouterr()
     assert main([*command, "data.stride=4", "--json"]) == 0
-    assert "9 runs on mill, 9 done" in capsys.readouterr().err
+    assert "3 runs on mill, 3 done" in capsys.readouterr().err
     assert Path("report/report.md").read_text() == text
 
 
