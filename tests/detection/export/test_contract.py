@@ -43,7 +43,7 @@ def test_what_other_runs_leave_out(made: Callable[[str], Made]) -> None:
 def test_a_carried_state_is_told_by_name_and_shape(made: Callable[[str], Made]) -> None:
     told = Alone(made("hybrid_causal").file).contract
     assert told.form == "step"
-    assert told.carried == {"tail": (2, 11), "hidden": (64,), "cell": (64,)} and told.width == 64
+    assert told.carried == {"tail": (2, 27), "hidden": (64,), "cell": (64,)} and told.width == 64
 
 
 @pytest.mark.parametrize("experiment", ["hybrid", "lstm"])
