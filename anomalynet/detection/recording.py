@@ -110,6 +110,7 @@ def detect_file(
             target.close()
     labels = recording.labels
     evaluation = labels and labels.evaluate(watch.alarms, *watch.days).to_json()
+    rejected = dict(problems.snapshot() + Counter(engine.counts))
     summary = {
         "run": contract.run,
         "model": contract.model,
@@ -120,13 +121,13 @@ def detect_file(
         "alarms": status.alarms,
         "cleared": status.cleared,
         "fleet_days": None if isnan(watch.days[1]) else watch.days[1],
-        "rejected": dict(problems.snapshot() + Counter(engine.counts)),
+        "rejected": rejected,
         "evaluation": evaluation,
     }
     report(summary)
     check_delivered(targets)
     if not engine.names:
-        kinds = [f"{count} {kind}" for kind, count in sorted(summary["rejected"].items())]
+        kinds = [f"{count} {kind}" for kind, count in sorted(rejected.items())]
         why = f"refused: {', '.join(kinds)}" if kinds else "it has none"
         what = f"{file}: no reading was taken, {why}"
         raise DataError(what, f"the model reads {', '.join(sensors)} of a device at a time")

@@ -82,7 +82,7 @@ def harmed(corpus: Sequence[bytes], tokens: Sequence[bytes]) -> st.SearchStrateg
 
 
 def _journal(path: Path) -> None:
-    for batch in journal.batches(path):
+    for batch in journal.batches(path, []):
         assert all(isinstance(entry, journal.Entry) for entry in batch)
 
 
