@@ -66,7 +66,7 @@ class Zygote:
     as a context manager."""
 
     def __init__(self) -> None:
-        one = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")}
+        one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"), "1")
         one |= {"MPLBACKEND": "agg", "ANOMALYNET_DATA": "data", "PYTHONPATH": str(ROOT)}
         pipe: Any = subprocess.PIPE
         command = [sys.executable, "-m", "tests.robustness.kills"]
@@ -247,7 +247,7 @@ def _work(ends: tuple[int, int, int]) -> None:
         for number, end in enumerate(ends):
             os.dup2(end, number)
         os.closerange(3, NOTED)
-        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: PTH123, SIM115
+        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
         main()
     finally:
         os._exit(1)

@@ -71,6 +71,17 @@ class Ending(Followed):
         return batch
 
 
+class Crash(Ending):
+    """Where the file does not grow, the detector crashes instead of ending."""
+
+    def collect(self, limit: int, seconds: float) -> list[Raw]:
+        """See `Source`."""
+        batch = super().collect(limit, seconds)
+        if self.ended:
+            raise KeyboardInterrupt
+        return batch
+
+
 @contextlib.contextmanager
 def inside(folder: Path) -> Iterator[None]:
     """Work in a scene: its folder, its data."""
@@ -172,3 +183,21 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, st
 def read_json(path: Path) -> Any:
     """The value in a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def half_way(folder: Path, name: str) -> None:
+    """Leave the state of a detector that was killed when it had read the first half of a new file
+    of JSON lines; the second half is there now. Alarms go to a file of that name, `.alarms`."""
+    whole = (folder / "readings.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (folder / name).write_text("".join(whole[:450]), encoding="utf-8")
+    shutil.rmtree(folder / "state")
+    words = f"detect --follow {name} --model model.onnx --state state --snapshot-every 1000"
+    words += f" --alarms {Path(name).with_suffix('.alarms')}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(globals(), "Ending", Crash)
+        assert call(words, folder).code == 130
+    with (folder / name).open("a", encoding="utf-8") as file:
+        file.writelines(whole[450:])
+    (folder / "state").rename(folder / "crashed")  # the crash holds the lock in this process
+    shutil.copytree(folder / "crashed", folder / "state")
+    shutil.rmtree(folder / "crashed")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import shutil
 import signal
@@ -14,6 +13,7 @@ from types import FrameType
 
 import pytest
 
+from anomalynet.runs.sweeps import SweepRecord, SweepRun, write_sweep
 from tests.conftest import ROOT
 from tests.robustness import scene
 from tests.robustness.bad_inputs import BADNESS, GOOD, READERS, Case, cases
@@ -32,30 +32,30 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, content in GOOD.items():
         (folder / name).write_text(content, encoding="utf-8")
     rows = (folder / "readings.csv").read_text(encoding="utf-8").splitlines(keepends=True)[:301]
-    (folder / "one.csv").write_text("".join(",".join(row.split(",")[1:4]) + "\n" for row in rows), encoding="utf-8")
+    one = "".join(",".join(row.split(",")[1:4]) + "\n" for row in rows)
+    (folder / "one.csv").write_text(one, encoding="utf-8")
     labels = ["label\n", *(f"{int(n % 50 > 40)}\n" for n in range(300))]
     (folder / "labels.csv").write_text("".join(labels), encoding="utf-8")
     shutil.copy(ROOT / "reports/baseline.json", folder / "baseline.json")
-    (folder / "runs/.sweeps").mkdir()
-    record = sweep_record(scene.run_id(folder, "logistic"))
-    (folder / "runs/.sweeps/pair-plant-quick.json").write_text(json.dumps(record), encoding="utf-8")
+    arm, run = "data.calibration=offset", scene.run_id(folder, "logistic")
+    job = SweepRun(1, "logistic", run, arm, "seed 0 fold 0", 100)
+    label, began = "pair-plant-quick", "2026-11-29T15:26:59+00:00"
+    record = SweepRecord(label, "pair.yaml", "quick", (), 1, began, f"reports/{label}", (job,))
+    write_sweep(folder / "runs", record)
     return folder
 
 
 @pytest.fixture(scope="module")
 def place(good: Path) -> Path:
-    """A copy, in which every case finds and leaves the same files."""
-    return scene.copy(good, good.with_name("place"))
-
-
-def sweep_record(run: str) -> dict[str, object]:
-    """As a sweep writes it."""
-    job = {"number": 1, "experiment": "logistic", "id": run, "arm": "data.calibration=offset"}
-    job |= {"place": "seed 0 fold 0", "epochs": 100, "closed": False}
-    record = {"label": "pair-plant-quick", "sweep": "pair.yaml", "preset": "quick"}
-    record |= {"overrides": [], "slots": 1, "started": "2026-11-29T15:26:59+00:00"}  # type: ignore[dict-item]
-    return {**record, "report": "reports/pair-plant-quick", "runs": [job], "trials": None,
-            "reported": None, "pid": 1, "host": "elsewhere"}
+    """A copy, in which every case finds and leaves the same files; in it a detector was killed,
+    which read half of its file."""
+    place = scene.copy(good, good.with_name("place"))
+    scene.half_way(place, "live.jsonl")
+    shutil.rmtree(good / "state")
+    shutil.copytree(place / "state", good / "state")
+    for name in ("live.jsonl", "live.alarms"):
+        shutil.copy(place / name, good / name)
+    return place
 
 
 class TooLong(BaseException):
@@ -121,26 +121,40 @@ def problems(case: Case, place: Path, ids: dict[str, str]) -> list[str]:
         return [f"took more than {LONGEST} s"]
     except BaseException as error:
         return [f"ended by {type(error).__name__}: {error}"[:300]]
-    told, found = ended.err + ended.out, []
-    if case.fine and ended.code:
-        found.append(f"exit code {ended.code}, though {case.fine}")
-    if not case.fine and ended.code not in (1, 2, 4):
-        found.append(f"exit code {ended.code}")
+    wrong = [*_told(case, ended), *_left(case, ended, before, place)]
+    return wrong and [*wrong, f"it said: {(ended.err + ended.out).strip()[-300:]!r}"]
+
+
+def _told(case: Case, ended: scene.Ended) -> Iterator[str]:
+    """What is wrong with exit code and messages."""
+    told = ended.err + ended.out
+    phrase = case.fine.removeprefix("says ") if case.fine.startswith("says ") else ""
+    verdict = ended.code == 1 and ended.out  # of audit-table
+    if phrase and not ended.code and phrase not in told:
+        yield f"exit code 0, but it does not say {phrase!r}"
+    if ended.code not in (0, 1, 2, 4) or (ended.code == 0 and not case.fine):
+        yield f"exit code {ended.code}"
     if "Traceback" in told or "unexpected" in told:
-        found.append("traceback or unexpected")
-    if ended.code and (not ended.err.strip() or ended.err.count("  → ") > 1):
-        found.append("not one message")
+        yield "traceback or unexpected"
+    if ended.code and not verdict and (not ended.err.strip() or ended.err.count("  → ") > 1):
+        yield "not one message"
     if len(ended.err) > 3_000:
-        found.append(f"a message of {len(ended.err)} characters")
+        yield f"a message of {len(ended.err)} characters"
     if any(ord(sign) < 32 and sign not in "\n\t\r" for sign in told):
-        found.append("control characters are printed")
+        yield "control characters are printed"
+
+
+def _left(case: Case, ended: scene.Ended, before: dict[str, str], place: Path) -> Iterator[str]:
+    """What is wrong with the files."""
     for name, kind in scene.changes(before, scene.tree(place)).items():
+        if name.endswith((".md", ".csv", ".jsonl")) and kind != "lost":
+            written = (place / name).read_text(encoding="utf-8", errors="replace")
+            yield from (f"{sign!r} in {name}" for sign in ("\x1b", "<script>") if sign in written)
         hidden = any(part.startswith(".") for part in Path(name).parts)
-        if name.endswith(MAY_APPEAR) or (case.fine and kind != "lost" and not hidden):
-            continue
-        if kind != "new" or hidden:
-            found.append(f"{kind}: {name}")
-    return found and [*found, f"it said: {told.strip()[-300:]!r}"]
+        state = name.startswith("state/") and not ended.code  # old snapshots go
+        may = name.endswith(MAY_APPEAR) or state or (case.fine and kind != "lost" and not hidden)
+        if not may and (kind != "new" or hidden):
+            yield f"{kind}: {name}"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

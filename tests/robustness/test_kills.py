@@ -66,27 +66,30 @@ def settled(folder: Path) -> dict[str, str]:
     numbers of a detector's snapshots, which grow with each start."""
     found = {}
     for name, digest in scene.tree(folder).items():
-        path = folder / name
-        if path.name in DURATIONS or name.startswith(("state/snapshot-", "state/journal-")):
-            digest = "any"
-        elif path.suffix == ".skops":  # a ZIP file has times
-            with zipfile.ZipFile(path) as archive:
-                members = [(one, archive.read(one)) for one in sorted(archive.namelist())]
-            digest = sha256(repr(members).encode()).hexdigest()
-        elif path.suffix == ".md" and path.parent == folder:  # a card has latencies
-            lines = [line for line in path.read_text(encoding="utf-8").splitlines() if "µs" not in line]
-            digest = "\n".join(lines)
-        elif "/.sweeps/" in f"/{name}":
-            record = scene.read_json(path)
-            digest = json.dumps({key: record[key] for key in record if key not in ("started", "pid")})
-        found[numberless(name)] = digest
+        kind, dash, rest = name.partition("-")
+        numbered = bool(dash) and name.startswith("state/")
+        found[f"{kind}-N{Path(rest).suffix}" if numbered else name] = (
+            _content(folder, name) or digest
+        )
     return found
 
 
-def numberless(name: str) -> str:
-    """The name of a file of a state without its number."""
-    kind, dash, rest = name.partition("-")
-    return f"{kind}-N{Path(rest).suffix}" if dash and name.startswith("state/") else name
+def _content(folder: Path, name: str) -> str:
+    """What is compared of a file that has more than that; empty for all others."""
+    path = folder / name
+    if path.name in DURATIONS or name.startswith(("state/snapshot-", "state/journal-")):
+        return "any"
+    if path.suffix == ".skops":  # a ZIP file has times
+        with zipfile.ZipFile(path) as archive:
+            members = [(one, archive.read(one)) for one in sorted(archive.namelist())]
+        return sha256(repr(members).encode()).hexdigest()
+    if path.suffix == ".md" and path.parent == folder:  # a card has latencies
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return "\n".join(line for line in lines if "µs" not in line)
+    if "/.sweeps/" in f"/{name}":
+        record = scene.read_json(path)
+        return json.dumps({key: record[key] for key in record if key not in ("started", "pid")})
+    return ""
 
 
 @dataclass
