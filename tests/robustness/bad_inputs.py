@@ -319,7 +319,7 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
             lines(lambda all_: [*all_, all_[-1]]),
             swap("device,time,a,b", "device,time,a,a", 1),
         ],
-        "encoded otherwise": [swap("d5", "dü") and (lambda good: good.replace(b"d5", b"d\xfc"))],
+        "encoded otherwise": [lambda good: good.replace(b"d5", b"d\xfc")],
     },
     "import of Parquet": {
         "out of range": [columns(time=constant(2**62))],
@@ -426,8 +426,7 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
         ],
         "contradictory": [text('{"device": "d0", "time": 1700000000, "values": [1, 2, 3]}\n')],
         "duplicated": [
-            lines(lambda all_: [*all_[:1], *all_[:1]])
-            and Fine(lines(lambda all_: [*all_, all_[-1]]), "says duplicate")
+            Fine(lines(lambda all_: [*all_, all_[-1]]), "says duplicate"),
         ],
     },
     "detect a model": {
