@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 DRAWING = """
 figures.drawn sections.architecture.drawn sections.calibration.drawn sections.incidents.drawn
 sections.over_time.section.drawn sections.explanations.section.drawn
-ablation.figures.draw_axis ablation.figures.draw_differences
+ablation.document.drawn
 """
 
 

@@ -72,9 +72,8 @@ def run(args: argparse.Namespace) -> int:
         return _history(args, wanted)
 
     from anomalynet.regression.baseline import DEFAULTS
-    from anomalynet.regression.measure import train
-    from anomalynet.regression.suite import prepare
-    from anomalynet.regression.update import update_baseline
+    from anomalynet.regression.measure import prepare, train
+    from anomalynet.regression.verdict import update_baseline
 
     sweeps: dict[Part, str] = {"golden": args.golden, "statistical": args.sweep}
     sweeps = {part: name for part, name in sweeps.items() if args.only in (None, part)}
@@ -98,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
             _annotate_github([line], summary, to_stderr=True)
         raise
     if args.update is not None:
-        complete = parts if wanted is None else []
+        complete = {one.part: one.names for one in parts} if wanted is None else {}
         number = update_baseline(args.against, baseline, measured, args.update.strip(), complete)
         return _print_update(args, number, measured)
     assert baseline is not None
@@ -217,10 +216,11 @@ def _history(args: argparse.Namespace, wanted: Sequence[str] | None) -> int:
                 f"{args.against}: its history has no {name!r}", f"it has {', '.join(present)}"
             )
     if args.out is not None:
-        from anomalynet.regression.figure import draw_history
         from anomalynet.runs.files import write_bytes
 
-        write_bytes(args.out, draw_history(entries, wanted)[args.out.suffix.removeprefix(".")])
+        write_bytes(
+            args.out, history.draw_history(entries, wanted)[args.out.suffix.removeprefix(".")]
+        )
     if args.json:
         print_json([history.entry_json(entry, wanted) for entry in entries])
     else:

@@ -170,9 +170,12 @@ def _ls(args: argparse.Namespace) -> int:
 
 def _info(args: argparse.Namespace) -> int:
     from anomalynet.data import describe, sources
+    from anomalynet.data.sources import simulated
+    from anomalynet.simulation.store import read_world
 
-    config = data_config(args)
-    world = describe.open_world(config)
+    config, world = data_config(args), None
+    if simulated.knows(config.name):
+        world = read_world(simulated.world_folder(config))
     plot = args.plot or args.figures is not None
     if world is None and plot:
         raise UsageError(

@@ -121,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _engine_options(args: argparse.Namespace) -> dict[str, Any]:
-    from anomalynet.detection.engine.alarms import AlarmRule
+    from anomalynet.metrics.events import AlarmRule
 
     allowed = None
     if args.devices is not None:

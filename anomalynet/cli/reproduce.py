@@ -41,7 +41,6 @@ def run(args: argparse.Namespace) -> int:
         "paper_models",
         experiments=None if args.models is None else experiment_names(args.models),
         rerun=["failed"],
-        measure=args.preset == "full",
         progress=True,
         **launch_options(args),
     )

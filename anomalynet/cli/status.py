@@ -35,21 +35,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show the status of the sweeps."""
-    found = _read_status(args)
-    if args.json:
-        print_json([_plain(sweep) for sweep in found])
-    elif args.watch:
-        _watch(args)
-    else:
-        for sweep in found:
-            print_table(_rows(sweep), title=_headline(sweep))
-            for text in _failures(sweep):
-                print(text)
-            if any(one.state == "stale" for one in sweep.runs):
-                again = "repeat the sweep's command with --rerun stale to make them again"
-                print(f"stale runs were made by other code: {again}")
-    return 0
+    """Show the status of the sweeps; with --watch until no process works on one of them."""
+    while True:
+        found = _read_status(args)
+        if args.json:
+            print_json([_plain(sweep) for sweep in found])
+        elif args.watch and not sys.stdout.isatty():
+            for sweep in found:
+                print(_headline(sweep), flush=True)
+        else:
+            if args.watch:
+                print("\x1b[2J\x1b[H", end="")  # an empty terminal
+            _show(found)
+        if args.json or not args.watch or not _in_progress(found):
+            return 0
+        time.sleep(args.every)
+
+
+def _show(found: Sequence[SweepStatus]) -> None:
+    for sweep in found:
+        print_table(_rows(sweep), title=_headline(sweep))
+        for text in _failures(sweep):
+            print(text)
+        if any(one.state == "stale" for one in sweep.runs):
+            again = "repeat the sweep's command with --rerun stale to make them again"
+            print(f"stale runs were made by other code: {again}")
 
 
 def _read_status(args: argparse.Namespace) -> list[SweepStatus]:
@@ -102,42 +112,6 @@ def _failures(sweep: SweepStatus) -> list[str]:
         for one in sweep.runs
         if one.reason
     ]
-
-
-def _watch(args: argparse.Namespace) -> None:
-    """Redraw the tables on a terminal, else print headlines, until no process works on a sweep."""
-    if not sys.stdout.isatty():
-        while True:
-            found = _read_status(args)
-            for sweep in found:
-                print(_headline(sweep), flush=True)
-            if not _in_progress(found):
-                return
-            time.sleep(args.every)
-
-    from rich.console import Group
-    from rich.live import Live
-    from rich.table import Table
-    from rich.text import Text
-
-    def draw(found: Sequence[SweepStatus]) -> Group:
-        parts: list[Table | Text] = []
-        for sweep in found:
-            rows = _rows(sweep)
-            headings = rows[0] if rows else ()
-            table = Table(*headings, title=_headline(sweep), title_justify="left")
-            for row in rows:
-                values = ("" if value is None else str(value) for value in row.values())
-                table.add_row(*map(Text, values))
-            parts += [table, *map(Text, _failures(sweep))]
-        return Group(*parts)
-
-    found = _read_status(args)
-    with Live(draw(found), auto_refresh=False) as live:
-        while _in_progress(found):
-            time.sleep(args.every)
-            found = _read_status(args)
-            live.update(draw(found), refresh=True)
 
 
 def _in_progress(found: Sequence[SweepStatus]) -> bool:

@@ -113,9 +113,8 @@ def _show(args: argparse.Namespace, outcome: SweepOutcome) -> None:
     from anomalynet.sweep import estimate
 
     jobs = outcome.jobs
-    unfinished, costs = estimate.unfinished_jobs(jobs), estimate.read_costs(args.runs, jobs)
-    left, unknown = len(unfinished), estimate.unmeasured(jobs, costs)
-    seconds = estimate.longest_seconds(jobs, costs, outcome.slots)
+    left = len(estimate.unfinished_jobs(jobs))
+    seconds, unmeasured = estimate.seconds_left(args.runs, jobs, outcome.slots)
     rows = [
         {
             "run": job.number,
@@ -128,16 +127,12 @@ def _show(args: argparse.Namespace, outcome: SweepOutcome) -> None:
     ]
     arms = len({job.run.arm.name for job in jobs})
     if args.json:
-        time_left = {"seconds_left": None if unknown else seconds, "unmeasured": unknown}
+        time_left = {"seconds_left": seconds, "unmeasured": unmeasured}
         print_json({"arms": arms, "runs": rows, "left": left, **time_left})
         return
     print_table(rows)
     text = f"{len(jobs)} runs of {arms} arms, {outcome.count('done')} done, {left} left"
-    if left and unknown:
-        text += f"; time left unknown: no run of {', '.join(unknown)} has been measured"
-    elif left:
-        text += f"; at most {duration(seconds)} with {outcome.slots} at a time"
-    print(text)
+    print(text + _time_text(left, seconds, unmeasured, outcome.slots))
 
 
 def _show_search(args: argparse.Namespace, outcome: SweepOutcome) -> None:
@@ -150,10 +145,8 @@ def _show_search(args: argparse.Namespace, outcome: SweepOutcome) -> None:
     ended = sum(map(outcome.count, ("complete", "pruned", "fail")))
     left = max(total - ended, 0)
     runs = [replace(job, state="waiting") for job in outcome.jobs]
-    costs = estimate.read_costs(args.runs, runs)
-    seconds = None
-    if not estimate.unmeasured(runs, costs):
-        seconds = left * estimate.longest_seconds(runs, costs, outcome.slots)
+    of_one, unmeasured = estimate.seconds_left(args.runs, runs, outcome.slots)
+    seconds = None if of_one is None else left * of_one
     if args.json:
         facts = {"trials": outcome.trials, "wanted": total, "left": left, "best": outcome.best}
         print_json({**facts, "seconds_left": seconds})
@@ -163,8 +156,12 @@ def _show_search(args: argparse.Namespace, outcome: SweepOutcome) -> None:
     text = f"{total} trials of {size}, {total - left} done, {left} left"
     if outcome.best:
         text += f", best: trial {', '.join(map(str, outcome.best))}"
-    if left and seconds is None:
-        text += f"; time left unknown: no run of {runs[0].run.loaded.name} has been measured"
-    elif left and seconds is not None:
-        text += f"; at most {duration(seconds)} with {outcome.slots} at a time"
-    print(text)
+    print(text + _time_text(left, seconds, unmeasured, outcome.slots))
+
+
+def _time_text(left: int, seconds: float | None, unmeasured: list[str], slots: int) -> str:
+    if not left:
+        return ""
+    if seconds is None:
+        return f"; time left unknown: no run of {', '.join(unmeasured)} has been measured"
+    return f"; at most {duration(seconds)} with {slots} at a time"

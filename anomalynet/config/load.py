@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -18,6 +18,8 @@ from anomalynet.config.leaves import Leaf, is_plain, read_overrides, read_yaml
 from anomalynet.config.model import model_class, model_names
 from anomalynet.config.schema import Config, DataConfig
 from anomalynet.errors import ConfigError, Problem
+
+T = TypeVar("T")
 
 TEXT_KEYS = (
     (".data.name", ".model.name", ".experiment", ".experiments"),
@@ -111,18 +113,8 @@ def _resolve(levels: list[list[Leaf]], name: str, problems: list[Problem]) -> Lo
         near = nearest(model_leaf.word, model_names())
         problems.append(Problem(model_leaf.where, f"unknown model {model_leaf.word!r}", near))
         chosen = model_class("hybrid")  # any model, to report the other problems too
-    tree = structured(Config(model=chosen()))
-    known = leaf_keys(tree)
-    origins: dict[str, str] = {}
-    for leaf in _effective(levels, model_leaf.word):
-        if problem := apply(tree, known, leaf):
-            problems.append(problem)
-        else:
-            origins[leaf.key] = leaf.where
-    if dangling := interpolation_problems(tree, origins):
-        raise ConfigError(problems + dangling)
-    config = OmegaConf.to_object(tree)
-    assert isinstance(config, Config)
+    leaves = _effective(levels, model_leaf.word)
+    config, origins = filled(Config(model=chosen()), leaves, problems)
     for key, what in check.violations(config):
         problems.append(Problem(origins.get(key, "default"), f"{key}: {what}"))
     if problems:
@@ -145,6 +137,30 @@ def _effective(levels: list[list[Leaf]], model: str) -> list[Leaf]:
         fits = current in (None, model)
         kept += [leaf for leaf in level if fits or not leaf.key.startswith("model.")]
     return kept
+
+
+def filled(
+    defaults: T, leaves: Iterable[Leaf], problems: list[Problem]
+) -> tuple[T, dict[str, str]]:
+    """A schema object with the values of some leaves, and key → where it was set. Problems are
+    appended. Raises ConfigError: all of them, if a reference to another key cannot be resolved."""
+    tree = structured(defaults)
+    known = leaf_keys(tree)
+    origins: dict[str, str] = {}
+    for leaf in leaves:
+        if problem := apply(tree, known, leaf):
+            problems.append(problem)
+        else:
+            origins[leaf.key] = leaf.where
+    before = len(problems)
+    for key, where in origins.items():
+        try:
+            OmegaConf.select(tree, key, throw_on_resolution_failure=True)
+        except OmegaConfBaseException as error:
+            problems.append(Problem(where, f"{key}: {str(error).splitlines()[0]}"))
+    if len(problems) > before:
+        raise ConfigError(problems)
+    return cast("T", OmegaConf.to_object(tree)), origins
 
 
 def structured(defaults: object) -> DictConfig:
@@ -238,14 +254,3 @@ def with_text(key: str, value: object, text: Any) -> object:
         return {name: with_text(name, one, word) for one, (name, word) in pairs}
     required, optional = (f".{key}".endswith(keys) for keys in TEXT_KEYS)
     return _text(value, text, optional=optional) if required or optional else value
-
-
-def interpolation_problems(tree: DictConfig, origins: dict[str, str]) -> list[Problem]:
-    """Every unresolvable `${another.key}`. `origins`: key → where it is set."""
-    problems = []
-    for key, where in origins.items():
-        try:
-            OmegaConf.select(tree, key, throw_on_resolution_failure=True)
-        except OmegaConfBaseException as error:
-            problems.append(Problem(where, f"{key}: {str(error).splitlines()[0]}"))
-    return problems

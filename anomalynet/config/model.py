@@ -1,4 +1,4 @@
-"""Options of the models, one dataclass per model. `name` selects the module of the same name in
+"""Options of the models, one dataclass per model. `name` selects the model in
 `anomalynet/models/`, or is the path of the user's own file. This module never imports torch."""
 
 from __future__ import annotations

@@ -13,11 +13,10 @@ import polars as pl
 from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
 from anomalynet.data.resample import Resampler, own_periods
-from anomalynet.data.sources import simulated
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.preprocessing.grid import IN_TIME
 from anomalynet.simulation.incidents.taxonomy import TYPES
-from anomalynet.simulation.store import Manifest, World, read_world
+from anomalynet.simulation.store import Manifest, World
 
 LISTED = 5  # series that a warning names
 JUDGED = 100  # rows that a judgement about their order needs
@@ -201,11 +200,6 @@ def _incidents(telemetry: Telemetry) -> list[dict[str, Any]]:
             row[word] = ", ".join(counted if word == "severity" else map(str, sorted(values)))
         found.append(row)
     return found
-
-
-def open_world(config: DataConfig) -> World | None:
-    """The world behind simulated data, simulated first if needed; None for other data."""
-    return read_world(simulated.world_folder(config)) if simulated.knows(config.name) else None
 
 
 def cells(world: World) -> list[dict[str, Any]]:

@@ -89,7 +89,8 @@ def _download(name: str, folder: Path, urls: Mapping[str, str], hashes: Mapping[
                 for file in files:
                     _get(shelf, downloader, file, urls[file], folder)
         except BaseException:
-            _discard_empty(staging)
+            if not any(map(Path.is_file, staging.rglob("*"))):  # else the next attempt goes on
+                shutil.rmtree(staging, ignore_errors=True)
             raise
         for file in urls:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
@@ -130,11 +131,3 @@ def _progress(files: Iterable[str], name: str) -> Iterator[Iterable[str]]:
         return
     with Progress(console=Console(stderr=True), transient=True) as progress:
         yield progress.track(listed, description=f"fetching {name}")
-
-
-def _discard_empty(staging: Path) -> None:
-    """Remove empty folders, bottom up; what was verified stays for the next attempt."""
-    folders = [path for path in (staging, *staging.rglob("*")) if path.is_dir()]
-    for path in sorted(folders, reverse=True):
-        if not any(path.iterdir()):
-            path.rmdir()

@@ -21,14 +21,14 @@ from anomalynet.data.prepared import (
     COLUMNS,
     FORMAT,
     ArrayFile,
-    Description,
     Prepared,
+    Segment,
+    describe,
     open_prepared,
     read_rows,
-    sizes,
 )
 from anomalynet.data.resample import Layout, Resampler
-from anomalynet.data.telemetry import MASK, Telemetry
+from anomalynet.data.telemetry import MASK, Channel, Telemetry
 from anomalynet.errors import DataError
 from anomalynet.preprocessing.calibration import calibrate
 from anomalynet.runs.code import code_hash
@@ -104,7 +104,6 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
     np.save(folder / "series_starts.npy", layout.edges)
     np.save(folder / "calibration_mean.npy", mean if calibrated else mean[:0])
     np.save(folder / "calibration_scale.npy", scale if calibrated else scale[:0])
-    channels = [(channel.name, channel.unit) for channel in telemetry.channels]
     counts = {
         "readings": layout.observed,
         "steps laid into gaps": layout.rows - layout.observed,
@@ -114,28 +113,26 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
         "attack readings used for calibration": layout.commissioning_attacks,
     }
     silent = int(np.isinf(scale[sorted(layout.commissioned)]).sum())
-    description = Description(
-        format=FORMAT,
-        fingerprint=fingerprint,
-        series=layout.names,
-        segments=segments,
-        channels=[*channels, (MASK, "share")] if config.mask_channel else channels,
-        kind_names=list(layout.kinds),
-        incidents={str(number): asdict(one) for number, one in telemetry.incidents.items()},
-        period=telemetry.period,
-        periods=resampler.periods,
-        policy=telemetry.policy,
-        has_split=bool((np.load(folder / "splits.npy") >= 0).any()),
-        counts={**telemetry.counts, **layout.dropped, **counts},
-        warnings=[
+    mask = [Channel(MASK, "share")] if config.mask_channel else []
+    facts = {
+        "segments": segments,
+        "series": layout.names,
+        "channels": [*(Channel(one.name, one.unit) for one in telemetry.channels), *mask],
+        "kind_names": list(layout.kinds),
+        "incident_table": dict(telemetry.incidents),
+        "period": telemetry.period,
+        "periods": resampler.periods,
+        "policy": telemetry.policy,
+        "fingerprint": fingerprint,
+        "has_split": bool((np.load(folder / "splits.npy") >= 0).any()),
+        "counts": {**telemetry.counts, **layout.dropped, **counts},
+        "warnings": [
             *telemetry.warnings,
             *common_warnings(telemetry, resampler.periods),
             *_warnings(layout, config, short, silent),
         ],
-        bytes=sizes(folder),
-    )
-    # Written last: a folder without it is unfinished.
-    (folder / "prepared.json").write_text(json.dumps(asdict(description)), encoding="utf-8")
+    }
+    describe(folder, facts)
 
 
 def _resample(telemetry: Telemetry, config: DataConfig, folder: Path, raw: Path) -> Resampler:
@@ -155,11 +152,8 @@ def _resample(telemetry: Telemetry, config: DataConfig, folder: Path, raw: Path)
     return resampler
 
 
-def _segments(
-    layout: Layout, telemetry: Telemetry, calibrated: bool
-) -> list[tuple[int, str, bool, int, int]]:
-    """(series, group, train only, start, stop) of every stretch without a long gap, after the
-    commissioning rows."""
+def _segments(layout: Layout, telemetry: Telemetry, calibrated: bool) -> list[Segment]:
+    """Every stretch without a long gap, after the commissioning rows."""
     cuts = np.union1d(layout.edges, np.array(layout.breaks, np.int64))
     owners = np.searchsorted(layout.edges, cuts[:-1], side="right") - 1
     found = []
@@ -168,8 +162,8 @@ def _segments(
         start = max(cut, ready) if calibrated else cut
         if start < stop:
             name = layout.names[owner]
-            group = telemetry.groups.get(name, name)
-            found.append((owner, group, name in telemetry.train_only, start, stop))
+            group, train_only = telemetry.groups.get(name, name), name in telemetry.train_only
+            found.append(Segment(name, group, train_only, start, stop))
     return found
 
 

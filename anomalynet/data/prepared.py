@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -100,27 +100,6 @@ class Prepared:
         return np.searchsorted(self.series_starts, rows, side="right").astype(np.int64) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
-    """`prepared.json`: everything of `Prepared` that is no large array; `bytes` tells whole files
-    from torn ones."""
-
-    format: int
-    fingerprint: str
-    series: list[str]
-    segments: list[tuple[int, str, bool, int, int]]
-    channels: list[tuple[str, str]]
-    kind_names: list[str]
-    incidents: dict[str, dict[str, Any]]
-    period: float | None
-    periods: dict[str, float]
-    policy: SplitPolicy | None
-    has_split: bool
-    counts: dict[str, int]
-    warnings: list[str]
-    bytes: dict[str, int]
-
-
 SMALL = ("series_starts", "calibration_mean", "calibration_scale")
 
 
@@ -129,38 +108,34 @@ def sizes(folder: Path) -> dict[str, int]:
     return {name: (folder / f"{name}.npy").stat().st_size for name in (*COLUMNS, *SMALL)}
 
 
+def describe(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write `prepared.json`, last: a folder without it is unfinished. `facts`: the fields of
+    `Prepared` that are not arrays."""
+    plain = {**facts, "format": FORMAT, "bytes": sizes(folder)}
+    text = json.dumps(plain, default=asdict)
+    (folder / "prepared.json").write_text(text, encoding="utf-8")
+
+
 def open_prepared(folder: Path) -> Prepared | None:
     """Open a prepared folder; None where it is absent, unfinished, torn or of another layout, so
     that it is built again."""
     try:
-        read = Description(**json.loads((folder / "prepared.json").read_text(encoding="utf-8")))
-        if read.format != FORMAT or sizes(folder) != read.bytes:
+        facts = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
+        if facts.pop("format") != FORMAT or facts.pop("bytes") != sizes(folder):
             return None
         # Copy-on-write: torch warns of read-only arrays, and nobody may change the file.
         arrays = {
             name: np.load(folder / f"{name}.npy", mmap_mode="c" if name in COLUMNS else None)
             for name in (*COLUMNS, *SMALL)
         }
-    except (OSError, ValueError, TypeError, KeyError):
+        facts |= {name: tuple(facts[name]) for name in ("series", "kind_names", "warnings")}
+        facts["segments"] = tuple(Segment(**one) for one in facts["segments"])
+        facts["channels"] = tuple(Channel(**one) for one in facts["channels"])
+        incidents = facts["incident_table"].items()
+        facts["incident_table"] = {int(key): Incident(**one) for key, one in incidents}
+        return Prepared(**arrays, **facts)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    return Prepared(
-        **arrays,
-        segments=tuple(
-            Segment(read.series[i], group, train_only, start, stop)
-            for i, group, train_only, start, stop in read.segments
-        ),
-        series=tuple(read.series),
-        channels=tuple(Channel(name, unit) for name, unit in read.channels),
-        kind_names=tuple(read.kind_names),
-        incident_table={int(key): Incident(**one) for key, one in read.incidents.items()},
-        period=read.period,
-        periods=read.periods,
-        policy=read.policy,
-        fingerprint=read.fingerprint,
-        has_split=read.has_split,
-        counts=read.counts,
-        warnings=tuple(read.warnings),
-    )
 
 
 class ArrayFile:

@@ -23,11 +23,11 @@ from pathlib import Path
 
 import numpy as np
 
-from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.model import Model
 from anomalynet.detection.records import EPOCH, Event, Message, Outcome, Reading, since_epoch
 from anomalynet.errors import UsageError
+from anomalynet.metrics.events import AlarmRule
 
 NAME = "device"
 

@@ -13,48 +13,39 @@ import numpy.typing as npt
 from anomalynet.detection import contract
 from anomalynet.errors import UsageError, first_line
 
-
-def open_session(content: bytes, threads: int = 1) -> Any:
-    """An `onnxruntime.InferenceSession` on the CPU; its threads wait without spinning. Raises
-    UsageError: ONNX Runtime is missing; ValueError: it refuses the file; says why in one line."""
-    try:
-        import onnxruntime
-    except ImportError:
-        raise UsageError("ONNX Runtime is not installed", "pip install onnxruntime") from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 4  # the exception tells what it refuses
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its exceptions have no common class
-        raise ValueError(first_line(error)) from None
-
-
 CALIBRATION = {"offset", "scale"}  # inputs of files of earlier versions, which calibrate
 
 
 class Model:
-    """A file that `anomalynet export` wrote; one call of the network uses `threads` that wait
-    without spinning. Raises: UsageError if there is no such file, it is no exported model, or ONNX
+    """A file that `anomalynet export` wrote, or `content` that it will write; the network runs on
+    one thread. Raises: UsageError if there is no such file, it is no exported model, or ONNX
     Runtime is missing or refuses it."""
 
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
+    def __init__(self, path: Path, content: bytes | None = None) -> None:
         self.path = path
         try:
-            content = path.read_bytes()
+            content = path.read_bytes() if content is None else content
         except OSError as error:
             how = "anomalynet export RUN --out model.onnx"
             raise UsageError(f"{path}: {error.strerror}", how) from None
         try:
-            self._session = open_session(content, threads)
-        except ValueError as error:
-            what = f"{path}: ONNX Runtime cannot load it: {error}"
+            import onnxruntime
+        except ImportError:
+            raise UsageError("ONNX Runtime is not installed", "pip install onnxruntime") from None
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # the exception tells what it refuses
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        cpu = ["CPUExecutionProvider"]
+        try:
+            self.session: Any = onnxruntime.InferenceSession(content, options, providers=cpu)
+        except Exception as error:  # its exceptions have no common class
+            what = f"{path}: ONNX Runtime cannot load it: {first_line(error)}"
             raise UsageError(what, "export the run again") from None
         self.fingerprint = hashlib.sha256(content).hexdigest()
-        self.contract = contract.read(self._session.get_modelmeta().custom_metadata_map, str(path))
-        self.outputs = tuple(output.name for output in self._session.get_outputs())
-        inputs = {given.name for given in self._session.get_inputs()}
+        self.contract = contract.read(self.session.get_modelmeta().custom_metadata_map, str(path))
+        self.outputs = tuple(output.name for output in self.session.get_outputs())
+        inputs = {given.name for given in self.session.get_inputs()}
         self._calibrates = inputs >= CALIBRATION
         _check(self.contract, inputs - CALIBRATION, set(self.outputs), str(path))
 
@@ -67,7 +58,7 @@ class Model:
         if self._calibrates:  # it was done already
             shape = len(next(iter(feed.values()))), len(self.contract.channels)
             feed = {**feed, "offset": np.zeros(shape), "scale": np.ones(shape)}
-        return dict(zip(wanted, self._session.run(wanted, feed), strict=True))
+        return dict(zip(wanted, self.session.run(wanted, feed), strict=True))
 
 
 def _check(found: contract.Contract, inputs: set[str], outputs: set[str], where: str) -> None:

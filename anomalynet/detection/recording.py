@@ -8,7 +8,6 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.evaluation import Watch
 from anomalynet.detection.model import Model
@@ -21,6 +20,7 @@ from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.sources.file import Recording
 from anomalynet.errors import StoppedError
+from anomalynet.metrics.events import AlarmRule
 
 # Readings that are scored together: many, so that a file sorted by device has steps of several
 # devices for one call of the network.

@@ -134,9 +134,6 @@ class Steps:
     # float32 (n, channels), calibrated as the network reads them; NaN during calibration
     values: Array
     score: Array  # float64 (n,), NaN during calibration and until the window is full
-    # float32 (n, channels), NaN as in `score`; None if the network has none
-    error: Array | None = None
-    attention: Array | None = None  # float32 (n, parts), likewise
 
     def __len__(self) -> int:
         return len(self.row)
@@ -157,14 +154,5 @@ def concatenate(parts: Sequence[Steps], channels: int) -> Steps:
     if not parts:
         empty, values = np.empty(0, np.int64), np.empty((0, channels), np.float32)
         return Steps(empty, empty, np.empty(0, np.bool_), values, np.empty(0))
-    columns = {}
-    for name in Steps.__slots__:
-        given = [getattr(part, name) for part in parts]
-        shape = next((value.shape[1:] for value in given if value is not None), None)
-        if shape is not None:  # parts without scored steps have no error and attention: NaN
-            filled = [
-                np.full((len(part), *shape), np.nan, np.float32) if value is None else value
-                for part, value in zip(parts, given, strict=True)
-            ]
-            columns[name] = np.concatenate(filled)
-    return Steps(**columns)
+    columns = ([getattr(part, name) for part in parts] for name in Steps.__slots__)
+    return Steps(*map(np.concatenate, columns))

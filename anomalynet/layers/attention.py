@@ -69,12 +69,8 @@ class StateAttention(nn.Module):
     def forward(self, query: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
         """Context (…, width) and weights (…, steps), which sum to 1, of queries (…, width) over
         states (…, steps, width), float32."""
-        energies = (states @ self.direction(query).unsqueeze(-1)).squeeze(-1)
+        # The product of a state with this direction is the state's energy.
+        direction = self.query(query) @ self.key.weight * self.scale
+        energies = (states @ direction.unsqueeze(-1)).squeeze(-1)
         weights = torch.softmax(energies, dim=-1)
         return self.value((weights.unsqueeze(-2) @ states).squeeze(-2)), weights
-
-    def direction(self, query: Tensor) -> Tensor:
-        """The vector whose product with a state is the state's energy: (…, width) for queries
-        (…, width)."""
-        direction: Tensor = self.query(query) @ self.key.weight * self.scale
-        return direction

@@ -4,7 +4,7 @@ for the alarms of a detector (`detection/evaluation.py`). Needs only NumPy."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isnan, nan
+from math import nan
 
 import numpy as np
 import numpy.typing as npt
@@ -101,32 +101,28 @@ def event_metrics(
     series: Integers,
     times: Times,
     step_seconds: float,
-    rule: AlarmRule | None = None,
 ) -> dict[str, float]:
     """Event recall, detection delay and false alarms per device-day and per fleet-day; see
     `EventOutcome`.
 
-    Without a rule an alarm is a run of neighbouring steps at or above the threshold; the border of
-    an incident, the end of a series or a step without a score ends it. With a rule, alarms are
-    those of the detector: an alarm that is active when an incident begins does not detect it.
+    An alarm is a run of neighbouring steps at or above the threshold; the border of an incident,
+    the end of a series or a step without a score ends it.
 
     Args:
         labels: (n,) 1 positive class (`data.label`), 0 the rest, -1 unlabelled; steps ordered by
             (series, time).
         scores: (n,) NaN if the step was missed.
-        threshold: a step is a hit if its score is at or above it; `rule.threshold` replaces it.
+        threshold: a step is a hit if its score is at or above it.
         incidents: (n,) number of the incident, whatever its label, -1 none. Only incidents with a
             step labelled 1 count; one without a scored step is undetected.
         series: (n,) number of the series, which is one device.
         times: (n,) microseconds.
         step_seconds: seconds per step.
-        rule: the detector's; a step without a score ends a segment.
     Source: not in the paper.
     """
-    if rule is None:
-        alarms = _run_starts(scores >= threshold, labels, incidents, series)  # NaN is not a hit
-    else:
-        alarms = raised(rule, threshold, scores, series, times)
+    hits, inside = scores >= threshold, np.where(labels == 1, incidents, -2)  # NaN is not a hit
+    same = (series[1:] == series[:-1]) & (inside[1:] == inside[:-1])
+    alarms = hits & np.append(True, ~(hits[:-1] & same))[: len(hits)]
     scored = ~np.isnan(scores)
     return EventOutcome(
         detection_delays(labels, alarms, incidents, times),
@@ -135,40 +131,6 @@ def event_metrics(
         device_days(int(scored.sum()), step_seconds),
         fleet_days(times[scored], step_seconds),
     ).metrics()
-
-
-def _run_starts(
-    hits: Booleans, labels: Integers, incidents: Integers, series: Integers
-) -> Booleans:
-    """Steps that begin a run of hits within one series and one incident, or outside incidents."""
-    inside = np.where(labels == 1, incidents, -2)
-    same = (series[1:] == series[:-1]) & (inside[1:] == inside[:-1])
-    starts: Booleans = hits & np.append(True, ~(hits[:-1] & same))[: len(hits)]
-    return starts
-
-
-def raised(
-    rule: AlarmRule, threshold: float, scores: Scores, series: Integers, times: Times
-) -> Booleans:
-    """Steps (n,) on which the detector raises an alarm; arguments as in `event_metrics`."""
-    found, pause = np.zeros(len(scores), np.bool_), round(rule.cool_down * 1e6)
-    limit = threshold if rule.threshold is None else rule.threshold
-    for at in range(len(scores)):
-        if at == 0 or series[at] != series[at - 1]:
-            active, until, quiet, last = False, times[at], 0, list[bool]()
-        if isnan(scores[at]):  # the segment ended with the step before
-            until = times[at - 1] + pause if active else until
-            active, last = False, []
-            continue
-        last = [*last, bool(scores[at] >= limit)][-rule.n :]
-        if active:
-            quiet = 0 if scores[at] >= rule.quiet_below(limit) else quiet + 1
-            if quiet >= rule.n:
-                active, until = False, times[at] + pause
-        elif last[-1] and sum(last) >= rule.k and times[at] >= until:
-            found[at] = active = True
-            quiet = 0
-    return found
 
 
 def detection_delays(

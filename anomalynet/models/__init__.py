@@ -25,7 +25,7 @@ It trains by your Trainer as ours do. To train it by `anomalynet train` or `trai
 file of its own, and that file's path in `model.name`. RandomForest, GradientBoosting, Logistic and
 IsolationForest are scikit-learn's, trained by `train()` and not by a Trainer.
 
-In a configuration `model.name` is the name of a module here, or the path of a user's file.
+In a configuration `model.name` is the name of a model here, or the path of a user's file.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ import inspect
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from anomalynet.config.model import model_class, model_names, user_module
@@ -46,16 +45,16 @@ if TYPE_CHECKING:
     from anomalynet.data.windows import WindowShape
     from anomalynet.models.autoencoder import Autoencoder
     from anomalynet.models.base import Detector, Output
-    from anomalynet.models.classical import Classical
-    from anomalynet.models.cnn import CNN
-    from anomalynet.models.cnn_lstm import CNNLSTM
-    from anomalynet.models.gradient_boosting import GradientBoosting
+    from anomalynet.models.classical import (
+        Classical,
+        GradientBoosting,
+        IsolationForest,
+        Logistic,
+        RandomForest,
+    )
     from anomalynet.models.hybrid import Hybrid
     from anomalynet.models.hybrid_causal import HybridCausal
-    from anomalynet.models.isolation_forest import IsolationForest
-    from anomalynet.models.logistic import Logistic
-    from anomalynet.models.lstm import LSTM
-    from anomalynet.models.random_forest import RandomForest
+    from anomalynet.models.sequence_classifier import CNN, CNNLSTM, LSTM
     from anomalynet.models.window_model import WindowModel
 
 __all__ = ["CNN", "CNNLSTM", "LSTM", "Autoencoder", "Classical", "Detector", "GradientBoosting"]
@@ -64,8 +63,12 @@ __all__ += ["WindowModel", "available", "build", "load_user_model", "model_type"
 
 _HOMES = {"Classical": "classical", "Detector": "base", "Output": "base"}
 _HOMES |= {"WindowModel": "window_model"}
-_HOMES |= {model_class(name).__name__: name for name in model_names()}
-"""Class → its file here; a model's class has the name of its dataclass."""
+_HOMES |= dict.fromkeys(("CNN", "LSTM", "CNNLSTM"), "sequence_classifier")
+_HOMES |= dict.fromkeys(("Logistic", "RandomForest"), "classical")
+_HOMES |= dict.fromkeys(("GradientBoosting", "IsolationForest"), "classical")
+_HOMES = {model_class(name).__name__: name for name in model_names()} | _HOMES
+"""Class → its file here, by default that of the model's name; a class has the name of its
+dataclass."""
 
 
 def __getattr__(name: str) -> Any:
@@ -122,18 +125,16 @@ def model_type(config: Config) -> type[WindowModel]:
     if name not in available():
         what = f"no model {name!r}; there are {', '.join(available())}, or ./yours.py"
         raise ConfigError([Problem("model.name", what)])
-    return _the_class(importlib.import_module(f"{__name__}.{name}"), f"anomalynet/models/{name}.py")
+    found: type[WindowModel] = __getattr__(model_class(name).__name__)
+    return found
 
 
 def load_user_model(path: Path) -> type[WindowModel]:
     """The one subclass of Detector or Classical that the user's file at `path` defines. Raises
     UsageError: no such file, an exception while it was read, or not exactly one such class."""
-    return _the_class(user_module(str(path)), str(path))
-
-
-def _the_class(module: ModuleType, where: str) -> type[WindowModel]:
     from anomalynet.models.window_model import WindowModel
 
+    module = user_module(str(path))
     shown = [value for name, value in vars(module).items() if not name.startswith("_")]
     kinds = [one for one in shown if inspect.isclass(one) and one.__module__ == module.__name__]
     found = [one for one in kinds if issubclass(one, WindowModel)]
@@ -141,5 +142,5 @@ def _the_class(module: ModuleType, where: str) -> type[WindowModel]:
         names = ", ".join(value.__name__ for value in found) or "none"
         what = f"needs exactly one class that subclasses Detector or Classical, has {names}"
         hint = "start the names of helper classes with an underscore"
-        raise UsageError(f"{where}: {what}", hint)
+        raise UsageError(f"{path}: {what}", hint)
     return found[0]

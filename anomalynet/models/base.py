@@ -162,19 +162,15 @@ class Detector(WindowModel, L.LightningModule):
         return self.scores(self._output(x))
 
     def score_array(self, x: Float32) -> Float64:
-        """Score (n,) of windows x (n, time, channel), by NumPy on both sides."""
         return np.asarray(self.score(torch.from_numpy(x).to(self.device)).cpu().double().numpy())
 
     def score_windows(self, windows: Windows) -> Float64:
-        """Score (window,) of all windows of a part, with the state of their segment where the
-        network carries one."""
         if self.carries_state:
             return part_scores.carried_scores(self, windows)
         return super().score_windows(windows)
 
     @torch.no_grad()
     def output_arrays(self, x: Float32) -> dict[str, Float64]:
-        """What it computes of windows x (n, time, channel); `WindowModel` explains the names."""
         windows = torch.from_numpy(x).to(self.device)
         output, normalised = self._output(windows), self.normalise(windows)
         parts: dict[str, Tensor | None]
@@ -186,13 +182,7 @@ class Detector(WindowModel, L.LightningModule):
         return {name: part.cpu().double().numpy() for name, part in there.items()}
 
     def architecture(self) -> dict[str, Any]:
-        """The parts of the network with the shapes of what they return."""
         return architecture(self)
-
-    @property
-    def graph_form(self) -> Literal["window", "step"]:
-        """`step` where a state is carried from reading to reading, else `window`."""
-        return "step" if self.carries_state else "window"
 
     def initial_state(self, n: int) -> Any:
         """The state of n segments at their start, of a network that `carries_state`."""
@@ -209,12 +199,10 @@ class Detector(WindowModel, L.LightningModule):
         raise RunError(f"{type(self).__name__} has no `step_module`: it cannot be exported")
 
     def set_threshold(self, limit: float) -> None:
-        """Takes the score from which a step is an attack."""
         self.threshold.fill_(limit)
 
     @property
     def parameter_count(self) -> int:
-        """Numbers that training changes."""
         return sum(weights.numel() for weights in self.parameters() if weights.requires_grad)
 
     def setup(self, stage: str) -> None:
@@ -369,12 +357,9 @@ class Detector(WindowModel, L.LightningModule):
         return cast("Self", read_network(cls, checkpoint_path, map_location, strict, options))
 
     def load(self, path: Path) -> None:
-        """Takes weights, normalisation and threshold from a checkpoint of a network of the same
-        shape. Raises RunError: the file is not there, is damaged, or holds another network."""
         load_weights(self, path)
 
     def save(self, path: Path) -> None:
-        """Puts weights and threshold into the checkpoint at `path`, in one step."""
         save_weights(self, path)
 
     def get_extra_state(self) -> Tensor:

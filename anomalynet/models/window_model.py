@@ -50,12 +50,16 @@ class WindowModel:
 
     @property
     def graph_form(self) -> Literal["window", "step", "statistics"]:
-        """What its exported graph reads, as in `anomalynet.detection.contract`."""
-        raise NotImplementedError
+        """What its exported graph reads, as in `anomalynet.detection.contract`: a window, one step
+        and the state before it, or the statistics of a window."""
+        if not self.uses_trainer:
+            return "statistics"
+        return "step" if self.carries_state else "window"
 
     @property
     def parameter_count(self) -> int:
-        """Numbers that training determines."""
+        """Numbers that training determines: weights, coefficients with intercept, or nodes over
+        all trees."""
         raise NotImplementedError
 
     def score_array(self, x: Float32) -> Float64:

@@ -4,7 +4,7 @@ with the stored values. Source: not in the paper."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
 from anomalynet.metrics.suite import METRICS
 from anomalynet.regression.baseline import PARTS_OF_DATA, Golden, Tolerances, Values
@@ -31,6 +31,10 @@ def summarise(folder: RunFolder) -> Values:
     """The golden values of a finished run, read without torch: windows, losses, scores, threshold
     and metrics, in the order in which they are computed; 9 digits each, None if a metric is
     undefined. Errors of the normalisation show in losses and scores."""
+    import numpy as np
+
+    from anomalynet.runs.scores import read
+
     result = folder.read_result()
     values: Values = {"windows": [float(part.windows) for part in result.parts.values()]}
     lines = folder.read_progress()
@@ -38,25 +42,15 @@ def summarise(folder: RunFolder) -> Values:
         values[f"{name} by epoch"] = [rounded(line.get(name)) for line in lines]
     if result.best_epoch is not None:
         values["best epoch"] = [float(result.best_epoch)]
-    values |= _scores(folder.scores)
-    values["threshold"] = [rounded(result.threshold)]
-    return values | {name: [rounded(value)] for name, value in sorted(result.metrics.items())}
-
-
-def _scores(path: Path) -> Values:
-    import numpy as np
-
-    from anomalynet.runs.scores import read
-
-    table = read(path, lambda rows: rows.select("split", "score").drop_nulls("score"))
-    values: Values = {}
+    table = read(folder.scores, lambda rows: rows.select("split", "score").drop_nulls("score"))
     for part in PARTS_OF_DATA:
         scores = table.filter(split=part)["score"].to_numpy()
         chosen = np.linspace(0, max(len(scores) - 1, 0), min(SAMPLE, len(scores))).round()
         moments = float(scores.mean()), float(scores.std())
         values[f"{part} scores"] = [rounded(one) for one in scores[chosen.astype(int)].tolist()]
         values[f"{part} scores, mean and deviation"] = [rounded(one) for one in moments]
-    return values
+    values["threshold"] = [rounded(result.threshold)]
+    return values | {name: [rounded(value)] for name, value in sorted(result.metrics.items())}
 
 
 def rounded(value: float | None) -> float | None:
@@ -105,17 +99,9 @@ def _finding(
     tolerance: float,
 ) -> Finding | None:
     """A finding on the largest deviation of a quantity; None if it is within the tolerance."""
+    finding = partial(Finding, "golden", experiment, name, REGRESSION)
     if len(before) != len(now):
-        return Finding(
-            "golden",
-            experiment,
-            name,
-            REGRESSION,
-            before=len(before),
-            now=len(now),
-            tolerance=0,
-            note="number of values",
-        )
+        return finding(len(before), len(now), tolerance=0, note="number of values")
     if any(word in name for word in RANKS):
         tolerance = max(tolerance, RANK_STEP)
     # The worst value, not the mean: a fault may change only one epoch or one score.
@@ -125,16 +111,7 @@ def _finding(
         return None
     at = deviations.index(worst)
     note = f"value {at + 1} of {len(before)}" if len(before) > 1 else ""
-    return Finding(
-        "golden",
-        experiment,
-        name,
-        REGRESSION,
-        before=before[at],
-        now=now[at],
-        tolerance=tolerance,
-        note=note,
-    )
+    return finding(before[at], now[at], tolerance=tolerance, note=note)
 
 
 def _crossed(before: Values, now: Values) -> set[str]:

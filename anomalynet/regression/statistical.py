@@ -35,7 +35,7 @@ from anomalynet.regression.finding import (
     SAME,
     Finding,
 )
-from anomalynet.reporting.ablation.resampling import bootstrap_interval, sign_flip_p, smallest_p
+from anomalynet.reporting.ablation.contrasts import bootstrap_interval, sign_flip_p, smallest_p
 
 LEVEL = 0.05
 

@@ -1,13 +1,28 @@
-"""Compares trained runs with the matching records of the baseline, and chooses the exit code."""
+"""Compares trained runs with the matching records of the baseline, and chooses the exit code; or
+adds them to the baseline, which keeps the results of other environments."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
 
+from anomalynet.errors import RunError
 from anomalynet.regression import golden, statistical
-from anomalynet.regression.baseline import Baseline, Golden, Repeated, RunMetrics, Values
+from anomalynet.regression.baseline import (
+    DEFAULTS,
+    VERSION,
+    Baseline,
+    Entry,
+    Environment,
+    Golden,
+    Repeated,
+    RunMetrics,
+    Values,
+    write_baseline,
+)
 from anomalynet.regression.finding import (
     FAILED,
     INSUFFICIENT_DATA,
@@ -16,6 +31,7 @@ from anomalynet.regression.finding import (
     OTHER_RUN,
     REGRESSION,
     Finding,
+    Part,
     noted,
 )
 
@@ -34,17 +50,9 @@ class Measured:
     failed: Sequence[Finding]  # failed runs
 
 
-@dataclass(frozen=True, slots=True)
-class Match(Generic[R]):
-    """The record of the baseline that is compared with."""
-
-    record: R
-    key: str  # its environment
-    exact: bool  # whether that is the requested environment
-
-
-def match(records: Mapping[str, R], key: str) -> Match[R] | None:
-    """The record to compare with. `records`: of one experiment, by environment.
+def match(records: Mapping[str, R], key: str) -> tuple[R, str] | None:
+    """The record to compare with, and its environment if that is not `key`, else an empty text.
+    `records`: of one experiment, by environment.
 
     Only records with the code, configuration and data of the latest update are candidates: older
     ones do not describe the current code. Among them the same environment is preferred; then the
@@ -60,7 +68,7 @@ def match(records: Mapping[str, R], key: str) -> Match[R] | None:
         return shared, candidates[name].update, name
 
     chosen = max(candidates, key=nearness)
-    return Match(candidates[chosen], chosen, chosen == key)
+    return candidates[chosen], "" if chosen == key else chosen
 
 
 def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
@@ -73,8 +81,7 @@ def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
         if one is None:
             found.append(Finding("golden", name, "all values", NEW))
         else:
-            elsewhere = "" if one.exact else one.key
-            found += golden.compare(name, one.record, values, limits, run, elsewhere)
+            found += golden.compare(name, one[0], values, limits, run, elsewhere=one[1])
     for name, (run, runs) in measured.statistical.items():
         repeated = {key: own.statistical[name] for key, own in stored if name in own.statistical}
         other = match(repeated, here)
@@ -82,9 +89,10 @@ def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
             if other is None:
                 found.append(Finding("statistical", name, metric, NEW))
                 continue
-            new = statistical.compare(name, metric, other.record.runs, runs, tolerance)
-            new = new if run == other.record.run else noted(new, OTHER_RUN)
-            found.append(new if other.exact else noted(new, f"against {other.key}"))
+            record, elsewhere = other
+            new = statistical.compare(name, metric, record.runs, runs, tolerance)
+            new = new if run == record.run else noted(new, OTHER_RUN)
+            found.append(noted(new, f"against {elsewhere}") if elsewhere else new)
     return found
 
 
@@ -96,3 +104,72 @@ def exit_code(found: Sequence[Finding]) -> int:
     if FAILED in verdicts:
         return 1
     return 4 if verdicts & {MISSING, NEW} or verdicts <= {INSUFFICIENT_DATA} else 0
+
+
+def update_baseline(
+    path: Path,
+    old: Baseline | None,
+    measured: Measured,
+    reason: str,
+    complete: Mapping[Part, Iterable[str]],
+) -> int:
+    """Write a baseline with one more update, and return that update's number. `complete`: see
+    `add_update`. Raises RunError: a run failed."""
+    if measured.failed:
+        reasons = "\n".join(failure.sentence() for failure in measured.failed)
+        raise RunError(reasons, f"{path} was not changed")
+    new = add_update(old, measured, reason, f"{datetime.now(UTC):%Y-%m-%d}", complete)
+    write_baseline(path, new)
+    return len(new.history)
+
+
+def add_update(
+    baseline: Baseline | None,
+    measured: Measured,
+    reason: str,
+    date: str,
+    complete: Mapping[Part, Iterable[str]],
+) -> Baseline:
+    """A baseline with one more update. New results replace those of the same experiment and
+    environment.
+
+    Args:
+        baseline: None for the first update.
+        complete: part → all experiments that it has now; others are removed from the baseline.
+            Parts that are missing here are not changed.
+    """
+    old = baseline or Baseline(VERSION, DEFAULTS, {}, [])
+    update, code, here = len(old.history) + 1, measured.code, measured.environment
+    goldens = {
+        name: Golden(update=update, code=code, run=run, values=values)
+        for name, (run, values) in measured.golden.items()
+    }
+    repeated = {
+        name: Repeated(update=update, code=code, run=run, runs=[*runs])
+        for name, (run, runs) in measured.statistical.items()
+    }
+    before = old.environments.get(here, Environment())
+    now = Environment(golden=before.golden | goldens, statistical=before.statistical | repeated)
+    environments = {
+        key: Environment(
+            _kept(one.golden, complete.get("golden")),
+            _kept(one.statistical, complete.get("statistical")),
+        )
+        for key, one in sorted({**old.environments, here: now}.items())
+    }
+    entry = Entry(
+        date=date,
+        commit=measured.commit,
+        reason=reason,
+        environment=here,
+        code=code,
+        means={name: statistical.means(runs) for name, (_, runs) in measured.statistical.items()},
+    )
+    return Baseline(VERSION, old.tolerances, environments, [*old.history, entry])
+
+
+def _kept(records: Mapping[str, R], names: Iterable[str] | None) -> dict[str, R]:
+    """The records of the experiments `names`, sorted by name; all if `names` is None."""
+    if names is None:
+        return dict(records)
+    return {name: records[name] for name in sorted(records.keys() & set(names))}

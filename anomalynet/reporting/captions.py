@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from anomalynet.reporting.aggregate import ArmMetrics, in_world
 from anomalynet.reporting.arms import Arm, odd_code
@@ -38,7 +39,7 @@ class ArmFacts:
     other_code: int  # number of runs made by another version of the code than most
 
     @property
-    def cells(self) -> dict[str, object]:
+    def cells(self) -> dict[str, Any]:
         """The values of `FACTS` for CSV."""
         prevalence = None if math.isnan(self.prevalence) else self.prevalence
         return {name: getattr(self, name) for name in FACTS} | {"prevalence": prevalence}

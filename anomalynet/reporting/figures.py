@@ -51,25 +51,7 @@ SERIES = (
 
 BAR = 0.27
 
-# File name → table, metric of each panel → its title
-BARS = {
-    f"figure_{name}": (
-        f"table_{name}",
-        {f"{metric}_normal": "Normal", f"{metric}_attack": "Attack"},
-    )
-    for name, metric in (("2_precision", "precision"), ("3_recall", "recall"), ("4_f1", "f1"))
-} | {
-    "figure_5_accuracy": (
-        "table_5_accuracy",
-        {
-            "accuracy": "Accuracy",
-            "balanced_accuracy": "Balanced accuracy",
-            "eq13_accuracy_normal": "“Accuracy (Normal)”, eq. 13 recipe",
-            "eq13_accuracy_attack": "“Accuracy (Attack)”, eq. 13 recipe",
-        },
-    )
-}
-
+# File name → title, in the order of `tables.PAPER_TABLES`
 TITLES = {
     "figure_2_precision": "Figure 2. Precision",
     "figure_3_recall": "Figure 3. Recall",
@@ -77,6 +59,13 @@ TITLES = {
     "figure_5_accuracy": "Figure 5. Accuracy",
     "figure_6_confusion": "Figure 6. Confusion matrices",
 }
+PANELS = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "eq13_accuracy_normal": "“Accuracy (Normal)”, eq. 13 recipe",
+    "eq13_accuracy_attack": "“Accuracy (Attack)”, eq. 13 recipe",
+}
+"""Metric of each panel of Figure 5 → its title."""
 
 
 def broken_names(arms: Sequence[Arm], context: ReportContext) -> list[str]:
@@ -252,17 +241,19 @@ def heading(figure: Figure, title: str) -> None:
 
 
 def draw_all(tables: Sequence[Table], context: ReportContext) -> dict[str, bytes]:
-    """Figures 2–6 as path → content."""
-    by_name = {table.name: table for table in tables}
+    """Figures 2–6 as path → content, one per table."""
     files: dict[str, bytes] = {}
-    for name, title in TITLES.items():
-        table, panels = BARS.get(name, ("confusion", {}))
-        files |= drawn(name, partial(_titled, by_name[table], panels, title, context))
+    for table, (name, title) in zip(tables, TITLES.items(), strict=True):
+        files |= drawn(name, partial(_titled, table, title, context))
     return files
 
 
-def _titled(table: Table, panels: dict[str, str], title: str, context: ReportContext) -> Figure:
-    figure = draw_bars(table, panels, context) if panels else draw_confusion(table, context)
+def _titled(table: Table, title: str, context: ReportContext) -> Figure:
+    if table.name == "confusion":
+        figure = draw_confusion(table, context)
+    else:
+        both = {metric: metric.rpartition("_")[2].capitalize() for metric in table.metrics}
+        figure = draw_bars(table, PANELS if table.name == "table_5_accuracy" else both, context)
     heading(figure, title)
     foot(figure, context.short_facts(table.models))
     return figure

@@ -11,8 +11,7 @@ from anomalynet.metrics.kernels import ratio
 from anomalynet.reporting.aggregate import Summary, summarise
 from anomalynet.reporting.arms import Arm
 from anomalynet.runs.collect import RunRecord
-from anomalynet.runs.incidents import IncidentNote, read_incidents
-from anomalynet.runs.scores import read_test_steps
+from anomalynet.runs.scores import IncidentNote, read_incidents, read_test_steps
 
 NONE, UNKNOWN = "no incident", "not stated"
 CAUSES = ("attack", "fault", "environment")
@@ -120,52 +119,45 @@ def incident_tables(arms: Sequence[Arm]) -> tuple[IncidentTable, ...]:
     Raises: RunError: a run's files cannot be read.
     """
     run = tuple(arm for arm in arms if arm.records)
-    counted: list[_Steps] = [
-        (arm.name, one.world, pl.concat([count_steps(record) for record in one.records]))
+    counted = [
+        count_steps(record).with_columns(
+            arm=pl.lit(arm.name), repetition=index, world=pl.lit(one.world, pl.Int64)
+        )
         for arm in run
-        for one in arm.counted
+        for index, one in enumerate(arm.counted)
+        for record in one.records
     ]
+    steps = pl.concat(counted) if counted else pl.DataFrame()
     known = [
         name
         for name, (first, *_) in GROUPINGS.items()
-        if any(not set(steps[first].unique()) <= {NONE, UNKNOWN} for *_, steps in counted)
+        if counted and not set(steps[first].unique()) <= {NONE, UNKNOWN}
     ]
-    return tuple(_table(name, run, counted) for name in known) if "by_type" in known else ()
+    return tuple(_table(name, run, steps) for name in known) if "by_type" in known else ()
 
 
-_Steps = tuple[str, int | None, pl.DataFrame]
-"""Name of an arm, world of a repetition, and the result of `count_steps` for its runs."""
-
-
-def _table(name: str, arms: tuple[Arm, ...], counted: Sequence[_Steps]) -> IncidentTable:
-    keys = ("positive", *GROUPINGS[name])
-    parts: dict[tuple[str, Group], list[tuple[int | None, pl.DataFrame]]] = {}
-    for arm, world, steps in counted:
-        for key, part in steps.group_by(keys):
-            group = Group(**dict(zip(keys, key, strict=True)))
-            parts.setdefault((arm, group), []).append((world, part))
-    groups = sorted({group for _, group in parts}, key=lambda group: group.order)
-    cells = {key: _count(key[1], own) for key, own in parts.items()}
-    return IncidentTable(name, arms, tuple(groups), cells)
-
-
-def _count(group: Group, parts: Sequence[tuple[int | None, pl.DataFrame]]) -> Counted:
-    numbers = {(world, number) for world, part in parts for number in part["incident"].drop_nulls()}
-    return Counted(
-        incidents=len(numbers),
-        steps=sum(_sum(part, "steps") for _, part in parts),
-        missed=sum(_sum(part, "steps") - _sum(part, "scored") for _, part in parts),
-        detected=summarise(_detected(part) for _, part in parts if group.positive),
-        alarmed=summarise(ratio(_sum(part, "alarmed"), _sum(part, "scored")) for _, part in parts),
-    )
-
-
-def _sum(part: pl.DataFrame, column: str) -> int:
-    return int(part[column].sum())
-
-
-def _detected(part: pl.DataFrame) -> float:
-    """The share of incidents that are detected; an incident that several folds test counts once,
+def _table(name: str, arms: tuple[Arm, ...], steps: pl.DataFrame) -> IncidentTable:
+    """The table of one grouping. An incident that several folds of a repetition test counts once,
     and is detected if any of them raises an alarm."""
-    alarms = part.drop_nulls("incident").group_by("incident").agg(pl.col("alarmed").sum())
-    return ratio(int((alarms["alarmed"] > 0).sum()), alarms.height)
+    keys = ("positive", *GROUPINGS[name])
+    number, alarmed = pl.col("incident"), pl.col("alarmed") > 0
+    repetitions = steps.group_by("arm", "repetition", *keys, maintain_order=True).agg(
+        pl.col("world").first(),
+        pl.col("steps", "scored", "alarmed").sum(),
+        number.drop_nulls().unique().alias("incidents"),
+        number.filter(alarmed).drop_nulls().n_unique().alias("detected"),
+    )
+    cells: dict[tuple[str, Group], Counted] = {}
+    for (arm, *key), own in repetitions.group_by("arm", *keys, maintain_order=True):
+        group, rows = Group(**dict(zip(keys, key, strict=True))), own.rows(named=True)
+        numbers = {(row["world"], number) for row in rows for number in row["incidents"]}
+        detected = (ratio(row["detected"], len(row["incidents"])) for row in rows)
+        cells[str(arm), group] = Counted(
+            incidents=len(numbers),
+            steps=sum(row["steps"] for row in rows),
+            missed=sum(row["steps"] - row["scored"] for row in rows),
+            detected=summarise(detected if group.positive else ()),
+            alarmed=summarise(ratio(row["alarmed"], row["scored"]) for row in rows),
+        )
+    groups = sorted({group for _, group in cells}, key=lambda group: group.order)
+    return IncidentTable(name, arms, tuple(groups), cells)

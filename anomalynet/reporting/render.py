@@ -14,8 +14,7 @@ from anomalynet.reporting import prose
 from anomalynet.reporting.aggregate import RULE, aggregate
 from anomalynet.reporting.arms import ExpectedRuns, arms
 from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.comparison.blocks import comparable
-from anomalynet.reporting.comparison.document import COMPARISON, write_comparison
+from anomalynet.reporting.comparison import COMPARISON, comparable, write_comparison
 from anomalynet.reporting.findings import best_models, majority_sentence
 from anomalynet.reporting.formats import markdown, wanted, write_files
 from anomalynet.reporting.formats.files import read_forms

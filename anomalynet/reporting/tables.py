@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from itertools import product
 from typing import Any
 
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
@@ -92,29 +93,6 @@ def scaled(summary: Summary, scale: float) -> tuple[float | None, float | None]:
     return defined(summary.mean, scale), defined(summary.spread, scale)
 
 
-def _metric_row(
-    table: str, one: ArmMetrics, facts: Mapping[str, Any], data: str, metric: str
-) -> Row:
-    """An arm's row of a table, with the paper's numbers if there are any."""
-    measure, summary = MEASURES[metric], one.summary(metric)
-    is_paper = one.arm.kind == "paper"
-    numbers, experiment = published.load(), one.arm.experiment
-    mean, spread = scaled(summary, measure.scale)
-    return Row(
-        table=table,
-        model=one.arm.name,
-        data=data,
-        metric=metric,
-        printed=numbers.printed(experiment, metric) if is_paper else None,
-        repaired=numbers.repaired(experiment, metric) if is_paper else None,
-        mean=mean,
-        spread=spread,
-        n=summary.n,
-        unit=measure.unit,
-        **facts,
-    )
-
-
 def table_of(
     context: ReportContext,
     name: str,
@@ -122,13 +100,28 @@ def table_of(
     metrics: Sequence[str],
     models: Sequence[ArmMetrics],
 ) -> Table:
-    """A table with one row per model and metric, in this order."""
-    rows = tuple(
-        _metric_row(name, one, context[one].cells, context.data, metric)
-        for one in models
-        for metric in metrics
-    )
-    return Table(name, title, tuple(metrics), tuple(models), rows)
+    """A table with one row per model and metric, in this order, with the paper's numbers if there
+    are any."""
+    rows, numbers = [], published.load()
+    for one, metric in product(models, metrics):
+        measure, summary = MEASURES[metric], one.summary(metric)
+        mean, spread = scaled(summary, measure.scale)
+        is_paper, experiment = one.arm.kind == "paper", one.arm.experiment
+        row = Row(
+            table=name,
+            model=one.arm.name,
+            data=context.data,
+            metric=metric,
+            printed=numbers.printed(experiment, metric) if is_paper else None,
+            repaired=numbers.repaired(experiment, metric) if is_paper else None,
+            mean=mean,
+            spread=spread,
+            n=summary.n,
+            unit=measure.unit,
+            **context[one].cells,
+        )
+        rows.append(row)
+    return Table(name, title, tuple(metrics), tuple(models), tuple(rows))
 
 
 def paper_tables(context: ReportContext) -> tuple[Table, ...]:
@@ -178,13 +171,7 @@ COSTS = {
     "score_seconds": "scoring, s per run",
     "microseconds_per_window": "inference in batches, µs per window",
     "microseconds_single": "inference of one window alone, µs",
-    "device_seconds": "device time of all runs, s",
 }
-TOTALS = ("device_seconds",)  # sums over runs, which have no spread
-_PRICES = (
-    column for name in COSTS for column in ((name,) if name in TOTALS else (name, f"{name}_spread"))
-)
-COST_COLUMNS = ("model", "data", "runs", "parameters", *_PRICES)
 
 
 def parameters_text(arm: Arm) -> str:
@@ -194,18 +181,18 @@ def parameters_text(arm: Arm) -> str:
     return f"{counts[0]} … {counts[-1]}" if len(counts) > 1 else "".join(map(str, counts))
 
 
-def cost_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
-    """Parameters and durations, mean ± spread over runs. They depend on the machine, so they are
-    kept out of all other tables."""
+def cost_rows(context: ReportContext) -> list[dict[str, Any]]:
+    """Parameters and durations, mean ± spread over runs; of device time the sum. They depend on the
+    machine, so they are kept out of all other tables."""
     rows = []
-    for arm in (one.arm for one in models if one.arm.records):
-        row = {"model": arm.name, "runs": str(len(arm.records)), "parameters": parameters_text(arm)}
+    for arm in (one.arm for one in context.models if one.arm.records):
+        row: dict[str, Any] = {"model": arm.name, "data": context.by_arm[arm.name].data}
+        row |= {"runs": len(arm.records), "parameters": parameters_text(arm)}
         for name in COSTS:
-            if name not in TOTALS:
-                cost = summarise(one.timings[name] for one in arm.records if name in one.timings)
-                row[name], row[f"{name}_spread"] = map(_number, scaled(cost, 1.0))
+            cost = summarise(one.timings[name] for one in arm.records if name in one.timings)
+            row[name], row[f"{name}_spread"] = scaled(cost, 1.0)
         timed = [seconds for one in arm.records if (seconds := device_seconds(one)) is not None]
-        row["device_seconds"] = _number(sum(timed) if timed else None)
+        row["device_seconds"] = sum(timed) if timed else None
         rows.append(row)
     return rows
 
@@ -219,19 +206,13 @@ def device_seconds(record: RunRecord) -> float | None:
     return float(devices * record.timings["train_seconds"] + scoring)
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
-
-
 def to_csv(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     """CSV with one header line; numbers have four decimals, None is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     for row in rows:
-        writer.writerow(
-            _number(cell) if isinstance(cell, float) or cell is None else cell for cell in row
-        )
+        writer.writerow(f"{cell:.4f}" if isinstance(cell, float) else cell for cell in row)
     return text.getvalue()
 
 

@@ -42,8 +42,15 @@ def parse(text: str, name: str) -> Any:
         raise UsageError(what) from None
 
 
-def read(kind: type[T], value: object, where: str, *, strict: bool = False) -> T:
-    """A dataclass from the values of a JSON object.
+def read(kind: type[T], value: object, where: str) -> T:
+    """A dataclass from the values of a JSON object, not `strict`; see `build`."""
+    made: T = build(kind, value, where, strict=False)
+    return made
+
+
+def build(kind: Any, value: Any, where: str, *, strict: bool = True) -> Any:
+    """A value of a type: a dataclass, `dict[str, …]` or `Mapping`, `list[…]`, `tuple[…, ...]`,
+    `… | None`, `Literal`, a number, bool or text.
 
     Args:
         where: name of the file, for messages.
@@ -52,13 +59,6 @@ def read(kind: type[T], value: object, where: str, *, strict: bool = False) -> T
 
     Raises UsageError: names the file, the key, the expected and the actual value.
     """
-    made: T = build(kind, value, where, strict=strict)
-    return made
-
-
-def build(kind: Any, value: Any, where: str, *, strict: bool = True) -> Any:
-    """A value of a type: a dataclass, `dict[str, …]` or `Mapping`, `list[…]`, `tuple[…, ...]`,
-    `… | None`, `Literal`, a number, bool or text. Arguments and errors are those of `read`."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         own = next(one for one in inner if one is not type(None))

@@ -3,20 +3,18 @@ once."""
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import OmegaConf
 
 from anomalynet.config.leaves import Leaf, read_overrides, read_yaml
-from anomalynet.config.load import apply, interpolation_problems, leaf_keys, structured
+from anomalynet.config.load import filled, nearest
 from anomalynet.config.locate import summary
 from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.simulation.incidents.taxonomy import TYPES
@@ -95,19 +93,9 @@ def load_scenario(name_or_path: str, overrides: Sequence[str] = ()) -> Scenario:
     """
     path = _find(name_or_path)
     name = Leaf("name", path.stem, "the file's name")
-    tree = structured(Scenario())
-    known = leaf_keys(tree)
     problems: list[Problem] = []
-    origins: dict[str, str] = {}
-    for leaf in (name, *read_yaml(path), *read_overrides(overrides)):
-        if problem := apply(tree, known, leaf):
-            problems.append(problem)
-        else:
-            origins[leaf.key] = leaf.where
-    if dangling := interpolation_problems(tree, origins):
-        raise ConfigError(problems + dangling)
-    scenario = OmegaConf.to_object(tree)
-    assert isinstance(scenario, Scenario)
+    leaves = (name, *read_yaml(path), *read_overrides(overrides))
+    scenario, origins = filled(Scenario(), leaves, problems)
     problems += [
         Problem(origins.get(key, "default"), f"{key}: {what}", near)
         for key, what, near in violations(scenario)
@@ -126,7 +114,7 @@ def _find(name_or_path: str) -> Path:
         )
     if name_or_path in (known := names()):
         return PRESETS / f"{name_or_path}.yaml"
-    near = _nearest(name_or_path, known)
+    near = nearest(name_or_path, known)
     hint = f"did you mean {near!r}? " if near else ""
     raise UsageError(
         f"unknown scenario {name_or_path!r}",
@@ -208,9 +196,4 @@ def _incidents(scenario: Scenario) -> Iterator[tuple[str, str, str | None]]:
         yield "incidents.attack", f"{none} incidents.per_node_day=0", None
     for name in (mix.only or "").split():
         if name not in TYPES:
-            yield "incidents.only", f"unknown incident type {name!r}", _nearest(name, TYPES)
-
-
-def _nearest(word: str, known: Iterable[str]) -> str | None:
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return near[0] if near else None
+            yield "incidents.only", f"unknown incident type {name!r}", nearest(name, TYPES)

@@ -14,6 +14,7 @@ from anomalynet.simulation.scenario import Scenario, frame_period, slots
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
+Int8 = npt.NDArray[np.int8]
 Bool = npt.NDArray[np.bool_]
 Draws = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 Columns = Mapping[str, npt.NDArray[np.generic] | list[bytes]]
@@ -81,7 +82,7 @@ class RadioLog:
     receptions: list[Reception] = field(default_factory=list)
     # station → int8 (frame,): retransmissions of each frame, -1 if it was never sent (channel busy,
     # duty cycle used up)
-    retries: list[npt.NDArray[np.int8]] = field(default_factory=list)
+    retries: list[Int8] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)  # see `radio.link.COUNTS`
 
 

@@ -231,17 +231,23 @@ def read_manifest(folder: Path) -> Manifest:
     raise DataError(f"{path}: damaged: keys are missing or of the wrong type", again)
 
 
-def read_world(folder: Path, *, verify: bool = True) -> World:
-    """Open a finished world.
-
-    Args:
-        verify: compare every file with its SHA-256 in the manifest; otherwise only its size.
-
-    Raises DataError: not a finished world, or a file is missing, edited or damaged.
-    """
+def read_world(folder: Path) -> World:
+    """Open a finished world; every file is compared with its SHA-256 in the manifest. Raises
+    DataError: not a finished world, or a file is missing, edited or damaged."""
     manifest = read_manifest(folder)
     for name, facts in manifest.files.items():
-        _check(folder / name, facts, verify)
+        try:
+            same = is_unchanged(folder / name, facts)
+        except OSError as error:
+            raise DataError(
+                f"{folder / name}: listed in {MANIFEST}, but cannot be read: {error.strerror}",
+                "restore it, or simulate again",
+            ) from None
+        if not same:
+            raise DataError(
+                f"{folder / name}: not the file that was simulated: edited or damaged",
+                "restore it, or simulate the world again into an empty folder",
+            )
     frames, telemetry = (
         [folder / name for name in manifest.files if name.startswith(f"{table}/")]
         for table in ("frames", "telemetry")
@@ -255,21 +261,6 @@ def read_world(folder: Path, *, verify: bool = True) -> World:
         pl.read_parquet(folder / NODES_FILE),
         pl.read_parquet(folder / INCIDENTS_FILE),
     )
-
-
-def _check(path: Path, facts: Mapping[str, Any], verify: bool) -> None:
-    try:
-        same = is_unchanged(path, facts) if verify else path.stat().st_size == facts["bytes"]
-    except OSError as error:
-        raise DataError(
-            f"{path}: listed in {MANIFEST}, but cannot be read: {error.strerror}",
-            "restore it, or simulate again",
-        ) from None
-    if not same:
-        raise DataError(
-            f"{path}: not the file that was simulated: edited or damaged",
-            "restore it, or simulate the world again into an empty folder",
-        )
 
 
 def write_csv(world: World) -> None:

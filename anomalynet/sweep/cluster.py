@@ -5,15 +5,13 @@ epoch those to continue from, at the end all. The run's folder, lock and trackin
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import shutil
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,28 +38,6 @@ OTHER = "RAY_ADDRESS=HOST:PORT names another cluster; without it, this machine's
 SAME_CODE = "install the same anomalynet on every node of the cluster"
 
 
-@dataclass(frozen=True, slots=True)
-class RaySlot(Slot):
-    """Room for one run at a time: the CPUs that Ray reserves for it, and GPUs or a share of one."""
-
-    cpus: int = 1
-    gpu_share: float = 0.0
-
-    def __str__(self) -> str:
-        return f"{self.cpus} CPU" + (f" and {self.gpu_share:g} GPU" if self.gpu_share else "")
-
-
-@contextlib.contextmanager
-def session() -> Iterator[Any]:
-    """Connect to Ray, disconnect afterwards. Ray's notices are hidden: stdout is for results."""
-    ray = connect()
-    try:
-        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-            yield ray
-    finally:
-        ray.shutdown()
-
-
 def connect() -> Any:
     """The module `ray`, connected to RAY_ADDRESS, else to this machine's cluster, or a new one."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -77,7 +53,7 @@ def connect() -> Any:
     if address and not _answers(address):
         raise UsageError(f"--on ray: no Ray cluster at RAY_ADDRESS={address}", OTHER)
     base = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
-    last = Path(base) / "ray" / "ray_current_cluster"
+    last = Path(base) / "ray" / "ray_current_cluster"  # of this machine
     if not address and last.is_file() and not _answers(last.read_text(encoding="utf-8").strip()):
         address = "local"
     try:
@@ -109,18 +85,11 @@ def ray_slots(
     ray: Any, count: int | None, hardware: HardwareConfig, runs_per_gpu: int = 1
 ) -> list[Slot]:
     """`count` slots, by default as many as the nodes have room for: on GPUs if any, else on CPUs.
-    Raises UsageError: no node has room for a run, or several runs would share several GPUs."""
-    if count is not None and count < 1:
-        raise UsageError(f"--slots must be at least 1, not {count}")
-    if runs_per_gpu < 1 or (hardware.devices > 1 and runs_per_gpu > 1):
-        raise UsageError(
-            f"--runs-per-gpu {runs_per_gpu}: expected at least 1, and exactly 1 if a run uses "
-            "several devices"
-        )
-    slot = RaySlot(cpus=hardware.devices)
-    has_gpus = any(resources.get("GPU") for resources in _nodes(ray))
+    Raises UsageError: no node has room for a run."""
+    slot = Slot(cpus=hardware.devices)
+    has_gpus = any(node["Resources"].get("GPU") for node in ray.nodes() if node["Alive"])
     if hardware.accelerator == "cuda" or (hardware.accelerator == "auto" and has_gpus):
-        slot = RaySlot(gpu_share=hardware.devices / runs_per_gpu)
+        slot = Slot(gpu_share=hardware.devices / runs_per_gpu)
     found = _room(ray, slot)
     if not found and count is None:
         what = f"no node of the Ray cluster has {slot} for a run"
@@ -128,24 +97,15 @@ def ray_slots(
     return [slot] * (found if count is None else count)
 
 
-def _nodes(ray: Any) -> list[dict[str, float]]:
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
-
-
-def _room(ray: Any, slot: RaySlot) -> int:
+def _room(ray: Any, slot: Slot) -> int:
     """The number of runs that the nodes could train at a time if nothing else ran on them."""
     found = 0
-    for resources in _nodes(ray):
-        shares = [resources.get("CPU", 0) / slot.cpus]
-        shares += [resources.get("GPU", 0) / slot.gpu_share] if slot.gpu_share else []
-        found += int(min(shares) + 1e-9)
+    for node in ray.nodes():
+        room = node["Resources"]
+        shares = [room.get("CPU", 0) / slot.cpus]
+        shares += [room.get("GPU", 0) / slot.gpu_share] if slot.gpu_share else []
+        found += int(min(shares) + 1e-9) if node["Alive"] else 0
     return found
-
-
-def program() -> str:
-    """Ten hex digits over the code that must be the same on a node and on the sending machine."""
-    folders = "config data layers metrics models runs simulation sweep training"
-    return code_hash(tuple(folders.split()))
 
 
 def order_of(job: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
@@ -166,7 +126,7 @@ def order_of(job: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
     return {
         "experiment": loaded.name,
         "id": folder.path.name,
-        "code": program(),
+        "code": code_hash(),
         "files": {f"{loaded.name}.yaml": as_yaml(sent), **texts},
         "state": _read_files(folder, STATE) if folder.last.exists() else {},
         "environment": {name: os.environ.get(name, "1") for name in THREADS},
@@ -188,6 +148,9 @@ def _read_files(folder: RunFolder, names: Iterable[str]) -> dict[str, bytes]:
         with contextlib.suppress(FileNotFoundError):
             found[name] = (folder.path / name).read_bytes()
     return found
+
+
+NODE_WORKER = LocalWorker(Slot())  # on a node: trains all runs that Ray gives to one process
 
 
 def carry_out(order: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -217,29 +180,21 @@ def carry_out(order: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     folder = RunFolder(here / "runs" / order["experiment"] / order["id"])
     shutil.rmtree(folder.path, ignore_errors=True)
     download_results(folder, order["state"])
-    worker, seen = _local_worker(), _progress_time(folder)
+    seen = _progress_time(folder)
     job = {"experiment": str(config), "overrides": [], "axis": {}, "renew": False, **order["job"]}
     job |= {"runs": str(here / "runs"), "folder": str(folder.path)}
     with ThreadPoolExecutor(1) as pool:
-        pending = pool.submit(worker.ask, job)
+        pending = pool.submit(NODE_WORKER.ask, job)
         while not wait([pending], order["poll"]).done:
             if (changed := _progress_time(folder)) != seen:
                 seen = changed
                 yield {"files": _read_files(folder, STATE)}
-    reply = pending.result() or {"failed": None, "died": worker.exit_reason()}
-    if "died" in reply or worker.spent:
-        worker.end()
-        _local_worker.cache_clear()
+    reply = pending.result() or {"failed": None, "died": NODE_WORKER.exit_reason()}
     paths = (path for path in sorted(folder.path.rglob("*")) if path.is_file())
     names = (path.relative_to(folder.path).as_posix() for path in paths)
     kept = [name for name in names if not name.startswith(".") and name != "config.yaml"]
     yield {"reply": reply, "files": _read_files(folder, kept)}
     shutil.rmtree(folder.path)
-
-
-@functools.cache
-def _local_worker() -> LocalWorker:
-    return LocalWorker(Slot())
 
 
 def _progress_time(folder: RunFolder) -> int:
@@ -248,8 +203,8 @@ def _progress_time(folder: RunFolder) -> int:
 
 def _unfit(config: Path, order: Mapping[str, Any]) -> str:
     """Why this node would not compute the planned run; empty if it would."""
-    if program() != order["code"]:
-        return f"it has other code ({program()}) than the machine that sends it ({order['code']})"
+    if (code := code_hash()) != order["code"]:
+        return f"it has other code ({code}) than the machine that sends it ({order['code']})"
     try:
         loaded = load(str(config))
         data = sources.fingerprint(loaded.config.data)
@@ -267,41 +222,37 @@ class RayWorker:
     """Carries out the runs of a slot, one Ray task per run, on any node that has room; `notify` is
     called with what the user must know meanwhile."""
 
-    spent = False
-
     def __init__(self, slot: Slot, ray: Any, notify: Callable[[str], None]) -> None:
-        assert isinstance(slot, RaySlot)
         self.slot, self.ray, self.notify = slot, ray, notify
         self._host, self._ended, self._warned = "", False, False
         self._news: Any = None
-        self._asking = threading.Lock()  # held while `ask` works
 
     def ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
         """Carry out a job on a node while holding the lock of its folder here. The reply has `lost`
         if the node was lost, which is not the run's fault. None: `end` was called. Raises RunError:
         no run of this sweep can be trained."""
         folder, errors, self._host = RunFolder(Path(job["folder"])), self.ray.exceptions, ""
-        with self._asking:
-            try:
-                folder.renew(finished=job["renew"])
-                with folder.locked(wait=False):
-                    if folder.finished:
-                        return {"failed": None, "was_done": True}
-                    return self._carry_out(job, folder)
-            except BusyError:
-                return {"failed": None, "busy": True}
-            except errors.RayError as error:
-                host = self._host or "a node of the Ray cluster"
-                if isinstance(error, errors.RayTaskError):
-                    cause = getattr(error, "cause", None) or error
-                    what = f"{host}: {type(cause).__name__}: {first_line(cause)}"
-                    raise RunError(what, None if self._host else SAME_CODE) from None
-                if isinstance(error, errors.OutOfMemoryError):
-                    return {"failed": None, "died": f"{host} ran out of memory"}
-                if self._ended:
-                    return None
-                self.notify(f"{host} was lost; its run {folder.path.name} goes back to the queue")
-                return {"failed": None, "lost": f"{host}, {type(error).__name__}"}
+        try:
+            folder.renew(finished=job["renew"])
+            with folder.locked(wait=False):
+                if folder.finished:
+                    return {"failed": None, "was_done": True}
+                return self._carry_out(job, folder)
+        except BusyError:
+            return {"failed": None, "busy": True}
+        except errors.RayTaskError as error:
+            cause = getattr(error, "cause", None) or error
+            host = self._host or "a node of the Ray cluster"
+            what = f"{host}: {type(cause).__name__}: {first_line(cause)}"
+            raise RunError(what, None if self._host else SAME_CODE) from None
+        except errors.OutOfMemoryError:
+            return {"failed": None, "died": f"{self._host} ran out of memory"}
+        except errors.RayError as error:
+            if self._ended:
+                return None
+            host = self._host or "a node of the Ray cluster"
+            self.notify(f"{host} was lost; its run {folder.path.name} goes back to the queue")
+            return {"failed": None, "lost": f"{host}, {type(error).__name__}"}
 
     def _carry_out(self, job: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
         folder.stop.unlink(missing_ok=True)
@@ -352,5 +303,3 @@ class RayWorker:
         self._ended = True
         with contextlib.suppress(Exception):  # it may be gone, and the cluster too
             self.ray.cancel(self._news, force=True)
-        if self._asking.acquire(timeout=10):  # wait until `ask` has released the run's folder
-            self._asking.release()

@@ -57,23 +57,20 @@ def unfinished_jobs(jobs: Sequence[Job]) -> list[Job]:
     return [job for job in jobs if job.state in ("waiting", "running", "stopped")]
 
 
-def unmeasured(jobs: Sequence[Job], costs: dict[str, Cost]) -> list[str]:
-    """The names of experiments that have unfinished jobs but no cost."""
-    return sorted({job.run.loaded.name for job in unfinished_jobs(jobs)} - costs.keys())
-
-
-def longest_seconds(jobs: Sequence[Job], costs: dict[str, Cost], slots: int) -> float:
-    """Seconds for the unfinished jobs if none stops early, spread over the slots. A run counts with
-    the mean of its arm's finished runs, else with its experiment's cost, else with nothing."""
+def seconds_left(runs: Path, jobs: Sequence[Job], slots: int) -> tuple[float | None, list[str]]:
+    """Seconds for the unfinished jobs if none stops early, spread over the slots; None if some of
+    their experiments have no cost, and the names of these. A run counts with the mean of its arm's
+    finished runs, else with its experiment's cost."""
+    costs, unfinished = read_costs(runs, jobs), unfinished_jobs(jobs)
+    if unmeasured := sorted({job.run.loaded.name for job in unfinished} - costs.keys()):
+        return None, unmeasured
     own: dict[str, list[float]] = defaultdict(list)
     for job in jobs:
         if job.state == "done" and (spent := seconds_of(job.folder)) is not None:
             own[job.run.arm.name].append(spent)
     total = 0.0
-    for job in unfinished_jobs(jobs):
-        took, cost = own.get(job.run.arm.name), costs.get(job.run.loaded.name)
-        if took:
-            total += sum(took) / len(took)
-        elif cost:
-            total += cost.seconds * (job.run.loaded.config.training.epochs if cost.epochs else 1)
-    return total / slots
+    for job in unfinished:
+        cost, took = costs[job.run.loaded.name], own[job.run.arm.name]
+        epochs = job.run.loaded.config.training.epochs if cost.epochs else 1
+        total += sum(took) / len(took) if took else cost.seconds * epochs
+    return total / slots, []

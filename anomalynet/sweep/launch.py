@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import signal
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from anomalynet.sweep.slots import Slot
 ATTEMPTS = 2  # how often a run is tried if its worker dies
 LOSSES = 10  # how often a run is tried again if its machine was lost, which is not its fault
 PATIENCE = 20.0  # seconds that runs have to finish their epoch after the first Ctrl-C
-GROWTH = 1 << 30  # bytes that a worker's memory may grow after its first run; then it is replaced
+COMMAND = (sys.executable, "-m", "anomalynet.sweep.worker")
 
 
 class Worker(Protocol):
@@ -30,10 +29,6 @@ class Worker(Protocol):
 
     def ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
         """Hand over a job (`Job.message`) and wait for its reply; None if the worker died."""
-
-    @property
-    def spent(self) -> bool:
-        """Whether another worker should take the next job."""
 
     def exit_reason(self) -> str:
         """Why it died."""
@@ -43,35 +38,32 @@ class Worker(Protocol):
 
 
 class LocalWorker:
-    """A process that imports torch with its first job and takes jobs until it is ended."""
+    """A process that imports torch with its first job and takes jobs until it is ended. Another one
+    takes the next job if it died or its memory has grown."""
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
         self.process: subprocess.Popen[str] | None = None
         self._last_lines: deque[str] = deque(maxlen=20)  # of its stderr
-        self._memory: list[int] = []  # bytes after each job
 
     def ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
         """Hand over a job and wait for its reply; None if the process died."""
         try:
-            process = self.process = self.process or self._start()
-            assert process.stdin and process.stdout
-            process.stdin.write(json.dumps(job) + "\n")
-            process.stdin.flush()
-            reply: dict[str, Any] = json.loads(process.stdout.readline())
+            if self.process is None or self.process.poll() is not None:
+                self.process = self._start()
+            assert self.process.stdin and self.process.stdout
+            self.process.stdin.write(json.dumps(job) + "\n")
+            self.process.stdin.flush()
+            reply: dict[str, Any] = json.loads(self.process.stdout.readline())
         except (OSError, ValueError):
             return None
-        self._memory.append(reply["memory"])
+        if reply["last"]:
+            self.process.wait()
         return reply
-
-    @property
-    def spent(self) -> bool:
-        """Whether its memory has grown by more than `GROWTH` since its first run."""
-        return bool(self._memory) and self._memory[-1] > self._memory[0] + GROWTH
 
     def _start(self) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "anomalynet.sweep.worker"],
+            COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -121,7 +113,7 @@ class Launch:
     ) -> None:
         self.slots, self.group = slots, group
         self.worker_factory, self.notify = worker_factory, notify
-        self._queue: queue.Queue[Job] = queue.Queue()
+        self._waiting: deque[Job] = deque()
         self._workers: dict[int, Worker] = {}
         self._stop = threading.Event()
         self._error: Exception | None = None
@@ -137,12 +129,10 @@ class Launch:
     def run(self, jobs: Sequence[Job], watch: Callable[[], None], interval: float = 0.5) -> None:
         """Work until every job is done, failed or stopped; calls `watch` every `interval` seconds.
         If a worker cannot work at all, its error is raised, and the others stop as on Ctrl-C."""
-        for job in jobs:
-            if job.state == "waiting":
-                self._queue.put(job)
+        self._waiting = deque(job for job in jobs if job.state == "waiting")
         threads = [
             threading.Thread(target=self._serve, args=(index,), daemon=True)
-            for index in range(min(len(self.slots), self._queue.qsize()))
+            for index in range(min(len(self.slots), len(self._waiting)))
         ]
         try:
             for thread in threads:
@@ -150,41 +140,32 @@ class Launch:
             while any(thread.is_alive() for thread in threads):
                 watch()
                 _join(threads, interval)
-                self._raise_error()
+                if self._error:
+                    raise self._error
             watch()
-            self._raise_error()
+            if self._error:
+                raise self._error
         except (KeyboardInterrupt, AnomalynetError):
             self._stop.set()
-            self._wind_down([job for job in jobs if job.state == "running"], threads)
+            if running := [job for job in jobs if job.state == "running"]:
+                self.notify("stopping after the current epochs; Ctrl-C again stops at once")
+            for job in running:
+                job.ask_to_stop()
+            _join(threads, PATIENCE)
             raise
-
-    def _raise_error(self) -> None:
-        if self._error:
-            raise self._error
-
-    def _wind_down(self, running: Sequence[Job], threads: Sequence[threading.Thread]) -> None:
-        if running:
-            self.notify("stopping after the current epochs; Ctrl-C again stops at once")
-        for job in running:
-            job.ask_to_stop()
-        _join(threads, PATIENCE)
 
     def _serve(self, slot: int) -> None:
         while not self._stop.is_set():
             try:
-                job = self._queue.get(timeout=0.2)
-            except queue.Empty:
-                if not self._queue.unfinished_tasks:
-                    return
-                continue  # another slot may still put its run back into the queue
+                job = self._waiting.popleft()
+            except IndexError:
+                return  # a slot that puts its run back into the queue takes it again itself
             try:
                 if job.state == "waiting":  # otherwise it was cancelled meanwhile
                     self._carry_out(job, slot)
             except Exception as error:
                 job.state, self._error = "waiting", error
                 self._stop.set()
-            finally:
-                self._queue.task_done()
 
     def _carry_out(self, job: Job, slot: int) -> None:
         if slot not in self._workers:
@@ -198,8 +179,6 @@ class Launch:
             job.state = "waiting"
             return
         self._handle_reply(job, {"died": worker.exit_reason()} if reply is None else reply)
-        if reply is None or worker.spent:
-            self._workers.pop(slot).end()
 
     def _handle_reply(self, job: Job, reply: dict[str, Any]) -> None:
         """Store how a job ended, or queue it again if it is not the job's fault."""
@@ -229,7 +208,7 @@ class Launch:
         """Put a job back into the queue; `counts`: the attempt counts as one of `ATTEMPTS`."""
         job.state = "waiting"
         job.attempts -= not counts
-        self._queue.put(job)
+        self._waiting.append(job)
 
 
 def _join(threads: Sequence[threading.Thread], seconds: float) -> None:

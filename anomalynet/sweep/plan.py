@@ -4,7 +4,7 @@ and the runs of each arm, one per seed, world and fold."""
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from anomalynet.config import locate
@@ -39,11 +39,18 @@ def arms(sweep: Sweep, overrides: Sequence[str] = ()) -> list[Arm]:
     found: list[Arm] = []
     for experiment in sweep.experiments:
         base = _base(sweep, experiment, overrides)
-        points = _one_at_a_time(sweep, base) if alone else _factorial(sweep)
+        if alone:
+            points = [dict(base)]
+            for key, axis in sweep.axes.items():
+                points += [{**base, key: level} for level in levels(axis) if level != base[key]]
+        else:
+            every = itertools.product(*map(levels, sweep.axes.values()))
+            points = [dict(zip(sweep.axes, point, strict=True)) for point in every]
         judge = not several or sweep.reference.get("experiment", sweep.experiments[0]) == experiment
         for point in points:
             reference = judge and all(point[key] == base[key] for key in sweep.axes)
-            difference = _difference(point, base if alone else {})
+            named = (key for key in point if not alone or point[key] != base[key])
+            difference = ", ".join(f"{key}={scalar(point[key])}" for key in named)
             if not difference and reference and not several:
                 difference = "reference"
             own = {"experiment": experiment, **point} if several else point
@@ -66,24 +73,6 @@ def _base(sweep: Sweep, experiment: str, overrides: Sequence[str]) -> dict[str, 
     fixed = {key: value for key, value in sweep.reference.items() if key != "experiment"}
     config = load(experiment, overrides, {**sweep.settings, **fixed}, sweep.locations).config
     return {key: fixed.get(key, value_of(config, key)) for key in sweep.axes}
-
-
-def _one_at_a_time(sweep: Sweep, base: Mapping[str, object]) -> list[dict[str, object]]:
-    points = [dict(base)]
-    for key, axis in sweep.axes.items():
-        points += [{**base, key: level} for level in levels(axis) if level != base[key]]
-    return points
-
-
-def _factorial(sweep: Sweep) -> list[dict[str, object]]:
-    every = itertools.product(*(levels(axis) for axis in sweep.axes.values()))
-    return [dict(zip(sweep.axes, point, strict=True)) for point in every]
-
-
-def _difference(point: Mapping[str, object], base: Mapping[str, object]) -> str:
-    """The levels of a point that differ from the base, as text."""
-    own = (key for key, value in point.items() if key not in base or value != base[key])
-    return ", ".join(f"{key}={scalar(point[key])}" for key in own)
 
 
 def _arm_name(difference: str, experiment: str, several: bool) -> str:

@@ -78,29 +78,26 @@ class SweepProgress(Display):
 
     def __call__(self) -> None:
         """Redraw the table, or print a line per newly finished run."""
+        made = sum(job.state == "done" and not job.was_done for job in self.jobs)
+        unfinished = sum(job.state in ("waiting", "running") for job in self.jobs)
+        time_left = _time_left(self.began_at, made, unfinished)
         if self.live:
-            self.shown.update(self._table())
+            self.shown.update(self._table(time_left))
             return
         for number, job in enumerate(self.jobs):
-            if job.state in ("done", "failed") and number not in self._reported:
-                self._reported.add(number)
-                if not job.was_done:
-                    self.say(self._line(job))
+            if job.state not in ("done", "failed") or number in self._reported:
+                continue
+            self._reported.add(number)
+            result = f"done in {job.seconds or 0:.0f} s{time_left}"
+            if job.state == "failed":
+                result = f"FAILED: {job.reason.splitlines()[0]}"
+            if not job.was_done:
+                head = f"[{len(self._reported)}/{len(self.jobs)}] {job.run.arm.name}"
+                self.say(f"{head} {job.run.repetition} {result}")
 
-    def _line(self, job: Job) -> str:
-        what = f"[{len(self._reported)}/{len(self.jobs)}] {job.run.arm.name} {job.run.repetition}"
-        if job.state == "failed":
-            return f"{what} FAILED: {job.reason.splitlines()[0]}"
-        return f"{what} done in {job.seconds or 0:.0f} s{self._time_left()}"
-
-    def _time_left(self) -> str:
-        done = sum(job.state == "done" and not job.was_done for job in self.jobs)
-        unfinished = sum(job.state in ("waiting", "running") for job in self.jobs)
-        return _time_left(self.began_at, done, unfinished)
-
-    def _table(self) -> Table:
+    def _table(self, time_left: str) -> Table:
         finished = sum(job.state in ("done", "failed") for job in self.jobs)
-        title = f"{finished} of {len(self.jobs)} runs{self._time_left()}"
+        title = f"{finished} of {len(self.jobs)} runs{time_left}"
         rows = []
         for name in dict.fromkeys(job.run.arm.name for job in self.jobs):
             mine = [job for job in self.jobs if job.run.arm.name == name]
@@ -116,66 +113,21 @@ class SearchProgress(Display):
     def __init__(self, search: Search, changed: Callable[[], object], enabled: bool = True) -> None:
         super().__init__(enabled)
         self.search, self.changed = search, changed
-        self.under_way: list[Trial] = []
-        self.stored: list[FrozenTrial] = search.store.trials()
+        self.under_way: Sequence[Trial] = ()
+        self.stored: Sequence[FrozenTrial] = ()
         self._ended_here = 0
 
     def began(self, trials: Sequence[Trial]) -> None:
         """Called before trials run."""
-        self.under_way = list(trials)
-        self.stored = self.search.store.trials()
+        self.under_way, self.stored = trials, self.search.store.trials()
         self.changed()
 
     def look(self) -> None:
         """Called about twice a second."""
-        if self.live:
-            self.shown.update(self._table())
-
-    def ended(self, trial: Trial) -> None:
-        """Called when a trial's result is stored."""
-        self.stored = self.search.store.trials()
-        self._ended_here += 1
-        self.changed()
         if not self.live:
-            seconds = sum(job.seconds or 0.0 for job in trial.jobs)
-            took = f", run time {duration(seconds)}" if seconds else ""
-            head = f"[{self._ended_in_total()}/{self.search.total}] trial {trial.index}"
-            self.say(f"{head} {self._result(trial)}{took}{self._best_and_time_left()}")
-
-    def _ended_in_total(self) -> int:
-        return sum(trial.state.is_finished() for trial in self.stored)
-
-    def _result(self, trial: Trial) -> str:
-        if trial.pruned:
-            return "pruned"
-        if trial.values is None:
-            return f"FAILED: {trial.reason.splitlines()[0]}"
-        return self._values(trial.values)
-
-    def _values(self, values: Sequence[float]) -> str:
-        from anomalynet.reporting.search import objective_text
-
-        named = zip(self.search.sweep.search.objectives, values, strict=True)
-        return " / ".join(objective_text(name, value) for name, value in named)
-
-    def _best_and_time_left(self) -> str:
-        from anomalynet.sweep.search.study import best
-
-        missing = self.search.total - self._ended_in_total()
-        time_left = _time_left(self.began_at, self._ended_here, missing)
-        best_trials = best(self.stored, self.search.sweep.search.directions)
-        if not best_trials:
-            return time_left
-        if len(self.search.sweep.search.objectives) > 1:
-            return f", {len(best_trials)} on the Pareto front{time_left}"
-        value = self._values(self.stored[best_trials[0]].values)
-        return f", best {value} (trial {best_trials[0]}){time_left}"
-
-    def _table(self) -> Table:
+            return
         from anomalynet.config.show import scalar
 
-        ended = self._ended_in_total()
-        title = f"{ended} of {self.search.total} trials{self._best_and_time_left()}"
         rows = []
         for trial in self.under_way:
             given = trial.params.items()
@@ -183,7 +135,45 @@ class SearchProgress(Display):
             done = f"{sum(job.state == 'done' for job in trial.jobs)}/{len(trial.jobs)}"
             running = "pruned" if trial.pruned else _running(trial.jobs)
             rows.append((str(trial.index), values, done, running))
-        return _make_table(title, ("trial", "values", "runs", "running"), rows)
+        ended, outlook = self._outlook()
+        title = f"{ended} of {self.search.total} trials{outlook}"
+        self.shown.update(_make_table(title, ("trial", "values", "runs", "running"), rows))
+
+    def ended(self, trial: Trial) -> None:
+        """Called when a trial's result is stored."""
+        self._ended_here += 1
+        self.stored = self.search.store.trials()
+        self.changed()
+        if self.live:
+            return
+        if trial.pruned:
+            result = "pruned"
+        elif trial.values is None:
+            result = f"FAILED: {trial.reason.splitlines()[0]}"
+        else:
+            result = self._values(trial.values)
+        seconds = sum(job.seconds or 0.0 for job in trial.jobs)
+        took = f", run time {duration(seconds)}" if seconds else ""
+        ended, outlook = self._outlook()
+        self.say(f"[{ended}/{self.search.total}] trial {trial.index} {result}{took}{outlook}")
+
+    def _values(self, values: Sequence[float]) -> str:
+        from anomalynet.reporting.search import objective_text
+
+        named = zip(self.search.sweep.search.objectives, values, strict=True)
+        return " / ".join(objective_text(name, value) for name, value in named)
+
+    def _outlook(self) -> tuple[int, str]:
+        """The number of ended trials; and as text the best one and the time left."""
+        ended = sum(trial.state.is_finished() for trial in self.stored)
+        time_left = _time_left(self.began_at, self._ended_here, self.search.total - ended)
+        best = self.search.best(self.stored)
+        if not best:
+            return ended, time_left
+        if len(self.search.sweep.search.objectives) > 1:
+            return ended, f", {len(best)} on the Pareto front{time_left}"
+        value = self._values(self.stored[best[0]].values)
+        return ended, f", best {value} (trial {best[0]}){time_left}"
 
 
 def _make_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

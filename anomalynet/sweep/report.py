@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import Job, PlannedSweep, jobs_of
 from anomalynet.sweep.plan import plan
 from anomalynet.sweep.progress import audit_progress, say_nothing
+from anomalynet.sweep.search import study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,97 +125,76 @@ def report_again(
     search, if it has one. Raises NothingToCompareError: the only sweep has no finished run."""
     rows: list[dict[str, object]] = []
     for record in records:
-        sweep = read_sweep(record.sweep, record.preset)
-        label = record.label
+        sweep, overrides = read_sweep(record.sweep, record.preset), record.overrides
+        if record.trials is None:
+            jobs = jobs_of(plan(sweep, overrides), runs)
+        else:
+            jobs = study.base_jobs(sweep, overrides, runs)
+        planned = PlannedSweep(
+            source=record.sweep,
+            overrides=overrides,
+            sweep=sweep,
+            runs=runs,
+            out=out / record.label,
+            jobs=jobs,
+            label=record.label,
+        )
         if record.trials is not None:
             from anomalynet.sweep.search.runner import report_search_again
 
             count = len(record.runs)
-            path = report_search_again(record, sweep, runs, out / label, forms, storage)
-        else:
-            jobs = jobs_of(plan(sweep, record.overrides), runs)
-            count = sum(job.state == "done" for job in jobs)
-            if not count and len(records) == 1:
-                hint = f"anomalynet sweep {record.sweep}"
-                raise NothingToCompareError(f"{label}: no finished run", hint)
-            if not count:
-                continue
-            planned = PlannedSweep(
-                source=record.sweep,
-                overrides=record.overrides,
-                sweep=sweep,
-                runs=runs,
-                out=out / label,
-                jobs=jobs,
-                label=label,
-            )
+            path = report_search_again(planned, record.trials, forms, storage)
+        elif count := sum(job.state == "done" for job in jobs):
             path = write_sweep_report(planned, forms, audits=False)
-        rows.append({"sweep": label, "runs": count, "report": str(path)})
+        elif len(records) == 1:
+            hint = f"anomalynet sweep {record.sweep}"
+            raise NothingToCompareError(f"{record.label}: no finished run", hint)
+        else:
+            continue
+        rows.append({"sweep": record.label, "runs": count, "report": str(path)})
     return rows
 
 
 def renew_report(
+    planned: PlannedSweep,
     record: SweepRecord,
-    runs: Path,
     forms: Sequence[Form],
-    source: Callable[[], str],
+    facts: str,
+    folders: Sequence[RunFolder],
     write: Callable[[], object],
 ) -> Path:
-    """Write a report unless the one in the record's folder has all of these forms and the same
-    `source`, a digest: another command may have written it. Returns the path of the first form."""
-    out = Path(record.report)
-    if not {"md", *forms} <= present(out) or record.reported != _stamp(record, source()):
+    """Write a report unless its folder has one with all of these forms that was made from the same
+    `facts` and finished runs: another command may have written it. Returns the path of the first
+    form."""
+    if not {"md", *forms} <= present(planned.out) or record.reported != _digest(
+        planned, facts, folders
+    ):
         write()
-        stamp = _stamp(record, source())  # asked again: writing may have made the audit
-        write_sweep(runs, replace(record, reported=stamp))
-    return out / FILE_OF_FORM[forms[0]]
+        digest = _digest(planned, facts, folders)  # again: writing may have made the audit
+        write_sweep(planned.runs, replace(record, reported=digest))
+    return planned.out / FILE_OF_FORM[forms[0]]
 
 
-def _stamp(record: SweepRecord, source: str) -> str:
-    return hashlib.sha256(source.encode() + _bytes(Path(record.report) / "report.md")).hexdigest()
-
-
-def _bytes(path: Path) -> bytes:
-    return path.read_bytes() if path.is_file() else b""
-
-
-def code_of_reports() -> str:
-    """A digest of the code that trains runs and writes reports."""
-    suffixes = (".py", ".html", ".css", ".js", ".yaml")
-    return f"{code_hash(('reporting', 'sweep'), suffixes)} {code_hash()}"
-
-
-def source_of(planned: PlannedSweep) -> str:
-    """A digest of everything that a sweep's report is made from: the question, the results, the
-    code, and if the report quotes them, the audit and the findings of ablations beside it."""
-    runs, out, sweep, jobs = planned.runs, planned.out, planned.sweep, planned.jobs
-    digest = hashlib.sha256(f"{code_of_reports()} {out} {sweep}".encode())
-    for job in jobs:
-        digest.update(f"{job.folder.path.name} {job.state} {job.run.arm}".encode())
-        if job.state == "done":
-            digest.update(content_of(job.folder))
-    if not sweep.axes and not sweep.extras:
-        for data in sorted({job.folder.read_result().data for job in jobs if job.state == "done"}):
-            for path in _quoted(runs, out, data):
-                digest.update(f"{path.name} ".encode() + _bytes(path))
-    return digest.hexdigest()
-
-
-def _quoted(runs: Path, out: Path, data: str) -> Iterator[Path]:
-    """The files that a report of a data set quotes, besides those of its runs."""
+def _digest(planned: PlannedSweep, facts: str, folders: Sequence[RunFolder]) -> str:
+    """A digest of a report's text and of everything that it is made from: the question, the facts,
+    the results, the code, and if it quotes them, the audit and the findings of ablations."""
     from anomalynet.reporting.sections.ablations import FINDINGS, ablation_reports
     from anomalynet.runs.audits import audit_path
 
-    yield audit_path(runs, data)
-    yield from (
-        ablation.folder / FINDINGS if ablation.folder else Path(ablation.label)
-        for ablation in ablation_reports(runs, out, data)
-    )
-
-
-def content_of(folder: RunFolder) -> bytes:
-    """The bytes of a finished run's result and of its environment, which names the code."""
-    return (folder.path / "result.json").read_bytes() + folder.environment.read_bytes()
+    runs, out, sweep = planned.runs, planned.out, planned.sweep
+    paths = [out / "report.md", *(folder.path / "result.json" for folder in folders)]
+    paths += [folder.environment for folder in folders]  # it names the code
+    if not sweep.axes and not sweep.extras:
+        for data in sorted({folder.read_result().data for folder in folders}):
+            ablations = ablation_reports(runs, out, data)
+            paths += [audit_path(runs, data)]
+            paths += [ablation.folder / FINDINGS for ablation in ablations if ablation.folder]
+            facts += str(ablations)
+    code = code_hash(("reporting", "sweep"), (".py", ".html", ".css", ".js", ".yaml"))
+    digest = hashlib.sha256(f"{code} {code_hash()} {out} {sweep} {facts}".encode())
+    for path in paths:
+        digest.update(f"{path} ".encode() + (path.read_bytes() if path.is_file() else b""))
+    return digest.hexdigest()
 
 
 _TEST = ("average_precision", "auroc", "f1_attack", "balanced_accuracy")

@@ -4,25 +4,25 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from anomalynet.errors import StoppedError, UsageError
-from anomalynet.reporting.formats.files import Form, read_forms
+from anomalynet.reporting.formats.files import read_forms
 from anomalynet.runs.sweeps import SweepRecord, brief
 from anomalynet.sweep import report
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Again, Job, PlannedSweep, data_name, jobs_of, label_of
 from anomalynet.sweep.plan import plan
-from anomalynet.sweep.progress import SweepProgress, duration, say, say_nothing
+from anomalynet.sweep.progress import SweepProgress, say, say_nothing
 from anomalynet.sweep.slots import Slot, Where, choose_slots
 
 if TYPE_CHECKING:
-    from anomalynet.sweep.estimate import Cost
     from anomalynet.sweep.launch import Launch
 
 
@@ -73,7 +73,6 @@ def run_sweep(
     formats: Sequence[str] = ("md",),
     trials: int | None = None,
     storage: str | None = None,
-    measure: bool = False,
     plan_only: bool = False,
     progress: bool = False,
 ) -> SweepOutcome:
@@ -97,7 +96,6 @@ def run_sweep(
         only: numbers of runs such as `3,7-9`, as in `plan_only`; then no report is written.
         formats: forms of the report: `md`, `html`, `latex`, `csv` or `all`.
         trials, storage: of a search: total number of trials, and database that machines share.
-        measure: train one epoch of each unmeasured model first, to estimate the time.
         plan_only: train and write nothing; return the plan.
         progress: show the progress on stderr; nothing is printed otherwise.
 
@@ -143,23 +141,23 @@ def run_sweep(
     own = tuple(jobs[number - 1] for number in numbers(only, len(jobs)))
     path = None
     if not plan_only:
-        record = _train(planned, own, "failed" in rerun, measure, progress)
+        record = _train(planned, own, "failed" in rerun, progress)
         if only is None and any(job.state == "done" for job in own):
-            path = _report(planned, record, forms, progress)
+            facts = str([(job.folder.path.name, job.state, job.run.arm) for job in jobs])
+            done = [job.folder for job in jobs if job.state == "done"]
+            write = partial(report.write_sweep_report, planned, forms, progress=progress)
+            path = report.renew_report(planned, record, forms, facts, done, write)
+            report.track(planned, notify)
     return SweepOutcome(label=label, slots=len(planned.slots), jobs=own, report=path)
 
 
-def _train(
-    planned: PlannedSweep, own: Sequence[Job], again: bool, measure: bool, progress: bool
-) -> SweepRecord:
+def _train(planned: PlannedSweep, own: Sequence[Job], again: bool, progress: bool) -> SweepRecord:
     """Train the runs in `own` that are waiting; `again`: the command had `--rerun failed`."""
     notify = say if progress else say_nothing
     _announce(planned, notify)
     validate_splits(own, notify)
     record = planned.write_record()
     report.track_earlier(own, planned.label)
-    if measure:
-        _estimate(planned, progress)
     carry_out(own, planned.slots, planned.label, planned.on, progress=progress)
     failed = [job for job in own if job.state == "failed"]
     for job in failed:
@@ -168,17 +166,6 @@ def _train(
     if failed:
         notify(f"{'the same command' if again else '`--rerun failed`'} tries them again")
     return record
-
-
-def _report(
-    planned: PlannedSweep, record: SweepRecord, forms: Sequence[Form], progress: bool
-) -> Path:
-    """Write the report unless it is current; returns the path of its first form."""
-    write = partial(report.write_sweep_report, planned, forms, progress=progress)
-    source = partial(report.source_of, planned)
-    path = report.renew_report(record, planned.runs, forms, source, write)
-    report.track(planned, say if progress else say_nothing)
-    return path
 
 
 def refuse_repetitions(overrides: Sequence[str]) -> None:
@@ -283,43 +270,18 @@ def launcher(
     slots: Sequence[Slot], group: str, on: Where, notify: Callable[[str], None]
 ) -> Iterator[Launch]:
     """A launch on this machine or on Ray; each worker starts with its first run."""
-    from anomalynet.sweep.launch import Launch
+    from anomalynet.sweep.launch import Launch, LocalWorker
 
-    if on == "ray":
-        from anomalynet.sweep.cluster import RayWorker, session
-
-        with session() as ray:
-            worker_factory = partial(RayWorker, ray=ray, notify=notify)
-            with Launch(slots, group=group, worker_factory=worker_factory, notify=notify) as launch:
-                yield launch
-    else:
-        with Launch(slots, group=group, notify=notify) as launch:
+    if on == "local":
+        with Launch(slots, group, LocalWorker, notify) as launch:
             yield launch
-
-
-def _estimate(planned: PlannedSweep, progress: bool) -> None:
-    """Notify of the longest time that the runs take; models without finished runs are measured."""
-    from anomalynet.sweep import estimate
-
-    if not estimate.unfinished_jobs(planned.jobs):
         return
-    notify, jobs = say if progress else say_nothing, planned.jobs
-    costs = estimate.read_costs(planned.runs, jobs)
-    if estimate.unmeasured(jobs, costs):
-        notify("measuring one epoch of each model")
-        costs = _measure(planned, progress) | costs
-    seconds = estimate.longest_seconds(jobs, costs, len(planned.slots))
-    notify(f"at most {duration(seconds)}, less if training stops early")
+    from anomalynet.sweep.cluster import RayWorker, connect
 
-
-def _measure(planned: PlannedSweep, progress: bool) -> dict[str, Cost]:
-    """Train one epoch of each experiment on the first fold, in a folder that no report reads."""
-    from anomalynet.sweep import estimate
-
-    sweep, runs = planned.sweep, planned.runs / ".estimate"
-    worlds = sweep.worlds[:1] if isinstance(sweep.worlds, list) else sweep.worlds
-    short = replace(sweep, seeds=sweep.seeds[:1], worlds=worlds, folds=[0])
-    once = [*planned.overrides, "training.epochs=1", "tracking=disabled"]
-    jobs = jobs_of(plan(short, once), runs, again=["failed"])
-    carry_out(jobs, planned.slots, "estimate", planned.on, progress=progress)
-    return estimate.read_costs(runs, jobs)
+    ray = connect()
+    worker = partial(RayWorker, ray=ray, notify=notify)
+    try:  # Ray's notices are hidden: stdout is for results
+        with redirect_stdout(io.StringIO()), Launch(slots, group, worker, notify) as launch:
+            yield launch
+    finally:
+        ray.shutdown()

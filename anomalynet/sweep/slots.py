@@ -23,6 +23,12 @@ class Slot:
     """Room for one run at a time."""
 
     gpus: tuple[str, ...] | None = None  # its worker's CUDA_VISIBLE_DEVICES; None: unchanged
+    # What Ray reserves for it on any node: CPUs, and GPUs or a share of one.
+    cpus: int = 1
+    gpu_share: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.cpus} CPU" + (f" and {self.gpu_share:g} GPU" if self.gpu_share else "")
 
     @property
     def environment(self) -> dict[str, str]:
@@ -43,6 +49,12 @@ def choose_slots(
 ) -> list[Slot]:
     """The slots that the user asked for; by default one per GPU of the machine, without a GPU as
     many as `cpu_slots` gives. `gpus`: `0,1` or `all`. Raises UsageError: they cannot be had."""
+    cpus = cpu_slots(count, hardware.devices)
+    if runs_per_gpu < 1:
+        raise UsageError(f"--runs-per-gpu must be at least 1, not {runs_per_gpu}")
+    if hardware.devices > 1 and runs_per_gpu > 1:
+        what = f"--runs-per-gpu {runs_per_gpu}: a multi-device run cannot share GPUs"
+        raise UsageError(what, "leave it out")
     if on == "ray":
         from anomalynet.sweep.cluster import connect, ray_slots
 
@@ -68,7 +80,7 @@ def choose_slots(
     free = gpus_here() if count is None and hardware.accelerator in ("auto", "cuda") else []
     if free:
         return gpu_slots(free, runs_per_gpu, hardware.devices)
-    return cpu_slots(count, hardware.devices)
+    return cpus
 
 
 def cpu_slots(count: int | None, devices: int = 1) -> list[Slot]:
@@ -85,11 +97,6 @@ def gpu_slots(gpus: Sequence[str], runs_per_gpu: int = 1, devices: int = 1) -> l
     if len(set(gpus)) < len(gpus):
         hint = "--runs-per-gpu puts several runs on each"
         raise UsageError(f"{named}: a GPU is named twice", hint)
-    if runs_per_gpu < 1:
-        raise UsageError(f"--runs-per-gpu must be at least 1, not {runs_per_gpu}")
-    if devices > 1 and runs_per_gpu > 1:
-        what = f"--runs-per-gpu {runs_per_gpu}: a multi-device run cannot share GPUs"
-        raise UsageError(what, "leave it out")
     starts = range(0, len(gpus) - devices + 1, devices)
     groups = [tuple(gpus[start : start + devices]) for start in starts]
     if not groups:

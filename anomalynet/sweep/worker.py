@@ -22,6 +22,8 @@ from anomalynet.errors import StoppedError
 from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.jobs import Job
 
+GROWTH = 1 << 30  # bytes that a worker's memory may grow after its first run; then it ends
+
 
 def main() -> None:
     """Take jobs until stdin closes."""
@@ -30,10 +32,16 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     jobs: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_read, args=(jobs,), daemon=True).start()
-    while True:
-        reply = {**work(json.loads(jobs.get())), "memory": _memory()}
-        replies.write(json.dumps(reply) + "\n")
+    first: int | None = None  # memory after the first job
+    last = False
+    while not last:
+        reply = work(json.loads(jobs.get()))
+        memory = _memory()
+        first = memory if first is None else first
+        last = memory > first + GROWTH
+        replies.write(json.dumps({**reply, "last": last}) + "\n")
         replies.flush()
+    os._exit(0)  # another process takes the next job
 
 
 def _read(jobs: queue.Queue[str]) -> None:
@@ -116,15 +124,11 @@ def end_with_stdin() -> None:
 
 
 def _memory() -> int:
-    """Memory of this process in bytes; on systems without /proc its largest value so far."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        import resource
+    """The largest memory of this process so far, in bytes."""
+    import resource  # not on Windows
 
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most * (1 if sys.platform == "darwin" else 1024)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most * (1 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,18 +16,26 @@ from anomalynet.runs.schema import Result
 from anomalynet.runs.scores import read
 
 POINTS = 1000  # largest number of points of a curve
+CELLS = {
+    ("normal", "normal"): "true_negatives",
+    ("normal", "attack"): "false_positives",
+    ("attack", "normal"): "false_negatives",
+    ("attack", "attack"): "true_positives",
+}
+"""(actual, predicted) → the metric that counts such steps."""
 
 
 def charts(folder: RunFolder, result: Result) -> dict[str, Any]:
     """The table of metrics, and with labels the confusion matrix and precision-recall curve."""
     names = sorted({name.partition("/")[2] for name in result.metrics})
-    parts = ["validation", "test"]
+    parts = ("validation", "test")
     rows = [[name, *(result.metrics.get(f"{part}/{name}") for part in parts)] for name in names]
-    found: dict[str, Any] = {"metrics": _table(["metric", *parts], rows)}
-    if counts := _confusion(result):
-        columns = ["Actual", "Predicted", "nPredictions"]
+    found: dict[str, Any] = {"metrics": wandb.Table(columns=["metric", *parts], data=rows)}
+    counts = [[*pair, result.metrics.get(f"test/{name}")] for pair, name in CELLS.items()]
+    if known := [[*pair, int(count)] for *pair, count in counts if count is not None]:
+        columns = ("Actual", "Predicted", "nPredictions")
         same, heading = {name: name for name in columns}, {"title": "Test part at the threshold"}
-        cells = _table(columns, counts)
+        cells = wandb.Table(columns=[*columns], data=known)
         plot = wandb.plot_table("wandb/confusion_matrix/v1", cells, same, heading)
         found["test/confusion_matrix"] = plot
     steps = read(
@@ -37,27 +44,11 @@ def charts(folder: RunFolder, result: Result) -> dict[str, Any]:
     recall, precision = _precision_recall(steps["label"].to_numpy(), steps["score"].to_numpy())
     if len(recall):
         points = [list(pair) for pair in zip(recall, precision, strict=True)]
-        table = _table(["recall", "precision"], points)
+        table = wandb.Table(columns=["recall", "precision"], data=points)
         title = "Test part: precision over recall"
         curve = wandb.plot.line(table, "recall", "precision", title=title)
         found["test/precision_recall"] = curve
     return found
-
-
-def _table(columns: Sequence[str], data: list[list[Any]]) -> wandb.Table:
-    return wandb.Table(columns=[*columns], data=data)
-
-
-def _confusion(result: Result) -> list[list[Any]]:
-    """(actual, predicted, steps) of the test part; empty without labels."""
-    cells = {
-        ("normal", "normal"): "true_negatives",
-        ("normal", "attack"): "false_positives",
-        ("attack", "normal"): "false_negatives",
-        ("attack", "attack"): "true_positives",
-    }
-    counts = {pair: result.metrics.get(f"test/{name}") for pair, name in cells.items()}
-    return [[*pair, int(count)] for pair, count in counts.items() if count is not None]
 
 
 def _precision_recall(
@@ -102,10 +93,3 @@ def model(folder: RunFolder, result: Result) -> wandb.Artifact | None:
     artifact = wandb.Artifact(f"model-{result.id}", "model", metadata=metadata)
     artifact.add_file(str(path), skip_cache=True, policy="immutable")
     return artifact
-
-
-def rows_table(rows: Sequence[Mapping[str, Any]]) -> wandb.Table:
-    """Rows as a table whose columns are all keys of all rows."""
-    columns: list[str | int] = list(dict.fromkeys(key for row in rows for key in row))
-    data = [[row.get(str(key)) for key in columns] for row in rows]
-    return wandb.Table(columns=columns, data=data, allow_mixed_types=True)

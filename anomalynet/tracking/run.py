@@ -1,50 +1,49 @@
-"""Logs runs to W&B, during training or afterwards, and a sweep as one more run in its group."""
+"""Logs runs to W&B, during training or afterwards, and a sweep as one more run in its group.
+
+Another process (`session.py`) talks to W&B. It reads what the run's folder holds, so that training
+sends it nothing and never waits for it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from anomalynet.config.load import Loaded
-from anomalynet.runs.folder import Listener, RunFolder
-from anomalynet.tracking.client import Tracker
-from anomalynet.tracking.record import read_record
+from anomalynet.runs.files import write_text
+from anomalynet.runs.folder import RunFolder
+from anomalynet.tracking.record import Record, read_record
+
+COMMAND = (sys.executable, "-m", "anomalynet.tracking.session")
 
 
 @contextmanager
-def tracked(
-    loaded: Loaded, folder: RunFolder, listener: Listener | None, group: str | None
-) -> Iterator[Listener | None]:
-    """Log the run that is trained in this block to W&B, if the configuration asks for it; yields
-    the listener for training. Call it only in rank 0. Problems are reported on stderr; in a sweep
-    (`group`) only in `tracking.json`, because hundreds of runs would report the same."""
+def tracked(loaded: Loaded, folder: RunFolder, group: str | None) -> Iterator[None]:
+    """Log the run that is trained in this block to W&B, if the configuration asks for it. Call it
+    only in rank 0. Problems are reported on stderr; in a sweep (`group`) only in `tracking.json`,
+    because hundreds of runs would report the same."""
     if loaded.config.tracking != "wandb" or os.environ.get("WANDB_MODE") == "disabled":
-        yield listener
+        yield
         return
-    tracker = Tracker(folder.path, describe(loaded, folder, group), quiet=group is not None)
-    try:
-        yield TeeListener(listener, tracker)
-    except BaseException:
-        tracker.finish(exit_code=1)
-        raise
-    tracker.finish(exit_code=0)
+    with logged(folder.path, describe(loaded, folder, group), quiet=group is not None):
+        yield
 
 
 def catch_up(loaded: Loaded, folder: RunFolder, group: str | None) -> None:
     """Log a run that was finished before: if it is not in W&B yet, or if a W&B agent started it
     under the agent's own id."""
-    not_logged = read_record(folder.path) is None or bool(os.environ.get("WANDB_SWEEP_ID"))
-    if not_logged and loaded.config.tracking == "wandb":
-        with tracked(loaded, folder, None, group) as listener:
-            for line in folder.read_progress() if listener else ():
-                assert listener
-                listener.epoch(line, 0)
+    if read_record(folder.path) is None or os.environ.get("WANDB_SWEEP_ID"):
+        with tracked(loaded, folder, group):
+            pass
 
 
 def describe(loaded: Loaded, folder: RunFolder, group: str | None) -> dict[str, Any]:
@@ -60,24 +59,6 @@ def describe(loaded: Loaded, folder: RunFolder, group: str | None) -> dict[str, 
         "tags": [Path(config.model.name).stem, config.data.title, *policy],
         "config": {"experiment": loaded.name, "run_id": name, **resolved},
     }
-
-
-class TeeListener:
-    """A listener that passes events to W&B and to another listener."""
-
-    def __init__(self, first: Listener | None, tracker: Tracker) -> None:
-        self.first, self.tracker = first, tracker
-
-    def epoch(self, line: dict[str, Any], epochs: int) -> None:
-        """Pass an epoch to both."""
-        self.tracker.send({"epoch": line})
-        if self.first:
-            self.first.epoch(line, epochs)
-
-    def step(self, epoch: int, step: int, steps: int) -> None:
-        """Steps are not logged to W&B."""
-        if self.first:
-            self.first.step(epoch, step, steps)
 
 
 def track_sweep(
@@ -96,15 +77,99 @@ def track_sweep(
     if os.environ.get("WANDB_MODE") == "disabled" or os.environ.get("WANDB_SWEEP_ID"):
         return None
     folder = runs / ".sweeps" / name
-    plain = json.loads(json.dumps(list(rows), default=str))
-    text = json.dumps(plain, sort_keys=True)
+    text = json.dumps(rows, sort_keys=True, default=str)
     identity = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
     record = read_record(folder)
     if record and record.id == identity and record.parts and record.parts[-1].finished:
         return folder
     run: dict[str, Any] = {"job_type": "sweep", "id": identity, "name": name, "group": name}
-    run |= {"tags": ["sweep"], "config": {"sweep": name, "runs": len(plain)}}
-    tracker = Tracker(folder, run, patience=60.0)
-    tracker.send({"rows": plain, "report": str(report_folder.resolve()) if report_folder else None})
-    tracker.finish(exit_code=0)
+    run |= {"tags": ["sweep"], "config": {"sweep": name, "runs": len(rows)}, "rows": rows}
+    run["report"] = str(report_folder.resolve()) if report_folder else None
+    with logged(folder, run, patience=60.0):
+        pass
     return folder
+
+
+@contextmanager
+def logged(
+    folder: Path, run: Mapping[str, Any], *, quiet: bool = False, patience: float = 20.0
+) -> Iterator[None]:
+    """Log what is in a folder, and what is added to it in this block, from another process.
+
+    That process runs in its own session, so that Ctrl-C does not reach it. It ends cleanly when its
+    stdin closes, even if this process was killed. The end of the block waits for it at most
+    `patience` seconds."""
+    log, warning = folder / "wandb" / "tracking.log", ""
+    try:
+        setup = json.dumps({**run, "pid": os.getpid()}, default=str)
+        write_text(folder / "wandb" / "setup.json", setup)
+        with log.open("a", encoding="utf-8") as file:
+            process = subprocess.Popen(
+                [*COMMAND, str(folder)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                text=True,
+                env=environment(folder),
+                start_new_session=True,
+            )
+    except OSError as error:
+        _warn(folder, run, f"cannot be started: {error}", quiet)
+        yield
+        return
+    listener = threading.Thread(target=_listen, args=(process, quiet), daemon=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        assert process.stdin
+        process.stdin.close()
+        try:
+            if status := process.wait(patience):
+                warning = f"ended with status {status}, see {log}; the run is not affected"
+        except subprocess.TimeoutExpired:
+            warning = (
+                f"did not finish within {patience:.0f} s after the run; "
+                "`anomalynet sync` uploads what is missing"
+            )
+        finally:
+            if process.poll() is None:  # it was too slow, or this is Ctrl-C
+                os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+                process.wait()
+        listener.join(1.0)
+        if warning:
+            _warn(folder, run, warning, quiet)
+
+
+def _listen(process: subprocess.Popen[str], quiet: bool) -> None:
+    assert process.stdout
+    for line in process.stdout:
+        if not quiet:
+            print(line.rstrip(), file=sys.stderr, flush=True)
+
+
+def _warn(folder: Path, run: Mapping[str, Any], what: str, quiet: bool) -> None:
+    """Print a warning and store it in `tracking.json`, after the process that writes it ended."""
+    record = read_record(folder) or Record(str(run["id"]))
+    record.warning = f"W&B {what}"
+    if not quiet:
+        print(f"warning: {record.warning}", file=sys.stderr, flush=True)
+    with suppress(OSError):
+        record.write(folder)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment of W&B's processes: files in the run's folder, one thread."""
+    wandb = folder.resolve() / "wandb"
+    own = {
+        "WANDB_DIR": str(wandb.parent),
+        "WANDB_DATA_DIR": str(wandb / "staging"),
+        "WANDB_CACHE_DIR": str(wandb / "cache"),
+        "WANDB_ERROR_REPORTING": "false",
+        "WANDB_SILENT": "true",
+        "POLARS_MAX_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    inherited = {**os.environ}
+    inherited.pop("WANDB_SERVICE", None)  # belongs to another process
+    return inherited | own

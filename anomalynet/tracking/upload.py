@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from anomalynet.errors import UsageError
 from anomalynet.runs.folder import BusyError, RunFolder
-from anomalynet.tracking.client import environment
 from anomalynet.tracking.record import FILE, pending, read_record
+from anomalynet.tracking.run import environment
 
 WANDB = (sys.executable, "-m", "wandb")
 
@@ -41,44 +41,36 @@ def upload(folder: Path, timeout: float) -> Upload:
         return Upload(name, "nothing to do")
     try:
         with RunFolder(folder).locked(wait=False):
-            return _upload(name, folder, timeout)
+            parts = pending(folder)
+            output = _sync(folder, parts, timeout)
+            missing = pending(folder)
+            if not missing and (record := read_record(folder)):
+                record.warning = ""
+                record.write(folder)
     except BusyError:
         return Upload(name, "running", reason="it is still being trained")
-
-
-def _upload(name: str, folder: Path, timeout: float) -> Upload:
-    parts = pending(folder)
-    output = _sync(folder, parts, timeout)
-    missing = pending(folder)
     if not missing:
-        if record := read_record(folder):
-            record.warning = ""
-            record.write(folder)
         return Upload(name, "synced", len(parts))
     if "No API key" in output:
         hint = "`wandb login` stores one, or set WANDB_API_KEY"
         raise UsageError("there is no W&B API key", hint)
-    return Upload(name, "failed", len(missing), _reason(output))
+    lines = [line.removeprefix("wandb:").strip() for line in output.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR").strip() for line in lines if line.startswith("ERROR")]
+    reason = (errors or lines or ["`wandb sync` printed no reason"])[-1]
+    return Upload(name, "failed", len(missing), reason)
 
 
 def _sync(folder: Path, parts: list[Path], timeout: float) -> str:
     """The output of `wandb sync`. It is written to a file, because W&B's own process can keep a
     pipe open after the command has ended."""
-    command = [*WANDB, "sync", "--include-online", *(str(part) for part in parts)]
+    command = [*WANDB, "sync", "--include-online", *map(str, parts)]
     env = {**environment(folder), "WANDB_SILENT": "false"}
+    late = ""
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
+        files: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
         try:
-            files: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output}
-            files["stderr"] = subprocess.STDOUT
             subprocess.run(command, env=env, timeout=timeout, check=False, **files)
-            late = ""
         except subprocess.TimeoutExpired:
             late = f"\nwandb: ERROR not finished after {timeout:.0f} s"
         output.seek(0)
         return output.read() + late
-
-
-def _reason(output: str) -> str:
-    lines = [line.removeprefix("wandb:").strip() for line in output.splitlines() if line.strip()]
-    errors = [line.removeprefix("ERROR").strip() for line in lines if line.startswith("ERROR")]
-    return (errors or lines or ["`wandb sync` printed no reason"])[-1]

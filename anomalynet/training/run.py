@@ -28,8 +28,8 @@ from anomalynet.errors import UsageError
 from anomalynet.models import WindowModel, model_type
 from anomalynet.runs.files import read_json, write_json, write_text
 from anomalynet.runs.folder import Listener, RunFolder
-from anomalynet.runs.incidents import IncidentNote, write_incidents
 from anomalynet.runs.schema import Result
+from anomalynet.runs.scores import IncidentNote, write_incidents
 from anomalynet.tracking.run import catch_up, tracked
 from anomalynet.training.explain import explanations
 from anomalynet.training.fit import Fitted, TrainerOptions, build_model, fit
@@ -133,8 +133,8 @@ def train(
             own = Path(loaded.config.model.name).read_text(encoding="utf-8")
             write_text(folder.model_file, own)
         try:
-            with tracked(loaded, folder, listener, group) as listeners:
-                module, fitted = _fit(loaded.config, folder, listeners, trainer_options)
+            with tracked(loaded, folder, group):
+                module, fitted = _fit(loaded.config, folder, listener, trainer_options)
                 result = _evaluate(loaded, folder, module, fitted)
         except (RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
             if not loaded.config.model.name.endswith(".py"):

@@ -23,14 +23,13 @@ import numpy as np
 import polars as pl
 
 from anomalynet.data import sources
-from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.export.paths import checked
 from anomalynet.detection.export.run import export
-from anomalynet.detection.export.session import open_session
-from anomalynet.detection.export.verify import difference
+from anomalynet.detection.export.verify import Session, difference
 from anomalynet.detection.model import Model
 from anomalynet.detection.records import Message, Reading, Steps, concatenate
+from anomalynet.metrics.events import AlarmRule
 from anomalynet.training.finished import FinishedRun, open_run
 
 BATCH_LIMIT, STORED_LIMIT = 1e-6, 1e-5
@@ -123,7 +122,7 @@ def compare(run: FinishedRun, folder: Path, seed: int) -> Equality:
     found = np.array([scores.get(key, np.nan) for key in keys])
     against_run = difference(found, stored["score"].to_numpy())
 
-    session, of_part = open_session(file.read_bytes(), model.contract.form), []
+    session, of_part = Session(file.read_bytes()), []
     for part in ("validation", "test"):
         windows = run.data.windows(part)
         ends, prepared = windows.ends(), windows.prepared

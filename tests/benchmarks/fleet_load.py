@@ -30,11 +30,11 @@ import numpy as np
 import onnx
 
 from anomalynet.detection.contract import KEY, Contract
-from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.model import Model
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.problem_log import ProblemLog
+from anomalynet.metrics.events import AlarmRule
 from tests.benchmarks.models import exported
 from tests.benchmarks.process import Detector, cpu_seconds
 from tests.benchmarks.scores_file import Arrivals, account

@@ -26,7 +26,7 @@ import pytest
 from anomalynet.regression.baseline import DEFAULTS, RunMetrics, read_baseline
 from anomalynet.regression.finding import REGRESSION
 from anomalynet.regression.statistical import LEVEL, compare
-from anomalynet.reporting.ablation.resampling import sign_flip_p
+from anomalynet.reporting.ablation.contrasts import sign_flip_p
 
 WORLDS = 8
 AP, AUROC = "test/average_precision", "test/auroc"

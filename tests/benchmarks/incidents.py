@@ -27,13 +27,12 @@ import polars as pl
 from anomalynet.config.load import load_data_config
 from anomalynet.data import sources
 from anomalynet.data.telemetry import Telemetry
-from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.evaluation import Evaluation, Labels, Watch
 from anomalynet.detection.model import Model
 from anomalynet.detection.records import Message, Reading
 from anomalynet.detection.replay.rows import Sent, detector_rows, gateways, messages
-from anomalynet.metrics.events import delay_quantile
+from anomalynet.metrics.events import AlarmRule, delay_quantile
 from anomalynet.simulation.incidents.taxonomy import TYPES
 
 BATCH = 64

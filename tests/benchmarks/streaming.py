@@ -25,8 +25,8 @@ import numpy.typing as npt
 import onnxruntime
 import torch
 
-from anomalynet.detection.contract import Contract, read
-from anomalynet.detection.model import open_session
+from anomalynet.detection.contract import Contract
+from anomalynet.detection.model import Model
 
 Call = Callable[[], object]
 FLEET = 64
@@ -35,8 +35,8 @@ WARM = 40
 
 def session(path: Path) -> tuple[onnxruntime.InferenceSession, Contract]:
     """As a detector opens it."""
-    found = open_session(path.read_bytes())
-    return found, read(found.get_modelmeta().custom_metadata_map, str(path))
+    found = Model(path)
+    return found.session, found.contract
 
 
 def normal(*shape: int) -> npt.NDArray[np.float32]:
@@ -105,10 +105,9 @@ def step(path: Path, batch: int) -> Call:
 
 def engine(path: Path, devices: int) -> Call:
     """Messages of one gateway with a reading a device, through the whole engine."""
-    from anomalynet.detection.engine.alarms import AlarmRule
     from anomalynet.detection.engine.engine import Engine
-    from anomalynet.detection.model import Model
     from anomalynet.detection.records import Message, Reading
+    from anomalynet.metrics.events import AlarmRule
 
     model = Model(path)
     contract = model.contract

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from anomalynet.data.names import check_name
+from anomalynet.data.importing.cells import is_name
 
 
 @pytest.mark.parametrize(
     "name", ["a", "Temp. (°C)", "1 e5", "温度", "Pa\u00a0s", "\\\\WIN\\LOG\\1_AIT"]
 )
 def test_a_name_that_is_shown_as_it_is(name: str) -> None:
-    assert check_name(name)
+    assert is_name(name)
 
 
 @pytest.mark.parametrize(
@@ -31,4 +31,4 @@ def test_a_name_that_is_shown_as_it_is(name: str) -> None:
     ],
 )
 def test_a_name_that_would_act_on_the_screen(name: str) -> None:
-    assert not check_name(name)
+    assert not is_name(name)

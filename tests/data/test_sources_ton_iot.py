@@ -68,7 +68,7 @@ def test_ts_alone_neither_and_an_unknown_word(tmp_path: Path) -> None:
     assert frame["time"].to_list() == [datetime(2019, 3, 31, 19, 36, 52)]
     for text, told in (
         (LIGHT + "1, on,0,normal\n", "missing columns 'date' and 'time', or 'ts'"),
-        (first + "1554061013,1,dim,0,normal\n", r"Light\.csv:3: light_status is 'dim'"),
+        (first + "1554061013,1,dim,0,normal\n", r"Light\.csv:3: sensor 'light_status' is 'dim'"),
     ):
         write(tmp_path, "Motion_Light", text)
         with pytest.raises(DataError, match=told):

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalynet.detection.engine.alarms import AlarmRule, Alarms
 from anomalynet.detection.engine.engine import Engine
+from anomalynet.detection.engine.pipeline import Alarms
 from anomalynet.detection.engine.table import Table
 from anomalynet.detection.records import Event, Message, Reading
 from anomalynet.errors import UsageError
-from anomalynet.metrics.events import event_metrics
+from anomalynet.metrics.events import AlarmRule, event_metrics
 from tests.detection.graphs import SECOND, contract, model
 
 NAN = float("nan")

@@ -14,9 +14,9 @@ import pytest
 
 from anomalynet.cli.main import main
 from anomalynet.detection import recording
-from anomalynet.detection.engine.alarms import AlarmRule
-from anomalynet.detection.sinks import delivery, targets
-from anomalynet.detection.sinks.delivery import Delivery
+from anomalynet.detection.sinks import targets
+from anomalynet.detection.sinks.targets import Delivery
+from anomalynet.metrics.events import AlarmRule
 from tests.detection.broker import free_port
 
 COLUMNS = ("device", "time", "a", "label", "incident", "kind")
@@ -127,7 +127,7 @@ def test_scores_of_every_step_and_the_same_again(tmp_path: Path, run: Run, kind:
 def test_alarms_that_nobody_takes_are_a_failure_and_the_rest_is_done(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "STALL", 0.1)
+    monkeypatch.setattr(targets, "STALL", 0.1)
     dead = f"http://127.0.0.1:{free_port()}/hook"
     scores, alarms = tmp_path / "scores.csv", tmp_path / "alarms.jsonl"
     file = write(tmp_path / "rows.csv", ROWS)
@@ -141,7 +141,7 @@ def test_alarms_that_nobody_takes_are_a_failure_and_the_rest_is_done(
 def test_more_alarms_than_a_queue_holds_wait_for_a_slow_receiver(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "MAX_QUEUED", 10)
+    monkeypatch.setattr(targets, "MAX_QUEUED", 10)
     monkeypatch.setattr(recording, "EVENTS", 10)
     sent: list[str] = []
 

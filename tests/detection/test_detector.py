@@ -13,9 +13,9 @@ from onnx import helper
 
 from anomalynet.detection.contract import KEY
 from anomalynet.detection.detector import DeviceDetector
-from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.model import Model
 from anomalynet.errors import UsageError
+from anomalynet.metrics.events import AlarmRule
 from tests.detection.graphs import content, contract
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

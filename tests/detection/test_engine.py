@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomalynet.detection.contract import Contract
-from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.engine.table import Array
 from anomalynet.detection.records import Event, Message, Reading, Steps, concatenate
 from anomalynet.errors import UsageError
+from anomalynet.metrics.events import AlarmRule
 from tests.detection.graphs import SECOND, contract, model
 
 NAN = float("nan")
@@ -254,9 +254,9 @@ SENT = st.lists(
 def of_devices(engine: Engine, steps: Steps, events: list[Event]) -> dict[str, Any]:
     """Everything that became of each device, in order."""
     found: dict[str, Any] = {}
-    columns = [steps.time, steps.observed, steps.values, steps.score, steps.error, steps.attention]
+    columns = [steps.time, steps.observed, steps.values, steps.score]
     for row, name in enumerate(engine.names):
-        own = [None if column is None else column[steps.row == row].tobytes() for column in columns]
+        own = [column[steps.row == row].tobytes() for column in columns]
         found[name] = (own, [event for event in events if event.device == name])
     return found
 

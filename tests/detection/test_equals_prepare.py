@@ -18,10 +18,10 @@ from anomalynet.data.prepare import build
 from anomalynet.data.prepared import Prepared, open_prepared
 from anomalynet.data.telemetry import Channel
 from anomalynet.detection.contract import Contract, Sensor
-from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.records import Message, Reading, Steps
 from anomalynet.detection.records import concatenate as join
+from anomalynet.metrics.events import AlarmRule
 from tests.data.build import Facts, Recording, telemetry
 from tests.detection.graphs import SECOND, contract, model
 

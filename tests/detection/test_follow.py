@@ -119,7 +119,7 @@ def test_a_name_that_is_not_text_can_be_kept(tmp_path: Path) -> None:
     path.write_bytes(b"one\n")
     (raw,) = all_of(followed(path))
     journal = Journal(tmp_path / "journal")
-    journal.append([Entry("message", raw.source, b"one")])
+    journal.add([Entry("message", raw.source, b"one")])
     journal.close()
     (batch,) = batches(tmp_path / "journal")
     assert [entry.name for entry in batch] == ["caf\\xe9.jsonl"]

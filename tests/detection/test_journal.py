@@ -21,7 +21,7 @@ def written(tmp_path: Path) -> Path:
     path = tmp_path / "journal"
     journal = Journal(path)
     for batch in BATCHES:
-        journal.append(batch)
+        journal.add(batch)
     journal.close()
     return path
 
@@ -37,7 +37,7 @@ def test_torn_at_every_byte_the_whole_batches_before_it_remain_and_it_goes_on(
     ends = [len(MAGIC)]
     for batch in BATCHES:
         alone = Journal(written.with_name("alone"))
-        alone.append(batch)
+        alone.add(batch)
         ends.append(ends[-1] + alone.size - len(MAGIC))
         alone.close()
         written.with_name("alone").unlink()
@@ -47,7 +47,7 @@ def test_torn_at_every_byte_the_whole_batches_before_it_remain_and_it_goes_on(
         whole = max(0, sum(end <= length for end in ends) - 1)
         assert list(batches(written)) == BATCHES[:whole]
         journal = Journal(written)
-        journal.append(BATCHES[0])
+        journal.add(BATCHES[0])
         journal.close()
         assert list(batches(written)) == [*BATCHES[:whole], BATCHES[0]]
 
@@ -65,9 +65,9 @@ def test_what_does_not_fit_on_the_disk_is_not_half_written(
     journal = Journal(written)
     monkeypatch.setattr("os.pwrite", lambda file, frame, at: len(frame) - 1)
     with pytest.raises(RunError, match="journal"):
-        journal.append(BATCHES[0])
+        journal.add(BATCHES[0])
     monkeypatch.undo()
-    journal.append(BATCHES[1])
+    journal.add(BATCHES[1])
     journal.close()
     assert list(batches(written)) == [*BATCHES, BATCHES[1]]
 

@@ -15,11 +15,11 @@ from anomalynet.config.load import load_data_config
 from anomalynet.data.prepare import prepare
 from anomalynet.data.sources import load
 from anomalynet.detection.contract import Sensor
-from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.records import Message, concatenate
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.problem_log import ProblemLog
+from anomalynet.metrics.events import AlarmRule
 from tests.detection.graphs import contract, model
 from tests.tiny import TINY
 

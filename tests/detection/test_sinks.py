@@ -10,10 +10,9 @@ import pytest
 
 from anomalynet.detection.service.mqtt import address, make_client
 from anomalynet.detection.service.problem_log import ProblemLog
-from anomalynet.detection.sinks import delivery, files
-from anomalynet.detection.sinks.delivery import Delivery
+from anomalynet.detection.sinks import files, targets
 from anomalynet.detection.sinks.files import JsonLines
-from anomalynet.detection.sinks.targets import sinks
+from anomalynet.detection.sinks.targets import Delivery, sinks
 from anomalynet.errors import RunError, UsageError
 from tests.detection.broker import until
 from tests.detection.fake import event
@@ -80,7 +79,7 @@ def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Mon
 def test_delivery_tries_again_in_order_and_tells_what_arrived(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(targets, "LONGEST_PAUSE", 0.01)
     tried: list[str] = []
 
     def send(key: str, line: str) -> None:
@@ -104,7 +103,7 @@ def test_delivery_tries_again_in_order_and_tells_what_arrived(
 
 
 def test_the_queue_is_bounded_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "MAX_QUEUED", 2)
+    monkeypatch.setattr(targets, "MAX_QUEUED", 2)
     problems = ProblemLog(lambda line: None)
     sink = Delivery("x", lambda key, line: None, problems)
     sink.put([event("a", time, 11.0) for time in range(5)])
@@ -117,8 +116,8 @@ def test_the_queue_is_bounded_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatc
 def test_draining_waits_while_something_arrives_and_once_for_what_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(delivery, "STALL", 0.3)
-    monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(targets, "STALL", 0.3)
+    monkeypatch.setattr(targets, "LONGEST_PAUSE", 0.01)
     away = False
 
     def send(key: str, line: str) -> None:
@@ -134,7 +133,7 @@ def test_draining_waits_while_something_arrives_and_once_for_what_does_not(
     away = True
     sink.put([FIRST, SECOND])
     sink.drain()
-    monkeypatch.setattr(delivery, "STALL", 1e6)
+    monkeypatch.setattr(targets, "STALL", 1e6)
     sink.drain()  # at once
     assert sink.undelivered() == 2
 
@@ -153,7 +152,7 @@ def test_what_another_process_left_is_delivered_unless_it_was_already() -> None:
 def test_delivery_survives_what_nobody_expected_and_tells_only_its_kind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(targets, "LONGEST_PAUSE", 0.01)
     sent: list[str] = []
 
     def send(key: str, line: str) -> None:

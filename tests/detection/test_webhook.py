@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from anomalynet.detection.service.problem_log import ProblemLog
-from anomalynet.detection.sinks import delivery
+from anomalynet.detection.sinks import targets
 from anomalynet.detection.sinks.targets import webhook
 from anomalynet.errors import UsageError
 from tests.detection.broker import until
@@ -65,7 +65,7 @@ def receivers() -> Iterator[Callable[..., Receiver]]:
 def test_a_webhook_gets_json_with_the_token_and_a_key_that_repeats(
     receivers: Callable[..., Receiver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(targets, "LONGEST_PAUSE", 0.01)
     monkeypatch.setenv("ANOMALYNET_WEBHOOK_TOKEN", "s3cret\n")  # the line's end is not part of it
     receiver = receivers(503, 302, 429)
     told: list[str] = []

@@ -10,21 +10,61 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from anomalynet.detection.engine.alarms import Alarms
+from anomalynet.detection.engine.pipeline import Alarms
 from anomalynet.detection.engine.table import Table
 from anomalynet.detection.evaluation import Evaluation, Labels, Watch
 from anomalynet.detection.records import Event, Outcome, Steps
 from anomalynet.metrics.events import (
     AlarmRule,
+    EventOutcome,
+    detection_delays,
     device_days,
     event_metrics,
     fleet_days,
-    raised,
     step_seconds,
 )
 
 SECOND = 1_000_000
+Array = NDArray[Any]
+
+
+def raised(
+    rule: AlarmRule, threshold: float, scores: Array, series: Array, times: Array
+) -> NDArray[np.bool_]:
+    """Steps (n,) on which a detector raises an alarm; a step without a score ends a segment."""
+    found, pause = np.zeros(len(scores), np.bool_), round(rule.cool_down * 1e6)
+    limit = threshold if rule.threshold is None else rule.threshold
+    for at in range(len(scores)):
+        if at == 0 or series[at] != series[at - 1]:
+            active, until, quiet, last = False, times[at], 0, list[bool]()
+        if isnan(scores[at]):  # the segment ended with the step before
+            until = times[at - 1] + pause if active else until
+            active, last = False, []
+            continue
+        last = [*last, bool(scores[at] >= limit)][-rule.n :]
+        if active:
+            quiet = 0 if scores[at] >= rule.quiet_below(limit) else quiet + 1
+            if quiet >= rule.n:
+                active, until = False, times[at] + pause
+        elif last[-1] and sum(last) >= rule.k and times[at] >= until:
+            found[at] = active = True
+            quiet = 0
+    return found
+
+
+def by_rule(rule: AlarmRule | None, **steps: Any) -> dict[str, float]:
+    """`event_metrics` of the alarms that a detector raises by a rule, without one of runs of hits:
+    an alarm that is active when an incident begins does not detect it."""
+    if rule is None:
+        return event_metrics(**steps)
+    labels, scores, times = steps["labels"], steps["scores"], steps["times"]
+    alarms, scored = raised(rule, 0.5, scores, steps["series"], times), ~np.isnan(scores)
+    delays = detection_delays(labels, alarms, steps["incidents"], times)
+    false, seconds = int((alarms & (labels == 0)).sum()), steps["step_seconds"]
+    days = device_days(int(scored.sum()), seconds), fleet_days(times[scored], seconds)
+    return EventOutcome(delays, int(alarms.sum()), false, *days).metrics()
 
 
 def _metrics(
@@ -37,7 +77,8 @@ def _metrics(
     rule: AlarmRule | None = None,
 ) -> dict[str, float]:
     number = len(scores)
-    return event_metrics(
+    return by_rule(
+        rule,
         labels=np.array(labels, dtype=np.int8),
         scores=np.array(scores, dtype=np.float64),
         threshold=0.5,
@@ -45,7 +86,6 @@ def _metrics(
         series=np.array(series or [0] * number, dtype=np.int32),
         times=(np.array(times) if times else np.arange(number)) * int(period * SECOND),
         step_seconds=period,
-        rule=rule,
     )
 
 
@@ -279,7 +319,8 @@ def test_a_detector_and_a_run_judge_alike(devices: list[list[tuple[bool, int]]])
         device_days(len(rows), 1.0),
         fleet_days(times, 1.0),
     )
-    run = event_metrics(
+    run = by_rule(
+        AlarmRule(),
         labels=labels,
         scores=scores,
         threshold=0.5,
@@ -287,7 +328,6 @@ def test_a_detector_and_a_run_judge_alike(devices: list[list[tuple[bool, int]]])
         series=series,
         times=times,
         step_seconds=1.0,
-        rule=AlarmRule(),
     )
     assert found.outcome.metrics() == pytest.approx(run, nan_ok=True)
     assert found.unjudged == (labels[alarms] < 0).sum()

@@ -23,8 +23,7 @@ from anomalynet.regression.baseline import (
     read_baseline,
     write_baseline,
 )
-from anomalynet.regression.update import add_update
-from anomalynet.regression.verdict import Measured
+from anomalynet.regression.verdict import Measured, add_update
 from anomalynet.runs.codec import build, dump, parse
 
 AP = "test/average_precision"

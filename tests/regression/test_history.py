@@ -6,10 +6,9 @@ import pytest
 
 from anomalynet.errors import NothingToCompareError
 from anomalynet.regression.baseline import Entry, Golden, Repeated
-from anomalynet.regression.figure import draw_history
-from anomalynet.regression.history import rows, short, sparkline, values_of
+from anomalynet.regression.history import draw_history, rows, short, sparkline, values_of
 from anomalynet.regression.measure import key_of
-from anomalynet.regression.verdict import Match, match
+from anomalynet.regression.verdict import match
 
 
 def entry(commit: str | None, **means: float | None) -> Entry:
@@ -74,7 +73,7 @@ def test_the_same_environment_wins_unless_the_code_has_moved_on_elsewhere() -> N
     def chosen(records: dict[str, Golden]) -> tuple[str, bool]:
         found = match(records, here)
         assert found is not None
-        return found.key, found.exact
+        return found[1] or here, not found[1]
 
     assert match({}, here) is None
     first = golden(1, "a")
@@ -84,4 +83,4 @@ def test_the_same_environment_wins_unless_the_code_has_moved_on_elsewhere() -> N
     assert chosen({there: first, older: golden(2, "a")}) == (there, False)
     assert chosen({oldest: first, older: first}) == (older, False)
     repeated = {here: Repeated(1, "a", "ids", []), there: Repeated(2, "a", "other ids", [])}
-    assert match(repeated, here) == Match(repeated[there], there, exact=False)
+    assert match(repeated, here) == (repeated[there], there)

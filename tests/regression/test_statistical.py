@@ -21,7 +21,7 @@ from anomalynet.regression.finding import (
 )
 from anomalynet.regression.statistical import compare, means
 from anomalynet.regression.verdict import exit_code
-from anomalynet.reporting.ablation.resampling import bootstrap_interval, sign_flip_p
+from anomalynet.reporting.ablation.contrasts import bootstrap_interval, sign_flip_p
 from tests.benchmarks.gate_alarms import ALARMS, AP, rate, rates
 
 ROOT = Path(__file__).parents[2]

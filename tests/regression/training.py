@@ -16,7 +16,7 @@ def in_process(patch: pytest.MonkeyPatch) -> None:
     """Workers that carry out their jobs here instead of in a process of their own."""
 
     def ask(self: LocalWorker, job: dict[str, Any]) -> dict[str, Any]:
-        return {**work(job), "memory": 0}
+        return work(job)
 
     patch.setattr(LocalWorker, "ask", ask)
 

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from anomalynet.reporting.ablation.document import Ablation, write_ablation
-from anomalynet.reporting.comparison.document import write_comparison
+from anomalynet.reporting.comparison import write_comparison
 from anomalynet.reporting.render import write_report
 from anomalynet.runs import scores
 from anomalynet.runs.collect import RunRecord

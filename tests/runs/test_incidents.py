@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from anomalynet.errors import RunError
-from anomalynet.runs.incidents import IncidentNote, read_incidents, write_incidents
+from anomalynet.runs.scores import IncidentNote, read_incidents, write_incidents
 
 JAMMING = IncidentNote(
     type="jamming", cause="attack", layer="radio", impact="frames are lost", severity=3

@@ -80,7 +80,8 @@ def heard(motion: bool = False) -> Heard:
     frames = [build(slot, 0) for slot in range(COUNT)]
     power, ratio = np.full(COUNT, -80.0), np.full(COUNT, 10.0)
     intact = np.ones(COUNT, np.bool_)
-    return Heard(begin + PERIOD / 2, np.full(COUNT, 3), slots, power, ratio, intact, frames)
+    content = np.array(frames, np.object_)
+    return Heard(begin + PERIOD / 2, np.full(COUNT, 3), slots, power, ratio, intact, content)
 
 
 def missing(kept: Heard) -> list[int]:
@@ -127,7 +128,7 @@ def test_a_delaying_relay_reorders_and_changes_no_byte() -> None:
 
 def test_tampering_changes_readings_under_a_fitting_fcs() -> None:
     changed, _ = forward(scenario(), heard(), (incident("tampering", magnitude=30.0),))
-    read = parse(changed.frames)
+    read = parse(changed.frames.tolist())
     inside = (changed.slot >= DURING[0]) & (changed.slot < DURING[1])
     assert (read["checksum"] == ~inside).all()
     assert (read["temperature"][inside] != 20.0).mean() > 0.9

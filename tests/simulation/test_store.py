@@ -96,14 +96,6 @@ def test_a_folder_without_a_world_is_told(tmp_path: Path) -> None:
         read_world(tmp_path)
 
 
-def test_without_verification_sizes_are_still_compared(world: Path) -> None:
-    flipped(world)
-    assert read_world(world, verify=False).nodes.height == 2
-    (world / "frames/cell-0000.parquet").write_bytes(b"short")
-    with pytest.raises(DataError, match="edited or damaged"):
-        read_world(world, verify=False)
-
-
 def test_the_same_rows_give_the_same_file_whatever_their_chunks(tmp_path: Path) -> None:
     table = pl.DataFrame({"a": range(1000)})
     pieces = pl.concat([table[:10], table[10:]], rechunk=False)

@@ -21,18 +21,17 @@ import pytest
 from anomalynet.config.load import load
 from anomalynet.config.schema import HardwareConfig
 from anomalynet.errors import RunError, UsageError
+from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import write_bytes
 from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep import cluster
 from anomalynet.sweep.cluster import (
     STATE,
-    RaySlot,
     RayWorker,
     carry_out,
     connect,
     download_results,
     order_of,
-    program,
     ray_slots,
 )
 from anomalynet.sweep.file import read_sweep
@@ -114,9 +113,7 @@ def jobs_in(folder: Path, *extra: str, folds: int = 1) -> list[Job]:
 
 def launched(ray: FakeRay, jobs: list[Job]) -> list[str]:
     said: list[str] = []
-    with Launch(
-        [RaySlot()], worker_factory=lambda slot: RayWorker(slot, ray, said.append)
-    ) as launch:
+    with Launch([Slot()], worker_factory=lambda slot: RayWorker(slot, ray, said.append)) as launch:
         launch.run(jobs, lambda: None, interval=0.02)
     return said
 
@@ -152,7 +149,7 @@ def test_a_run_comes_home_with_its_result_last(
 def test_a_run_that_another_command_works_on_is_left_to_it(tmp_path: Path) -> None:
     (job,) = jobs_in(tmp_path)
     ray = FakeRay([HELLO, DONE])
-    worker = RayWorker(RaySlot(), ray, print)
+    worker = RayWorker(Slot(), ray, print)
     with job.folder.locked(wait=False):
         assert worker.ask(job.message(None)) == {"failed": None, "busy": True}
     assert ray.orders == []
@@ -230,7 +227,7 @@ def test_a_cluster_without_room_is_told_and_then_an_error(
     monkeypatch.setattr(cluster, "NO_ROOM", 0.2)
     jobs = jobs_in(tmp_path)
     said: list[str] = []
-    worker = RayWorker(RaySlot(), FakeRay([HELLO], cpus=()), said.append)
+    worker = RayWorker(Slot(), FakeRay([HELLO], cpus=()), said.append)
     with pytest.raises(RunError, match="no node of the Ray cluster has 1 CPU for a run"):
         worker.ask(jobs[0].message(None))
     assert said == ["waiting for free resources on the Ray cluster: 1 CPU for a run"]
@@ -242,7 +239,7 @@ def test_slots_are_what_the_cluster_has() -> None:
     ) -> list[tuple[int, float]]:
         ray = FakeRay([], cpus=cpus, gpus=gpus)
         found = ray_slots(ray, count, HardwareConfig(**hardware), runs_per_gpu)
-        return [(slot.cpus, slot.gpu_share) for slot in found if isinstance(slot, RaySlot)]
+        return [(slot.cpus, slot.gpu_share) for slot in found]
 
     assert of([2, 3], 0, None) == [(1, 0.0)] * 5
     assert of([2, 3], 0, None, devices=2) == [(2, 0.0)] * 2
@@ -253,8 +250,6 @@ def test_slots_are_what_the_cluster_has() -> None:
     assert of([8], 2, None, accelerator="cpu") == [(1, 0.0)] * 8
     with pytest.raises(UsageError, match="no node of the Ray cluster has 1 CPU and 1 GPU"):
         of([8], 0, None, accelerator="cuda")
-    with pytest.raises(UsageError, match="exactly 1 if a run uses"):
-        of([8], 2, None, 2, devices=2)
 
 
 def test_without_ray_there_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,8 +313,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setenv(name, os.environ.get(name, "1"))
     monkeypatch.setenv("ANOMALYNET_RAY_RUNS", str(tmp_path / "node"))
     yield tmp_path
-    cluster._local_worker().end()
-    cluster._local_worker.cache_clear()
+    cluster.NODE_WORKER.end()
 
 
 @pytest.mark.slow
@@ -330,7 +324,7 @@ def test_a_run_that_is_cut_continues_on_another_node_as_if_nothing_had_been(here
     assert next(task) == {"host": socket.gethostname()}
     download_results(folder, next(task)["files"])
     assert 1 <= len(folder.read_progress()) < 6
-    cluster._local_worker().end()
+    cluster.NODE_WORKER.end()
     assert next(one for one in task if "reply" in one)["reply"]["died"] == "killed by SIGKILL"
     order = order_of(message, folder)
     assert set(order["state"]) == set(STATE)
@@ -354,7 +348,7 @@ def test_a_node_with_other_code_or_data_says_so_and_clears_away_what_was_killed(
     _, other = carry_out({**order, "id": "0123456789"})
     assert other["unfit"].endswith(f"it would train the run {order['id']}, not 0123456789")
     _, other = carry_out({**order, "code": "0123456789"})
-    told = f"it has other code ({program()}) than the machine that sends it (0123456789)"
+    told = f"it has other code ({code_hash()}) than the machine that sends it (0123456789)"
     assert other["unfit"] == told
     assert [folder.exists() for folder in left] == [True, False, True]
 

@@ -12,7 +12,7 @@ from anomalynet.config.load import load
 from anomalynet.config.schema import Config
 from anomalynet.errors import ConfigError, UsageError
 from anomalynet.runs.files import write_json
-from anomalynet.sweep.estimate import Cost, longest_seconds, read_costs, unmeasured
+from anomalynet.sweep.estimate import Cost, read_costs, seconds_left
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import jobs_of
 from anomalynet.sweep.plan import arms, plan
@@ -169,7 +169,8 @@ def test_an_estimate_is_what_was_measured_times_what_is_left(tmp_path: Path) -> 
         (folder / "config.yaml").write_text(text)
     costs = read_costs(tmp_path, jobs)
     assert costs == {"cnn": Cost(2.0, True), "logistic": Cost(3.0, False)}
-    assert unmeasured(jobs, costs) == ["lstm"]
-    assert longest_seconds(jobs, costs, 2) == (20 * 100 * 2.0 + 20 * 3.0) / 2
+    assert seconds_left(tmp_path, jobs, 2) == (None, ["lstm"])
+    known = [job for job in jobs if job.run.loaded.name != "lstm"]
+    assert seconds_left(tmp_path, known, 2) == ((20 * 100 * 2.0 + 20 * 3.0) / 2, [])
     other = jobs_of(plan(read_sweep("paper_models", "quick"), ["data.name=healthcare"]), tmp_path)
     assert read_costs(tmp_path, other) == {}

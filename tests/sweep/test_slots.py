@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from anomalynet.cli.main import main
+from anomalynet.config.schema import HardwareConfig
 from anomalynet.errors import UsageError
 from anomalynet.runs.files import read_json
-from anomalynet.sweep import launch as launching
 from anomalynet.sweep.jobs import jobs_of
 from anomalynet.sweep.launch import Launch, LocalWorker
-from anomalynet.sweep.slots import Slot, cpu_slots, gpu_slots, gpus_here
+from anomalynet.sweep.slots import Slot, choose_slots, cpu_slots, gpu_slots, gpus_here
 from tests.sweep.test_launch import planned
 
 
@@ -28,8 +29,6 @@ def test_gpus_are_dealt_out_one_a_slot_several_times_or_in_groups() -> None:
         (["0", "0"], {}, "named twice"),
         (["0"], {"devices": 2}, "needs 2 devices"),
         ([], {}, "needs 1 devices"),
-        (["0", "1"], {"devices": 2, "runs_per_gpu": 2}, "cannot share GPUs"),
-        (["0"], {"runs_per_gpu": 0}, "at least 1"),
     ],
 )
 def test_what_cannot_be_dealt_out_is_refused(
@@ -44,6 +43,10 @@ def test_slots_on_the_cpu_leave_devices_alone() -> None:
     assert "CUDA_VISIBLE_DEVICES" not in Slot().environment
     with pytest.raises(UsageError, match="at least 1"):
         cpu_slots(0)
+    with pytest.raises(UsageError, match="--runs-per-gpu must be at least 1, not 0"):
+        choose_slots(HardwareConfig(), gpus="0", runs_per_gpu=0)
+    with pytest.raises(UsageError, match="cannot share GPUs"):
+        choose_slots(HardwareConfig(devices=2), gpus="0,1", runs_per_gpu=2)
 
 
 def test_the_gpus_of_this_machine_are_those_that_the_user_lets_us_see(
@@ -55,28 +58,25 @@ def test_the_gpus_of_this_machine_are_those_that_the_user_lets_us_see(
     assert gpus_here() == []
 
 
-def test_each_worker_sees_its_own_devices_alone_until_its_memory_has_grown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_worker_sees_its_own_devices_alone(tmp_path: Path) -> None:
     """With devices that are not there: what a worker may see is decided before it starts."""
-    hired: list[LocalWorker] = []
-
-    def hire(slot: Slot) -> LocalWorker:
-        hired.append(LocalWorker(slot))
-        return hired[-1]
-
-    jobs = jobs_of(planned("logistic", folds=(0, 1, 2)), tmp_path)
-    with Launch(gpu_slots(["5", "7"]), worker_factory=hire) as launch:
-        launch.run(jobs[:2], lambda: None, interval=0.05)
-        assert len(hired) == 2
-        monkeypatch.setattr(launching, "GROWTH", -(1 << 40))
-        assert hired[0].spent
-        launch.run(jobs[2:], lambda: None, interval=0.05)
-        ends = [one.process.poll() for one in hired if one.process]
-        assert ends != [None, None], "one that took a job was replaced"
+    jobs = jobs_of(planned("logistic", folds=(0, 1)), tmp_path)
+    with Launch(gpu_slots(["5", "7"])) as launch:
+        launch.run(jobs, lambda: None, interval=0.05)
     seen = [read_json(job.folder.environment)["visible_devices"] for job in jobs]
-    assert [job.state for job in jobs] == ["done"] * 3
-    assert set(seen[:2]) == {"5", "7"}
+    assert [job.state for job in jobs] == ["done"] * 2
+    assert set(seen) == {"5", "7"}
+
+
+def test_a_worker_whose_memory_has_grown_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    grows = "from anomalynet.sweep import worker as w; w.GROWTH = -(1 << 40); "
+    grows += "w.work = lambda job: {'pid': __import__('os').getpid()}; w.main()"
+    monkeypatch.setattr("anomalynet.sweep.launch.COMMAND", (sys.executable, "-c", grows))
+    worker = LocalWorker(Slot())
+    replies = [worker.ask({}) for _ in range(2)]
+    worker.end()
+    assert all(reply and reply["last"] for reply in replies)
+    assert len({reply["pid"] for reply in replies if reply}) == 2
 
 
 def test_a_machine_without_gpus_says_so(

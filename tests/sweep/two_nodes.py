@@ -15,8 +15,8 @@ from pathlib import Path
 from anomalynet.sweep import cluster as ours
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import jobs_of
-from anomalynet.sweep.launch import Launch
 from anomalynet.sweep.plan import plan
+from anomalynet.sweep.runner import launcher
 from tests.training.small import SHORT
 
 SWEEP = "experiments: [hybrid, logistic]\nseeds: [0]\nfolds: [0, 1, 2]\n"
@@ -63,12 +63,10 @@ def main(folder: Path) -> None:
                 removed.append(under_way[name])
                 cluster.remove_node(nodes[removed[0]], allow_graceful=False)
 
-    with ours.session() as ray:
-        slots = ours.ray_slots(ray, None, jobs[0].run.loaded.config.hardware)
-        with Launch(
-            slots, worker_factory=lambda slot: ours.RayWorker(slot, ray, said.append)
-        ) as launch:
-            launch.run(jobs, watch, interval=0.02)
+    ray = ours.connect()
+    slots = ours.ray_slots(ray, None, jobs[0].run.loaded.config.hardware)
+    with launcher(slots, "two nodes", "ray", said.append) as launch:
+        launch.run(jobs, watch, interval=0.02)
     cluster.shutdown()
     facts = {"slots": len(slots), "nodes": sorted(used), "seen": seen, "said": said}
     counts = {name: [getattr(job, name) for job in jobs] for name in ("losses", "attempts")}

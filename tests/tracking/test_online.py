@@ -12,8 +12,8 @@ import pytest
 
 from anomalynet.cli.main import main
 from anomalynet.runs.folder import RunFolder
-from anomalynet.tracking.client import Tracker
 from anomalynet.tracking.record import notes, pending, read_record
+from anomalynet.tracking.run import logged
 from anomalynet.training.run import train
 from tests.tracking.reader import parts, plain_epochs
 from tests.tracking.server import Server, wandb_server
@@ -40,9 +40,9 @@ def epochs(server: Server, run: str) -> list[dict[str, Any]]:
 def progress(folder: Path, count: int) -> RunFolder:
     """A run's folder with so many epochs."""
     run = RunFolder(folder / "runs" / "hybrid" / "abc1234567")
-    run.path.mkdir(parents=True)
+    run.path.mkdir(parents=True, exist_ok=True)
     run.config.touch()
-    for epoch in range(count):
+    for epoch in range(len(run.read_progress()), count):
         run.append_progress({"epoch": epoch, "validation/loss": 1.0 / (epoch + 1)})
     return run
 
@@ -71,19 +71,16 @@ def test_a_run_is_sent_while_it_is_trained(
 def test_offline_parts_of_a_run_become_one_run(
     tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = progress(tmp_path, 4)
     monkeypatch.setenv("WANDB_MODE", "offline")
-    for told, code in (((0, 1), 1), ((2, 3), 0)):
-        tracker = Tracker(run.path, RUN, quiet=True)
-        for epoch in told:
-            tracker.send({"epoch": run.read_progress()[epoch]})
-        tracker.finish(code)
+    for count in (2, 4):
+        with logged(tmp_path / "runs" / "hybrid" / RUN["id"], RUN, quiet=True):
+            run = progress(tmp_path, count)
     monkeypatch.delenv("WANDB_MODE")
     assert server.asked == []
     assert len(pending(run.path)) == 2
     assert main(["sync", "--runs", str(tmp_path / "runs"), "--timeout", "60"]) == 0
     assert epochs(server, "abc1234567") == run.read_progress()
-    assert server.exit_codes == {"abc1234567": 0}
+    assert len(run.read_progress()) == 4
     assert {upsert["groupName"] for upsert in server.upserts} - {None} == {"a-sweep"}
     assert not pending(run.path)
 
@@ -91,17 +88,13 @@ def test_offline_parts_of_a_run_become_one_run(
 def test_a_run_whose_network_is_gone_at_its_end_is_uploaded_later(
     tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = progress(tmp_path, 3)
-    tracker = Tracker(run.path, RUN, quiet=True, patience=30)
-    tracker.send({"epoch": run.read_progress()[0]})
-    while "UpsertBucket" not in server.asked:
-        assert tracker._process and tracker._process.poll() is None
-        time.sleep(0.05)
-    server.awake.clear()
-    for epoch in (1, 2):
-        tracker.send({"epoch": run.read_progress()[epoch]})
-    tracker.patience = 2.0
-    tracker.finish(0)
+    run = progress(tmp_path, 1)
+    with logged(run.path, RUN, quiet=True, patience=2.0):
+        until = time.monotonic() + 30
+        while not epochs(server, RUN["id"]) and time.monotonic() < until:
+            time.sleep(0.05)
+        server.awake.clear()
+        progress(tmp_path, 3)
     record = read_record(run.path)
     assert record and "did not finish within 2 s after the run" in record.warning
     assert pending(run.path) == parts(run.path)

@@ -15,7 +15,7 @@ from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.reporting.render import write_report
 from anomalynet.runs.collect import load_record
-from anomalynet.runs.incidents import IncidentNote, read_incidents
+from anomalynet.runs.scores import IncidentNote, read_incidents
 from anomalynet.training.run import TrainingOutcome
 from tests.training.small import table, trained
 

@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import cache
 from math import isfinite, isnan
+from unicodedata import category
 from zoneinfo import ZoneInfo
 
 from anomalynet.data.importing.format import TableFormat
@@ -196,6 +197,9 @@ NULLS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None")
 THOUSANDS = {"": "", ".": r"\.", ",": ",", "'": "['\u2019]", " ": "[ \u00a0\u2009\u202f]"}
 """Signs between groups of three digits, and the characters that stand for them as a pattern."""
 
+SWITCH = {"true": "1", "false": "0"}
+"""Words of a sensor, whatever their case, and the digits that they stand for."""
+
 UNLABELLED = ("-999",)
 NORMAL = ("0", "false", "normal", "benign", "no", "ok")
 ATTACK = ("1", "true", "attack", "anomaly", "anomalous", "abnormal", "malicious", "yes", "fault")
@@ -312,12 +316,22 @@ def quote(cell: object) -> str:
     return repr(text if len(text) <= SHOWN else text[:SHOWN] + "…")
 
 
+def is_name(text: str) -> bool:
+    """Whether a name is not empty, and shown on one line as it is: without control characters,
+    escape sequences, line ends and marks that turn the direction of writing.
+
+        is_name("Temp. (°C)")                             # True
+        is_name("a\\x1b[2J")                              # False: it would clear the screen
+    """
+    return bool(text) and all(one.isprintable() or category(one) == "Zs" for one in text)
+
+
 def check_name(name: str, what: str) -> None:
     """Raises DataError: the name of a column, series or kind is blank, longer than `LONGEST_NAME`,
     or has characters that cannot be printed. `what` it names, and where."""
     problems = {
         "is blank": not name.strip(),
-        "has characters that cannot be printed": not name.isprintable(),
+        "has characters that cannot be printed": not is_name(name),
         f"is longer than {LONGEST_NAME} characters": len(name) > LONGEST_NAME,
     }
     for problem in (text for text, has_it in problems.items() if has_it):

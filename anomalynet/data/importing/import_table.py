@@ -3,22 +3,32 @@ files or none."""
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from anomalynet.data.describe import not_in_order
-from anomalynet.data.importing import checks, ordering, store
+from anomalynet.data.folder import data_folder
+from anomalynet.data.importing import checks, ordering
 from anomalynet.data.importing.intervals import mark, read_intervals
 from anomalynet.data.importing.read import POSITION, Table, read_table
 from anomalynet.data.importing.request import ImportReport, ImportRequest
-from anomalynet.data.sources import digests
+from anomalynet.data.sources import built_in, digests, simulated
 from anomalynet.data.sources._reading import LEADING, number_incidents
-from anomalynet.data.sources.table import VERSION
+from anomalynet.data.sources.table import DESCRIPTION, TELEMETRY, VERSION
 from anomalynet.data.telemetry import Incident
+from anomalynet.errors import DataError
 
 JUDGED = 100_000  # rows from which the order of rows is judged
+ROW_GROUP = 262_144
 
 
 def import_table(request: ImportRequest) -> ImportReport:
@@ -30,8 +40,8 @@ def import_table(request: ImportRequest) -> ImportReport:
 
     Raises DataError: anything invalid, with file and line; nothing is written then.
     """
-    folder = store.target(request.name, request.replace)
-    with store.staging(folder) as temporary:
+    folder = _target(request.name, request.replace)
+    with _staging(folder) as temporary:
         about = dict(request.units), request.name, request.labels
         table = read_table(request.files, request.form, temporary, *about)
         counts, warnings = table.counts, table.warnings
@@ -70,7 +80,7 @@ def import_table(request: ImportRequest) -> ImportReport:
             "counts": counts,
             "warnings": warnings,
         }
-        store.write(folder, temporary, frame, description)
+        _write(folder, temporary, frame, description)
     prevalence = keys["label"].mean()
     bounds = keys.select(begins=pl.col("time").min(), ends=pl.col("time").max()).row(0)
     begins, ends = [f"{time.isoformat()}Z" if request.time else None for time in bounds]
@@ -141,3 +151,61 @@ def canonical(table: Table, keys: pl.DataFrame) -> pl.LazyFrame:
 
 def _once(keys: pl.DataFrame) -> pl.DataFrame:
     return keys.unique(["series", "time"], keep="first", maintain_order=True)
+
+
+def _target(name: str, replace: bool) -> Path:
+    """The folder of a new set. Raises DataError: the name is invalid or taken, or the folder has
+    other content."""
+    # A name that begins with "-" could not be typed as an argument; 200 fit every file system.
+    if not re.fullmatch(r"[a-z0-9_][a-z0-9_-]{,199}", name):
+        what = f"invalid data set name {name!r}"
+        raise DataError(what, "use lower-case letters, digits, _ and -: --name my-building")
+    if name in built_in() or simulated.knows(name) or name == "prepared":
+        raise DataError(f"data set name {name!r} is reserved", "choose another --name")
+    folder = data_folder() / name
+    if folder.exists():
+        if not (folder / DESCRIPTION).is_file():
+            raise DataError(f"{folder}: exists and is not an imported set", "choose another --name")
+        if not replace:
+            what = f"a data set {name!r} exists in {folder}"
+            raise DataError(what, "add --replace to overwrite it, or choose another --name")
+    return folder
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `folder`, deleted afterwards; a new data folder that stays
+    empty is also deleted."""
+    parent = folder.parent
+    existed = parent.exists()
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent))
+    except OSError as error:
+        what = f"{parent}: cannot be written: {error.strerror}"
+        raise DataError(what, "choose another data folder with ANOMALYNET_DATA") from error
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if not existed and not any(parent.iterdir()):
+            parent.rmdir()
+
+
+def _write(folder: Path, temporary: Path, frame: pl.LazyFrame, description: dict[str, Any]) -> None:
+    """Write table and description below `temporary`, then replace `folder` by a rename."""
+    fresh = temporary / "set"
+    fresh.mkdir()
+    frame.sink_parquet(fresh / TELEMETRY, row_group_size=ROW_GROUP, maintain_order=True)
+    text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+    (fresh / DESCRIPTION).write_text(text, encoding="utf-8")
+    old = temporary / "old"
+    if folder.exists():
+        folder.replace(old)
+    try:
+        fresh.replace(folder)
+    except OSError:
+        # The new set could not be moved: restore the old one.
+        if old.exists():
+            old.replace(folder)
+        raise

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import polars as pl
 
 from anomalynet.data.importing import cells, ordering, values
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.request import LABEL_NAMES, Roles, assign
-from anomalynet.data.importing.rows import ROW, Rows, open_rows
+from anomalynet.data.importing.rows import ROW, Rows, header, open_rows
 from anomalynet.data.importing.times import check_zone, read_clock, to_utc
 from anomalynet.errors import DataError
 
@@ -51,6 +50,7 @@ def read_table(
     units: Mapping[str, str] = MappingProxyType({}),
     name: str = "",
     labels: Path | None = None,
+    words: Mapping[str, str] = cells.SWITCH,
 ) -> Table:
     """Read tables of the same columns.
 
@@ -61,6 +61,7 @@ def read_table(
         name: of the series, where the tables are one recording; without it, that of the file.
         labels: a file of labels: one column with a row per row of the tables, or a table with the
             same columns of time and series. `form.label` is its column then.
+        words: of sensors → the digit that they stand for.
 
     Raises DataError: anything invalid, with file and line.
     """
@@ -73,7 +74,7 @@ def read_table(
         )
     rows = open_rows(paths, form, staging)
     roles = assign(rows, replace(form, label=None) if labels else form, units)
-    sensors, found, counts, warnings = values.read_sensors(rows, roles.channels, form)
+    sensors, found, counts, warnings = values.read_sensors(rows, roles.channels, form, words)
     given, form = form, replace(found, separator=rows.separator)
     if rows.path.suffix.lower() == ".npy" and (height := rows.count()) < len(rows.names):
         shape = f"{len(rows.names):,} columns, but {height:,} rows"
@@ -164,14 +165,12 @@ def _add_labels(
 
     Raises DataError: the file fits the rows neither by number nor by time.
     """
-    (staging / "rows").mkdir()
     words = TableFormat(attack=form.attack, normal=form.normal, unlabelled=form.unlabelled)
-    rows = open_rows([path], replace(words, header=False), staging / "rows")
-    if len(rows.names) == 1:
+    alone = replace(words, header=False)
+    if len(header(path, alone)) == 1:
+        rows = open_rows([path], alone, staging)
         return keys.sort(POSITION).with_columns(label=_label_per_row(rows, words, keys.height))
     rows = open_rows([path], words, staging)
-    none: dict[str, Any] = {"channels": (), "ignore": (), "kind": None, "split": None}
-    none |= {"series_from_name": False, "separator": None, "decimal": None}
     known = [each for each in rows.names if each.lower() in LABEL_NAMES]
     label = form.label or (known[0] if len(known) == 1 else None)
     if form.time is None or label is None:
@@ -180,7 +179,8 @@ def _add_labels(
             "give a file of one column with a label per row, or --time COLUMN and --label COLUMN "
             "that this file has, too",
         )
-    same = replace(form, **none, label=label)
+    same = replace(words, label=label, null=form.null, time=form.time, series=form.series)
+    same = replace(same, time_format=form.time_format, timezone=form.timezone)
     labels, _ = _keys(rows, assign(rows, same, has_sensors=False), same, name, {})
     key = ["series", "time"]
     label_known = pl.col("label").drop_nulls()

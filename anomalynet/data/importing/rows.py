@@ -95,26 +95,22 @@ def open_rows(paths: Sequence[Path], form: TableFormat, staging: Path) -> Rows:
     Raises DataError: a file is missing, empty, not a table or not UTF-8; it has only a header,
     duplicate or missing names, or rows of different length; files have different columns.
     """
-    found: list[Rows] = []
+    first, frames = None, []
+    series = _file_names(paths) if form.series_from_name else []
     for number, path in enumerate(paths):
         inner = staging / f"rows{number}"
         rows = _open_typed(path, form) or _open_csv(path, find_layout(path, form), inner)
-        if found and (rows.names, rows.is_text) != (found[0].names, found[0].is_text):
-            other = sorted(set(rows.names) ^ set(found[0].names))[:6] or ["another order"]
+        first = first or rows
+        if (rows.names, rows.is_text) != (first.names, first.is_text):
+            other = sorted(set(rows.names) ^ set(first.names))[:6] or ["another order"]
             raise DataError(
-                f"{path}: other columns than {found[0].path}: {', '.join(map(quote, other))}",
+                f"{path}: other columns than {first.path}: {', '.join(map(quote, other))}",
                 "import files of other columns as sets of their own",
             )
-        found.append(rows)
         form = replace(form, separator=rows.separator or form.separator)
-    first = found[0]
-    frames = []
-    series = _file_names(paths) if form.series_from_name else []
-    for number, rows in enumerate(found):
-        frame = rows.frame.with_columns(pl.col(ROW) + (number << FILE_BITS))
-        if series:
-            frame = frame.with_columns(pl.lit(series[number]).alias(str(len(first.names))))
-        frames.append(frame)
+        own = [pl.lit(series[number]).alias(str(len(first.names)))] if series else []
+        frames.append(rows.frame.with_columns(pl.col(ROW) + (number << FILE_BITS), *own))
+    assert first is not None
     names = (*first.names, "file name") if form.series_from_name else first.names
     try:
         together = pl.concat(frames, how="vertical_relaxed")

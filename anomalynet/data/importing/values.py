@@ -3,7 +3,7 @@ are reported with their line."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -19,15 +19,14 @@ from anomalynet.errors import DataError
 
 SPLITS = {name: name for name in ("train", "validation", "test")}
 SPLITS |= {"training": "train", "valid": "validation", "val": "validation"}
-SWITCH = {"true": "1", "false": "0"}
 SIGNS: dict[str, Any] = {"decimal": (".", ","), "thousands": tuple(cells.THOUSANDS)}
 
 
 def read_sensors(
-    rows: Rows, channels: dict[int, Channel], form: TableFormat
+    rows: Rows, channels: dict[int, Channel], form: TableFormat, switch: Mapping[str, str]
 ) -> tuple[dict[int, pl.Expr], TableFormat, dict[str, int], list[str]]:
     """Each sensor as Float64 (null where missing), the format with that of the numbers, counts, and
-    warnings about readings that are too large.
+    warnings about readings that are too large. `switch`: words → digits.
 
     Raises DataError: text or an infinite value, or numbers whose signs are mixed or ambiguous;
     names the first line.
@@ -46,10 +45,10 @@ def read_sensors(
             raise DataError(what, f"use --ignore {channel.name}")
     words = {str(index) for index in channels if rows.dtype(index) == pl.String}
     resolved = replace(form, decimal=form.decimal or ".", thousands=form.thousands or "")
-    odd = _odd_cells(rows, channels, words, resolved)
+    odd = _odd_cells(rows, channels, words, resolved, switch)
     if odd["invalid"] and words and None in (form.decimal, form.thousands):
         resolved = _number_format(rows, channels, words, form)
-        odd = _odd_cells(rows, channels, words, resolved)
+        odd = _odd_cells(rows, channels, words, resolved, switch)
     if odd["invalid"]:
         _refuse_text(rows, channels, odd["invalid"])
     if words and rows.separator not in (None, ",") and not (form.decimal or form.thousands):
@@ -62,7 +61,7 @@ def read_sensors(
     large = sum(count for *_, count in odd["large"])
     switches = {index for _, index, _ in odd["switch"]}
     sensors = {
-        index: _reading(pl.col(str(index)), str(index) in words, index in switches, resolved)
+        index: _reading(index, str(index) in words, switch if index in switches else {}, resolved)
         for index in channels
     }
     counts = {"readings too large for 32-bit windows": large} if large else {}
@@ -76,7 +75,11 @@ def _long(rows: Rows, columns: Sequence[str]) -> pl.LazyFrame:
 
 
 def _odd_cells(
-    rows: Rows, channels: dict[int, Channel], words: set[str], form: TableFormat
+    rows: Rows,
+    channels: dict[int, Channel],
+    words: set[str],
+    form: TableFormat,
+    switch: Mapping[str, str],
 ) -> dict[str, list[tuple[int, int, int]]]:
     """Cells that are invalid, too large, or a switch (true or false): first row, index and number
     of each sensor that has some."""
@@ -88,8 +91,8 @@ def _odd_cells(
         cell, value = pl.col("cell"), pl.col("value")
         case = pl.when(value.is_finite()).then(pl.lit("large")).otherwise(pl.lit("invalid"))
         if is_text:
-            switch = cell.str.to_lowercase().is_in(list(SWITCH))
-            case = pl.when(switch).then(pl.lit("switch")).otherwise(case)
+            is_switch = cell.str.to_lowercase().is_in(list(switch))
+            case = pl.when(is_switch).then(pl.lit("switch")).otherwise(case)
         read = _long(rows, columns).with_columns(value=_number(cell, is_text, form))
         known = (value.abs() < cells.LARGEST) | value.is_nan()
         left = read.filter(cell.is_not_null() & ~known.fill_null(value=False))
@@ -121,10 +124,10 @@ def _is_null(cell: pl.Expr, value: pl.Expr, is_text: bool, form: TableFormat) ->
     return null | cell.is_in([*NULLS, *form.null]) if is_text else null
 
 
-def _reading(cell: pl.Expr, is_text: bool, has_switches: bool, form: TableFormat) -> pl.Expr:
-    if has_switches:  # expressions with `replace` take time with the square of the columns
-        for word, digit in SWITCH.items():
-            cell = cell.str.replace(f"(?i)^{word}$", digit)
+def _reading(index: int, is_text: bool, switch: Mapping[str, str], form: TableFormat) -> pl.Expr:
+    cell = pl.col(str(index))
+    for word, digit in switch.items():
+        cell = cell.str.replace(f"(?i)^{word}$", digit)
     value = _number(cell, is_text, form)
     valid = value.abs() < cells.LARGEST
     if form.null:
@@ -203,22 +206,13 @@ def _refuse_groups(rows: Rows, channels: dict[int, Channel], columns: Sequence[s
     """Refuse a sensor whose whole numbers are below 1000 and whose others are all like 1.250: they
     could be 1 and a quarter, or groups of three digits."""
     cell, row = pl.col("cell"), pl.col(ROW)
-    cell.str.contains(".", literal=True)
     group = cell.str.contains(r"^[-+]?[1-9][0-9]{0,2}\.[0-9]{3}$")
     small = cell.str.contains("^[-+]?[0-9]{1,3}$")
-    numbers = (
-        _long(rows, columns).filter(cell.str.contains(cells.NUMBER.pattern)).group_by("column")
+    numbers = _long(rows, columns).filter(cell.str.contains(cells.NUMBER.pattern))
+    facts = numbers.group_by("column").agg(
+        row.filter(group).min(), alike=(group | small).all(), whole=small.any()
     )
-    facts = numbers.agg(row.filter(group).min(), alike=(group | small).all(), whole=small.any())
-    odd = (
-        facts.filter(
-            row.is_not_null(),
-            "alike",
-            "whole",
-        )
-        .sort(ROW)
-        .collect(engine="streaming")
-    )
+    odd = facts.filter(row.is_not_null(), "alike", "whole").sort(ROW).collect(engine="streaming")
     for column, line, *_ in odd.head(1).iter_rows():
         text = rows.cell(int(column), line)
         value = cells.read_number(text) or 0.0

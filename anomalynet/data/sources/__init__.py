@@ -12,10 +12,12 @@ from typing import Protocol, cast
 
 from anomalynet.config.schema import DataConfig
 from anomalynet.data.folder import data_folder
+from anomalynet.data.gateway import SENSOR_CHANNELS
 from anomalynet.data.importing.format import TableFormat
-from anomalynet.data.sources import digests
+from anomalynet.data.sources import digests, simulated, table
 from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Telemetry
+from anomalynet.data.view import relabel, widen
 from anomalynet.errors import DataError
 
 
@@ -47,15 +49,11 @@ def built_in() -> dict[str, Source]:
 def names() -> list[str]:
     """All valid names for `data.name`: presets of the simulator, built-in sources, imported
     sets."""
-    from anomalynet.data.sources import simulated, table
-
     return [*simulated.names(), *sorted(built_in()), *table.names(data_folder())]
 
 
 def info(name: str) -> SourceInfo:
     """The description of a data set, without reading it. Raises DataError: unknown name."""
-    from anomalynet.data.sources import simulated
-
     if simulated.knows(name):
         return simulated.info(name)
     return _source(DataConfig(name=name)).INFO
@@ -63,8 +61,6 @@ def info(name: str) -> SourceInfo:
 
 def is_there(name: str) -> bool:
     """Whether a data set's files are in the data folder, or are not needed."""
-    from anomalynet.data.sources import simulated
-
     if simulated.knows(name):
         return simulated.info(name).generated
     source = _source(DataConfig(name=name))
@@ -79,10 +75,6 @@ def load(config: DataConfig) -> Telemetry:
     Raises DataError: unknown name or subset, missing or invalid files, or a label or view that is
     impossible for this data.
     """
-    from anomalynet.data.gateway import SENSOR_CHANNELS
-    from anomalynet.data.sources import simulated
-    from anomalynet.data.view import relabel, widen
-
     root, name = locate(config), config.title
     if simulated.knows(config.name):
         found = simulated.load(config)
@@ -94,8 +86,6 @@ def load(config: DataConfig) -> Telemetry:
 
 def fingerprint(config: DataConfig) -> str:
     """The SHA-256 of a data set's content, without parsing it. Raises DataError as `load`."""
-    from anomalynet.data.sources import simulated
-
     root = locate(config)
     if simulated.knows(config.name):
         return simulated.fingerprint(config)
@@ -105,8 +95,6 @@ def fingerprint(config: DataConfig) -> str:
 def table_format(config: DataConfig) -> TableFormat | None:
     """How the table of an imported set was read; None for other data, and for sets that an earlier
     version imported."""
-    from anomalynet.data.sources import simulated, table
-
     source = None if simulated.knows(config.name) else _source(config)
     return source.form if isinstance(source, table.Imported) else None
 
@@ -114,8 +102,6 @@ def table_format(config: DataConfig) -> TableFormat | None:
 def locate(config: DataConfig) -> Path:
     """The folder of a data set's files: `data.root`, or a folder with the set's name in it. Raises
     DataError: no files, a subset is needed, or a key is invalid for this data."""
-    from anomalynet.data.sources import simulated
-
     base = Path(config.root) if config.root is not None else data_folder()
     if simulated.knows(config.name):
         _check_subset(simulated.info(config.name), config.subset)
@@ -162,8 +148,6 @@ def _check_subset(about: SourceInfo, subset: str | None) -> None:
 
 
 def _source(config: DataConfig) -> Source:
-    from anomalynet.data.sources import table
-
     base = Path(config.root) if config.root is not None else data_folder()
     source = built_in().get(config.name) or table.find(config.name, base)
     if source is None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import polars as pl
 
+from anomalynet.data.importing.cells import SWITCH
 from anomalynet.data.importing.format import TableFormat
-from anomalynet.data.telemetry import Incident
+from anomalynet.data.importing.read import read_table
+from anomalynet.data.telemetry import Channel, Incident, Telemetry
 
 LEADING = ("series", "time", "label", "incident", "kind")
 
@@ -45,14 +48,34 @@ def incomplete(found: int, whole: int, what: str) -> list[str]:
     return [few] if found < whole else []
 
 
-def read(path: Path, form: TableFormat) -> pl.DataFrame:
+def read(path: Path, form: TableFormat, words: Mapping[str, str] = SWITCH) -> pl.DataFrame:
     """Read a file by the rules of an import: the columns series, time, label, kind and the
-    channels, sorted by (series, time). Raises DataError: anything invalid, with its line."""
-    from anomalynet.data.importing.read import read_table
-
+    channels, sorted by (series, time). `words`: of sensors → their digit. Raises DataError:
+    anything invalid, with its line."""
     with TemporaryDirectory() as staging:
-        table = read_table([path], form, Path(staging))
+        table = read_table([path], form, Path(staging), words=words)
         return table.frame(table.keys.drop("split")).collect()
+
+
+def telemetry(
+    info: SourceInfo,
+    frame: pl.DataFrame,
+    channels: tuple[Channel, ...],
+    counts: Mapping[str, int],
+    warnings: Sequence[str] = (),
+    **more: Any,
+) -> Telemetry:
+    """Telemetry of rows as `read` gives them, in any order. `counts`, `warnings`: beside the number
+    of rows, and those of `info`; `more`: further fields."""
+    numbered, incidents = number_incidents(frame.sort("series", "time", maintain_order=True))
+    return Telemetry(
+        frame=numbered.lazy(),
+        channels=channels,
+        incidents=incidents,
+        counts={"rows": frame.height, **counts},
+        warnings=(*info.warnings, *warnings),
+        **{"period": info.period, **more},
+    )
 
 
 def number_incidents(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, Incident]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from anomalynet.data.folder import data_folder
 from anomalynet.errors import DataError
-from anomalynet.runs.files import write_text
+from anomalynet.runs.files import read_json, write_text
 
 CACHE = ".fingerprints.json"
 
@@ -25,7 +25,7 @@ def of_files(root: Path, paths: Sequence[Path]) -> str:
     Raises DataError: a file cannot be read.
     """
     cache_file = data_folder() / CACHE
-    cache = _read_cache(cache_file)
+    cache = read_json(cache_file)
     lines, known = [], dict(cache)
     for path in paths:
         try:
@@ -37,7 +37,8 @@ def of_files(root: Path, paths: Sequence[Path]) -> str:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
         lines.append(f"{known[key]}  {path.relative_to(root).as_posix()}")
     if known != cache:
-        _write_cache(cache_file, known)
+        with suppress(OSError):  # without it, files are hashed again
+            write_text(cache_file, json.dumps(known, indent=0, sort_keys=True))
     return of_text("\n".join(sorted(lines)))
 
 
@@ -50,17 +51,3 @@ def of_file(path: Path) -> str:
 def of_text(text: str) -> str:
     """The SHA-256 of a text, hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _read_cache(path: Path) -> dict[str, str]:
-    try:
-        cache = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {str(key): str(value) for key, value in cache.items()} if isinstance(cache, dict) else {}
-
-
-def _write_cache(path: Path, cache: dict[str, str]) -> None:
-    """Store the cache if possible; without it, files are hashed again."""
-    with suppress(OSError):
-        write_text(path, json.dumps(cache, indent=0, sort_keys=True))

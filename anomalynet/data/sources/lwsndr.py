@@ -48,17 +48,9 @@ def load(root: Path, subset: str | None) -> Telemetry:
     """Read one network or both; equal mote numbers in the two are different motes. Raises
     DataError: not a file of LWSNDR."""
     paths = files(root, subset)
-    frame = pl.concat([_read(path) for path in paths]).sort("series", "time", maintain_order=True)
-    numbered, incidents = _reading.number_incidents(frame)
+    frame = pl.concat([_read(path) for path in paths])
     few = _reading.incomplete(len(paths), 1 if subset else len(INFO.subsets), "networks")
-    return Telemetry(
-        frame=numbered.lazy(),
-        channels=CHANNELS,
-        period=INFO.period,
-        incidents=incidents,
-        counts={"rows": numbered.height, "networks": len(paths)},
-        warnings=(*INFO.warnings, *few),
-    )
+    return _reading.telemetry(INFO, frame, CHANNELS, {"networks": len(paths)}, few)
 
 
 def _read(path: Path) -> pl.DataFrame:

@@ -57,18 +57,11 @@ def load(root: Path, subset: str | None) -> Telemetry:
     DataError: not a file of NAB."""
     *paths, windows = files(root, subset)
     frame = pl.concat([_read(path, _windows(windows, path)) for path in paths])
-    ordered = frame.sort("series", "time", maintain_order=True)  # one clock was set back
-    numbered, incidents = _reading.number_incidents(ordered)
     few = _reading.incomplete(len(paths), 1 if subset else len(FILES), "recordings")
     repeated = frame.height - frame.select("series", "time").n_unique()
-    return Telemetry(
-        frame=numbered.lazy(),
-        channels=(Channel("value"),),
-        period=FILES[subset][0] if subset else None,
-        incidents=incidents,
-        counts={"rows": frame.height, "recordings": len(paths), "repeated times": repeated},
-        warnings=(*INFO.warnings, *few),
-    )
+    counts = {"recordings": len(paths), "repeated times": repeated}
+    period = FILES[subset][0] if subset else None
+    return _reading.telemetry(INFO, frame, (Channel("value"),), counts, few, period=period)
 
 
 def _read(path: Path, windows: list[tuple[datetime, datetime]]) -> pl.DataFrame:

@@ -61,34 +61,32 @@ def load(root: Path, subset: str | None) -> Telemetry:
     """Read all runs. Runs with common timestamps form one group; the anomaly-free run is used only
     for training. Raises DataError: not a file of SKAB."""
     runs = [_read(path) for path in files(root, subset)]
-    ordered = pl.concat(runs).sort("series", "time", maintain_order=True)
-    frame, incidents = _reading.number_incidents(ordered)
+    frame = pl.concat(runs)
     differ = pl.col("label").drop_nulls().n_unique() > 1
     shared = frame.group_by("time").agg("series", contradictory=differ)
     shared = shared.filter(pl.col("series").list.len() > 1)
     contradictory = int(shared["contradictory"].sum())
-    warnings = list(INFO.warnings)
+    warnings = []
     if shared.height:
         warnings.append(
             f"{shared.height:,} timestamps are in two runs, {contradictory:,} with contradictory "
             "labels: such runs form one group"
         )
-    names: list[str] = frame["series"].unique().to_list()
     warnings += _reading.incomplete(len(runs), RUNS, "runs")
-    return Telemetry(
-        frame=frame.lazy(),
-        channels=CHANNELS,
-        period=INFO.period,
+    free = frame["series"].unique()
+    counts = {
+        "runs": len(runs),
+        "time stamps in two runs": shared.height,
+        "contradicting labels": contradictory,
+    }
+    return _reading.telemetry(
+        INFO,
+        frame,
+        CHANNELS,
+        counts,
+        warnings,
         groups=_groups(shared["series"].unique().to_list()),
-        train_only=frozenset(name for name in names if name.startswith("anomaly-free/")),
-        incidents=incidents,
-        counts={
-            "rows": frame.height,
-            "runs": len(runs),
-            "time stamps in two runs": shared.height,
-            "contradicting labels": contradictory,
-        },
-        warnings=tuple(warnings),
+        train_only=frozenset(free.filter(free.str.starts_with("anomaly-free/"))),
     )
 
 

@@ -51,18 +51,11 @@ def load(root: Path, subset: str | None) -> Telemetry:
     paths = files(root, subset)
     machines = [path.stem for path in paths[:: len(PARTS)]]
     frame = pl.concat([_read(root, machine) for machine in machines])
-    numbered, incidents = _reading.number_incidents(frame.sort("series", "time"))
     few = _reading.incomplete(len(machines), 1 if subset else len(INFO.subsets), "machines")
-    return Telemetry(
-        frame=numbered.lazy(),
-        channels=CHANNELS,
-        period=INFO.period,
-        groups={f"{one}/{half}": one for one in machines for half in ("train", "test")},
-        train_only=frozenset(f"{one}/train" for one in machines),
-        incidents=incidents,
-        counts={"rows": frame.height, "machines": len(machines)},
-        warnings=(*INFO.warnings, *few),
-    )
+    groups = {f"{one}/{half}": one for one in machines for half in ("train", "test")}
+    only = frozenset(f"{one}/train" for one in machines)
+    about = {"groups": groups, "train_only": only}
+    return _reading.telemetry(INFO, frame, CHANNELS, {"machines": len(machines)}, few, **about)
 
 
 def _read(root: Path, machine: str) -> pl.DataFrame:

@@ -14,10 +14,9 @@ from anomalynet.data.split.ranges import (
     TEST,
     TRAIN,
     VALIDATION,
-    Pieces,
     Ranges,
-    at_times,
-    cut_series,
+    by_segment,
+    ranges_of,
     runs_of,
     with_purge,
 )
@@ -82,10 +81,7 @@ def _part_of(segment: Segment, parts: Mapping[str, int]) -> int:
 def group(prepared: Prepared, config: DataConfig) -> Cut:
     """Hold out whole series; all series of a group are in the same part."""
     parts = _assign_groups(prepared, config)
-    pieces = Pieces()
-    for segment in prepared.segments:
-        pieces.add([segment.start, segment.stop], [_part_of(segment, parts)])
-    ranges = pieces.ranges()
+    ranges = ranges_of(prepared, by_segment(prepared, lambda one: _part_of(one, parts)))
     return Cut("group", "group", ranges, ranges)
 
 
@@ -115,32 +111,38 @@ def blocked(prepared: Prepared, config: DataConfig) -> Cut:
         raise DataError(f"data.split.interleave must be at least 1, got {chosen.interleave}")
     count = chosen.folds * chosen.interleave
     from_latest = (count - 1 - np.arange(count)) % chosen.folds
-    gaps: list[int] = []  # the longest of each series whose blocks are not of equal time
-    train_only = np.full(count, TRAIN, np.int8)
-    parts = train_only.copy()
+    parts = np.full(count, TRAIN, np.int8)
     parts[from_latest == (chosen.fold + 1) % chosen.folds] = VALIDATION
     parts[from_latest == chosen.fold] = TEST
+    gaps: list[int] = []  # the longest of each series whose blocks are not of equal time
 
     def cuts(start: int, stop: int) -> Int64:
         inner, size = np.arange(1, count), (stop - start) // count
         if prepared.period is not None:
-            first, last = int(prepared.times[start]), int(prepared.times[stop - 1]) + 1
-            found = at_times(prepared, start, stop, first + (last - first) * inner // count)
+            times = prepared.times[start:stop]
+            edges = times[0] + (times[-1] + 1 - times[0]) * inner // count
+            found: Int64 = start + np.searchsorted(times, edges)
             if np.diff(found, prepend=start, append=stop).min() >= min(config.window, size):
                 return found
-            gaps.append(int(np.diff(prepared.times[start:stop]).max()))
+            gaps.append(int(np.diff(times).max()))
         return start + (stop - start) * inner // count
 
-    assigned_rows = cut_series(
-        prepared, lambda segment: train_only if segment.train_only else parts, cuts
-    )
+    series: dict[str, list[Segment]] = {}
+    for segment in prepared.segments:
+        series.setdefault(segment.series, []).append(segment)
+    blocks = np.full(len(prepared.times), TRAIN, np.int8)
+    for first, *_, last in ([*own, own[-1]] for own in series.values()):
+        lengths = np.diff(cuts(first.start, last.stop), prepend=first.start, append=last.stop)
+        if not first.train_only:
+            blocks[first.start : last.stop] = np.repeat(parts, lengths)
+    assigned = by_segment(prepared, lambda one: blocks[one.start : one.stop])
     label = "blocked" if chosen.interleave == 1 else f"blocked (interleaved ×{chosen.interleave})"
     warning = (
         f"gaps in {len(gaps)} series, the longest of {max(gaps, default=0) / 86.4e9:.3g} days, "
         "leave blocks of equal time without a window: these have equal numbers of steps"
     )
-    purged = with_purge(prepared, assigned_rows, purge)
-    return Cut("blocked", label, purged, assigned_rows, (warning,) if gaps else ())
+    kept = ranges_of(prepared, with_purge(prepared, assigned, purge))
+    return Cut("blocked", label, kept, ranges_of(prepared, assigned), (warning,) if gaps else ())
 
 
 def group_blocked(prepared: Prepared, config: DataConfig) -> Cut:
@@ -153,23 +155,19 @@ def group_blocked(prepared: Prepared, config: DataConfig) -> Cut:
     edges = np.array([first + (last - first) * fifths // 5 for fifths in (3, 4)], np.int64)
 
     def parts(segment: Segment) -> Int8:
-        blocks = np.array([TRAIN, VALIDATION, TEST], np.int8)
-        return np.where(blocks == _part_of(segment, groups), blocks, np.int8(NONE))
+        block = np.searchsorted(edges, prepared.times[segment.start : segment.stop], side="right")
+        return np.where(block == _part_of(segment, groups), block, NONE).astype(np.int8)
 
-    def cuts(start: int, stop: int) -> Int64:
-        return at_times(prepared, start, stop, edges)
-
-    assigned_rows = cut_series(prepared, parts, cuts)
+    assigned = by_segment(prepared, parts)
     # The border is a time, between different series: the earlier part loses the purge gap.
-    trimmed = dict(assigned_rows)
+    ranges, kept = ranges_of(prepared, assigned), assigned.copy()
     for name, edge in zip(("train", "validation"), edges, strict=True):
-        starts, stops = assigned_rows[name].starts, assigned_rows[name].stops
+        starts, stops = ranges[name].starts, ranges[name].stops
         inside = stops < prepared.series_starts[prepared.series_of(starts) + 1]
         after = prepared.times[np.minimum(stops, len(prepared.times) - 1)]
         near = inside & (after >= edge)
-        border = Ranges(np.maximum(starts, stops - purge)[near], stops[near])
-        trimmed[name] = assigned_rows[name].without(border)
-    return Cut("group_blocked", "group_blocked", trimmed, assigned_rows)
+        kept[Ranges(np.maximum(starts, stops - purge)[near], stops[near]).rows()] = NONE
+    return Cut("group_blocked", "group_blocked", ranges_of(prepared, kept), ranges)
 
 
 def held_out_types(prepared: Prepared, config: DataConfig) -> Cut:
@@ -187,12 +185,14 @@ def held_out_types(prepared: Prepared, config: DataConfig) -> Cut:
     held = np.array_split(order, chosen.folds)[chosen.fold]
     by_group = len(_groups(prepared)) >= max(chosen.folds, 3)
     cut = group(prepared, config) if by_group else blocked(prepared, config)
-    held_rows = runs_of(np.flatnonzero(np.isin(prepared.kinds, held)))
-    other_rows = runs_of(np.flatnonzero(np.isin(prepared.kinds, np.setdiff1d(kinds, held))))
+    is_held, is_other = (np.isin(prepared.kinds, one) for one in (held, np.setdiff1d(kinds, held)))
 
     def keep(ranges: Mapping[str, Ranges]) -> dict[str, Ranges]:
-        excluded = {"train": held_rows, "validation": held_rows, "test": other_rows}
-        return {name: ranges[name].without(excluded[name]) for name in PARTS}
+        codes = np.full(len(prepared.kinds), NONE, np.int8)
+        for code, name in enumerate(PARTS):
+            codes[ranges[name].rows()] = code
+        codes[np.where(codes == TEST, is_other, is_held)] = NONE
+        return ranges_of(prepared, codes)
 
     names = ", ".join(prepared.kind_names[kind] for kind in held)
     label = f"held_out_types ({'by group' if by_group else cut.label})"
@@ -216,15 +216,12 @@ def given(prepared: Prepared, config: DataConfig) -> Cut:
             f"{' and no '.join(absent)} rows",
             f"its values must be {', '.join(PARTS)}; or choose another data.split.policy",
         )
-    pieces = Pieces()
-    for segment in prepared.segments:
+
+    def parts(segment: Segment) -> Int8:
         codes = np.array(prepared.splits[segment.start : segment.stop])
-        if segment.train_only:
-            codes[codes != NONE] = TRAIN
-        firsts = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist()]
-        cuts = [segment.start + first for first in (*firsts, len(codes))]
-        pieces.add(cuts, codes[firsts].tolist())
-    ranges = pieces.ranges()
+        return np.where((codes != NONE) & segment.train_only, np.int8(TRAIN), codes)
+
+    ranges = ranges_of(prepared, by_segment(prepared, parts))
     return Cut("given", "given", ranges, ranges)
 
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.engine.following import Following
 from anomalynet.detection.engine.grid import Grid
-from anomalynet.detection.engine.intake import Clocks, Intake
+from anomalynet.detection.engine.intake import NEVER, Clocks, Intake
 from anomalynet.detection.engine.pipeline import Pipeline
-from anomalynet.detection.engine.preparation import Preparation
 from anomalynet.detection.engine.table import Array, Table
 from anomalynet.detection.model import Model
 from anomalynet.detection.records import Message, Outcome
 from anomalynet.errors import UsageError
+from anomalynet.metrics.events import AlarmRule
 
+VERSION = 2  # of what a snapshot has and what it means
 LONGEST_LATENESS = 365 * 86_400  # seconds
 SPARE_SOURCES = 1000  # sources beyond two a device that are remembered though no device is theirs
 
@@ -86,7 +86,7 @@ class Engine:
         if len(self.names) > known:
             self._table.grow(len(self.names))
             self._grid.add(self.names, known)
-            self._following.own(np.arange(known, len(self.names)), np.array(self._intake.owners))
+            self._table["owner"][known : len(self.names)] = self._intake.owners
             self._intake.owners.clear()
         self._following.follow(batch)
         return self._pipeline.taken()
@@ -102,8 +102,9 @@ class Engine:
         reading, or its segment ended), calibrating, filling (its window), scoring."""
         table, rows = self._table, self._table.rows
         silent = (table["laid"][:rows] > 0) | table["ended"][:rows]
-        calibrating, filling, alarm = self._pipeline.states()
-        facts = {"alarm": alarm, "silent": silent, "calibrating": calibrating, "filling": filling}
+        facts = {"alarm": table["raised"][:rows] != NEVER, "silent": silent}
+        facts["calibrating"] = self._pipeline.preparation.calibrating()
+        facts["filling"] = table["steps"][:rows] < self.contract.window
         left, found = np.ones(rows, np.bool_), {}
         for name, fact in facts.items():
             found[name] = int((left & fact).sum())
@@ -112,74 +113,46 @@ class Engine:
 
     def snapshot(self) -> dict[str, Array]:
         """All state, copied, in arrays for `np.savez` and `np.load(allow_pickle=False)`."""
-        about = About(self.names, self._clocks.state(), self.counts)
-        return save(self.model, about, self._table, self._pipeline.preparation)
+        facts = {"version": VERSION, "run": self.contract.run}
+        facts |= {"fingerprint": self.model.fingerprint, "names": self.names}
+        facts |= {"sources": self._clocks.state(), "counts": self.counts}
+        text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+        commissioning = self._pipeline.preparation.commissioning()
+        return {**self._table.snapshot(), "about": text, "commissioning": commissioning}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Go on from a snapshot; the rule, the lateness and the limits may be others than when it
         was made. Raises: UsageError if it is another model's, or damaged; then nothing changed."""
-        about = load(self.model, state, self._table, self._pipeline.preparation)
-        self._clocks.restore(about.sources)
-        self._intake.restore(about.names, about.counts)
+        try:
+            facts: dict[str, Any] = json.loads(bytes(state["about"]))
+            if facts["version"] != VERSION:
+                raise UsageError("the saved state is of another version", "start without it")
+            if (facts["run"], facts["fingerprint"]) != (self.contract.run, self.model.fingerprint):
+                what = f"the saved state is of another model: run {facts['run']}"
+                raise UsageError(what, "use that model, or start without the state")
+            names, counts = list(facts["names"]), dict(facts["counts"])
+            sources = [tuple(source) for source in facts["sources"]]
+            self._check(state, names, sources)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UsageError(f"the saved state is damaged: {error!r}", "start without it") from None
+        self._table.restore(state, len(names))
+        self._pipeline.preparation.resume(state["commissioning"])
+        self._clocks.restore(sources)
+        self._intake.restore(names, counts)
         self._grid.add(self.names, 0)
 
-
-VERSION = 2  # of what is kept and what it means
-
-
-class About(NamedTuple):
-    """What is no number a device."""
-
-    names: list[str]  # of the devices
-    sources: list[tuple[str, int, int, int]]  # as `Clocks.state`
-    counts: dict[str, int]  # readings refused, by kind
-
-
-def save(model: Model, about: About, table: Table, preparation: Preparation) -> dict[str, Array]:
-    """Copies of everything."""
-    facts = {"version": VERSION, "run": model.contract.run, "fingerprint": model.fingerprint}
-    facts |= about._asdict()
-    text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-    return {**table.snapshot(), "about": text, "commissioning": preparation.commissioning()}
-
-
-def load(model: Model, state: Mapping[str, Array], table: Table, preparation: Preparation) -> About:
-    """Put the arrays back; the rest is returned. Raises: UsageError if they are another model's or
-    version's, or damaged; then nothing changed."""
-    try:
-        facts: dict[str, Any] = json.loads(bytes(state["about"]))
-        if facts["version"] != VERSION:
-            raise UsageError("the saved state is of another version", "start without it")
-        if (facts["run"], facts["fingerprint"]) != (model.contract.run, model.fingerprint):
-            what = f"the saved state is of another model: run {facts['run']}"
-            raise UsageError(what, "use that model, or start without the state")
-        sources = [tuple(source) for source in facts["sources"]]
-        about = About(list(facts["names"]), sources, dict(facts["counts"]))
-        _check(state, about, table, preparation)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(f"the saved state is damaged: {error!r}", "start without it") from None
-    table.restore(state, len(about.names))
-    preparation.resume(state["commissioning"])
-    return about
-
-
-def _check(
-    state: Mapping[str, Array], about: About, table: Table, preparation: Preparation
-) -> None:
-    devices = len(about.names)
-    table.check(state, devices)
-    calibrating = int((state["calibrated"] < preparation.wanted).sum())
-    commissioning = state["commissioning"]
-    expected = (calibrating, preparation.wanted, preparation.sensors)
-    if commissioning.dtype != np.float64 or commissioning.shape != expected:
-        raise ValueError("commissioning")
-    if len(set(about.names)) != devices or not all(isinstance(name, str) for name in about.names):
-        raise ValueError("names")
-    if any(
-        not isinstance(name, str) or not all(isinstance(number, int) for number in rest)
-        for name, *rest in about.sources
-    ):
-        raise ValueError("sources")
-    owner = state["owner"]
-    if devices and not (owner.min() >= 0 and owner.max() < len(about.sources)):
-        raise ValueError("owner")
+    def _check(self, state: Mapping[str, Array], names: list[Any], sources: list[Any]) -> None:
+        self._table.check(state, len(names))
+        preparation, commissioning = self._pipeline.preparation, state["commissioning"]
+        calibrating = int((state["calibrated"] < preparation.wanted).sum())
+        expected = (calibrating, preparation.wanted, preparation.sensors)
+        if commissioning.dtype != np.float64 or commissioning.shape != expected:
+            raise ValueError("commissioning")
+        if len(set(names)) != len(names) or not all(isinstance(name, str) for name in names):
+            raise ValueError("names")
+        for name, *numbers in sources:
+            if not isinstance(name, str) or not all(isinstance(each, int) for each in numbers):
+                raise ValueError("sources")
+        owner = state["owner"]
+        if names and not (owner.min() >= 0 and owner.max() < len(sources)):
+            raise ValueError("owner")

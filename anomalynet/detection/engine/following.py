@@ -36,10 +36,6 @@ class Following:
         self.refused, self._lateness = refused, lateness
         table.add("owner", np.int32)
 
-    def own(self, rows: Array, sources: Array) -> None:
-        """New devices and the sources that reported them."""
-        self._table["owner"][rows] = sources
-
     def forget_sources(self) -> None:
         """Know only the sources that devices belong to."""
         owner = self._table["owner"][: self._table.rows]
@@ -142,7 +138,9 @@ class Following:
             rows, times, values, clock = rows[taken], times[taken], values[taken], clock[taken]
             if not len(rows):
                 return
-            self._start(rows[placed.starts], times[placed.starts])
+            if len(begun := rows[placed.starts]):  # the reading begins a segment
+                last, laid = self._grid.newest(begun), self._table["laid"][begun]
+                self._pipeline.start(begun, last, laid, times[placed.starts])
             step = times - self._table["last"][rows]
             for nth in range(int(placed.missing.max()), 0, -1):
                 some = placed.missing >= nth
@@ -156,11 +154,6 @@ class Following:
             for source in np.unique(self._table["owner"][rows]).tolist():
                 self._clocks.due[source] = NEVER
         self._pipeline.step(rows, times, values)
-
-    def _start(self, rows: Array, times: Array) -> None:
-        """The next reading of these devices, at these times, begins a segment."""
-        if len(rows):
-            self._pipeline.start(rows, self._grid.newest(rows), self._table["laid"][rows], times)
 
     def tick(self, sources: Collection[int], lateness: int) -> None:
         """Lay what the clocks of these sources make certain."""

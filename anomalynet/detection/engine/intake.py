@@ -129,7 +129,9 @@ class Intake:
         times: list[int] = []
         values: list[tuple[float, ...]] = []
         for message in messages:
-            source, before = self._source(message.source), len(rows)
+            source, before = self._clocks.number(message.source), len(rows)
+            if source is None:
+                source = UNKNOWN if len(message.source) <= LONGEST_SOURCE else UNNAMED
             for reading in message.readings:
                 row = self._rows.get(reading.device, -1)
                 fault = self._fault(source, row, reading)
@@ -146,7 +148,9 @@ class Intake:
                 times.append(reading.time)
                 values.append(reading.values)
             sources.append(source)
-            clocks.append(_clock(message.clock, times[before:]))
+            given = message.clock
+            clock = max(times[before:], default=NEVER) if given is None else given
+            clocks.append(clock if EARLIEST <= clock <= LATEST else NEVER)
             ends.append(len(rows))
         table = np.array(values, np.float64).reshape(-1, self._sensors)
         of, at = np.array(rows, np.int64), np.array(times, np.int64)
@@ -158,12 +162,6 @@ class Intake:
         self.refused.clear()
         self.refused.update(refused)
         self._rows = {name: row for row, name in enumerate(names)}
-
-    def _source(self, name: str) -> int:
-        number = self._clocks.number(name)
-        if number is not None:
-            return number
-        return UNKNOWN if len(name) <= LONGEST_SOURCE else UNNAMED
 
     def _fault(self, source: int, row: int, reading: Reading) -> str | None:
         """Why a reading cannot be taken."""
@@ -180,12 +178,6 @@ class Intake:
         if len(reading.device) > LONGEST_NAME:
             return "device name too long"
         return "too many devices" if len(self.names) >= self._most else None
-
-
-def _clock(told: int | None, times: Sequence[int]) -> int:
-    if told is not None:
-        return told if EARLIEST <= told <= LATEST else NEVER
-    return max(times, default=NEVER)
 
 
 def rounds(rows: Array) -> Iterator[Array]:

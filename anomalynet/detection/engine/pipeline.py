@@ -1,14 +1,15 @@
-"""What happens at a step, whether a reading came or not: prepare, score, judge."""
+"""What happens at a step, whether a reading came or not: prepare, score, judge: when scores become
+an alarm, and when it is over."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
-from anomalynet.detection.contract import Contract
-from anomalynet.detection.engine.alarms import AlarmRule, Alarms, Reasons
+from anomalynet.detection.engine.intake import NEVER
 from anomalynet.detection.engine.preparation import Preparation
 from anomalynet.detection.engine.scoring import scorer
 from anomalynet.detection.engine.table import Array, Table
@@ -18,10 +19,87 @@ from anomalynet.detection.records import (
     ChannelShare,
     Event,
     Outcome,
+    Reason,
     Steps,
     StepShare,
     concatenate,
+    event_id,
 )
+from anomalynet.metrics.events import AlarmRule
+
+Reasons = tuple[tuple[ChannelShare, ...], tuple[StepShare, ...]]
+
+
+class Alarms:
+    """The rule and its state. `threshold`: the contract's; `names`: of the devices, by number."""
+
+    def __init__(
+        self, rule: AlarmRule, threshold: float, run: str, names: Callable[[int], str], table: Table
+    ) -> None:
+        self.threshold = threshold if rule.threshold is None else rule.threshold
+        self._quiet = rule.quiet_below(self.threshold)
+        self._rule, self._run, self._name, self._table = rule, run, names, table
+        self._mask, self._cool_down = np.uint64((1 << rule.n) - 1), round(rule.cool_down * 1e6)
+        table.add("hits", np.uint64)  # the last bit is the last scored step's
+        table.add("quiet", np.int32)  # steps in a row since the alarm
+        table.add("raised", np.int64, fill=NEVER)
+        table.add("until", np.int64, fill=NEVER)
+        table.add("score", np.float64, fill=np.nan)
+
+    def update(
+        self, rows: Array, times: Array, scores: Array, reasons: Callable[[int], Reasons]
+    ) -> list[Event]:
+        """Take a scored step of distinct devices: times int64 (n,) in microseconds, scores float64
+        (n,), `reasons` is what an alarm of the i-th of them names."""
+        table, rule = self._table, self._rule
+        hit = scores >= self.threshold
+        active = table["raised"][rows] != NEVER
+        table["score"][rows] = scores
+        if rule.n > 1:
+            table["hits"][rows] = ((table["hits"][rows] << np.uint64(1)) | hit) & self._mask
+        raised = hit & ~active
+        if not np.count_nonzero(raised | active):
+            return []
+        if rule.n > 1:
+            raised &= np.bitwise_count(table["hits"][rows]) >= rule.k
+        if self._cool_down:
+            raised &= times >= table["until"][rows]
+        quiet = np.where(scores >= self._quiet, 0, table["quiet"][rows] + 1) * active
+        table["quiet"][rows] = quiet
+        cleared = quiet >= rule.n
+        table["raised"][rows[raised]] = times[raised]
+        events = [
+            self._event("alarm", int(rows[at]), int(times[at]), "", reasons(at))
+            for at in np.flatnonzero(raised).tolist()
+        ]
+        return events + self._clear(rows[cleared], times[cleared], "quiet")
+
+    def end(
+        self, rows: Array, times: Array, reason: Literal["silent", "lost"] = "silent"
+    ) -> list[Event]:
+        """The segments of these devices have ended; `times` int64 (n,), of their last steps."""
+        active = self._table["raised"][rows] != NEVER
+        events = self._clear(rows[active], times[active], reason)
+        self._table["hits"][rows], self._table["quiet"][rows] = 0, 0
+        return events
+
+    def _clear(self, rows: Array, times: Array, reason: Reason) -> list[Event]:
+        pairs = zip(rows.tolist(), times.tolist(), strict=True)
+        events = [self._event("cleared", row, time, reason) for row, time in pairs]
+        self._table["raised"][rows], self._table["until"][rows] = NEVER, times + self._cool_down
+        return events
+
+    def _event(
+        self,
+        kind: Literal["alarm", "cleared"],
+        row: int,
+        time: int,
+        reason: Reason,
+        reasons: Reasons = ((), ()),
+    ) -> Event:
+        name, score = self._name(row), round(float(self._table["score"][row]), 6)
+        number = event_id(self._run, name, int(self._table["raised"][row]))
+        return Event(kind, number, name, time, score, self.threshold, reason, *reasons)
 
 
 class Pipeline:
@@ -39,9 +117,11 @@ class Pipeline:
         contract = model.contract
         self.preparation = Preparation(contract, table)
         self._scorer = scorer(model, table)
-        self._times = Times(contract, table)
         self._alarms = Alarms(rule, contract.threshold, contract.run, name, table)
         self._contract, self._table, self._counts = contract, table, counts
+        self._in_time = contract.attention_axis == "time"
+        if self._in_time:  # of the last steps of each device's segment
+            table.add("times", np.int64, (contract.window,))
         self._steps: list[Steps] = []
         self._events: list[Event] = []
 
@@ -60,15 +140,14 @@ class Pipeline:
             inside = np.flatnonzero(inside)
             ready, outputs = self._score(rows[inside], times[inside], prepared[inside])
             ready = inside if ready is None else inside[ready]
-        known = outputs
-        if ready is not None:
-            known = {name: _spread(value, ready, len(rows)) for name, value in outputs.items()}
+        score, some = np.full(len(rows), np.nan), slice(None) if ready is None else ready
         observed = np.full(len(rows), values is not None)
-        score = known["score"].astype(np.float64) if known else np.full(len(rows), np.nan)
-        error, attention = known.get("error"), known.get("attention")
-        made = Steps(rows, times, observed, prepared, score, error, attention)
-        self._steps.append(made)
-        self._judge(made, ready)
+        self._steps.append(Steps(rows, times, observed, prepared, score))
+        if outputs and len(outputs["score"]):
+            score[some], rows = outputs["score"], rows[some]
+            self._events += self._alarms.update(
+                rows, times[some], score[some], lambda at: self._reasons(int(rows[at]), outputs, at)
+            )
 
     def start(self, rows: Array, times: Array, laid: Array, first: Array) -> None:
         """The next step of these devices is the first of a segment.
@@ -79,7 +158,7 @@ class Pipeline:
             of the grid's. first: int64 (n,), times of the steps to come.
         """
         self.end(rows, times)
-        self._alarms.set_back(rows[first < times])
+        self._table["until"][rows[first < times]] = NEVER  # clocks were set back
         if self._contract.breaks:
             self.preparation.forget_silence(rows, laid)
         self._scorer.start(rows)
@@ -87,11 +166,6 @@ class Pipeline:
     def end(self, rows: Array, times: Array) -> None:
         """The segments of these devices end; `times` int64 (n,) of their last steps."""
         self._events += self._alarms.end(rows, times)
-
-    def states(self) -> tuple[Array, Array, Array]:
-        """Bool (devices,) each: is being calibrated, has no full window, has an alarm."""
-        filling = self._table["steps"][: self._table.rows] < self._contract.window
-        return self.preparation.calibrating(), filling, self._alarms.active()
 
     def taken(self) -> Outcome:
         """What was made since the last call."""
@@ -109,69 +183,29 @@ class Pipeline:
         if scored.lost is not None and (count := int(scored.lost.sum())):
             self._counts["state lost"] += count
             self._events += self._alarms.end(rows[scored.lost], times[scored.lost], "lost")
-        self._times.note(rows, times)
+        if self._in_time:
+            last = (self._table["steps"][rows] - 1) % self._contract.window
+            self._table["times"][rows, last] = times
         return None if scored.ready is None else np.flatnonzero(scored.ready), scored.outputs
 
-    def _judge(self, made: Steps, ready: Array | None) -> None:
-        if ready is not None and not len(ready):
-            return
-        some = slice(None) if ready is None else ready
-        places = range(len(made)) if ready is None else ready.tolist()
-        rows, times, scores = made.row[some], made.time[some], made.score[some]
-        self._events += self._alarms.update(
-            rows, times, scores, lambda at: self._reasons(made, places[at])
+    def _reasons(self, row: int, outputs: dict[str, Array], at: int) -> Reasons:
+        """What an alarm at the last step of a device names, whose outputs are at this place: the
+        channels with the largest error, and the steps with most attention. Pooling merges as many
+        steps a part as fill the window."""
+        names, window = self._contract.channels, self._contract.window
+        error = top(outputs["error"][at]) if "error" in outputs else ()
+        channels = tuple(ChannelShare(names[place], share) for place, share in error)
+        if "attention" not in outputs or not self._in_time:
+            return channels, ()
+        attention, times, pool = outputs["attention"][at], self._table["times"][row], 1
+        if self._contract.form != "step":  # their order is that of the window
+            times = times[(int(self._table["steps"][row]) + np.arange(window)) % window]
+            pool = -(-window // len(attention))
+        parts = [(times[part * pool : (part + 1) * pool], share) for part, share in top(attention)]
+        spans = (
+            StepShare(int(each[0]), int(each[-1]), share) for each, share in parts if len(each)
         )
-
-    def _reasons(self, made: Steps, at: int) -> Reasons:
-        error, attention = made.error, made.attention
-        channels = () if error is None else largest_channels(self._contract.channels, error[at])
-        steps = (
-            self._times.shares(int(made.row[at]), attention[at])
-            if attention is not None and self._times.known
-            else ()
-        )
-        return channels, steps
-
-
-def _spread(values: Array, places: Array, count: int) -> Array:
-    found = np.full((count, *values.shape[1:]), np.nan, values.dtype)
-    found[places] = values
-    return found
-
-
-class Times:
-    """Times of the last steps of each device's segment, for networks with attention over time."""
-
-    def __init__(self, contract: Contract, table: Table) -> None:
-        self._window, self._table = contract.window, table
-        self._stepwise = contract.form == "step"
-        self.known = contract.attention_axis == "time"
-        if self.known:
-            table.add("times", np.int64, (contract.window,))
-
-    def note(self, rows: Array, times: Array) -> None:
-        """Times int64 (n,) of the step that the scorer has just taken."""
-        if self.known:
-            self._table["times"][rows, (self._table["steps"][rows] - 1) % self._window] = times
-
-    def shares(self, row: int, attention: Array) -> tuple[StepShare, ...]:
-        """The steps with most attention (parts,) at the last step of a device. Pooling merges as
-        many steps a part as fill the window."""
-        times, count = self._table["times"][row], int(self._table["steps"][row])
-        if not self._stepwise:
-            times = times[(count + np.arange(self._window)) % self._window]
-        pool = 1 if self._stepwise else -(-self._window // len(attention))
-        found = []
-        for part, share in top(attention):
-            span = times[part * pool : (part + 1) * pool]
-            if len(span):
-                found.append(StepShare(int(span[0]), int(span[-1]), share))
-        return tuple(found)
-
-
-def largest_channels(names: tuple[str, ...], error: Array) -> tuple[ChannelShare, ...]:
-    """The channels with the largest error (channels,)."""
-    return tuple(ChannelShare(names[place], share) for place, share in top(error))
+        return channels, tuple(spans)
 
 
 def top(parts: Array) -> list[tuple[int, float]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,22 +23,6 @@ class Scored(NamedTuple):
     lost: Array | None = None
 
 
-class Scorer(Protocol):
-    """One of the forms of `contract.py`."""
-
-    def start(self, rows: Array) -> None:
-        """The next step of these devices is the first of a segment."""
-
-    def push(self, rows: Array, values: Array) -> Scored:
-        """Take the next step of distinct devices, ascending, float32 (n, channels); score it."""
-
-
-def scorer(model: Model, table: Table) -> Scorer:
-    """What suits the model. Declares its columns; `steps` counts the steps of the segment."""
-    table.add("steps", np.int64)
-    return StepScorer(model, table) if model.contract.form == "step" else WindowScorer(model, table)
-
-
 class WindowScorer:
     """Keeps the last readings of each device in a ring, calibrated."""
 
@@ -50,9 +35,11 @@ class WindowScorer:
         table.add("ring", np.float32, (self._window, len(model.contract.channels)))
 
     def start(self, rows: Array) -> None:
+        """The next step of these devices is the first of a segment."""
         self._table["steps"][rows] = 0
 
     def push(self, rows: Array, values: Array) -> Scored:
+        """Take the next step of distinct devices, ascending, float32 (n, channels); score it."""
         steps, ring = self._table["steps"], self._table["ring"]
         before = steps[rows]
         ring[rows, before % self._window] = values
@@ -61,8 +48,7 @@ class WindowScorer:
         ready = count >= self._window
         if np.count_nonzero(ready) < len(ready):
             rows, count = rows[ready], count[ready]
-        pieces = [slice(first, first + CHUNK) for first in range(0, len(rows), CHUNK)]
-        outputs = joined([self._run(rows[piece], count[piece]) for piece in pieces])
+        outputs = in_chunks(self._run, rows, count)
         return Scored(None if len(ready) == len(rows) else ready, outputs)
 
     def _run(self, rows: Array, count: Array) -> dict[str, Array]:
@@ -94,13 +80,14 @@ class StepScorer:
         table.add("states", np.float32, (contract.window, contract.width))
 
     def start(self, rows: Array) -> None:
+        """See `WindowScorer`."""
         for name in ("steps", *self._columns):
             self._table[name][rows] = 0
 
     def push(self, rows: Array, values: Array) -> Scored:
+        """See `WindowScorer`."""
         before = self._table["steps"][rows]
-        pieces = [slice(first, first + CHUNK) for first in range(0, len(rows), CHUNK)]
-        outputs = joined([self._run(rows[piece], before[piece], values[piece]) for piece in pieces])
+        outputs = in_chunks(self._run, rows, before, values)
         self._table["steps"][rows] = before + 1
         lost = self._lost(rows, outputs["score"])
         ready = before >= self._window - 1
@@ -136,14 +123,21 @@ class StepScorer:
         return {name: found[name] for name in self._outputs}
 
 
+def scorer(model: Model, table: Table) -> WindowScorer | StepScorer:
+    """What suits the model. Declares its columns; `steps` counts the steps of the segment."""
+    table.add("steps", np.int64)
+    return StepScorer(model, table) if model.contract.form == "step" else WindowScorer(model, table)
+
+
 def _column(name: str) -> str:
     return f"carried {name}"
 
 
-def joined(parts: list[dict[str, Array]]) -> dict[str, Array]:
-    """Outputs of some calls, one after the other; empty without any."""
-    if len(parts) == 1:
-        return parts[0]
-    return {
-        name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())
-    }
+def in_chunks(run: Callable[..., dict[str, Array]], *inputs: Array) -> dict[str, Array]:
+    """Outputs of all rows of the inputs, a chunk at a time; empty without any."""
+    if 0 < len(inputs[0]) <= CHUNK:
+        return run(*inputs)
+    starts = range(0, len(inputs[0]), CHUNK)
+    parts = [run(*(array[first : first + CHUNK] for array in inputs)) for first in starts]
+    names = parts[0] if parts else ()
+    return {name: np.concatenate([part[name] for part in parts]) for name in names}

@@ -7,7 +7,6 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -16,23 +15,7 @@ from anomalynet.errors import UsageError
 
 Variant = Literal["int8", "float16"]
 VARIANTS: dict[str, Variant] = {"int8": "int8", "fp16": "float16"}  # in `--variants` → in contracts
-SUFFIX = {"float32": ".onnx", "int8": ".int8.onnx", "float16": ".fp16.onnx"}  # in contracts → file
-
-
-@dataclass(frozen=True, slots=True)
-class Paths:
-    """All files of an export to `--out`."""
-
-    out: Path
-
-    def of(self, variant: str) -> Path:
-        """The file of a variant, given its name in the contract."""
-        return self.out.with_name(self.out.stem + SUFFIX[variant])
-
-    @property
-    def card(self) -> Path:
-        """The model card."""
-        return self.out.with_suffix(".md")
+SUFFIX = {"float32": ".onnx", "int8": ".int8.onnx", "float16": ".fp16.onnx", "card": ".md"}
 
 
 def named(text: str) -> tuple[str, ...]:
@@ -44,18 +27,19 @@ def named(text: str) -> tuple[str, ...]:
     return names
 
 
-def checked(out: Path, variants: Sequence[str], *, replace: bool) -> Paths:
-    """The files of `--out`. Raises UsageError: the name does not end in .onnx, the folder is not
-    writable, or a file exists and `replace` is False."""
+def checked(out: Path, variants: Sequence[str], *, replace: bool) -> dict[str, Path]:
+    """The files of `--out`: variant, as in the contract, or `card` → its file. Raises UsageError:
+    the name does not end in .onnx, the folder is not writable, or a file exists and `replace` is
+    False."""
     if out.suffix != ".onnx" or out.is_dir():
         raise UsageError(f"{out}: not the name of an ONNX file", "for example --out model.onnx")
     nearest = next(folder for folder in out.absolute().parents if folder.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         what = f"{out}: folder {nearest} is not writable"
         raise UsageError(what, "give a file in a writable folder with --out")
-    paths = Paths(out)
-    kept = ["float32", *(VARIANTS[name] for name in variants)]
-    there = [path for path in (*map(paths.of, kept), paths.card) if path.exists()]
+    kinds = ["float32", *(VARIANTS[name] for name in variants)]
+    paths = {kind: out.with_name(out.stem + SUFFIX[kind]) for kind in (*kinds, "card")}
+    there = [path for path in paths.values() if path.exists()]
     if there and not replace:
         raise UsageError(f"{there[0]} exists already", "choose another --out, or add --replace")
     return paths

@@ -3,28 +3,39 @@ written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
+import numpy as np
 import onnx
 
-from anomalynet.data.statistics import names
-from anomalynet.detection.contract import Contract
+from anomalynet.data import sources, statistics
+from anomalynet.data.prepared import Float32, Float64, Prepared
+from anomalynet.data.sources import simulated
+from anomalynet.detection.contract import Contract, Reference, Sensor
 from anomalynet.detection.export.card import card
-from anomalynet.detection.export.classical import classical_graph
-from anomalynet.detection.export.describe import contract
-from anomalynet.detection.export.network import OUTPUTS, carried, step_graph, window_graph
-from anomalynet.detection.export.paths import VARIANTS, Paths
-from anomalynet.detection.export.session import open_session
+from anomalynet.detection.export.graphs import (
+    OUTPUTS,
+    carried,
+    classical_graph,
+    step_graph,
+    window_graph,
+)
+from anomalynet.detection.export.paths import VARIANTS
 from anomalynet.detection.export.tidy import fold, to_bytes, variant
-from anomalynet.detection.export.verify import Loss, Parity, compare, latencies, measure
+from anomalynet.detection.export.verify import Loss, Parity, Session, compare, latencies, measure
 from anomalynet.errors import RunError
 from anomalynet.models import Classical, Detector
-from anomalynet.runs.files import write_bytes, write_text
+from anomalynet.runs.files import read_json, write_bytes, write_text
 from anomalynet.training.finished import FinishedRun
 from anomalynet.training.reproducibility import prepare_process
+
+LICENCE = "Apache-2.0"  # of the exported file, as of the program
+MARGIN = 1e-6  # largest decrease of the threshold; relative for thresholds above 1
+
+ROWS = 100_000  # most training steps, evenly spaced, for the reference quantiles of a channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +60,14 @@ class Exported:
 
 def export(
     run: FinishedRun,
-    paths: Paths,
+    paths: Mapping[str, Path],
     variants: Sequence[str] = (),
     report: Callable[[str], None] = lambda _: None,
 ) -> Exported:
     """Write a run's ONNX file, its variants, and the model card.
 
     Args:
-        paths: files to write.
+        paths: files to write, of `checked`.
         variants: `int8`, `fp16`; impossible ones are listed in `Exported.refused`.
         report: called with a line of text at each stage.
 
@@ -71,14 +82,14 @@ def export(
     report("exporting and comparing with the run's model")
     graph, described = _graph(run)
     contents = {"float32": to_bytes(graph, described)}
-    sessions = {"float32": open_session(contents["float32"], described.form)}
+    sessions = {"float32": Session(contents["float32"])}
     parity = compare(run, sessions["float32"])
     refused: dict[str, str] = {}
     for name in variants:
         kind = VARIANTS[name]
         try:
             content = to_bytes(variant(graph, kind), replace(described, variant=kind))
-            sessions[kind] = open_session(content, described.form)
+            sessions[kind] = Session(content)
             contents[kind] = content
         except RunError as error:
             refused[name] = error.message
@@ -88,19 +99,19 @@ def export(
         report(f"scoring the validation and test part with {name}")
         size = len(contents[name])
         losses[name] = measure(run, session, size, name, described.threshold, times[name])
-    files = {name: paths.of(name) for name in contents}
+    files = {name: paths[name] for name in contents}
     by_file = {files[name].name: loss for name, loss in losses.items()}
     text = card(run, described, parity, by_file, refused)
     for name in reversed(contents):  # the model last: if it exists, the export is complete
         write_bytes(files[name], contents[name])
-    write_text(paths.card, text)
-    return Exported(described, parity, paths.card, files, losses, refused)
+    write_text(paths["card"], text)
+    return Exported(described, parity, paths["card"], files, losses, refused)
 
 
 def _graph(run: FinishedRun) -> tuple[onnx.ModelProto, Contract]:
     model = run.detector
     if model.graph_form == "statistics":
-        features = len(names) * len(run.result.channels)
+        features = len(statistics.names) * len(run.result.channels)
         graph = classical_graph(cast("Classical", model), features)
         return fold(graph), contract(run, "statistics", ("score",))
     network = cast("Detector", model)
@@ -110,3 +121,91 @@ def _graph(run: FinishedRun) -> tuple[onnx.ModelProto, Contract]:
         return fold(step_graph(network)), described
     graph, outputs = window_graph(network)
     return fold(graph), contract(run, "window", outputs)
+
+
+def contract(
+    run: FinishedRun,
+    form: Literal["window", "step", "statistics"],
+    outputs: tuple[str, ...],
+    carried: Mapping[str, tuple[int, ...]] | None = None,
+    width: int = 0,
+) -> Contract:
+    """The contract of a run's `float32` file.
+
+    Args:
+        outputs: names of the graph's outputs.
+        carried, width: shapes of the state, for the form `step`.
+
+    Raises DataError: the run's data is missing.
+    """
+    config, result, prepared = run.config, run.result, run.data.prepared
+    data, quality = config.data, config.data.quality
+    axis: Literal["time", "channel"] = getattr(config.model, "attention_axis", "time")
+    return Contract(
+        run=result.id,
+        experiment=result.experiment,
+        model=Path(result.model).stem,
+        data=result.data,
+        fingerprint=result.fingerprint,
+        code=str(read_json(run.folder.environment).get("code", "")),
+        seed=result.seed,
+        split=result.split,
+        licence=LICENCE,
+        form=form,
+        sensors=tuple(Sensor(**asdict(channel)) for channel in sources.load(data).channels),
+        mask=prepared.mask is not None,
+        window=data.window,
+        period=prepared.period,
+        periods=prepared.periods,
+        max_gap=data.max_gap,
+        breaks=not simulated.knows(data.name),
+        hold=data.max_gap if quality.impute == "hold" else 0,
+        calibration_rows=data.calibration_rows,
+        calibration=data.calibration,
+        clip=data.clip if data.calibration_rows and data.calibration == "deviation" else None,
+        range_check=quality.range_check,
+        outliers=quality.outliers,
+        hampel_window=quality.hampel_window,
+        hampel_threshold=quality.hampel_threshold,
+        threshold=threshold(run),
+        threshold_rule=result.threshold_rule,
+        probability=result.probability,
+        outputs=outputs,
+        attention_axis=axis if "attention" in outputs else None,
+        carried=carried or {},
+        width=width,
+        metrics=result.metrics,
+        warnings=tuple(dict.fromkeys((*prepared.warnings, *result.warnings))),
+        reference=_reference(run, prepared),
+        table=sources.table_format(data),
+    )
+
+
+def threshold(run: FinishedRun) -> float:
+    """The run's threshold, slightly lower, because some rules choose a score as threshold, and the
+    graph computes scores with an error of about 1e-7. It stays above the middle to the next smaller
+    validation score, so that no other validation score becomes an alarm."""
+    limit, scores = run.result.threshold, _validation(run)
+    below = float(np.max(scores[scores < limit], initial=-np.inf))
+    return limit - min((limit - below) / 2, MARGIN * max(1.0, abs(limit)))
+
+
+def _validation(run: FinishedRun) -> Float64:
+    """The stored scores of the validation part, float64 (window,)."""
+    return run.scores.filter(run.scores["split"] == "validation")["score"].drop_nulls().to_numpy()
+
+
+def _reference(run: FinishedRun, prepared: Prepared) -> Reference:
+    validation = _validation(run)
+    rows = run.data.windows("train").ranges.merged().rows()
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), ROWS)).astype(np.int64)]
+    names = [channel.name for channel in prepared.channels]
+    values = prepared.values[rows]
+    return Reference(
+        scores=_quantiles(validation) if len(validation) else (),
+        channels={name: _quantiles(values[:, position]) for position, name in enumerate(names)},
+    )
+
+
+def _quantiles(values: Float32 | Float64) -> tuple[float, ...]:
+    return tuple(np.quantile(values.astype(np.float64), np.linspace(0, 1, 101)).tolist())

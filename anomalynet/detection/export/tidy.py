@@ -99,17 +99,13 @@ def _readable_metadata(contract: Contract) -> dict[str, str]:
 INT8_OPERATORS = ("MatMul", "Gemm", "LSTM")
 
 
-class VariantError(RunError):
-    """A variant is impossible for this graph; the message has the reason."""
-
-
 def variant(model: onnx.ModelProto, kind: Variant) -> onnx.ModelProto:
     """The same graph with smaller weights. `model`: folded graph of a network.
 
-    Raises VariantError: no weight can be made smaller, or the library fails.
+    Raises RunError: no weight can be made smaller, or the library fails.
     """
     if any(opset.domain == "ai.onnx.ml" for opset in model.opset_import):
-        raise VariantError("a classical model has no matrices to make smaller")
+        raise RunError("a classical model has no matrices to make smaller")
     convert, stored = {
         "int8": (_int8, TensorProto.INT8),
         "float16": (_float16, TensorProto.FLOAT16),
@@ -118,9 +114,9 @@ def variant(model: onnx.ModelProto, kind: Variant) -> onnx.ModelProto:
         with quiet():
             smaller = convert(model)
     except Exception as error:  # libraries fail in many ways
-        raise VariantError(f"converting the weights failed: {first_line(error)}") from error
+        raise RunError(f"converting the weights failed: {first_line(error)}") from error
     if not any(weights.data_type == stored for weights in smaller.graph.initializer):
-        raise VariantError("no weight of this graph can be made smaller")
+        raise RunError("no weight of this graph can be made smaller")
     return smaller
 
 

@@ -3,19 +3,25 @@ its file. Nothing is exported without this comparison."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, cast
 
 import numpy as np
 import polars as pl
 
 from anomalynet.data.prepared import Float32, Float64
+from anomalynet.data.statistics import statistics
 from anomalynet.data.steps import metrics, scores_table
 from anomalynet.data.windows import Windows
-from anomalynet.detection.export.network import OUTPUTS
-from anomalynet.detection.export.session import Session
-from anomalynet.errors import RunError
+from anomalynet.detection.engine.scoring import StepScorer, WindowScorer, scorer
+from anomalynet.detection.engine.table import Table
+from anomalynet.detection.export.graphs import OUTPUTS
+from anomalynet.detection.model import Model
+from anomalynet.errors import RunError, UsageError
+from anomalynet.models.part_scores import touched
 from anomalynet.training.finished import FinishedRun
 
 TOLERANCE = 1e-5  # largest allowed difference; relative for outputs above 1
@@ -24,6 +30,78 @@ SAMPLE = 128  # number of compared windows per part, evenly spaced
 BATCHES = (1, 7)  # two sizes, so that a graph whose batch size became constant is noticed
 PARTS: tuple[Literal["validation", "test"], ...] = ("validation", "test")
 MEASURED = ("average_precision", "f1_attack")
+
+BATCH = 1024  # windows scored at once
+REPEATS = 200  # number of windows that are timed one by one
+SIDE_BY_SIDE = 64  # number of segments that are read in parallel
+
+
+class Session:
+    """An exported file, run as a detector does: on the CPU with one thread. Raises RunError: ONNX
+    Runtime refuses its graph."""
+
+    def __init__(self, content: bytes) -> None:
+        try:
+            self.model = Model(Path("the exported graph"), content)
+        except UsageError as error:
+            raise RunError(error.message) from None
+        self.outputs = tuple(name for name in self.model.outputs if not name.endswith("_next"))
+        self._stepwise = self.model.contract.form == "step"
+
+    def run(self, readings: Float32) -> dict[str, np.ndarray]:
+        """Outputs by name of calibrated windows (batch, window, channels); a state begins empty."""
+        if not self._stepwise:
+            return self.model.run(self._feed(readings), self.outputs)
+        rows, devices = np.arange(len(readings)), self._devices(len(readings))
+        for step in range(readings.shape[1]):
+            found = devices.push(rows, readings[:, step])
+        return found.outputs
+
+    def scores(self, windows: Windows) -> Float64:
+        """Scores (window,) of all windows, with a state carried from the start of a segment."""
+        if not self._stepwise:
+            size = 4 * windows.shape.steps * windows.shape.channels * BATCH
+            parts = [self.run(windows.gather(chunk))["score"] for chunk in windows.chunks(size)]
+            return cast(Float64, np.concatenate([np.empty(0), *parts]).astype(np.float64))
+        segments = touched(windows)
+        found = np.full((len(segments.starts), segments.longest), np.nan)
+        for first in range(0, len(found), SIDE_BY_SIDE):
+            some = slice(first, first + SIDE_BY_SIDE)
+            rows, devices = np.arange(len(found[some])), self._devices(len(found[some]))
+            for step in range(int(segments.lengths[some].max())):
+                at = segments.rows(np.array([step]), some)[:, 0]
+                scored = devices.push(rows, windows.prepared.values[at])
+                ready = slice(None) if scored.ready is None else scored.ready
+                found[some, step][ready] = scored.outputs["score"]
+        return found[segments.of, segments.at]
+
+    def microseconds(self, windows: Windows) -> float:
+        """Median time of the network to score a single window, without the first tenth."""
+        numbers = [np.array([number % len(windows)]) for number in range(REPEATS)]
+        durations = []
+        for feed in [self._feed(windows.gather(number)) for number in numbers]:
+            started = time.perf_counter()
+            self.model.run(feed)
+            durations.append(time.perf_counter() - started)
+        return 1e6 * float(np.median(durations[REPEATS // 10 :]))
+
+    def _devices(self, count: int) -> WindowScorer | StepScorer:
+        table = Table()
+        made = scorer(self.model, table)
+        table.grow(count)
+        return made
+
+    def _feed(self, readings: Float32) -> dict[str, np.ndarray]:
+        """The inputs for windows; for a step the last one's, with an empty state."""
+        contract, count = self.model.contract, len(readings)
+        if contract.form == "statistics":
+            return {"features": statistics(readings)}
+        if contract.form == "window":
+            return {"readings": readings}
+        shapes = {**contract.carried, "states": (contract.window, contract.width)}
+        shapes["slot"] = (contract.window,)
+        zeros = {name: np.zeros((count, *shape), np.float32) for name, shape in shapes.items()}
+        return {"reading": readings[:, -1].copy(), **zeros}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +122,27 @@ class Parity:
 def compare(run: FinishedRun, session: Session) -> Parity:
     """Compare a graph with the run's model on windows of the validation and test parts. Raises
     RunError: they differ by more than `TOLERANCE`."""
-    windows = np.concatenate([_sample(run.data.windows(part)) for part in PARTS])
+    parts = [run.data.windows(part) for part in PARTS]
+    evenly = [np.linspace(0, len(part) - 1, min(SAMPLE, len(part))) for part in parts]
+    pairs = zip(parts, evenly, strict=True)
+    windows = np.concatenate([part.gather(some.astype(np.int64)) for part, some in pairs])
     if not len(windows):
         what = "validation and test part have no windows to compare the exported model on"
         raise RunError(f"{run.folder.path}: {what}")
-    expected = _expected(run, windows)
-    found = {size: _batched(session, windows, size) for size in BATCHES}
-    model, test, carried = run.detector, run.data.windows("test"), None
+    model, test, carried = run.detector, parts[-1], None
+    outputs = model.output_arrays(windows)
+    if model.graph_form == "step":  # a graph that reads one step knows the error of that step alone
+        outputs["error"] = outputs["last_error"]
+    expected = {name: outputs[name] for name in OUTPUTS if name in outputs}
     if model.carries_state:
         carried = difference(session.scores(test), model.score_windows(test))
+    found = {}
+    for size in BATCHES:
+        starts = range(0, len(windows), size)
+        batches = [session.run(windows[start : start + size]) for start in starts]
+        found[size] = {
+            name: np.concatenate([one[name] for one in batches]) for name in session.outputs
+        }
     parity = Parity(
         windows=len(windows),
         batches={size: _difference(outputs, expected) for size, outputs in found.items()},
@@ -64,25 +154,6 @@ def compare(run: FinishedRun, session: Session) -> Parity:
         how = "nothing was written; the model must be deterministic and score windows independently"
         raise RunError(f"{run.folder.path}: {what}, more than {TOLERANCE:g}", how)
     return parity
-
-
-def _sample(windows: Windows) -> Float32:
-    count = min(SAMPLE, len(windows))
-    return windows.gather(np.linspace(0, len(windows) - 1, count).astype(np.int64))
-
-
-def _expected(run: FinishedRun, windows: Float32) -> dict[str, np.ndarray]:
-    """Outputs of the run's model, in one batch."""
-    model = run.detector
-    found = model.output_arrays(windows)
-    if model.graph_form == "step":  # a graph that reads one step knows the error of that step alone
-        found["error"] = found["last_error"]
-    return {name: found[name] for name in OUTPUTS if name in found}
-
-
-def _batched(session: Session, windows: Float32, size: int) -> dict[str, np.ndarray]:
-    parts = [session.run(windows[start : start + size]) for start in range(0, len(windows), size)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in session.outputs}
 
 
 def _difference(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> float:

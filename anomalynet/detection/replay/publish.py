@@ -4,20 +4,18 @@ where every message arrives, in order, also if the connection is lost."""
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Condition
 from typing import Any, NamedTuple, Self
 
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.detection.records import iso
 from anomalynet.detection.replay.rows import Sent, detector_rows, gateways, messages
 from anomalynet.detection.service import mqtt
-from anomalynet.errors import UsageError
+from anomalynet.detection.service.problem_log import to_stderr
 
 MAX_UNACKNOWLEDGED = 1000  # messages; publishing waits when there are more
 
@@ -86,30 +84,24 @@ def _document(one: Sent, sequence: int, shift: int) -> str:
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-class Publisher:
+class Publisher(mqtt.Connection):
     """Publishes with QoS 1 inside a `with` block, whose end waits for all acknowledgements. `url`:
     `mqtt[s]://host[:port]/topic`. Every method raises UsageError: invalid address, or the broker
     refuses this client permanently."""
 
     def __init__(self, url: str) -> None:
-        self._where = mqtt.one_topic(url)
-        self._client = mqtt.make_client(self._where, "")
-        self._client.on_connect = self._on_connect
-        self._client.on_connect_fail = self._on_connect_fail
-        self._client.on_disconnect = self._on_disconnect
-        self._client.on_publish = self._on_publish
-        self._change = Condition()
+        where = mqtt.one_topic(url)
+        super().__init__(where, "", lambda _, why: to_stderr(f"MQTT broker {why}"))
+        self.client.on_publish = self._on_publish
         self._waiting = 0
-        self._connected = self._closing = self._again = False
-        self._failure: str | None = None
+        self._again = False
 
     def __enter__(self) -> Self:
-        self._client.connect_async(self._where.host, self._where.port, keepalive=30)
-        self._client.loop_start()
+        self.open()
         try:
-            self._wait(lambda: self._connected)
+            self.wait(lambda: self.connected)
         except BaseException:
-            self._stop()
+            self.close()
             raise
         return self
 
@@ -117,69 +109,25 @@ class Publisher:
         """Publish one message. Waits while too many are unacknowledged, and after a lost connection
         until all have arrived: paho sends those again, and a new message would overtake them."""
         most = MAX_UNACKNOWLEDGED
-        self._wait(lambda: self._connected and self._waiting < (1 if self._again else most))
-        with self._change:
-            self._waiting, self._again = self._waiting + 1, not self._connected
-        self._client.publish(self._where.topic, payload, qos=1)
+        self.wait(lambda: self.connected and self._waiting < (1 if self._again else most))
+        with self.change:
+            self._waiting, self._again = self._waiting + 1, not self.connected
+        self.client.publish(self.where.topic, payload, qos=1)
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         try:
             if kind is None:
-                self._wait(lambda: self._waiting == 0)
+                self.wait(lambda: self._waiting == 0)
         finally:
-            self._stop()
+            self.close()
 
-    def _stop(self) -> None:
-        self._closing = True
-        self._client.disconnect()
-        self._client.loop_stop()
+    def on_lost(self, reason: Any) -> None:
+        """Messages may be on their way twice now."""
+        self._again = True
+        super().on_lost(reason)
 
-    def _wait(self, until: Any) -> None:
-        with self._change:
-            while not self._failure and not until():
-                self._change.wait(1.0)
-        if self._failure:
-            raise UsageError(f"MQTT broker {self._where}: {self._failure}", f"set {mqtt.VARIABLES}")
-
-    def _notify(self, **state: Any) -> None:
-        with self._change:
-            for name, value in state.items():
-                setattr(self, name, value)
-            self._change.notify_all()
-
-    def _on_connect(
-        self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any
-    ) -> None:
-        if not reason.is_failure:
-            self._notify(_connected=True)
-        elif why := mqtt.final(reason):
-            self._notify(_failure=why)
-        else:
-            _warn(f"MQTT broker {self._where}: {reason}; trying again")
-
-    def _on_connect_fail(self, client: Any, userdata: Any) -> None:
-        error = mqtt.connection_error()
-        if why := mqtt.final(error):
-            self._notify(_failure=why)
-        else:
-            _warn(f"MQTT broker {self._where}: {error}; trying again")
-
-    def _on_disconnect(
-        self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any
-    ) -> None:
-        self._notify(_connected=False, _again=True)
-        if not self._closing:
-            _warn(f"MQTT broker {self._where}: {reason}; connecting again")
-
-    def _on_publish(
-        self, client: Any, userdata: Any, mid: int, reason: Any, properties: Any
-    ) -> None:
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason: Any, more: Any) -> None:
         if reason.is_failure:
-            self._notify(_failure=f"the broker refuses a message: {reason}")
-        with self._change:
-            self._waiting -= 1
-            self._change.notify_all()
-
-
-def _warn(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+            self.update(failure=f"the broker refuses a message: {reason}")
+        with self.change:
+            self.update(_waiting=self._waiting - 1)

@@ -7,10 +7,10 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
 
@@ -169,7 +169,9 @@ def messages(
         *channels,
     )
     seen: set[str] = set()
-    in_time = _each_row(ordered(table, ["step", "gateway", "time", "device"], scratch))
+    table = ordered(table, ["step", "gateway", "time", "device"], scratch)
+    batches = table.collect_batches(chunk_size=CHUNK, maintain_order=True)
+    in_time = chain.from_iterable(batch.iter_rows() for batch in batches)
     for (_, gateway), group in groupby(in_time, itemgetter(0, 1)):
         readings, newest = [], 0
         for _, _, newest, device, *values in group:
@@ -179,8 +181,3 @@ def messages(
                 seen.add(device)
                 readings.append((device, newest, heard))
         yield Sent(newest, gateway, tuple(readings))
-
-
-def _each_row(frame: pl.LazyFrame) -> Iterator[tuple[Any, ...]]:
-    for batch in frame.collect_batches(chunk_size=CHUNK, maintain_order=True):
-        yield from batch.iter_rows()

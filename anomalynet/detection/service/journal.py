@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from anomalynet.errors import RunError
+from anomalynet.errors import RunError, UsageError
 
 
 class AppendFile:
@@ -20,13 +20,17 @@ class AppendFile:
         shown: path in error messages, if it differs.
         empty: discard the present content.
 
-    Raises OSError: the file cannot be opened.
+    Raises UsageError: the file cannot be opened.
     """
 
     def __init__(self, path: Path, shown: Path | None = None, empty: bool = False) -> None:
         self.path, self._shown = path, shown or path
         how = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if empty else 0)
-        self._file = os.open(path, how, 0o644)
+        try:
+            self._file = os.open(path, how, 0o644)
+        except OSError as error:
+            what = f"{self._shown}: {error.strerror}"
+            raise UsageError(what, "use a file in an existing folder") from None
         self.size = os.fstat(self._file).st_size  # bytes; anything after them is overwritten
 
     def append(self, content: bytes, sync: bool = False) -> None:
@@ -99,8 +103,8 @@ class Entry:
     time: float = 0.0  # wall clock in seconds since 1970
 
 
-class Journal:
-    """Appends batches of entries to a file.
+class Journal(AppendFile):
+    """Batches of entries in a file.
 
     Args:
         path: the file; an incomplete last frame is removed.
@@ -111,27 +115,18 @@ class Journal:
     def __init__(self, path: Path, sync: bool = False) -> None:
         content = path.read_bytes() if path.exists() else b""
         whole = len(content) - _torn(content) if content.startswith(MAGIC) else 0
+        super().__init__(path)
         self._sync = sync
-        self._file = AppendFile(path)
-        self._file.cut(whole)
+        self.cut(whole)
         if not whole:
-            self._file.append(MAGIC)
+            self.append(MAGIC)
             if sync:
-                self._file.sync()
+                self.sync()
 
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return self._file.size
-
-    def append(self, batch: Sequence[Entry]) -> None:
+    def add(self, batch: Sequence[Entry]) -> None:
         """Write one batch. Raises RunError: the write failed; the journal is unchanged."""
         body = b"".join(map(_packed, batch))
-        self._file.append(FRAME.pack(len(body), zlib.crc32(body)) + body, self._sync)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        self.append(FRAME.pack(len(body), zlib.crc32(body)) + body, self._sync)
 
 
 def batches(path: Path) -> Iterator[list[Entry]]:

@@ -8,9 +8,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from anomalynet.data.importing.cells import LARGEST, is_missing, read_number, read_time
+from anomalynet.data.importing.cells import LARGEST, is_missing, is_name, read_number, read_time
 from anomalynet.data.importing.format import TableFormat
-from anomalynet.data.names import check_name
 from anomalynet.detection.records import LONGEST_NAME, Message, Reading
 from anomalynet.detection.service.problem_log import ProblemLog
 
@@ -151,5 +150,5 @@ def _name(given: object) -> str | None:
     """A valid name, printable on one line: text or a whole number. None otherwise."""
     if type(given) is int and abs(given) < 1 << 63:
         return str(given)
-    text = isinstance(given, str) and len(given) <= LONGEST_NAME and check_name(given)
+    text = isinstance(given, str) and len(given) <= LONGEST_NAME and is_name(given)
     return str(given) if text else None

@@ -7,9 +7,10 @@ import os
 import re
 import ssl
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from anomalynet.errors import UsageError
@@ -17,7 +18,6 @@ from anomalynet.errors import UsageError
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
     from paho.mqtt.reasoncodes import ReasonCode
-
 
 LOCAL = ("localhost", "127.0.0.1", "::1")  # hosts to which a password may be sent unencrypted
 
@@ -138,18 +138,91 @@ def make_client(
     return client
 
 
-def final(error: BaseException | ReasonCode | None) -> str | None:
-    """Why a connection is impossible; None if trying again may help."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {error.verify_message}"
-    if error is None or isinstance(error, BaseException):
-        return None
-    return f"the broker refuses this client: {error}" if str(error) in FINAL else None
+class Connection:
+    """A client's connection, kept in the background: where it is refused or lost, it is made again.
 
+    Args:
+        report: is told what happened to it and why, which names the broker.
+        gives_up: whether what trying again cannot help is a failure, which `wait` raises.
+        more: of `make_client`.
+    """
 
-def connection_error() -> BaseException | None:
-    """The error that paho handles while it calls `on_connect_fail`, but does not pass on."""
-    return sys.exc_info()[1]
+    def __init__(
+        self,
+        where: Address,
+        client_id: str,
+        report: Callable[[Literal["refused", "failed", "lost"], str], None],
+        *,
+        gives_up: bool = True,
+        **more: Any,
+    ) -> None:
+        self.where, self._report, self._gives_up = where, report, gives_up
+        self.client = make_client(where, client_id, **more)
+        self.client.on_connect = self._on_connect
+        self.client.on_connect_fail = self._on_connect_fail
+        self.client.on_disconnect = self._on_disconnect
+        self.change = threading.Condition()  # of this object's state; `wait` looks at it then
+        self.failure: str | None = None
+        self.connected = self.closing = False
+
+    def open(self, **how: Any) -> None:
+        """Begin to connect; `how`: of paho's `connect_async`."""
+        self.client.connect_async(self.where.host, self.where.port, keepalive=30, **how)
+        self.client.loop_start()
+
+    def close(self, reason: ReasonCode | None = None) -> None:
+        """Disconnect."""
+        self.update(closing=True)
+        self.client.disconnect(reason)
+        self.client.loop_stop()
+
+    def update(self, **state: Any) -> None:
+        """Set attributes, and wake who waits for them."""
+        with self.change:
+            for name, value in state.items():
+                setattr(self, name, value)
+            self.change.notify_all()
+
+    def wait(self, until: Callable[[], object], seconds: float | None = None) -> None:
+        """Wait for a condition. Raises UsageError: the broker refuses this client permanently."""
+        with self.change:
+            self.change.wait_for(lambda: self.failure or until(), seconds)
+        if self.failure:
+            raise UsageError(f"MQTT broker {self.where}: {self.failure}", f"set {VARIABLES}")
+
+    def on_connected(self) -> None:
+        """Called at each connection."""
+
+    def on_lost(self, reason: ReasonCode) -> None:
+        """Called at the end of each connection."""
+        if not self.closing and self.failure is None:
+            self._report("lost", f"{self.where}: {reason}; connecting again")
+
+    def _failed(self, what: Literal["refused", "failed"], error: object) -> None:
+        why = None
+        if isinstance(error, ssl.SSLCertVerificationError):
+            why = f"its certificate is not trusted: {error.verify_message}"
+        elif str(error) in FINAL:
+            why = f"the broker refuses this client: {error}"
+        if why and self._gives_up:
+            self.update(failure=why)
+        else:
+            shown = error if what == "refused" else why or error
+            self._report(what, f"{self.where}: {shown}; trying again")
+
+    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, more: Any) -> None:
+        if reason.is_failure:
+            self._failed("refused", reason)
+        else:
+            self.update(connected=True)
+            self.on_connected()
+
+    def _on_connect_fail(self, client: Any, userdata: Any) -> None:
+        self._failed("failed", sys.exc_info()[1])  # paho handles it now, but does not pass it on
+
+    def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, m: Any) -> None:
+        self.update(connected=False)
+        self.on_lost(reason)
 
 
 def _tls(environment: Mapping[str, str]) -> ssl.SSLContext:

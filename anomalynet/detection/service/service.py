@@ -118,10 +118,6 @@ class Service:
         if self.state is None:
             check_delivered(self.sinks)
 
-    def abandon(self) -> None:
-        """Stop after an error; the next start continues from the state on disk."""
-        self.source.close()
-
     def _is_new(self, raw: Raw) -> bool:
         if raw.payload is None:
             self.parser.problems.add("too large", f"on {raw.source}")

@@ -94,7 +94,7 @@ class State:
         """Store a batch; call only after `load` and the replay."""
         if self._journal is None:
             self._journal = Journal(self._file(self._number), self.sync)
-        self._journal.append(batch)
+        self._journal.add(batch)
 
     def snapshot(self, arrays: Arrays, own: Mapping[str, Any], wait: bool = False) -> None:
         """Write a snapshot in the background. Skipped while the previous one is still being

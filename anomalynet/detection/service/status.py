@@ -115,11 +115,6 @@ def line(status: Status, rate: float) -> str:
     )
 
 
-def event_text(event: Event) -> str:
-    """An event as text."""
-    return f"{iso(event.time)} {event.kind} {event.device} score {event.score:.4g}"
-
-
 class StatusView:
     """Shows a status; use as a context manager and call `refresh` often."""
 
@@ -174,4 +169,8 @@ class StatusView:
                 Text(f"{newest[row]:.4g}", style),
                 Text(sparkline(past, self._threshold), style),
             )
-        return Group(table, *(Text(event_text(event)) for event in reversed(status.recent)))
+        recent = [
+            f"{iso(event.time)} {event.kind} {event.device} score {event.score:.4g}"
+            for event in reversed(status.recent)
+        ]
+        return Group(table, *map(Text, recent))

@@ -107,8 +107,8 @@ def run_service(
                 service.turn()
                 if shown:
                     shown.refresh()
-    except BaseException:
-        service.abandon()
+    except BaseException:  # the next start continues from the state on disk
+        service.source.close()
         raise
     service.close()
 

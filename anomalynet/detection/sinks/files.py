@@ -10,6 +10,7 @@ import os
 import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -47,12 +48,7 @@ class JsonLines(Sink):
         self.path = path
         self.name = str(path)
         self._keys: OrderedDict[str, None] = OrderedDict()
-        try:
-            self._file = AppendFile(path)
-        except OSError as error:
-            raise UsageError(
-                f"{path}: {error.strerror}", "use a file in an existing folder"
-            ) from None
+        self._file = AppendFile(path)
         tail = self._file.end(TAIL)
         if self._file.size > TAIL:
             tail = tail[tail.find(b"\n") + 1 :]
@@ -108,20 +104,17 @@ class ScoresFile:
             )
         self.path = path
         self._csv = path.suffix == ".csv"
-        begin = HEADER if self._csv else b'{"device":'
+        begin, there = HEADER if self._csv else b'{"device":', b""
         try:
-            if path.exists() and path.stat().st_size:
-                with path.open("rb") as file:
-                    if not file.read(len(begin)).startswith(begin):
-                        raise UsageError(
-                            f"{path}: exists and is not a file of scores", "give another file"
-                        )
-            self._written = path.with_name(f".{path.name}.{os.getpid()}.tmp") if replace else path
-            self._file = AppendFile(self._written, shown=path, empty=replace)
+            with suppress(FileNotFoundError), path.open("rb") as file:
+                there = file.read(len(begin))
         except OSError as error:
-            raise UsageError(
-                f"{path}: {error.strerror}", "use a file in an existing folder"
-            ) from None
+            what = f"{path}: {error.strerror}"
+            raise UsageError(what, "use a file in an existing folder") from None
+        if there and there != begin:
+            raise UsageError(f"{path}: exists and is not a file of scores", "give another file")
+        self._written = path.with_name(f".{path.name}.{os.getpid()}.tmp") if replace else path
+        self._file = AppendFile(self._written, shown=path, empty=replace)
         if self._csv and not self.size:
             self._file.append(HEADER)
 

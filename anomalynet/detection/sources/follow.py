@@ -97,22 +97,17 @@ class Followed(Source):
     detector was not running, lines can be lost; this is logged. Raises UsageError: it is a folder.
     """
 
-    ended = False
+    connected, ended = False, False  # whether the file is open
 
     def __init__(self, path: Path, longest: int, problems: ProblemLog) -> None:
         self._path, self._longest, self._problems = path, longest, problems
         self._source = os.fsencode(path.name).decode("utf-8", "backslashreplace")
-        self._file: int | None = None
+        self._file = -1
         self._lines = Lines(longest)
         self._inode = 0
         self._begin = b""  # first bytes, which identify the file
         self._start: dict[str, Any] = {}
         self._ready: list[Raw] = []
-
-    @property
-    def connected(self) -> bool:
-        """Whether the file is open."""
-        return self._file is not None
 
     def start(self, position: bytes) -> None:
         """Continue at this position if the file is still the same."""
@@ -131,15 +126,14 @@ class Followed(Source):
 
     def close(self) -> None:
         """Close the file."""
-        if self._file is not None:
+        if self.connected:
             os.close(self._file)
-            self._file = None
+            self.connected = False
 
     def _read(self) -> bool:
         """Read one chunk; return whether there was any."""
-        if self._file is None and not self._open():
+        if not (self.connected or self._open()):
             return False
-        assert self._file is not None
         if os.fstat(self._file).st_size < self._lines.offset:  # truncated
             os.lseek(self._file, 0, os.SEEK_SET)
             self._lines, self._begin = Lines(self._longest), b""
@@ -161,7 +155,7 @@ class Followed(Source):
             why = f"{self._path}: {error.strerror}; trying again"
             self._problems.add("file cannot be read", why)
             return False
-        status = os.fstat(self._file)
+        self.connected, status = True, os.fstat(self._file)
         if stat.S_ISDIR(status.st_mode):
             how = "give a file of JSON lines, or - for stdin"
             raise UsageError(f"--follow {self._path}: is a folder", how)
@@ -179,7 +173,6 @@ class Followed(Source):
 
     def _digest(self, offset: int) -> str:
         """Digest of the first bytes before the offset: a new file may have the same inode."""
-        assert self._file is not None
         size = min(offset, BEGIN)
         if len(self._begin) < size:
             self._begin = os.pread(self._file, size, 0)
@@ -278,7 +271,6 @@ class FollowedTable(Followed):
 
     def _header(self, form: TableFormat) -> list[str]:
         """Names of the columns; keeps the separator that fits best."""
-        assert self._file is not None
         start = os.pread(self._file, self._longest, 0)
         skipped = re.match(rb"(\xef\xbb\xbf)?\s*(sep=.[ \t]*\r?\n)?\s*", start, re.IGNORECASE)
         at = skipped.end() if skipped else 0

@@ -12,7 +12,6 @@ from typing import Any
 from anomalynet.detection.service import mqtt
 from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.sources import Raw
-from anomalynet.errors import UsageError
 
 RECEIVE_MAXIMUM = 2000  # largest number of unacknowledged messages
 INBOX_BYTES = 64 << 20  # largest size of waiting messages; then receiving pauses
@@ -30,7 +29,7 @@ FEW = 4
 OWN_ID = "give each detector its own --client-id"
 
 
-class MqttSource:
+class MqttSource(mqtt.Connection):
     """A persistent session: the broker stores messages while the detector is not running, until the
     session expires.
 
@@ -55,25 +54,21 @@ class MqttSource:
         max_bytes: int,
         problems: ProblemLog,
     ) -> None:
-        self._where, self._expiry, self._status = where, session_expiry, status_topic
+        def report(what: str, why: str) -> None:
+            problems.add(f"connection {what}", why)
+
+        super().__init__(where, client_id, report, manual_ack=True)
+        self._expiry, self._status = session_expiry, status_topic
         self._max_bytes, self._problems = max_bytes, problems
         self._inbox: deque[Raw] = deque()
         self._bytes = 0
         self._busy = False
-        self._room = threading.Condition()
         self._connection = 0  # an acknowledgement is only valid on the connection of its message
         self._acknowledging = threading.RLock()
-        self._failure: str | None = None
         self._began, self._short = 0.0, 0
-        self._closing = False
-        self.connected = False
-        self._client = mqtt.make_client(where, client_id, manual_ack=True)
-        self._client.on_connect = self._on_connect
-        self._client.on_connect_fail = self._on_connect_fail
-        self._client.on_disconnect = self._on_disconnect
-        self._client.on_subscribe = self._on_subscribe
-        self._client.on_message = self._on_message
-        self._client.will_set(status_topic, "offline", qos=1, retain=True)
+        self.client.on_subscribe = self._on_subscribe
+        self.client.on_message = self._on_message
+        self.client.will_set(status_topic, "offline", qos=1, retain=True)
 
     def start(self, position: bytes) -> None:
         """Connect in the background; the broker knows the position."""
@@ -83,24 +78,17 @@ class MqttSource:
         properties: Any = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = self._expiry
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
-        host, port = self._where.host, self._where.port
-        self._client.connect_async(host, port, 30, clean_start=False, properties=properties)
-        self._client.loop_start()
+        self.open(clean_start=False, properties=properties)
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
         """See `Source`. Raises UsageError: the broker refuses this client permanently."""
         if self._busy:
             time.sleep(seconds)
-        elif not self._inbox and self._failure is None:
-            with self._room:
-                self._room.wait_for(lambda: self._inbox or self._failure, seconds)
-        if self._failure is not None:
-            raise UsageError(f"MQTT broker {self._where}: {self._failure}", f"set {mqtt.VARIABLES}")
+        self.wait(lambda: self._inbox or self._busy, seconds)
         batch = [self._inbox.popleft() for _ in range(min(limit, len(self._inbox)))]
         self._busy = len(batch) > FEW
-        with self._room:
-            self._bytes -= sum(map(_size, batch))
-            self._room.notify_all()
+        with self.change:
+            self.update(_bytes=self._bytes - sum(map(_size, batch)))
         return batch
 
     def acknowledge(self, batch: Sequence[Raw]) -> None:
@@ -109,68 +97,42 @@ class MqttSource:
         with self._acknowledging:
             for raw in batch:
                 if raw.token is not None and raw.token[0] == self._connection:
-                    self._client.ack(raw.token[1], 1)
+                    self.client.ack(raw.token[1], 1)
 
-    def close(self) -> None:
+    def close(self, reason: Any = None) -> None:
         """Disconnect; the broker publishes "offline" and keeps the session."""
-        with self._room:
-            self._closing = True
-            self._room.notify_all()
         from paho.mqtt.packettypes import PacketTypes
         from paho.mqtt.reasoncodes import ReasonCode
 
-        self._client.disconnect(ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))
-        self._client.loop_stop()
+        super().close(ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))
 
-    def _fail(self, why: str) -> None:
-        with self._room:
-            self._failure = why
-            self._room.notify_all()
-
-    def _on_connect(
-        self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any
-    ) -> None:
-        if reason.is_failure:
-            if why := mqtt.final(reason):
-                self._fail(why)
-            else:
-                self._problems.add("connection refused", reason)
-            return
+    def on_connected(self) -> None:
+        """Subscribe."""
         from paho.mqtt.subscribeoptions import SubscribeOptions
 
-        self.connected = True
         self._began = time.monotonic()
         retained = SubscribeOptions.RETAIN_DO_NOT_SEND
         options = SubscribeOptions(qos=1, noLocal=True, retainHandling=retained)
-        client.subscribe(self._where.topic, options=options)
+        self.client.subscribe(self.where.topic, options=options)
 
-    def _on_connect_fail(self, client: Any, userdata: Any) -> None:
-        error = mqtt.connection_error()
-        if why := mqtt.final(error):
-            self._fail(why)
-        else:
-            self._problems.add("connection failed", f"{self._where}: {error}; trying again")
-
-    def _on_disconnect(
-        self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any
-    ) -> None:
+    def on_lost(self, reason: Any) -> None:
+        """Messages of this connection cannot be acknowledged any more."""
         with self._acknowledging:
             self._connection += 1
-        self.connected = False
         if str(reason) == "Session taken over":
-            self._fail(f"another client has connected with this client id, {OWN_ID}")
-        elif not self._closing and self._failure is None:
-            self._problems.add("connection lost", f"{self._where}: {reason}; connecting again")
+            self.update(failure=f"another client has connected with this client id, {OWN_ID}")
+            return
+        super().on_lost(reason)
+        if not self.closing and self.failure is None:
             self._short = self._short + 1 if time.monotonic() - self._began < SHORT else 0
             if self._short == SHORT_ONES:
                 why = f"another client may use this client id, {OWN_ID}"
                 self._problems.add("connections end early", why)
 
-    def _on_subscribe(
-        self, client: Any, userdata: Any, mid: int, reasons: Any, properties: Any
-    ) -> None:
+    def _on_subscribe(self, client: Any, userdata: Any, mid: int, reasons: Any, more: Any) -> None:
         if reasons and reasons[0].is_failure:
-            self._fail(f"the broker refuses the subscription to {self._where.topic}: {reasons[0]}")
+            why = f"the broker refuses the subscription to {self.where.topic}: {reasons[0]}"
+            self.update(failure=why)
         else:
             client.publish(self._status, "online", qos=1, retain=True)
 
@@ -182,11 +144,10 @@ class MqttSource:
             topic = "?"
         token = (self._connection, message.mid) if message.qos else None
         raw = Raw(topic, payload, time.time(), token)
-        with self._room:
-            self._room.wait_for(lambda: self._bytes < INBOX_BYTES or self._closing)
+        with self.change:
+            self.change.wait_for(lambda: self._bytes < INBOX_BYTES or self.closing)
             self._inbox.append(raw)
-            self._bytes += _size(raw)
-            self._room.notify_all()
+            self.update(_bytes=self._bytes + _size(raw))
 
 
 def _size(raw: Raw) -> int:

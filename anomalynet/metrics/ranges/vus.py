@@ -36,13 +36,7 @@ class Volumes:
     roc: Value
 
 
-def vus(
-    labels: Integers,
-    scores: Floats,
-    stretch: Integers,
-    max_buffer: int,
-    thresholds: int | None = None,
-) -> Volumes:
+def vus(labels: Integers, scores: Floats, stretch: Integers, max_buffer: int) -> Volumes:
     """VUS-PR and VUS-ROC over every distinct score; several series are one set of steps with common
     thresholds.
 
@@ -54,11 +48,9 @@ def vus(
         scores: (n,) float64 without NaN; higher is more anomalous.
         stretch: (n,) number of the stretch; neither ranges nor buffers reach beyond one.
         max_buffer: widest buffer, in steps, both sides together.
-        thresholds: None: every distinct score is one. Otherwise the number of scores, at least 2,
-            that are taken, evenly spaced by rank. The authors take 250, which makes the curve of a
-            rare class coarse.
     Source: not in the paper. Paparrizos, Boniol, Palpanas, Tsay, Elmore, Franklin: Volume Under the
-    Surface, PVLDB 15(11), 2022; as the authors' package vus 0.0.6 computes it. (aeon 1.6 takes
+    Surface, PVLDB 15(11), 2022; as the authors' package vus 0.0.6 computes it with a threshold at
+    every score. (Their default of 250 makes the curve of a rare class coarse. aeon 1.6 takes
     positives that do not depend on the threshold, buffers that begin on the last step of a range,
     and trapezoids of precision: other numbers under the same name.)
     """
@@ -67,21 +59,12 @@ def vus(
     if len(real) == 0 or attack.all():
         nothing = undefined(NO_NORMAL if len(real) else NO_ATTACK)
         return Volumes(nothing, nothing)
-    rank, levels = _ranks(scores, thresholds)
-    surface = _Surface(attack, rank, levels, real, stretch, max_buffer // 2)
+    values, index = np.unique(scores, return_inverse=True)
+    rank = len(values) - 1 - index  # of a step's own threshold, from the highest
+    surface = _Surface(attack, rank, len(values), real, stretch, max_buffer // 2)
     areas = np.array([surface.areas(width) for width in range(max_buffer + 1)])
     pr, roc = areas.mean(axis=0)
     return Volumes(Value(float(pr)), Value(float(roc)))
-
-
-def _ranks(scores: Floats, thresholds: int | None) -> tuple[NDArray[np.int64], int]:
-    """(n,) rank of the first threshold, from the highest, that a score reaches; their number."""
-    if thresholds is None:
-        values, index = np.unique(scores, return_inverse=True)
-        return len(values) - 1 - index, len(values)
-    chosen = np.linspace(0, len(scores) - 1, thresholds).astype(np.int64)
-    limits = -np.sort(-scores)[chosen]
-    return np.searchsorted(-limits, -scores, side="left"), thresholds
 
 
 def _bends(ranks: NDArray[np.int64], levels: int) -> NDArray[np.bool_]:

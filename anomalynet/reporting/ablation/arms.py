@@ -1,22 +1,47 @@
-"""The arms of an ablation with the results of their runs: run metrics by repetition, series metrics
-by run, and clusters of series."""
+"""The arms of an ablation with the results of their runs: metrics by repetition, a metric of each
+test series by run, and clusters of series."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from anomalynet.metrics.kernels import NAN, point_metrics, ranking_metrics
 from anomalynet.reporting.ablation.contrasts import SeriesKey, clusters
-from anomalynet.reporting.ablation.design import Ablation, AblationArm
-from anomalynet.reporting.ablation.series_scores import read_steps
-from anomalynet.reporting.aggregate import ArmMetrics, Summary, aggregate, difference, summarise
+from anomalynet.reporting.ablation.design import Ablation, AblationArm, level_text
+from anomalynet.reporting.aggregate import (
+    ArmMetrics,
+    Scored,
+    Summary,
+    aggregate,
+    difference,
+    summarise,
+)
 from anomalynet.reporting.arms import Arm, repetitions_of
-from anomalynet.reporting.measures import primary
+from anomalynet.reporting.measures import RANKING, primary
 from anomalynet.runs.collect import RunRecord
+from anomalynet.runs.scores import read_test_steps
 
 OTHERS = ("average_precision", "auroc", "f1_attack", "balanced_accuracy")
 """Metrics that are shown in addition to the metric of comparison."""
+
+OF_ONE_CLASS = (
+    "recall_normal",
+    "recall_attack",
+    "accuracy",
+    "accuracy_at_half",
+    "true_negatives",
+    "false_positives",
+    "false_negatives",
+    "true_positives",
+)
+"""Metrics that have a meaning for a series with only one class. Others need both classes: the F1 of
+a series without attack would be defined only if there is a false alarm."""
+
+Crossing = tuple[str, ...]  # a level of each axis, as text, in the order of the axes
 
 RunKey = tuple[int, int, int, int | None]
 """(seed, fold, assignment, world); two arms' runs with the same key are a pair."""
@@ -67,10 +92,9 @@ def measure(ablation: Ablation) -> tuple[tuple[MeasuredArm, ...], dict[SeriesKey
         the arms in the ablation's order, and series → its cluster, as joined by the incidents of
         all runs.
     Raises:
-        UsageError: the metric is not computed from single steps.
         RunError: a run's scores cannot be read.
     """
-    metric = ablation.measured
+    metric = ablation.metric.removeprefix("test/")
     tested: dict[int, set[int]] = defaultdict(set)
     for record in (record for arm in ablation.arms for record in arm.records):
         tested[record.result.folds].add(record.result.fold)
@@ -103,6 +127,20 @@ def _arm(design: AblationArm, tested: Mapping[int, set[int]]) -> Arm:
     return Arm(design.name, design.name, "", tuple(complete), duplicates, heading=design.name)
 
 
+def crossings(ablation: Ablation, arms: Sequence[MeasuredArm]) -> dict[Crossing, MeasuredArm]:
+    """The arms on the axes by their levels."""
+    return {
+        tuple(level_text(arm.design.levels[axis]) for axis in ablation.axes): arm
+        for arm in reversed(arms)
+        if arm.design.on_axes
+    }
+
+
+def reference_of(arms: Sequence[MeasuredArm]) -> MeasuredArm | None:
+    """The arm that the others are compared with, if there is one."""
+    return next((arm for arm in arms if arm.design.reference), None)
+
+
 def run_key(record: RunRecord) -> RunKey:
     """The key by which runs of two arms are paired."""
     result = record.result
@@ -132,3 +170,42 @@ def gap(arm: MeasuredArm, reference: MeasuredArm | None, metric: str) -> Summary
     if reference is None or arm is reference:
         return summarise(())
     return difference(arm.metrics, reference.metrics, metric)
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesSteps:
+    """A run's test part by series."""
+
+    series: dict[str, Scored]  # series → its test steps that have a label and a score; may be empty
+    incidents: frozenset[tuple[str, int]]  # (series, number of an incident) of all its test steps
+
+    def metric(self, name: str, probability: bool) -> dict[str, float]:
+        """A metric of each series at the run's threshold, a fraction or count; NaN if undefined."""
+        return {series: _metric(name, steps, probability) for series, steps in self.series.items()}
+
+
+def read_steps(record: RunRecord) -> SeriesSteps:
+    """Read a run's test part by series, in order of their names.
+
+    Raises: RunError: `scores.parquet` is missing, damaged, or lacks a column.
+    """
+    test = read_test_steps(record)
+    scored = test.drop_nulls(["label", "score"])
+    parts = scored.partition_by("series", as_dict=True)
+    named = {name: parts.get((name,), scored.clear()) for name in sorted(test["series"].unique())}
+    touched = test.select("series", "incident").drop_nulls().unique()
+    return SeriesSteps(
+        {
+            name: Scored(*(part[column].to_numpy() for column in ("label", "score", "threshold")))
+            for name, part in named.items()
+        },
+        frozenset(touched.iter_rows()),
+    )
+
+
+def _metric(name: str, steps: Scored, probability: bool) -> float:
+    if not len(steps.labels) or (name not in OF_ONE_CLASS and len(np.unique(steps.labels)) < 2):
+        return NAN
+    if name in RANKING:
+        return ranking_metrics(steps.labels, steps.scores)[name]
+    return point_metrics(steps.labels, steps.scores, steps.thresholds, probability)[name]

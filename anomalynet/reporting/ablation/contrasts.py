@@ -1,7 +1,8 @@
 """Tests whether a difference is more than chance. Series with the same incident form one cluster,
-clusters are the independent units, and Holm corrects for the number of tests.
+clusters are the independent units, and Holm corrects for the number of tests. Seeds are fixed.
 
-Source: not in the paper."""
+Source: not in the paper. Bootstrap percentile interval: Efron (1979); sign-flip test: Fisher
+(1935); correction: Holm (1979)."""
 
 from __future__ import annotations
 
@@ -10,11 +11,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from anomalynet.metrics.kernels import NAN
-from anomalynet.reporting.ablation import resampling
 from anomalynet.reporting.measures import MEASURES
 
 LEVEL = 0.05
+RESAMPLES = 10_000  # resamples of a bootstrap
+FLIPS = 20_000  # random assignments of signs if there are too many to try all
+EXACT = 14  # largest number of values for which all 2 ** 14 assignments of signs are tried
+TOLERANCE = 1e-12
+"""Sums that differ by less than this share of the sum of magnitudes are equal, so that the order of
+additions does not matter."""
 
 BETTER, WORSE, NO_EVIDENCE, INSUFFICIENT_DATA = (
     "better",
@@ -65,14 +74,14 @@ def contrast(
         if not math.isnan(differences[key]):
             members[clusters[key]].append(differences[key])
     values = [math.fsum(own) / len(own) for own in members.values()]
-    low, high = resampling.bootstrap_interval(values)
+    low, high = bootstrap_interval(values)
     series = sum(map(len, members.values()))
     return Contrast(
         mean=math.fsum(values) / len(values) if values else NAN,
         low=low,
         high=high,
-        p=resampling.sign_flip_p(values),
-        smallest=resampling.smallest_p(len(values)),
+        p=sign_flip_p(values),
+        smallest=smallest_p(len(values)),
         clusters=len(values),
         series=series,
         left_out=len(differences) - series,
@@ -82,8 +91,8 @@ def contrast(
 def family(contrasts: Sequence[Contrast]) -> tuple[Contrast, ...]:
     """The same contrasts, corrected for being tested together. Holm's adjusted p never falls when a
     raw p rises, so adjusting the smallest p gives the lowest p that the clusters allow."""
-    adjusted = resampling.holm([one.p for one in contrasts])
-    reachable = resampling.holm([one.smallest for one in contrasts])
+    adjusted = holm([one.p for one in contrasts])
+    reachable = holm([one.smallest for one in contrasts])
     return tuple(
         replace(one, adjusted=float(mine), reachable=float(best))
         for one, mine, best in zip(contrasts, adjusted, reachable, strict=True)
@@ -121,3 +130,61 @@ def clusters(
 def _in_order(key: SeriesKey) -> tuple[int, str]:
     world, name = key
     return -1 if world is None else world, name
+
+
+def bootstrap_interval(values: ArrayLike, resamples: int = RESAMPLES) -> tuple[float, float]:
+    """95 % percentile interval of the mean; (NaN, NaN) with fewer than two values. With few values
+    its coverage is lower.
+
+    Args:
+        values: (n,) independent values: means of clusters, not members of one.
+        resamples: number of resamples with replacement; they are always the same.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if len(array) < 2:
+        return NAN, NAN
+    drawn = np.random.default_rng(0).integers(0, len(array), size=(resamples, len(array)))
+    low, high = np.quantile(array[drawn].mean(axis=1), [(1 - 0.95) / 2, (1 + 0.95) / 2])
+    return float(low), float(high)
+
+
+def sign_flip_p(values: ArrayLike) -> float:
+    """Two-sided p of the mean under the hypothesis that each value is as likely as its negative;
+    NaN with fewer than two values.
+
+    Up to `EXACT` values all assignments of signs are tried; for more values `FLIPS` random ones and
+    the observed one, so that p is never 0. `values`: (n,) independent differences."""
+    array = np.asarray(values, dtype=np.float64)
+    n = len(array)
+    if n < 2:
+        return NAN
+    if n <= EXACT:  # the last sign is always +, because the other half mirrors these assignments
+        negative = (np.arange(2 ** (n - 1))[:, None] >> np.arange(n)) & 1
+    else:
+        negative = np.random.default_rng(0).integers(0, 2, size=(FLIPS, n))
+    sums = np.abs(np.where(negative == 1, -1.0, 1.0) @ array)
+    extreme = sums >= abs(array.sum()) - TOLERANCE * np.abs(array).sum()
+    return float(extreme.mean()) if n <= EXACT else float((1 + extreme.sum()) / (1 + FLIPS))
+
+
+def smallest_p(n: int) -> float:
+    """The lowest p that `sign_flip_p` can give for any n values; NaN with fewer than two."""
+    if n < 2:
+        return NAN
+    return 2.0 ** (1 - n) if n <= EXACT else 1 / (1 + FLIPS)
+
+
+def holm(p: ArrayLike) -> NDArray[np.float64]:
+    """Holm's step-down correction: the probability of any false rejection in the family stays below
+    the level. `p`: (tests,) raw p; NaN is a test that was not made and does not count.
+
+    Returns:
+        (tests,) adjusted p, at least the raw one and at most 1; NaN for tests that were not made.
+    """
+    raw = np.asarray(p, dtype=np.float64)
+    adjusted = np.full(raw.shape, NAN)
+    made = np.flatnonzero(~np.isnan(raw))
+    order = made[np.argsort(raw[made], kind="stable")]
+    stepped = np.maximum.accumulate(raw[order] * np.arange(len(order), 0, -1))
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted

@@ -4,18 +4,13 @@ all other arms are compared with."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from anomalynet.errors import UsageError
-from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.measures import RUN_METRICS
 from anomalynet.runs.collect import RunRecord
 
 # Metrics that are not computed from single steps, or that do not judge a model
 NOT_OF_STEPS = (*RUN_METRICS, "prevalence")
-
-Crossing = tuple[str, ...]  # a level of each axis, as text, in the order of the axes
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,31 +43,9 @@ class Ablation:
     arms: tuple[AblationArm, ...]  # in the order of the tables
 
     @property
-    def measured(self) -> str:
-        """The metric without `test/`.
-
-        Raises: UsageError: not a test metric, or not computed from single steps.
-        """
-        part, _, name = self.metric.partition("/")
-        known = [metric for metric in METRICS if metric not in NOT_OF_STEPS]
-        if part != "test" or name not in known:
-            what = f"{self.name}: arms cannot be compared by {self.metric!r}"
-            raise UsageError(what, f"choose test/ and one of {', '.join(known)}")
-        return name
-
-    @property
     def reference(self) -> AblationArm | None:
-        """The arm that the others are compared with; None if there is none.
-
-        Raises: UsageError: several arms are marked as the reference.
-        """
-        found = [arm for arm in self.arms if arm.reference]
-        if len(found) > 1:
-            names = ", ".join(arm.name for arm in found)
-            raise UsageError(
-                f"{self.name}: several arms are the reference: {names}", "name one of them"
-            )
-        return found[0] if found else None
+        """The arm that the others are compared with; None if there is none."""
+        return next((arm for arm in self.arms if arm.reference), None)
 
     def levels(self, axis: str) -> list[str]:
         """Levels of an axis as text, in its order. A level of the reference that the axis does not
@@ -86,15 +59,6 @@ class Ablation:
     def usual(self, axis: str) -> str | None:
         """The reference's level of an axis as text."""
         return self.reference.level(axis) if self.reference else None
-
-    @property
-    def crossings(self) -> Mapping[Crossing, AblationArm]:
-        """The arms on the axes by their levels."""
-        return {
-            tuple(level_text(arm.levels[axis]) for axis in self.axes): arm
-            for arm in reversed(self.arms)
-            if arm.on_axes
-        }
 
 
 def level_text(level: object) -> str:

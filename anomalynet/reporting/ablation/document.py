@@ -5,24 +5,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from anomalynet.errors import NothingToCompareError
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.ablation import figures, sentences, tables
-from anomalynet.reporting.ablation.arms import MeasuredArm, measure
+from anomalynet.reporting.ablation.arms import MeasuredArm, measure, reference_of
 from anomalynet.reporting.ablation.design import Ablation, AblationArm, level_text
 from anomalynet.reporting.ablation.effects import (
     Comparison,
     Effect,
     compare,
-    interactions,
-    main_effects,
-    reference_of,
+    effects,
 )
 from anomalynet.reporting.ablation.figures import AxisView, axis_view
 from anomalynet.reporting.aggregate import ESTIMAND
 from anomalynet.reporting.captions import INCOMPLETE, ReportContext
+from anomalynet.reporting.figures import drawn
 from anomalynet.reporting.formats import markdown, write_files
 from anomalynet.reporting.measures import MEASURES, primary, series_mean
 from anomalynet.reporting.sections.model_tables import cost_section
@@ -68,7 +68,6 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
         title: heading.
     Raises:
         NothingToCompareError: no arm has a run.
-        UsageError: the metric is not computed from single steps, or several arms are the reference.
         RunError: the scores of a run cannot be read.
     """
     if not any(arm.records for arm in ablation.arms):
@@ -83,15 +82,21 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
         FINDINGS: _quotable(found),
     }
     if ablation.design == "factorial":
-        effects = (*found.main, *found.interactions)
-        texts["tables/effects.csv"] = tables.effects_csv(effects, found.metric)
+        every = (*found.main, *found.interactions)
+        texts["tables/effects.csv"] = tables.effects_csv(every, found.metric)
     texts["report.md"] = _document(found, title)
-    files = {name: text.encode() for name, text in texts.items()}
-    return write_files(out, {**_drawn(found), **costs.files, **files})
+    metric, context, files = found.metric, found.context, dict(costs.files)
+    for view in found.views:
+        files |= drawn(view.file, partial(figures.axis_figure, view, metric, context))
+    if own := found.comparisons:
+        draw = partial(figures.difference_figure, own, metric, context)
+        files |= drawn(figures.DIFFERENCES, draw)
+    files |= {name: text.encode() for name, text in texts.items()}  # the report is written last
+    return write_files(out, files)
 
 
 def _find(ablation: Ablation) -> _Found:
-    metric = ablation.measured
+    metric = ablation.metric.removeprefix("test/")
     arms, clusters = measure(ablation)
     factorial = ablation.design == "factorial"
     status = {arm.name: arm.status for arm in arms}
@@ -101,19 +106,10 @@ def _find(ablation: Ablation) -> _Found:
         ReportContext.of([arm.metrics for arm in arms], status),
         arms,
         compare(arms, clusters),
-        main_effects(ablation, arms, clusters) if factorial else (),
-        interactions(ablation, arms, clusters) if factorial else (),
+        effects(ablation, arms, clusters, 1) if factorial else (),
+        effects(ablation, arms, clusters, 2) if factorial else (),
         tuple(axis_view(ablation, axis, arms, metric) for axis in ablation.axes),
     )
-
-
-def _drawn(found: _Found) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    for view in found.views:
-        files |= figures.draw_axis(view, found.metric, found.context)
-    if found.comparisons:
-        files |= figures.draw_differences(found.comparisons, found.metric, found.context)
-    return files
 
 
 def _notes(found: _Found) -> list[str]:
@@ -177,10 +173,10 @@ def _findings(found: _Found) -> list[str]:
         *_bullets(sentences.arm_sentence(one, metric) for one in found.comparisons),
         *_notice(found.comparisons, "arm"),
     ]
-    for noun, effects in (("main effect", found.main), ("interaction", found.interactions)):
-        if effects:
-            lines = (sentences.effect_sentence(one, metric) for one in effects if one.wanted)
-            parts += [f"{noun.capitalize()}s:", *_bullets(lines), *_notice(effects, noun)]
+    for noun, own in (("main effect", found.main), ("interaction", found.interactions)):
+        if own:
+            lines = (sentences.effect_sentence(one, metric) for one in own if one.wanted)
+            parts += [f"{noun.capitalize()}s:", *_bullets(lines), *_notice(own, noun)]
     return parts
 
 
@@ -192,7 +188,7 @@ def _quotable(found: _Found) -> str:
 
 
 def _document(found: _Found, title: str) -> str:
-    metric, arms, effects = found.metric, found.arms, (*found.main, *found.interactions)
+    metric, arms = found.metric, found.arms
     context, signs = found.context, found.context.signs
     parts = [
         f"# {title}",
@@ -215,7 +211,7 @@ def _document(found: _Found, title: str) -> str:
     if found.ablation.design == "factorial":
         parts += [
             "## Main effects and interactions",
-            tables.effects_table(effects, metric),
+            tables.effects_table((*found.main, *found.interactions), metric),
             sentences.base(sentences.contrasts_of(found.main), "main effect"),
             context.caption(f"{found.title}: effects", csv="effects.csv"),
         ]

@@ -12,9 +12,15 @@ from itertools import combinations
 from typing import TypeVar
 
 from anomalynet.metrics.kernels import NAN
-from anomalynet.reporting.ablation.arms import MeasuredArm, paired_differences
+from anomalynet.reporting.ablation.arms import (
+    Crossing,
+    MeasuredArm,
+    crossings,
+    paired_differences,
+    reference_of,
+)
 from anomalynet.reporting.ablation.contrasts import Contrast, SeriesKey, contrast, family
-from anomalynet.reporting.ablation.design import Ablation, Crossing
+from anomalynet.reporting.ablation.design import Ablation
 
 NOT_RUN, NOT_COMPARED, NOT_IN_SWEEP = "not run", "not compared", "not in the sweep"
 
@@ -79,11 +85,6 @@ def compare(arms: Sequence[MeasuredArm], clusters: Clusters) -> tuple[Comparison
     return _correct([_compare(arm, reference, clusters) for arm in arms if arm is not reference])
 
 
-def reference_of(arms: Sequence[MeasuredArm]) -> MeasuredArm | None:
-    """The arm that the others are compared with, if there is one."""
-    return next((arm for arm in arms if arm.design.reference), None)
-
-
 def _compare(arm: MeasuredArm, reference: MeasuredArm | None, clusters: Clusters) -> Comparison:
     if not arm.runs:
         return Comparison(arm, None)
@@ -97,75 +98,52 @@ def _compare(arm: MeasuredArm, reference: MeasuredArm | None, clusters: Clusters
     return Comparison(arm, contrast(differences, clusters), shared=shared)
 
 
-def main_effects(
-    ablation: Ablation, arms: Sequence[MeasuredArm], clusters: Clusters
+def effects(
+    ablation: Ablation, arms: Sequence[MeasuredArm], clusters: Clusters, order: int
 ) -> tuple[Effect, ...]:
-    """The main effect of each level: the mean over pairs of arms that differ in this axis only."""
-    by_crossing = _by_crossing(ablation, arms)
-    found = []
-    for axis, change in _changes(ablation):
-        pairs = [
-            _difference(by_crossing, crossing, axis, change)
-            for crossing in by_crossing
-            if crossing[axis] == change.level
-        ]
-        found.append(_effect((change,), pairs, clusters))
-    return _correct(found)
+    """Effects of changes from the reference's levels; none without a reference.
 
-
-def interactions(
-    ablation: Ablation, arms: Sequence[MeasuredArm], clusters: Clusters
-) -> tuple[Effect, ...]:
-    """The interaction of each two changes on different axes: the effect of the first together with
-    the second, minus its effect without the second."""
-    by_crossing = _by_crossing(ablation, arms)
-    found = []
-    for (first, one), (second, other) in combinations(_changes(ablation), 2):
-        if first == second:
-            continue
-        squares: list[Differences | None] = []
-        for both in by_crossing:
-            if (both[first], both[second]) == (one.level, other.level):
-                joint = _difference(by_crossing, both, first, one)
-                without = _with_level(both, second, other.usual)
-                alone = _difference(by_crossing, without, first, one)
-                if joint is None or alone is None:
-                    squares.append(None)
-                else:
-                    keys = joint.keys() & alone.keys()
-                    squares.append({key: joint[key] - alone[key] for key in keys})
-        found.append(_effect((one, other), squares, clusters))
-    return _correct(found)
-
-
-def _changes(ablation: Ablation) -> list[tuple[int, Change]]:
-    """(index of the axis, change) for every level except the reference's; empty without one."""
-    return [
+    Args:
+        order: 1 for the main effect of each change, the mean over pairs of arms that differ in this
+            axis only; 2 for the interaction of each two changes on different axes, the effect of
+            the first together with the second, minus its effect without the second.
+    """
+    by_crossing = crossings(ablation, arms)
+    single = [
         (index, Change(axis, usual, level))
         for index, axis in enumerate(ablation.axes)
         if (usual := ablation.usual(axis)) is not None
         for level in ablation.levels(axis)
         if level != usual
     ]
-
-
-def _by_crossing(ablation: Ablation, arms: Sequence[MeasuredArm]) -> dict[Crossing, MeasuredArm]:
-    measured = {arm.name: arm for arm in arms}
-    return {crossing: measured[arm.name] for crossing, arm in ablation.crossings.items()}
-
-
-def _with_level(crossing: Crossing, axis: int, level: str) -> Crossing:
-    return (*crossing[:axis], level, *crossing[axis + 1 :])
+    found = []
+    for changes in combinations(single, order):
+        if len({index for index, _ in changes}) == order:
+            differences = [
+                _difference(by_crossing, crossing, changes)
+                for crossing in by_crossing
+                if all(crossing[index] == change.level for index, change in changes)
+            ]
+            found.append(_effect(tuple(change for _, change in changes), differences, clusters))
+    return _correct(found)
 
 
 def _difference(
-    arms: Mapping[Crossing, MeasuredArm], one: Crossing, axis: int, change: Change
+    arms: Mapping[Crossing, MeasuredArm], one: Crossing, changes: Sequence[tuple[int, Change]]
 ) -> Differences | None:
-    """The arm minus the one without the change; None without such arms, empty without pairs."""
-    other = _with_level(one, axis, change.usual)
-    if one not in arms or other not in arms:
+    """The effect of the changes except the last at a crossing, minus the same without the last; of
+    a single change, the arm minus the one without it. None without such arms, empty without
+    pairs."""
+    *others, (index, change) = changes
+    without = (*one[:index], change.usual, *one[index + 1 :])
+    if not others:
+        if one not in arms or without not in arms:
+            return None
+        return paired_differences(arms[one].series, arms[without].series)
+    joint, alone = _difference(arms, one, others), _difference(arms, without, others)
+    if joint is None or alone is None:
         return None
-    return paired_differences(arms[one].series, arms[other].series)
+    return {key: joint[key] - alone[key] for key in joint.keys() & alone.keys()}
 
 
 def _effect(

@@ -7,23 +7,22 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from anomalynet.reporting.ablation.arms import MeasuredArm
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from anomalynet.reporting.ablation.arms import Crossing, MeasuredArm, crossings
 from anomalynet.reporting.ablation.contrasts import BETTER, WORSE
-from anomalynet.reporting.ablation.design import Ablation, Crossing
+from anomalynet.reporting.ablation.design import Ablation
 from anomalynet.reporting.ablation.effects import Comparison
 from anomalynet.reporting.ablation.sentences import p_text, signed, unit_text
 from anomalynet.reporting.aggregate import Summary, summarise
 from anomalynet.reporting.arms import RepetitionKey
 from anomalynet.reporting.captions import INCOMPLETE, ReportContext
-from anomalynet.reporting.figures import BLUE, GREEN, VERMILION, drawn, foot, heading
+from anomalynet.reporting.figures import BLUE, GREEN, VERMILION, foot, heading
 from anomalynet.reporting.formats.markdown import unit
 from anomalynet.reporting.measures import MEASURES, primary, series_mean
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 DIFFERENCES = "differences"
 
@@ -83,13 +82,11 @@ def axis_view(ablation: Ablation, axis: str, arms: Sequence[MeasuredArm], metric
     """Average each level over the combinations of other levels that have been run with every level;
     in the design `one_at_a_time`, that is only the reference's combination."""
     index = list(ablation.axes).index(axis)
-    measured = {arm.name: arm for arm in arms}
     by_level: dict[str, dict[Crossing, MeasuredArm]]
     by_level = {level: {} for level in ablation.levels(axis)}
-    for crossing, design in ablation.crossings.items():
-        if measured[design.name].runs:
-            rest = (*crossing[:index], *crossing[index + 1 :])
-            by_level[crossing[index]][rest] = measured[design.name]
+    for crossing, arm in crossings(ablation, arms).items():
+        if arm.runs:
+            by_level[crossing[index]][(*crossing[:index], *crossing[index + 1 :])] = arm
     run = [set(own) for own in by_level.values() if own]
     shared = set.intersection(*run) if run else set()
     usual, points, shown = ablation.usual(axis), [], []
@@ -119,21 +116,8 @@ def _average(
     return Point(label, values, reference, extra, any(not arm.complete for arm in arms))
 
 
-def draw_axis(view: AxisView, metric: str, context: ReportContext) -> dict[str, bytes]:
-    """Mean ± spread at each level, and a dot per repetition, as path → content."""
-    return drawn(view.file, lambda: _axis_figure(view, metric, context))
-
-
-def draw_differences(
-    comparisons: Sequence[Comparison], metric: str, context: ReportContext
-) -> dict[str, bytes]:
-    """Every arm's difference with its interval, as path → content."""
-    return drawn(DIFFERENCES, lambda: _difference_figure(comparisons, metric, context))
-
-
-def _axis_figure(view: AxisView, metric: str, context: ReportContext) -> Figure:
-    from matplotlib.figure import Figure
-
+def axis_figure(view: AxisView, metric: str, context: ReportContext) -> Figure:
+    """Mean ± spread at each level, and a dot per repetition."""
     measure = MEASURES[primary(metric)]
     count, scale, title = len(view.points), measure.scale, measure.title
     figure = Figure(figsize=(max(7.5, 1.6 + 0.95 * count), 4.6), layout="constrained")
@@ -187,11 +171,10 @@ def _tick(point: Point) -> str:
     return f"{name}{sign}" + ("\n(reference)" if point.reference else "")
 
 
-def _difference_figure(
+def difference_figure(
     comparisons: Sequence[Comparison], metric: str, context: ReportContext
 ) -> Figure:
-    from matplotlib.figure import Figure
-
+    """Every arm's difference with its interval."""
     figure = Figure(figsize=(9.0, 1.9 + 0.32 * max(len(comparisons), 1)), layout="constrained")
     axes = figure.subplots()
     axes.axvline(0, **DASHED)

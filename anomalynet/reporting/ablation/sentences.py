@@ -8,14 +8,16 @@ from collections.abc import Iterable, Sequence
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.ablation.contrasts import (
     BETTER,
+    EXACT,
+    FLIPS,
     INSUFFICIENT_DATA,
     LEVEL,
     NO_EVIDENCE,
+    RESAMPLES,
     WORSE,
     Contrast,
 )
 from anomalynet.reporting.ablation.effects import NOT_IN_SWEEP, NOT_RUN, Comparison, Effect
-from anomalynet.reporting.ablation.resampling import EXACT, FLIPS, RESAMPLES
 from anomalynet.reporting.aggregate import RULE
 from anomalynet.reporting.measures import MEASURES
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from anomalynet.reporting.ablation.arms import MeasuredArm, gap, shown_metrics
+from anomalynet.reporting.ablation.arms import MeasuredArm, gap, reference_of, shown_metrics
 from anomalynet.reporting.ablation.contrasts import Contrast
 from anomalynet.reporting.ablation.design import level_text
-from anomalynet.reporting.ablation.effects import Comparison, Effect, reference_of
+from anomalynet.reporting.ablation.effects import Comparison, Effect
 from anomalynet.reporting.ablation.sentences import (
     counted,
     effect_verdict,

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import count
+from importlib.resources import files as resources
 from typing import Any
-from xml.etree import ElementTree
 
 from jinja2 import Environment, PackageLoader
 from markdown_it.token import Token
@@ -29,7 +27,6 @@ from anomalynet.reporting.formats.document import (
 )
 
 WIDE = 8  # with a table of more columns, the document is printed in landscape format
-_REFERENCE = re.compile(r"url\(#([^)]+)\)")
 
 
 def html(text: str, files: Mapping[str, bytes]) -> str:
@@ -73,7 +70,6 @@ class _Page:
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files = files
-        self._figures = count(1)
 
     def shown(self, block: Block, name: str) -> dict[str, Any]:
         """The template's variables of a block; `name` is the id of a heading."""
@@ -118,12 +114,14 @@ class _Page:
                 token.type = "html_inline"
 
     def _image(self, source: str, alternative: str) -> Markup:
-        if source.endswith(".svg") and source in self._files:
-            return Markup(inline_svg(self._files[source], f"f{next(self._figures)}-", alternative))
-        if source.endswith(".png") and source in self._files:
-            data = base64.b64encode(self._files[source]).decode()
-            return Markup('<img src="data:image/png;base64,{}" alt="{}">').format(data, alternative)
-        return Markup('<a href="{}">{}</a>').format(source, alternative)
+        kind = {"svg": "svg+xml", "png": "png"}.get(source.rpartition(".")[2])
+        if kind is None or source not in self._files:
+            return Markup('<a href="{}">{}</a>').format(source, alternative)
+        # As an image a drawing cannot run a script, and keeps its styles and ids to itself.
+        data = base64.b64encode(self._files[source]).decode()
+        return Markup('<img src="data:image/{};base64,{}" alt="{}">').format(
+            kind, data, alternative
+        )
 
 
 def _align(token: Token) -> None:
@@ -141,64 +139,8 @@ def _environment() -> Environment:
 
 
 def _source(name: str) -> str:
-    loader = _environment().loader
-    assert loader is not None
-    return loader.get_source(_environment(), name)[0]
+    return resources("anomalynet.reporting.formats").joinpath("page", name).read_text("utf-8")
 
 
 def _digest(source: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
-
-
-def inline_svg(svg: bytes, prefix: str, alternative: str) -> str:
-    """An SVG file as an element of an HTML page.
-
-    All figures of a page share its ids. So only ids that are referred to are kept, and each gets a
-    prefix. Style attributes become presentation attributes, because the page's security policy
-    forbids inline styles.
-
-    Args:
-        svg: a file written by matplotlib.
-        prefix: of ids; unique for each figure of a page.
-        alternative: text that describes the figure.
-    """
-    root = ElementTree.fromstring(svg)
-    for parent in root.iter():
-        for child in list(parent):
-            if _local(child.tag) in ("metadata", "style", "script"):
-                parent.remove(child)
-    values = (value for element in root.iter() for value in element.attrib.values())
-    used = {name for value in values for name in _references(value)}
-    for element in root.iter():
-        element.tag = _local(element.tag)
-        own = {_local(name): value for name, value in element.attrib.items()}
-        styles = (part.split(":", 1) for part in own.pop("style", "").split(";") if ":" in part)
-        own |= {name.strip(): value.strip() for name, value in styles}
-        if own.get("id") not in used:
-            own.pop("id", None)
-        element.attrib.clear()
-        element.attrib.update({name: _renamed(name, value, prefix) for name, value in own.items()})
-        element.tail = None  # whitespace of the file
-        if element.text and not element.text.strip():
-            element.text = None
-    root.attrib.pop("version", None)
-    root.attrib |= {"role": "img", "aria-label": alternative}
-    return ElementTree.tostring(root, encoding="unicode")
-
-
-def _local(name: str) -> str:
-    return name.rpartition("}")[2]
-
-
-def _references(value: str) -> list[str]:
-    return [value.removeprefix("#")] if value.startswith("#") else _REFERENCE.findall(value)
-
-
-def _renamed(name: str, value: str, prefix: str) -> str:
-    if name == "id":
-        return prefix + value
-    if name == "href" and value.startswith("#"):
-        return f"#{prefix}{value.removeprefix('#')}"
-    if name == "d":
-        return " ".join(value.split())
-    return _REFERENCE.sub(lambda found: f"url(#{prefix}{found.group(1)})", value)

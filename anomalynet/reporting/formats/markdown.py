@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.measures import MEASURES
@@ -83,21 +84,21 @@ def training(rows: Sequence[Mapping[str, str]], arms: Sequence[Arm]) -> str:
 
 
 def cost(
-    rows: Sequence[Mapping[str, str]], titles: Mapping[str, str], headings: Mapping[str, str]
+    rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str], headings: Mapping[str, str]
 ) -> str:
     """Parameters and durations, one line per model."""
 
-    def cell(row: Mapping[str, str], name: str) -> str:
-        mean, spread = row[name], row.get(f"{name}_spread", "")
-        suffix = f" ± {float(spread):.2f}" if spread else ""
-        return f"{float(mean):.2f}{suffix}" if mean else "–"
+    def cell(mean: float | None, spread: float | None = None) -> str:
+        suffix = "" if spread is None else f" ± {spread:.2f}"
+        return "–" if mean is None else f"{mean:.2f}{suffix}"
 
     lines = []
     for row in rows:
-        cells = (cell(row, name) for name in headings)
-        lines.append([titles[row["model"]], row["parameters"] or "–", *cells, row["runs"]])
-    header = ["Model", "Parameters", *headings.values(), "runs"]
-    return grid(header, lines, "l" + "r" * (len(headings) + 2))
+        cells = [cell(row[name], row[f"{name}_spread"]) for name in headings]
+        total, runs = cell(row["device_seconds"]), str(row["runs"])
+        lines.append([titles[row["model"]], row["parameters"] or "–", *cells, total, runs])
+    header = ["Model", "Parameters", *headings.values(), "device time of all runs, s", "runs"]
+    return grid(header, lines, "l" + "r" * (len(header) - 1))
 
 
 def runs(arms: Sequence[Arm]) -> str:

@@ -8,7 +8,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from anomalynet.errors import RunError
 from anomalynet.reporting.aggregate import ArmMetrics
@@ -19,10 +22,6 @@ from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import to_csv
 from anomalynet.runs.collect import MOVE_AWAY, RunRecord
 from anomalynet.runs.folder import RunFolder
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 EDGE = 0.36  # rows from the middle of a box to the ends of its arrows
 MAIN, OTHERS = "figure_1_architecture", "figure_1_other_networks"
@@ -98,15 +97,8 @@ class _Shown:
     model: ArmMetrics
     network: Network  # that of most of its runs
     run: str  # one of these runs
-    others: str  # how many runs have another network or none, as text
-
-    @property
-    def title(self) -> str:
-        return f"{self.model.arm.title}: {_count(self.network.parameters)} parameters"
-
-    @property
-    def sentence(self) -> str:
-        return f"{self.title}, from run `{self.run}`{self.others}"
+    title: str
+    source: str  # the run, and how many runs have another network or none
 
 
 def figure_1_section(context: ReportContext) -> Section:
@@ -119,15 +111,17 @@ def figure_1_section(context: ReportContext) -> Section:
         return Section()
     networks = [found for model in context.models if (found := _shown(model))]
     main = [found for found in networks if found.model.arm.experiment == "hybrid"][:1]
-    others = [found for found in networks if found not in main]
     parts, files = [f"### {TITLE}"], dict[str, bytes]()
     if not main:
         missing = "there is no such run, or an earlier version made it."
         parts.append(f"No run of the hybrid has stored the parts of its network: {missing}")
     parts += [NOTE] if networks else []
-    for name, title, shown in ((MAIN, TITLE, main), (OTHERS, OTHERS_TITLE, others)):
+    for name, title, shown in (
+        (MAIN, TITLE, main),
+        (OTHERS, OTHERS_TITLE, [found for found in networks if found not in main]),
+    ):
         if shown:
-            note = "; ".join(found.sentence for found in shown) + "."
+            note = "; ".join(f"{found.title}, {found.source}" for found in shown) + "."
             parts.append(context.figure(name, title, [found.model for found in shown], note))
             files |= drawn(name, partial(_figure, title, shown))
     if main:
@@ -162,7 +156,9 @@ def _shown(model: ArmMetrics) -> _Shown | None:
     phrases = [f"{other} with another network"] if other else []
     phrases += [f"{none} without one"] if none else []
     not_shown = f" (not shown: {' and '.join(phrases)})" if phrases else ""
-    return _Shown(model, usual, f"{first.experiment}/{first.id}", not_shown)
+    run = f"{first.experiment}/{first.id}"
+    title = f"{model.arm.title}: {_count(usual.parameters)} parameters"
+    return _Shown(model, usual, run, title, f"from run `{run}`{not_shown}")
 
 
 def _count(number: int) -> str:
@@ -171,8 +167,6 @@ def _count(number: int) -> str:
 
 
 def _figure(title: str, shown: Sequence[_Shown]) -> Figure:
-    from matplotlib.figure import Figure
-
     columns = min(3, len(shown))
     lines = -(-len(shown) // columns)
     rows = max(len(found.network.chain) for found in shown) + 2

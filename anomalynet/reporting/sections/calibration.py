@@ -3,25 +3,21 @@ calibration error, Brier score, and the section with its reliability diagrams.""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from anomalynet.metrics.kernels import NAN
 from anomalynet.reporting.aggregate import ArmMetrics, pooled_scores
-from anomalynet.reporting.arms import RepetitionKey
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.figures import BLUE, broken_names, drawn, foot, heading
 from anomalynet.reporting.formats import markdown
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import defined, table_csv, table_of, to_csv
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
 
@@ -32,8 +28,8 @@ METRICS = ("brier", "brier_constant", "ece", "ece_equal_mass", "mean_score", "pr
 COLUMNS: tuple[str, ...] = ("model", "data", "bin", "low", "high", "steps", "score", "attack")
 COLUMNS += ("attack_lowest", "attack_highest")
 
+WIDTHS: Floats = np.linspace(0.0, 1.0, BINS + 1)  # edges of bins of equal width
 PANELS = 4  # most panels beside each other
-GREY = "#B8B8B8"
 
 NOTE = (
     "*Brier score*: mean squared difference between score and label; *share of attack alone*: the "
@@ -72,16 +68,6 @@ class Bins:
         return float(np.abs(self.attacks - self.scores).sum() / total) if total else NAN
 
 
-def equal_width(bins: int = BINS) -> Floats:
-    """Edges between 0 and 1, equally far from each other."""
-    return np.linspace(0.0, 1.0, bins + 1)
-
-
-def equal_mass(scores: Floats, bins: int = BINS) -> Floats:
-    """Edges of bins with equally many scores; equal scores share a bin, so bins may be empty."""
-    return np.percentile(scores, 100 * np.linspace(0.0, 1.0, bins + 1))
-
-
 def binned(labels: NDArray[np.int8], scores: Floats, edges: Floats) -> Bins:
     """Sort steps into bins: labels (steps,) 0 normal, 1 attack; scores (steps,) within [0, 1];
     edges (bin + 1,), ascending."""
@@ -95,7 +81,8 @@ def binned(labels: NDArray[np.int8], scores: Floats, edges: Floats) -> Bins:
 
 def calibration_metrics(labels: NDArray[np.int8], scores: Floats) -> dict[str, float]:
     """Brier score of the scores and of the constant share of attack, both expected calibration
-    errors, and the mean score; NaN without steps. Arguments as in `binned`.
+    errors, and the mean score; NaN without steps. Arguments as in `binned`. Equal scores share a
+    bin, so bins of equal mass may be empty.
 
     Source: not in the paper. Brier, 1950; Naeini, Cooper and Hauskrecht, 2015 (equal width); Nixon
     et al., 2019 (equal mass).
@@ -107,8 +94,8 @@ def calibration_metrics(labels: NDArray[np.int8], scores: Floats) -> dict[str, f
     return {
         "brier": float(np.mean((scores - attack) ** 2)),
         "brier_constant": share * (1 - share),
-        "ece": binned(labels, scores, equal_width()).error,
-        "ece_equal_mass": binned(labels, scores, equal_mass(scores)).error,
+        "ece": binned(labels, scores, WIDTHS).error,
+        "ece_equal_mass": binned(labels, scores, np.percentile(scores, 100 * WIDTHS)).error,
         "mean_score": float(scores.mean()),
     }
 
@@ -118,49 +105,37 @@ class Calibrated:
     """An arm whose score is a probability."""
 
     metrics: ArmMetrics  # its metrics, including those of calibration
-    bins: Mapping[RepetitionKey, Bins]  # of equal width
+    bins: Sequence[Bins]  # of each repetition, of equal width
 
     @property
     def pooled(self) -> Bins:
         """Bins of all repetitions together."""
-        steps, scores, attacks = (
-            np.sum([getattr(one, name) for one in self.bins.values()], axis=0)
-            for name in ("steps", "scores", "attacks")
-        )
-        return Bins(equal_width(), steps, scores, attacks)
+        return Bins(WIDTHS, *np.sum([(b.steps, b.scores, b.attacks) for b in self.bins], axis=0))
 
     @property
     def observed_range(self) -> tuple[Floats, Floats]:
         """Lowest and highest share of attack of any repetition, (bin,); NaN if always empty."""
-        shares = np.stack([one.observed for one in self.bins.values()])
+        shares = np.stack([one.observed for one in self.bins])
         return np.fmin.reduce(shares), np.fmax.reduce(shares)
 
 
-def calibrate(
-    models: Sequence[ArmMetrics],
-) -> tuple[tuple[Calibrated, ...], tuple[ArmMetrics, ...]]:
-    """The calibration of every arm whose scores are probabilities; and the other arms: their
-    results say so, or a score is outside [0, 1].
+def calibrate(one: ArmMetrics) -> Calibrated | None:
+    """The calibration of an arm; None if its scores are not probabilities: its results say so, or a
+    score is outside [0, 1].
 
     Raises: RunError: a run's scores cannot be read.
     """
-    found = [(one, _calibrated(one)) for one in models if one.values]
-    known = tuple(calibrated for _, calibrated in found if calibrated is not None)
-    return known, tuple(one for one, calibrated in found if calibrated is None)
-
-
-def _calibrated(one: ArmMetrics) -> Calibrated | None:
     if not all(record.result.probability for record in one.arm.records):
         return None
-    values, bins = {}, {}
+    values, bins = {}, []
     for repetition in one.arm.counted:
         pool = pooled_scores(repetition)
         labels, scores = pool.labels, pool.scores
         if len(scores) and not (scores.min() >= 0.0 and scores.max() <= 1.0):
             return None
-        key = repetition.key
-        values[key] = {**one.values[key], **calibration_metrics(labels, scores)}
-        bins[key] = binned(labels, scores, equal_width())
+        own = one.values[repetition.key]
+        values[repetition.key] = {**own, **calibration_metrics(labels, scores)}
+        bins.append(binned(labels, scores, WIDTHS))
     return Calibrated(ArmMetrics(one.arm, values), bins)
 
 
@@ -170,10 +145,11 @@ def calibration_section(context: ReportContext) -> Section:
 
     Raises: RunError: a run's scores cannot be read.
     """
-    known, others = calibrate(context.models)
+    found = [(one, calibrate(one)) for one in context.run]
+    known = [calibrated for _, calibrated in found if calibrated]
+    others = ", ".join(one.arm.title for one, calibrated in found if not calibrated)
     uncalibrated = (
-        f"The scores of {', '.join(one.arm.title for one in others)} are not probabilities: "
-        "calibration is not defined for them."
+        f"The scores of {others} are not probabilities: calibration is not defined for them."
     )
     if not known:
         return Section([f"## {TITLE}", uncalibrated]) if others else Section()
@@ -195,9 +171,10 @@ def calibration_section(context: ReportContext) -> Section:
         "Numbers: [reliability.csv](tables/reliability.csv).",
     ]
     reliability = to_csv(COLUMNS, (row for one in known for row in _rows(one, context.data)))
-    files = {f"tables/{NAME}.csv": table_csv(table), "tables/reliability.csv": reliability}
-    encoded = {name: text.encode() for name, text in files.items()}
-    return Section(parts, encoded | drawn(FIGURE, lambda: _figure(known, context)))
+    files = drawn(FIGURE, lambda: _figure(known, context))
+    files[f"tables/{NAME}.csv"] = table_csv(table).encode()
+    files["tables/reliability.csv"] = reliability.encode()
+    return Section(parts, files)
 
 
 def _rows(one: Calibrated, data: str) -> Iterator[list[object]]:
@@ -217,8 +194,6 @@ def _rows(one: Calibrated, data: str) -> Iterator[list[object]]:
 
 def _figure(models: Sequence[Calibrated], context: ReportContext) -> Figure:
     """One panel per model: share of attack over mean score, and the number of steps per bin."""
-    from matplotlib.figure import Figure
-
     columns = min(PANELS, len(models))
     lines = -(-len(models) // columns)
     size = (max(2.5 * columns + 0.4, 6.0), 3.3 * lines + 0.8)
@@ -265,7 +240,7 @@ def _counts(axes: Axes, bins: Bins) -> None:
         bins.steps,
         width=np.diff(bins.edges),
         align="edge",
-        color=GREY,
+        color="#B8B8B8",
         edgecolor="#404040",
         linewidth=0.4,
     )

@@ -4,21 +4,18 @@ readings that arrives (§3.1.3-3.1.4)."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
 
 from anomalynet.errors import UsageError
 from anomalynet.reporting.figures import BLUE, ORANGE, VERMILION, encode, heading, style
 from anomalynet.reporting.sections.recordings import draw_day, draw_incidents
 from anomalynet.simulation.network.placement import place_nodes
 from anomalynet.simulation.store import World
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.collections import PathCollection
-    from matplotlib.figure import Figure
 
 PANELS = 6  # most cells on one map
 NAMED = 60  # most nodes whose numbers are written under the axis
@@ -64,8 +61,6 @@ def delivery(nodes: pl.DataFrame) -> pl.Series:
 
 def draw_map(world: World) -> Figure:
     """One panel per cell, in metres: nodes coloured by delivery, rooms, gateway."""
-    from matplotlib.figure import Figure
-
     cells = world.nodes["cell"].unique().sort().to_list()
     shown = cells[:PANELS]
     columns = len(shown) if len(shown) <= 3 else -(-len(shown) // 2)
@@ -163,8 +158,6 @@ def _number_nodes(axes: Axes, nodes: pl.DataFrame, reach: float) -> None:
 
 def draw_delivery(world: World) -> Figure:
     """Two panels over the nodes, weakest link first: percent delivered, mean received power."""
-    from matplotlib.figure import Figure
-
     nodes = world.nodes.sort("link", "number")
     positions = np.arange(nodes.height)
     figure = Figure(figsize=(9.5, 5.6), layout="constrained")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from anomalynet.reporting.aggregate import Summary
 from anomalynet.reporting.captions import FACTS, ReportContext
@@ -13,11 +16,6 @@ from anomalynet.reporting.formats.markdown import grid
 from anomalynet.reporting.incidents import CAUSES, Counted, Group, IncidentTable, incident_tables
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import scaled, to_csv
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
 
 COLUMNS: tuple[str, ...] = ("table", "model", "data", "label", "type", "cause", "severity")
 COLUMNS += ("incidents", "steps", "missed", "detected", "detected_spread", "detected_n", "alarmed")
@@ -127,8 +125,6 @@ def counts_text(table: IncidentTable) -> str:
 
 def _figure(table: IncidentTable, context: ReportContext) -> Figure:
     """A heat map of types of incident and models: correct alarms above, false alarms below."""
-    from matplotlib.figure import Figure
-
     halves = [
         (look, groups)
         for positive, look in HALVES.items()

@@ -14,7 +14,6 @@ from anomalynet.reporting.formats import markdown
 from anomalynet.reporting.sections.architecture import figure_1_section
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import (
-    COST_COLUMNS,
     COSTS,
     TRAINING,
     Table,
@@ -50,9 +49,8 @@ def paper_section(context: ReportContext) -> Section:
         else "No network has been trained yet.",
         context.caption(title, networks, "table_1_training.csv"),
     ]
-    notes = (prose.precision_note(), prose.RECALL_NOTE, prose.F1_NOTE, prose.accuracy_note())
     for (name, table), (drawn, heading), note in zip(
-        tables.items(), TITLES.items(), (*notes, None), strict=True
+        tables.items(), TITLES.items(), (*prose.PAPER_NOTES, None), strict=True
     ):
         if note is None:  # the confusion matrices are only drawn
             parts += ["### Confusion matrices", context.figure(drawn, heading, table.models)]
@@ -93,8 +91,7 @@ def _csv(tables: Iterable[Table]) -> dict[str, bytes]:
 
 def cost_section(context: ReportContext) -> Section:
     """The number of parameters and the durations of every model."""
-    costs = cost_rows(context.models)
-    priced = [{"data": context.by_arm[row["model"]].data, **row} for row in costs]
+    costs = cost_rows(context)
     table = markdown.cost(costs, {one.arm.name: one.arm.title for one in context.models}, COSTS)
-    csv = to_csv(COST_COLUMNS, ([row[column] for column in COST_COLUMNS] for row in priced))
+    csv = to_csv(costs[0], (row.values() for row in costs))
     return Section(["## Cost", table, COST_NOTE], {"tables/cost.csv": csv.encode()})

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from matplotlib import dates
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from anomalynet.reporting.figures import BLUE, GREEN, VERMILION, heading
 from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.scenario import SENSORS, frame_period, seconds
 from anomalynet.simulation.store import World
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 CAUSES = {
     "attack": (VERMILION, "////"),
@@ -34,9 +34,6 @@ def draw_day(world: World) -> Figure:
     missing readings are gaps.
 
     The node is the one with the most types of incidents on that day; of several, the first."""
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
-
     assert world.telemetry is not None
     begin = datetime.fromisoformat(world.scenario.start)
     end = begin + min(DAY, timedelta(seconds=seconds(world.scenario.duration)))
@@ -114,9 +111,6 @@ def isolated_readings(values: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]
 
 def draw_incidents(world: World) -> Figure:
     """One line per type of incident that occurs: their times, and their number by severity."""
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
-
     begin = datetime.fromisoformat(world.scenario.start)
     end = begin + timedelta(seconds=seconds(world.scenario.duration))
     present = set(world.incidents["type"])
@@ -183,8 +177,6 @@ def draw_incidents(world: World) -> Figure:
 
 def _clock(axes: Axes, begin: datetime, end: datetime) -> None:
     """Draw a time axis in UTC from `begin` to `end`."""
-    from matplotlib import dates
-
     library: Any = dates  # its functions have no types
     axes.set_xlim(library.date2num(begin), library.date2num(end))
     axes.xaxis.set_major_locator(library.AutoDateLocator(minticks=5, maxticks=10))

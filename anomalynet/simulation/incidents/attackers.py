@@ -109,7 +109,7 @@ def forward(
     Source: §3.1.6 names the types; how they work is not in the paper
     """
     kept, arrival = np.ones(len(heard.time), np.bool_), heard.time.copy()
-    frames = list(heard.frames)
+    frames = heard.frames.copy()
     counts = dict.fromkeys(("dropped by a relay", "delayed by a relay", "tampered with"), 0)
     interesting: Bool | None = None
     for incident in (one for one in incidents if one.type in RELAYED):
@@ -142,12 +142,12 @@ def forward(
                 kept[rows[lost]] = False
                 counts["dropped by a relay"] += int(lost.sum())
     order = np.flatnonzero(kept)[np.argsort(arrival[kept], kind="stable")]
-    return heard.take(order, arrival, frames), counts
+    return heard._replace(time=arrival, frames=frames).take(order), counts
 
 
 def _interesting(heard: Heard) -> Bool:
     """Frames with motion, or with a sound level above the median of their sender."""
-    read = parse(heard.frames)
+    read = parse(heard.frames.tolist())
     motion, sound = np.asarray(read["motion"], np.float64), np.asarray(read["sound"], np.float64)
     found: Bool = motion > 0
     for station in np.unique(heard.station):

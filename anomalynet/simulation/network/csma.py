@@ -11,7 +11,7 @@ import simpy
 
 from anomalynet.simulation.radio.medium import ACK_TIME, TURNAROUND, Medium, Transmission, airtime
 from anomalynet.simulation.radio.propagation import fading_gain
-from anomalynet.simulation.records import Station
+from anomalynet.simulation.records import Int8, Station
 from anomalynet.simulation.scenario import RadioConfig
 
 BACKOFF = 320e-6  # seconds of a backoff slot, 20 symbols
@@ -36,7 +36,7 @@ class Sender:
 
     Args:
         number: index of the station.
-        frames: number of frames to send; the station's first ones.
+        retries: of the station's first frames, which are sent; written for each.
 
     Source: IEEE 802.15.4-2006, 7.5.1.4 and 7.5.6
     """
@@ -48,14 +48,14 @@ class Sender:
         medium: Medium,
         number: int,
         station: Station,
-        frames: int,
+        retries: Int8,
     ) -> None:
         self._env, self._radio, self._medium = env, radio, medium
-        self._number, self._station, self._frames = number, station, frames
+        self._number, self._station, self._retries = number, station, retries
+        self._frames = frames = len(retries)
         self._attempts = radio.retries + 1 if radio.acknowledge and station.polite else 1
         self._width = draws_per_attempt(radio)
         self._stride = station.draws.shape[1]
-        self.retries = np.full(frames, -1, np.int8)
         # A memoryview returns plain floats, several times faster than elements of an array, and
         # does not copy the draws.
         self._times = np.ascontiguousarray(station.times, np.float64).data
@@ -80,7 +80,7 @@ class Sender:
                 frame, arrived = arrived, arrived + 1
             psdu = self._station.build(frame, before)
             yield from self._deliver(frame, psdu, max(times[frame] - env.now, 0.0))
-            before = max(int(self.retries[frame]), 0)
+            before = max(int(self._retries[frame]), 0)
             while arrived < self._frames and times[arrived] <= env.now:
                 if len(waiting) < QUEUE:
                     waiting.append(arrived)
@@ -107,7 +107,7 @@ class Sender:
             dbm = self._dbm[frame * self._attempts + attempt]
             sent = Transmission(number, frame, attempt, env.now + TURNAROUND, seconds, psdu, dbm)
             medium.send(sent, env.now)
-            self.retries[frame] = attempt
+            self._retries[frame] = attempt
             yield env.timeout(TURNAROUND + seconds)
             draw = column + self._width - 2
             wait = ACK_WAIT
@@ -132,6 +132,6 @@ class Sender:
             seconds, dbm = airtime(psdu), self._dbm[frame]
             sent = Transmission(self._number, frame, 0, env.now, seconds, psdu, dbm)
             self._medium.send(sent, env.now)
-            self.retries[frame] = 0
+            self._retries[frame] = 0
             yield env.timeout(seconds)
             self._medium.receive(sent, self._draws[frame * self._stride + error])

@@ -4,9 +4,11 @@ the severity of an incident, measured from this log."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from anomalynet.simulation.incidents.values import typical
 from anomalynet.simulation.network.frames import parse
@@ -36,8 +38,7 @@ BRIEF, WIDE = 30.0, 120.0
 WORST_LQI, BEST_LQI = -6.0, 20.0  # SNR in dB that map to LQI 0 and 255, linear in between
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """Received frames in the order of their arrival; arrays (reception,)."""
 
     time: Float64  # of the arrival in seconds
@@ -46,23 +47,11 @@ class Heard:
     rssi: Float64  # dBm
     snr: Float64  # dB
     intact: Bool  # whether the FCS is right
-    frames: list[bytes]
+    frames: npt.NDArray[np.object_]  # bytes
 
-    def take(
-        self, rows: Int64, time: Float64 | None = None, frames: list[bytes] | None = None
-    ) -> Heard:
-        """The given rows in the given order, optionally with other arrival times or bytes."""
-        bytes_ = self.frames if frames is None else frames
-        times = self.time if time is None else time
-        return Heard(
-            times[rows],
-            self.station[rows],
-            self.slot[rows],
-            self.rssi[rows],
-            self.snr[rows],
-            self.intact[rows],
-            [bytes_[row] for row in rows],
-        )
+    def take(self, rows: Int64) -> Heard:
+        """The given rows in the given order."""
+        return Heard._make(column[rows] for column in self)
 
 
 def hear(log: RadioLog, slots_of: Sequence[Int64]) -> Heard:
@@ -75,7 +64,7 @@ def hear(log: RadioLog, slots_of: Sequence[Int64]) -> Heard:
     every = np.concatenate([*slots_of, np.empty(0, np.int64)])
     slot = every[bases[numbers[:, 0]] + numbers[:, 1]] if len(got) else np.empty(0, np.int64)
     intact = np.fromiter((one.intact for one in got), np.bool_, len(got))
-    frames = [one.psdu for one in got]
+    frames = np.array([one.psdu for one in got], np.object_)
     return Heard(floats[:, 0], numbers[:, 0], slot, floats[:, 1], floats[:, 2], intact, frames)
 
 
@@ -99,7 +88,7 @@ def table(scenario: Scenario, heard: Heard) -> Columns:
     `source`, `sequence`, `retries`, `sent` and the readings are the contents of the frame, right or
     wrong; `sent` is by the node's clock.
     """
-    read = parse(heard.frames)
+    read = parse(heard.frames.tolist())
     epoch = np.datetime64(scenario.start, "us").astype(np.int64)
     quality = np.clip((heard.snr - WORST_LQI) / (BEST_LQI - WORST_LQI), 0, 1) * 255
     return {
@@ -114,12 +103,11 @@ def table(scenario: Scenario, heard: Heard) -> Columns:
         "lqi": np.rint(quality).astype(np.uint8),
         "fcs": heard.intact,
         "checksum": read["checksum"],
-        "frame": heard.frames,
+        "frame": heard.frames.tolist(),
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(NamedTuple):
     """Contents of the last valid frame of each slot, NaN without such a frame."""
 
     readings: Float64  # float64 (node, slot, 5)

@@ -75,21 +75,20 @@ def on_air(
     log.counts["offered"] = sum(frames)
     if radio.kind == "ideal":
         return _ideal(stations, frames, log)
+    log.retries = [np.full(count, -1, np.int8) for count in frames]
     env = simpy.Environment()
-    senders: list[csma.Sender] | list[lora.Sender]
-    numbered = list(zip(range(len(stations)), stations, frames, strict=True))
+    numbered = zip(range(len(stations)), stations, log.retries, strict=True)
     if radio.kind == "lora":
         air = lora.Air(radio, disturbers, log)
-        senders = [lora.Sender(env, radio, air, *one) for one in numbered]
+        senders = [lora.send_frames(env, radio, air, *one) for one in numbered]
     else:
         medium = Medium(radio, hears, disturbers, corrupt, log)
-        senders = [csma.Sender(env, radio, medium, *one) for one in numbered]
+        senders = [csma.Sender(env, radio, medium, *one).run() for one in numbered]
     for sender in senders:
-        env.process(sender.run())
+        env.process(sender)
     if progress is not None:
         env.process(_report_progress(env, until, progress))
     env.run()
-    log.retries = [sender.retries for sender in senders]
     return log
 
 

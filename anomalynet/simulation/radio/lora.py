@@ -14,7 +14,7 @@ from anomalynet.simulation.network.frames import intact
 from anomalynet.simulation.radio.bits import disturbance
 from anomalynet.simulation.radio.medium import Transmission
 from anomalynet.simulation.radio.propagation import fading_gain
-from anomalynet.simulation.records import Disturber, RadioLog, Reception, Station
+from anomalynet.simulation.records import Disturber, Int8, RadioLog, Reception, Station
 from anomalynet.simulation.scenario import RadioConfig
 
 NOISE = -117.0
@@ -99,8 +99,15 @@ class Air:
         self.counts["received" if good else "corrupted"] += 1
 
 
-class Sender:
-    """The LoRa radio of a station. `run` is its SimPy process.
+def send_frames(
+    env: simpy.Environment,
+    radio: RadioConfig,
+    air: Air,
+    number: int,
+    station: Station,
+    retries: Int8,
+) -> Generator[simpy.Event, None, None]:
+    """The LoRa radio of a station as a SimPy process: it sends every frame in turn.
 
     A frame that is due while the duty cycle forbids sending is dropped, not delayed: the next one
     carries a newer reading.
@@ -108,42 +115,24 @@ class Sender:
     Args:
         number: index of the station.
         station: the frames to send; an impolite station ignores the duty cycle.
-        frames: number of frames to send; the station's first ones.
+        retries: of the station's first frames, which are sent; 0 is written for each.
 
     Source: ALOHA, ETSI EN 300 220 duty cycle
     """
-
-    def __init__(
-        self,
-        env: simpy.Environment,
-        radio: RadioConfig,
-        air: Air,
-        number: int,
-        station: Station,
-        frames: int,
-    ) -> None:
-        self._env, self._air, self._number, self._station = env, air, number, station
-        self._spreading_factor = radio.spreading_factor
-        self._share = radio.duty_cycle if station.polite else 1.0
-        self.retries = np.full(frames, -1, np.int8)
-        self._times = np.ascontiguousarray(station.times[:frames], np.float64).data
-        draws = station.draws[:frames]
-        gain = fading_gain(radio.fading, radio.rician_k, draws[:, 0], draws[:, 1])
-        self._dbm = (station.power[:frames] + 10.0 * np.log10(gain)).data
-
-    def run(self) -> Generator[simpy.Event, None, None]:
-        """Send every frame in turn."""
-        env, air, allowed = self._env, self._air, 0.0
-        for frame, time in enumerate(self._times):
-            if time < allowed and self._station.polite:
-                air.counts["duty_cycle"] += 1
-                continue
-            yield env.timeout(max(time - env.now, 0.0))
-            psdu = self._station.build(frame, 0)
-            seconds = time_on_air(len(psdu), self._spreading_factor)
-            sent = Transmission(self._number, frame, 0, env.now, seconds, psdu, self._dbm[frame])
-            air.send(sent)
-            self.retries[frame] = 0
-            allowed = env.now + seconds / self._share
-            yield env.timeout(seconds)
-            air.receive(sent)
+    frames, allowed = len(retries), 0.0
+    draws = station.draws[:frames]
+    gain = fading_gain(radio.fading, radio.rician_k, draws[:, 0], draws[:, 1])
+    dbm = (station.power[:frames] + 10.0 * np.log10(gain)).data
+    for frame, time in enumerate(np.ascontiguousarray(station.times[:frames], np.float64).data):
+        if time < allowed and station.polite:
+            air.counts["duty_cycle"] += 1
+            continue
+        yield env.timeout(max(time - env.now, 0.0))
+        psdu = station.build(frame, 0)
+        seconds = time_on_air(len(psdu), radio.spreading_factor)
+        sent = Transmission(number, frame, 0, env.now, seconds, psdu, dbm[frame])
+        air.send(sent)
+        retries[frame] = 0
+        allowed = env.now + seconds / (radio.duty_cycle if station.polite else 1.0)
+        yield env.timeout(seconds)
+        air.receive(sent)

@@ -8,6 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from anomalynet.simulation.environment.weather import recur
+from anomalynet.simulation.network.placement import distances
 from anomalynet.simulation.records import Bool, Cell, Draws, Float64, stream
 from anomalynet.simulation.scenario import Scenario, frame_period, slots
 
@@ -48,9 +50,7 @@ def shadowing(
     """
     innovations = rng.standard_normal((steps, links)) * sigma
     innovations[1:] *= math.sqrt(1.0 - correlation**2)
-    for step in range(1, steps):
-        innovations[step] += correlation * innovations[step - 1]
-    return np.ascontiguousarray(innovations.T)
+    return np.ascontiguousarray(recur(innovations, correlation).T)
 
 
 def noise_dbm(bandwidth: float, noise_figure: float) -> float:
@@ -89,10 +89,8 @@ def fading_gain(
 def between(scenario: Scenario, first: Float64, second: Float64, transmit_power: float) -> Float64:
     """Received power in dBm, without shadowing, at `second` (m, 2) of transmitters at `first`
     (n, 2): float64 (n, m)."""
-    distance = np.hypot(*(first[:, None] - second[None]).transpose(2, 0, 1))
-    return transmit_power - path_loss(
-        distance, scenario.radio.exponent, scenario.radio.reference_loss
-    )
+    radio, apart = scenario.radio, distances(first, second)
+    return transmit_power - path_loss(apart, radio.exponent, radio.reference_loss)
 
 
 def to_gateway(scenario: Scenario, cell: Cell) -> Float64:

@@ -9,36 +9,27 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from anomalynet.config.schema import DataConfig
 from anomalynet.errors import AnomalynetError, StoppedError
 from anomalynet.runs.code import made_by_other_code
+from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.file import Sweep
-from anomalynet.sweep.jobs import Again, Job, jobs_of
+from anomalynet.sweep.jobs import Again, Job, PlannedSweep, jobs_of
 from anomalynet.sweep.launch import Launch
 from anomalynet.sweep.plan import Arm, plan
 from anomalynet.sweep.search import space
 from anomalynet.sweep.search.pruning import Judge, run_value
-from anomalynet.sweep.search.trial_store import Judged, TrialStore
+from anomalynet.sweep.search.study import best
+from anomalynet.sweep.search.trial_store import TrialStore
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-
-class Watcher(Protocol):
-    """Receives events of a search, to show its progress."""
-
-    def began(self, trials: Sequence[Trial]) -> None:
-        """These trials are about to start."""
-
-    def look(self) -> None:
-        """Called every half second."""
-
-    def ended(self, trial: Trial) -> None:
-        """The result of this trial is stored."""
+    from anomalynet.sweep.progress import SearchProgress
 
 
 @dataclass(slots=True)
@@ -54,11 +45,6 @@ class Trial:
     reason: str = ""  # why it failed
     values: list[float] | None = None
 
-    @property
-    def judged(self) -> Judged:
-        """The values that the pruner has seen, and its notes."""
-        return (self.judge.seen, self.judge.marks) if self.judge else ({}, {})
-
     def cancel(self) -> None:
         """Start no further run, and request running ones to stop after their epoch."""
         for job in self.jobs:
@@ -72,9 +58,8 @@ class Trial:
 class Search:
     """A search and its state."""
 
-    sweep: Sweep  # with `design: search`, checked by `check`
-    overrides: Sequence[str]
-    runs: Path
+    planned: PlannedSweep
+    """`jobs`: the runs of the unchanged experiment; each trial has as many, on the same data."""
     store: TrialStore
     total: int  # number of trials, including those of earlier commands
     ready: Callable[[Sequence[Job]], None] = lambda jobs: None
@@ -82,7 +67,25 @@ class Search:
     exhausted: bool = False  # every point was tried: there are fewer trials than `total`
     _prints: dict[DataConfig, str] = field(default_factory=dict)
 
-    def run(self, launch: Launch, watcher: Watcher) -> None:
+    @property
+    def sweep(self) -> Sweep:
+        """Its sweep, with `design: search`."""
+        return self.planned.sweep
+
+    @property
+    def runs_at_a_time(self) -> int:
+        """The number of runs that are trained at a time: at most those of one batch."""
+        return min(len(self.planned.slots), len(self.planned.jobs) * self.sweep.search.batch)
+
+    def best(self, stored: Sequence[FrozenTrial]) -> list[int]:
+        """The numbers of the best trial, or of the Pareto front."""
+        return best(stored, self.sweep.search.directions)
+
+    def folders(self, trial: FrozenTrial) -> list[RunFolder]:
+        """The folders of a trial's runs; they may not exist yet."""
+        return [RunFolder(self.planned.runs / name) for name in trial.user_attrs.get("runs", [])]
+
+    def run(self, launch: Launch, watcher: SearchProgress) -> None:
         """Run trials until there are `total`; trials of other commands are not touched. Raises
         StoppedError: a run was requested to stop."""
         while batch := self._claim():
@@ -120,8 +123,8 @@ class Search:
     def jobs(self, index: int, params: space.Params, again: Sequence[Again] = ()) -> list[Job]:
         """The runs of a trial. Raises ConfigError: its values are not a valid configuration."""
         arm = Arm(f"trial {index}", self.sweep.experiments[0], dict(params), dict(params))
-        planned = plan(self.sweep, self.overrides, wanted=[arm])
-        return jobs_of(planned, self.runs, again, self._prints)
+        planned = plan(self.sweep, self.planned.overrides, wanted=[arm])
+        return jobs_of(planned, self.planned.runs, again, self._prints)
 
     def _claim(self) -> list[Trial]:
         """The trials of the next batch: first those whose owner died, then new ones."""
@@ -182,9 +185,7 @@ class Search:
         if settings.pruner != "none":
             before = self._before(stored, trial.index)
             epochs = trial.jobs[0].run.loaded.config.training.epochs
-            trial.judge = Judge(
-                settings, before, trial.params, frozen.distributions, epochs, self.store.name
-            )
+            trial.judge = Judge(settings, before, epochs, self.store.name)
         return trial
 
     def _judge(self, trial: Trial) -> None:
@@ -199,13 +200,13 @@ class Search:
     def _steps(self, trial: Trial) -> list[tuple[int, float]]:
         """(step, value) so far: epochs of the first run; for Wilcoxon's test the finished runs."""
         objective, first = self.sweep.search.objectives[0], trial.jobs[0]
+        found: list[tuple[int, float]] = []
         if self.sweep.search.pruner == "wilcoxon":
             finished = itertools.takewhile(lambda job: job.state == "done", trial.jobs)
-            return [
-                (number, value)
-                for number, job in enumerate(finished)
-                if (value := _value_or_none(job, objective)) is not None
-            ]
+            for number, job in enumerate(finished):
+                with suppress(AnomalynetError):  # undefined
+                    found.append((number, run_value(job.folder, objective)))
+            return found
         lines = [] if made_by_other_code(first.folder.environment) else first.folder.read_progress()
         return [(int(line["epoch"]), float(line[objective])) for line in lines if objective in line]
 
@@ -215,7 +216,7 @@ class Search:
         if trial.pruned:
             for job in trial.jobs:
                 job.folder.stop.unlink(missing_ok=True)
-            self.store.prune(trial.frozen, trial.judged)
+            self.store.end(trial.frozen, "PRUNED", judge=trial.judge)
             return
         if failed:
             trial.reason = f"{failed.run.repetition}: {failed.reason}"
@@ -231,17 +232,10 @@ class Search:
             except AnomalynetError as error:
                 trial.reason = str(error)
         if trial.values is None:
-            self.store.fail(trial.frozen, reason=trial.reason)
+            self.store.end(trial.frozen, "FAIL", reason=trial.reason)
         else:
-            self.store.complete(trial.frozen, trial.values, trial.judged)
+            self.store.end(trial.frozen, "COMPLETE", trial.values, trial.judge)
 
 
 def _index(trial: FrozenTrial) -> int:
     return int(trial.user_attrs["place"])  # the key of the index in stored trials
-
-
-def _value_or_none(job: Job, objective: str) -> float | None:
-    try:
-        return run_value(job.folder, objective)
-    except AnomalynetError:
-        return None

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from anomalynet.errors import RunError
 from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.search.settings import SearchSettings
-from anomalynet.sweep.search.space import Params
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
     from optuna.pruners import BasePruner
     from optuna.trial import FrozenTrial
 
@@ -52,40 +50,29 @@ class Judge:
     """
 
     def __init__(
-        self,
-        settings: SearchSettings,
-        history: Sequence[FrozenTrial],
-        params: Params,
-        distributions: Mapping[str, BaseDistribution],
-        epochs: int,
-        name: str,
+        self, settings: SearchSettings, history: Sequence[FrozenTrial], epochs: int, name: str
     ) -> None:
         import optuna
 
-        self.pruner = _pruner(settings, epochs)
-        storage, state = optuna.storages.InMemoryStorage(), optuna.trial.TrialState.RUNNING
-        directions, pruner = settings.directions, self.pruner
         self.study = optuna.create_study(
-            study_name=name, storage=storage, directions=directions, pruner=pruner
+            study_name=name, directions=settings.directions, pruner=_pruner(settings, epochs)
         )
         self.study.add_trials(history)
-        space = dict(distributions)
-        running = optuna.trial.create_trial(state=state, params=params, distributions=space)
-        self._storage, self._id = storage, storage.create_new_trial(self.study._study_id, running)
+        self.trial = self.study.ask()
         self.seen: dict[int, float] = {}
 
     def prune(self, step: int, value: float) -> bool:
         """Add the value of the next step; return whether to prune the trial."""
         self.seen[step] = value
-        self._storage.set_trial_intermediate_value(self._id, step, value)
+        self.trial.report(value, step)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return self.pruner.prune(self.study, self._storage.get_trial(self._id))
+            return self.trial.should_prune()
 
     @property
     def marks(self) -> dict[str, float]:
         """The pruner's notes on the trial, which it needs for later trials."""
-        return dict(self._storage.get_trial(self._id).system_attrs)
+        return dict(self.study.trials[-1].system_attrs)
 
 
 def _pruner(settings: SearchSettings, epochs: int) -> BasePruner:

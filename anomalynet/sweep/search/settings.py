@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from anomalynet.config.leaves import Leaf
+from anomalynet.config.load import nearest
 from anomalynet.errors import Problem
 from anomalynet.metrics.suite import METRICS
 
@@ -40,22 +40,18 @@ class SearchSettings:
     @property
     def directions(self) -> tuple[Literal["maximize", "minimize"], ...]:
         """Optuna's direction of each objective."""
-        return tuple("minimize" if _minimised(one) else "maximize" for one in self.objectives)
-
-
-def _minimised(objective: str) -> bool:
-    metric = METRICS.get(objective.removeprefix("validation/"))
-    less = objective in (*COSTS, "validation/loss")
-    return less or (metric is not None and metric.direction == "min")
+        names = (name.removeprefix("validation/") for name in self.objectives)
+        least = {*COSTS, "loss"} | {name for name, one in METRICS.items() if one.direction == "min"}
+        return tuple("minimize" if name in least else "maximize" for name in names)
 
 
 def read_search(leaves: Mapping[str, Leaf], used: bool) -> tuple[SearchSettings, list[Problem]]:
     """The settings in the leaves below `search.`, and the problems with them. If the section is not
     `used`, because the design is not a search, every key is a problem."""
     problems = []
-    for name, leaf in () if used else leaves.items():
-        what = f"search.{name} needs `design: search`"
-        problems.append(Problem(leaf.where, what))
+    if not used:
+        what = "search.{} needs `design: search`"
+        problems = [Problem(leaf.where, what.format(name)) for name, leaf in leaves.items()]
     known = {field.name for field in fields(SearchSettings)}
     values: dict[str, Any] = {key: leaf.value for key, leaf in leaves.items() if key in known}
     for name in {"trials", "batch", "seed"} & values.keys():
@@ -98,6 +94,5 @@ def _pruner_problem(settings: SearchSettings, given: Mapping[str, Leaf]) -> list
 
 
 def _unknown(leaf: Leaf, key: str, value: object, known: Sequence[str]) -> Problem:
-    near = difflib.get_close_matches(str(value), known, n=1)
     what = f"{key}: unknown {value!r}; known are {', '.join(dict.fromkeys(known))}"
-    return Problem(leaf.where, what, near[0] if near else None)
+    return Problem(leaf.where, what, nearest(str(value), known))

@@ -15,12 +15,13 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from filelock import FileLock
 
 from anomalynet.errors import UsageError
 from anomalynet.runs.folder import is_alive
+from anomalynet.sweep.search.pruning import Judge
 from anomalynet.sweep.search.settings import SearchSettings
 from anomalynet.sweep.search.space import Params
 
@@ -72,7 +73,7 @@ class TrialStore:
             if index not in valid or trial.user_attrs.get("replaces") == valid[index].number:
                 valid[index] = trial
             elif not trial.state.is_finished():
-                self.fail(trial, surplus=True)
+                self.end(trial, "FAIL", surplus=True)
         return [valid[index] for index in sorted(valid)]
 
     def add(
@@ -118,38 +119,29 @@ class TrialStore:
             if not self.storage.get_trial(trial._trial_id).state.is_finished():
                 self.storage.set_trial_user_attr(trial._trial_id, "beat", time.time())
 
-    def complete(self, trial: FrozenTrial, values: Sequence[float], judged: Judged) -> None:
-        """Store the values of a completed trial."""
-        self._end(trial, "COMPLETE", values, judged)
-
-    def prune(self, trial: FrozenTrial, judged: Judged) -> None:
-        """Mark a trial as pruned; its last value is stored, as Optuna does."""
-        last = [judged[0][max(judged[0])]] if judged[0] else None
-        self._end(trial, "PRUNED", last, judged)
-
-    def fail(self, trial: FrozenTrial, **why: object) -> None:
-        """Mark a trial as failed; `why` is stored with it."""
-        self._end(trial, "FAIL", None, ({}, {}), why)
-
-    def _end(
+    def end(
         self,
         trial: FrozenTrial,
-        state: str,
-        values: Sequence[float] | None,
-        judged: Judged,
-        attributes: Mapping[str, object] | None = None,
+        state: Literal["COMPLETE", "PRUNED", "FAIL"],
+        values: Sequence[float] | None = None,
+        judge: Judge | None = None,
+        **attributes: object,
     ) -> None:
-        """Store values and notes, then the state. Does nothing if the trial has ended."""
+        """Store what the pruner has seen and noted, the attributes, and then the state with the
+        values; for a pruned trial its last value, as Optuna does. Does nothing if it has ended."""
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
-        storage, number, (steps, marks) = self.storage, trial._trial_id, judged
+        storage, number = self.storage, trial._trial_id
+        seen = judge.seen if judge else {}
+        if state == "PRUNED" and seen:
+            values = [seen[max(seen)]]
         with suppress(UpdateFinishedTrialError):
-            for step, value in steps.items():
+            for step, value in seen.items():
                 storage.set_trial_intermediate_value(number, step, value)
-            for key, mark in marks.items():
+            for key, mark in (judge.marks if judge else {}).items():
                 storage.set_trial_system_attr(number, key, mark)
-            for key, attribute in (attributes or {}).items():
+            for key, attribute in attributes.items():
                 storage.set_trial_user_attr(number, key, attribute)
             storage.set_trial_state_values(number, TrialState[state], values)
 
@@ -158,9 +150,6 @@ class TrialStore:
             "owner": {"host": socket.gethostname(), "pid": os.getpid(), "token": self._token},
             "beat": time.time(),
         }
-
-
-Judged = tuple[Mapping[int, float], Mapping[str, float]]  # values by step, and the pruner's notes
 
 
 def empty_storage() -> BaseStorage:

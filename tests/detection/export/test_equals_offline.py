@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 
 from anomalynet.data import sources
-from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.model import Model
 from anomalynet.detection.records import Message, Reading, Steps, concatenate
+from anomalynet.metrics.events import AlarmRule
 from anomalynet.models import available
 from anomalynet.training.finished import FinishedRun
 from tests.detection.export.alone import Alone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomalynet.detection.export.classical import float32_below
-from anomalynet.detection.export.network import step_graph, window_graph
-from anomalynet.detection.export.session import Session, StepSession
-from anomalynet.detection.export.tidy import fold
+from anomalynet.detection.export.graphs import (
+    OUTPUTS,
+    carried,
+    float32_below,
+    step_graph,
+    window_graph,
+)
+from anomalynet.detection.export.tidy import fold, to_bytes
+from anomalynet.detection.export.verify import Session
 from anomalynet.models.hybrid_causal import HybridCausal
+from tests.detection.graphs import contract
 from tests.models.examples import SHAPE, network, windows
 
 
@@ -40,7 +47,7 @@ def test_every_form_of_the_hybrid_passes_the_exporter_with_all_its_outputs(
         }
     graph, outputs = window_graph(model)
     assert list(outputs) == [name for name, value in expected.items() if value is not None]
-    session = Session(fold(graph).SerializeToString())
+    session = Session(to_bytes(fold(graph), contract(outputs=outputs)))
     for batch in (1, 7, 8):
         found = session.run(x[:batch].numpy())
         for name in outputs:
@@ -53,8 +60,13 @@ def test_a_step_at_a_time_reads_a_window_as_the_network_does_without_a_tail_too(
     model = network("hybrid_causal", kernel=1)
     assert isinstance(model, HybridCausal)
     x = windows(5)[0]
-    session = StepSession(fold(step_graph(model)).SerializeToString())
-    assert session.shapes["tail"] == (0, SHAPE.channels)
+    assert carried(model)["tail"] == (0, SHAPE.channels)
+    described = replace(
+        contract(form="step", window=SHAPE.steps, outputs=OUTPUTS),
+        carried=carried(model),
+        width=model.initial_state(1).states.shape[-1],
+    )
+    session = Session(to_bytes(fold(step_graph(model)), described))
     found = session.run(x.numpy())
     with torch.no_grad():
         output = model(x)

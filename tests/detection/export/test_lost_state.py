@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from anomalynet.detection.engine.alarms import AlarmRule
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.model import Model
 from anomalynet.detection.records import Message, Reading
+from anomalynet.metrics.events import AlarmRule
 from tests.detection.export.conftest import Made
 
 MINUTE = 60_000_000

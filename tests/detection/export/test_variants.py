@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from anomalynet.detection.contract import read
-from anomalynet.detection.export.session import open_session
+from anomalynet.detection.export.verify import Session
 from anomalynet.metrics.kernels import ranking_metrics
 from tests.detection.export.alone import Alone
 from tests.detection.export.conftest import Made
@@ -39,7 +39,7 @@ def test_weights_are_stored_in_the_type_that_the_contract_names(
 def test_a_loss_is_that_of_the_files_own_scores(kind: str, made: Callable[[str], Made]) -> None:
     run, exported = made("autoencoder").run, made("autoencoder").exported
     loss, windows = exported.losses[kind], run.data.windows("test")
-    found = open_session(exported.files[kind].read_bytes(), "window").scores(windows)
+    found = Session(exported.files[kind].read_bytes()).scores(windows)
     expected = run.score(windows.gather(np.arange(len(windows))))
     worst = np.max(np.abs(found - expected) / np.maximum(1, np.abs(expected)))
     assert 0 < worst <= loss.difference

@@ -18,7 +18,7 @@ def test_acknowledgements_are_counted_while_messages_are_sent(
 ) -> None:
     monkeypatch.setattr("paho.mqtt.client.Client.publish", lambda *_, **__: None)
     publisher = Publisher("mqtt://127.0.0.1/x")
-    publisher._on_connect(None, None, None, SimpleNamespace(is_failure=False), None)
+    publisher.connected = True
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
 

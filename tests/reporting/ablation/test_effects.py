@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from anomalynet.reporting.ablation.arms import MeasuredArm, SeriesValues, measure
 from anomalynet.reporting.ablation.contrasts import SeriesKey
 from anomalynet.reporting.ablation.design import Ablation, AblationArm
-from anomalynet.reporting.ablation.effects import Effect, interactions, main_effects
+from anomalynet.reporting.ablation.effects import Effect, effects
 from anomalynet.reporting.ablation.figures import axis_view
 from anomalynet.reporting.ablation.sentences import effect_sentence
 from anomalynet.reporting.aggregate import ArmMetrics
@@ -26,7 +26,7 @@ from tests.reporting.ablations import arm, factorial, recalls, run
 def measured(ablation: Ablation) -> tuple[tuple[Effect, ...], tuple[Effect, ...]]:
     """Main effects and interactions."""
     arms, clusters = measure(ablation)
-    return main_effects(ablation, arms, clusters), interactions(ablation, arms, clusters)
+    return effects(ablation, arms, clusters, 1), effects(ablation, arms, clusters, 2)
 
 
 AXES: dict[str, list[object]] = {"model.attention": [True, False], "model.depth": [2, 1, 0]}
@@ -35,9 +35,9 @@ MISSING_ONE: dict[Cell, float] = {(True, 2): 0.5, (True, 1): 0.45, (True, 0): 0.
 MISSING_ONE |= {(False, 2): 0.55, (False, 0): 0.3}
 
 
-def means(effects: tuple[Effect, ...]) -> dict[str, float | None]:
+def means(found: tuple[Effect, ...]) -> dict[str, float | None]:
     return {
-        one.label: None if one.contrast is None else round(one.contrast.mean, 9) for one in effects
+        one.label: None if one.contrast is None else round(one.contrast.mean, 9) for one in found
     }
 
 
@@ -148,7 +148,7 @@ def test_effects_are_their_definition(
         squares = [z for z in "01" if {("0", z), ("1", z)} <= gain.keys()]
         if squares:
             expected[f"x=1 × y={y}"] = fmean(gain["1", z] - gain["0", z] for z in squares)
-    found = means((*main_effects(ablation, arms, own), *interactions(ablation, arms, own)))
+    found = means((*effects(ablation, arms, own, 1), *effects(ablation, arms, own, 2)))
     labels = ("y=1", "y=2", "x=1 × y=1", "x=1 × y=2")
     checked = {label: found[label] for label in labels if found[label] is not None}
     assert checked == pytest.approx(expected)
@@ -160,7 +160,7 @@ def test_a_series_counts_where_every_combination_has_it() -> None:
     ablation, arms = in_memory(dict(zip(cells, values, strict=True)))
     series: SeriesValues = {(0, 0, 0, None): {SERIES[0]: 2.0, SERIES[1]: math.nan}}
     shorter = replace(arms[3], series=series)
-    effect = main_effects(ablation, (*arms[:3], shorter), {key: key for key in SERIES})[0]
+    effect = effects(ablation, (*arms[:3], shorter), {key: key for key in SERIES}, 1)[0]
     assert effect.contrast is not None
     assert effect.contrast.mean == (10 + 1) / 2
     assert (effect.contrast.series, effect.contrast.left_out) == (1, 2)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import permutation_test
 
-from anomalynet.reporting.ablation.resampling import (
+from anomalynet.reporting.ablation.contrasts import (
     EXACT,
     bootstrap_interval,
     holm,

@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from anomalynet.errors import RunError
-from anomalynet.reporting.ablation.series_scores import SeriesSteps, read_steps
+from anomalynet.reporting.ablation.arms import SeriesSteps, read_steps
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import record, write_scores
 

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from anomalynet.metrics.kernels import decision_metrics
+from anomalynet.metrics.kernels import Confusion
+from anomalynet.metrics.suite import PAPER_PREVALENCE
 from anomalynet.reporting.paper import published
-from anomalynet.reporting.paper.audit import (
-    COLUMNS,
-    CSV,
-    audit,
-    common_prevalence,
-    paper_audit_section,
-    readings,
-    repaired_matrix,
-)
+from anomalynet.reporting.paper.audit import COLUMNS, CSV, FINDINGS, audit, paper_audit_section
 from anomalynet.reporting.paper.table_audit.row import RowAudit
+from anomalynet.reporting.paper.table_audit.sentences import span
 from tests.reporting.synthetic import rows
 
 THREE = ("cnn", "lstm", "cnn_lstm")
+CELLS = [(model, class_) for model in published.TITLES for class_ in ("normal", "attack")]
 
 
 def row(model: str) -> RowAudit:
@@ -42,15 +37,20 @@ def test_one_digit_makes_a_row_possible_and_the_hybrid_needs_two_other_cells() -
 
 
 def test_the_implied_prevalences_and_precisions() -> None:
-    found = {(one.model, one.class_): one for one in readings()}
-    assert [round(found[model, "normal"].prevalence, 2) for model in THREE] == [71.36, 71.37, 71.38]
-    assert [round(found[model, "attack"].prevalence, 1) for model in THREE] == [30.5, 46.5, 57.1]
-    assert round(found["hybrid", "normal"].prevalence, 1) == 68.1
-    assert all(100 * one.bounds[0] < one.prevalence < 100 * one.bounds[1] for one in found.values())
-    assert common_prevalence() == 71.37
-    assert [round(found[model, "attack"].implied, 2) for model in THREE] == [98.86, 98.31, 97.6]
-    for model in THREE:
-        cells, precision = published.load().printed_cells[model], found[model, "attack"].implied
+    numbers = published.load()
+    found = {(model, class_): numbers.implied_prevalence(model, class_) for model, class_ in CELLS}
+    assert [round(found[model, "normal"], 2) for model in THREE] == [71.36, 71.37, 71.38]
+    assert [round(found[model, "attack"], 1) for model in THREE] == [30.5, 46.5, 57.1]
+    assert round(found["hybrid", "normal"], 1) == 68.1
+    for (model, class_), prevalence in found.items():
+        low, high = row(model).readings[class_]
+        assert 100 * low < prevalence < 100 * high
+    common = sum(found[model, "normal"] for model in THREE) / 3
+    assert round(common, 2) == 100 * PAPER_PREVALENCE == 71.37
+    precisions = [numbers.implied_precision(model, "attack") for model in THREE]
+    assert [round(one, 2) for one in precisions] == [98.86, 98.31, 97.6]
+    for model, precision in zip(THREE, precisions, strict=True):
+        cells = numbers.printed_cells[model]
         mean = 2 * precision * cells["recall_attack"] / (precision + cells["recall_attack"])
         assert mean == pytest.approx(cells["f1_attack"], abs=0.01)
 
@@ -86,30 +86,40 @@ def test_the_recipe_of_eq_13_gives_no_printed_accuracy() -> None:
     both = [tried["hybrid", f"accuracy_{class_}"].made for class_ in ("normal", "attack")]
     made = [100 * float(sum(ends)) / 2 for ends in both]
     assert made == pytest.approx([96.21, 95.53], abs=0.01)
-    text = "\n".join(paper_audit_section().parts)
-    for told in (
-        "gives 96.21 (printed 96.16)",
-        "95.53 (printed 95.33), mean 95.87 (printed 95.745",
-    ):
-        assert told in text
+    for text in ("gives 96.21 (printed 96.16)", "95.53 (printed 95.33), mean 95.87"):
+        assert text in FINDINGS
+    others = [one for (model, _), one in tried.items() if model != "hybrid"]
+    middles = [(sum(one.made), one.printed.low + one.printed.high) for one in others]
+    furthest = max(50 * abs(float(made - printed)) for made, printed in middles)
+    assert f"off by up to {furthest:.1f} points" in FINDINGS
 
 
 @pytest.mark.parametrize("model", published.TITLES)
-def test_repaired_matrices_are_those_of_the_tables(model: str) -> None:
-    found = repaired_matrix(model)
-    assert found == published.load().repaired_counts(model)
-    computed, cells = decision_metrics(found), published.load().repaired_cells[model]
-    for metric in ("precision_normal", "precision_attack", "f1_normal", "f1_attack", "accuracy"):
-        assert 100 * computed[metric] == pytest.approx(cells[metric], abs=0.02)
+def test_repaired_counts_follow_from_the_recalls_and_the_common_prevalence(model: str) -> None:
+    cells, counts = published.load().printed_cells[model], published.load().repaired_counts(model)
+    attack = round(10_000 * PAPER_PREVALENCE)
+    found = round(100 * PAPER_PREVALENCE * cells["recall_attack"])
+    kept = round(100 * (1 - PAPER_PREVALENCE) * cells["recall_normal"])
+    assert counts == Confusion(kept, 10_000 - attack - kept, attack - found, found)
 
 
-def test_the_section_is_the_same_every_time_and_its_table_is_tidy() -> None:
+def test_the_findings_are_those_of_the_audit() -> None:
+    for model in THREE:
+        ((one,),) = row(model).repairs
+        cell = f"{published.TITLES[model]} {one.column} {one.printed} → {one.value} ({one.slip})"
+        assert cell in FINDINGS
+    (both,) = row("hybrid").repairs
+    cells = " with ".join(f"{one.column} {one.printed} → {one.value}" for one in both)
+    assert f"Hybrid needs 2 other cells: {cells}." in FINDINGS
+    normal, _ = audit().agreements
+    assert f"share {span(normal.prevalence, 'percent')}: one test set" in FINDINGS
+
+
+def test_the_table_of_the_section_is_tidy() -> None:
     section = paper_audit_section()
-    assert section == paper_audit_section()
     lines = rows(section.files[CSV])
     assert tuple(lines[0]) == COLUMNS
-    places = [(line["model"], line["class"]) for line in lines]
-    assert places == [(model, kind) for model in published.TITLES for kind in ("normal", "attack")]
+    assert [(line["model"], line["class"]) for line in lines] == CELLS
     assert lines[1]["printed_precision"] == "93.8600"
     assert round(float(lines[1]["implied_precision"]), 2) == 98.86
     assert section.parts[0] == "## The paper's tables, audited"

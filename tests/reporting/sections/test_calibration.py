@@ -16,12 +16,11 @@ from sklearn.metrics import brier_score_loss
 
 from anomalynet.reporting.sections.calibration import (
     BINS,
+    WIDTHS,
     binned,
     calibrate,
     calibration_metrics,
     calibration_section,
-    equal_mass,
-    equal_width,
 )
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import context, measured, record, rows
@@ -48,15 +47,17 @@ def test_by_hand() -> None:
 
 
 def test_bins_by_hand() -> None:
-    wide = binned(LABELS, SCORES, equal_width(3))
+    wide = binned(LABELS, SCORES, np.linspace(0, 1, 4))
     assert (wide.steps.tolist(), wide.attacks.tolist()) == ([3, 0, 3], [1, 0, 2])
     assert wide.predicted[[0, 2]] == pytest.approx([0.7 / 3, 0.9])
     assert np.isnan(wide.predicted[1])
     assert wide.error == pytest.approx((abs(1 - 0.7) + abs(2 - 2.7)) / 6)
-    even = binned(LABELS, SCORES, equal_mass(SCORES, 3))  # equal scores share a bin
+    even = binned(
+        LABELS, SCORES, np.percentile(SCORES, [0, 100 / 3, 200 / 3, 100])
+    )  # equal scores share a bin
     assert (even.steps.tolist(), even.attacks.tolist()) == ([3, 1, 2], [1, 1, 1])
     assert even.error == pytest.approx((0.3 + 0.2 + 0.9) / 6)
-    edge = binned(np.ones(3, dtype=np.int8), np.array([0.0, 0.5, 1.0]), equal_width(2))
+    edge = binned(np.ones(3, dtype=np.int8), np.array([0.0, 0.5, 1.0]), np.linspace(0, 1, 3))
     assert edge.steps.tolist() == [2, 1], "a score on an edge belongs below it"
 
 
@@ -76,8 +77,8 @@ def test_as_scikit_learn_has_it(case: tuple[NDArray[np.int8], NDArray[np.float64
     found = calibration_metrics(labels, scores)
     assert found["brier"] == pytest.approx(brier_score_loss(labels, scores))
     for name, edges, strategy in (
-        ("ece", equal_width(), "uniform"),
-        ("ece_equal_mass", equal_mass(scores), "quantile"),
+        ("ece", WIDTHS, "uniform"),
+        ("ece_equal_mass", np.percentile(scores, 100 * WIDTHS), "quantile"),
     ):
         bins = binned(labels, scores, edges)
         observed, predicted = calibration_curve(labels, scores, n_bins=BINS, strategy=strategy)
@@ -137,7 +138,8 @@ def test_the_range_goes_from_the_lowest_to_the_highest_repetition(tmp_path: Path
         record(tmp_path, seed=seed, folds=1, labels=labels, scores=[0.5, 0.5, 0.9])
         for seed, labels in enumerate([[0, 1, 1], [1, 1, 1], [0, 0, 1]])
     ]
-    (one,), _ = calibrate(measured(*own))
+    (one,) = (calibrate(arm) for arm in measured(*own) if arm.values)
+    assert one is not None
     low, high = one.observed_range
     assert (low[7], high[7], one.pooled.observed[7]) == (0.0, 1.0, 0.5)
     assert (low[13], high[13]) == (1.0, 1.0)

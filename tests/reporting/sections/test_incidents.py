@@ -18,7 +18,7 @@ from anomalynet.reporting.arms import arms
 from anomalynet.reporting.incidents import NONE, UNKNOWN, Group, IncidentTable, incident_tables
 from anomalynet.reporting.sections.incidents import COLUMNS, incident_section
 from anomalynet.runs.collect import RunRecord
-from anomalynet.runs.incidents import IncidentNote, write_incidents
+from anomalynet.runs.scores import IncidentNote, write_incidents
 from tests.reporting.synthetic import context, record, rows
 
 Step = tuple[int | None, int | None, float | None]

@@ -14,10 +14,12 @@ from anomalynet.runs.files import write_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import PartSummary, Result
 from anomalynet.sweep.file import Sweep, read_sweep
+from anomalynet.sweep.jobs import PlannedSweep
 from anomalynet.sweep.launch import Launch
+from anomalynet.sweep.progress import SearchProgress
 from anomalynet.sweep.search.loop import Search, Trial
-from anomalynet.sweep.search.study import base_jobs, check, study_name
-from anomalynet.sweep.search.trial_store import TrialStore, open_storage
+from anomalynet.sweep.search.runner import open_search
+from anomalynet.sweep.search.study import base_jobs, check
 from anomalynet.sweep.slots import Slot
 
 SPACE = """\
@@ -75,8 +77,6 @@ class FakeWorker:
         finish(folder, axis)
         return {"failed": None, "was_done": False}
 
-    spent = False
-
     def exit_reason(self) -> str:
         return "none"
 
@@ -126,8 +126,11 @@ def searched(search: Search, worker: FakeWorker, heard: Quiet | None = None) -> 
         search.run(launch, heard or Quiet())
 
 
-class Quiet:
+class Quiet(SearchProgress):
     """Hears how a search goes, and does nothing."""
+
+    def __init__(self) -> None:
+        pass
 
     def began(self, trials: Sequence[Trial]) -> None:
         pass
@@ -150,13 +153,18 @@ def search_of(
     folder: Path, sweep: Sweep, url: str | None = None, total: int | None = None
 ) -> Search:
     """The search in a folder."""
-    overrides: list[str] = []
-    check(sweep, overrides)
+    check(sweep, [])
     runs = folder / "runs"
-    storage = open_storage(url, runs / ".search" / "mine.journal")
-    name = study_name(sweep, base_jobs(sweep, overrides, runs))
-    store = TrialStore(storage, name, sweep.search, runs / ".search" / "mine.lock")
-    return Search(sweep, overrides, runs, store, total or sweep.search.trials)
+    planned = PlannedSweep(
+        source=str(folder / "mine.yaml"),
+        sweep=sweep,
+        overrides=(),
+        runs=runs,
+        out=folder / "report",
+        label="mine",
+        jobs=base_jobs(sweep, [], runs),
+    )
+    return open_search(planned, total, url)
 
 
 def carried_out(search: Search, slots: int = 1, **how: Any) -> Search:

@@ -232,7 +232,7 @@ def test_a_failed_trial_counts_until_it_is_tried_again_in_its_place(tmp_path: Pa
 def test_trials_whose_runs_other_code_made_are_made_again_on_request(tmp_path: Path) -> None:
     chosen = sweep_of(tmp_path, "{trials: 2, sampler: random}")
     found = carried_out(search_of(tmp_path, chosen))
-    folder = RunFolder(found.runs / found.store.trials()[1].user_attrs["runs"][0])
+    (folder,) = found.folders(found.store.trials()[1])
     folder.environment.write_text('{"code": "another"}')
     worker = FakeWorker()
     again = search_of(tmp_path, chosen)

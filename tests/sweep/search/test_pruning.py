@@ -6,7 +6,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.launch import Launch
 from anomalynet.sweep.search.loop import Search
 from anomalynet.sweep.slots import Slot
@@ -58,7 +57,7 @@ def test_a_pruned_run_stops_early_and_the_decision_is_that_of_one_who_looks_too_
     pruned = [trial for trial in slow.store.trials() if trial.state.name == "PRUNED"]
     assert pruned
     for trial in pruned:
-        folder = RunFolder(slow.runs / trial.user_attrs["runs"][0])
+        (folder,) = slow.folders(trial)
         assert not folder.finished
         assert len(folder.read_progress()) < EPOCHS
         assert not folder.stop.exists()

@@ -11,8 +11,13 @@ from anomalynet.reporting.findings import majority_sentence
 from anomalynet.reporting.formats.markdown import grid
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.paper.claims import judge
-from anomalynet.reporting.paper.claims.judge import FEW, OPEN, Finding, Judgement
-from anomalynet.reporting.paper.claims.shares import AT_PAPER_PREVALENCE
+from anomalynet.reporting.paper.claims.judge import (
+    AT_PAPER_PREVALENCE,
+    FEW,
+    OPEN,
+    Finding,
+    Judgement,
+)
 from anomalynet.reporting.paper.published import TITLES
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import defined, to_csv

@@ -66,31 +66,28 @@ class Cone:
 
     def cut(self, *conditions: Vector) -> Cone:
         """Keep the matrices x with condition · x ≥ 0."""
-        cone = self
+        rays, number = self.rays, self.conditions
         for condition in conditions:
-            cone = cone.cut_once(condition)
-        return cone
-
-    def cut_once(self, condition: Vector) -> Cone:
-        valued = [(dot(condition, ray), ray, tight) for ray, tight in self.rays]
-        if all(value >= 0 for value, _, _ in valued):
-            return self
-        bit = 1 << self.conditions
-        kept = [(ray, tight | bit * (value == 0)) for value, ray, tight in valued if value >= 0]
-        outside = [one for one in valued if one[0] < 0]
-        for above, inner, tight in (one for one in valued if one[0] > 0):
-            for below, outer, also_tight in outside:
-                common = tight & also_tight
-                # Two rays span an edge unless a third one lies on all planes that contain both.
-                if (
-                    common.bit_count() >= 2
-                    and sum(common & own == common for _, own in self.rays) == 2
-                ):
-                    pair = zip(inner, outer, strict=True)
-                    new = [above * out - below * into for into, out in pair]
+            valued = [(dot(condition, ray), ray, tight) for ray, tight in rays]
+            outside = [one for one in valued if one[0] < 0]
+            if not outside:
+                continue
+            bit = 1 << number
+            number += 1
+            kept = [(ray, tight | bit * (value == 0)) for value, ray, tight in valued if value >= 0]
+            for above, inner, tight in (one for one in valued if one[0] > 0):
+                for below, outer, also_tight in outside:
+                    common = tight & also_tight
+                    # Two rays span an edge unless a third one lies on all planes with both.
+                    if common.bit_count() < 2 or sum(common & own == common for _, own in rays) > 2:
+                        continue
+                    new = [
+                        above * out - below * into for into, out in zip(inner, outer, strict=True)
+                    ]
                     divisor = math.gcd(*new)
                     kept.append((tuple(value // divisor for value in new), common | bit))
-        return Cone(tuple(kept), self.conditions + 1)
+            rays = tuple(kept)
+        return Cone(rays, number)
 
     def range(self, ratio: tuple[Vector, Vector]) -> Interval | None:
         """The least and greatest value of a ratio over all matrices in the cone; None if always

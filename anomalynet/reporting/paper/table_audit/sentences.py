@@ -138,28 +138,25 @@ def _agreement(one: Agreement, unit: Unit) -> str:
 
 
 def plain(audit: TableAudit) -> dict[str, Any]:
-    """The audit as dictionaries, lists, texts and numbers; intervals are [low, high] fractions."""
-    found: dict[str, Any] = _listed(
-        {
-            "table": audit.name,
-            "unit": audit.unit,
-            "reread": audit.reread,
-            "rounding": audit.rounding,
-            "possible": audit.possible,
-            "rows": [_plain_row(row) for row in audit.rows],
-            "one_test_set": [
-                {"reading": one.reading, "possible": one.complete, **asdict(one)}
-                for one in audit.agreements
-            ],
-            "recipes": [
-                {"model": model, **asdict(one), "printed": one.printed.text, "fits": one.fits}
-                for model, own in audit.recipes.items()
-                for one in own
-            ],
-            "ignored": audit.ignored,
-        }
-    )
-    return found
+    """The audit as dictionaries, tuples, texts and numbers; intervals are fractions (low, high)."""
+    return {
+        "table": audit.name,
+        "unit": audit.unit,
+        "reread": audit.reread,
+        "rounding": audit.rounding,
+        "possible": audit.possible,
+        "rows": [_plain_row(row) for row in audit.rows],
+        "one_test_set": [
+            {"reading": one.reading, "possible": one.complete, **asdict(one)}
+            for one in audit.agreements
+        ],
+        "recipes": [
+            {"model": model, **asdict(one), "printed": one.printed.text, "fits": one.fits}
+            for model, own in audit.recipes.items()
+            for one in own
+        ],
+        "ignored": audit.ignored,
+    }
 
 
 def _plain_row(row: RowAudit) -> dict[str, Any]:
@@ -168,12 +165,3 @@ def _plain_row(row: RowAudit) -> dict[str, Any]:
     cells, readings = found.pop("cells"), found.pop("readings")
     printed = {name: cell["text"] for name, cell in cells.items()}
     return {**first, "printed": printed, **found, "prevalence_by_class": readings}
-
-
-def _listed(value: Any) -> Any:
-    """A value for JSON, with tuples as lists and fractions as numbers."""
-    if isinstance(value, dict):
-        return {key: _listed(own) for key, own in value.items()}
-    if isinstance(value, list | tuple):
-        return [_listed(own) for own in value]
-    return float(value) if isinstance(value, Fraction) else value

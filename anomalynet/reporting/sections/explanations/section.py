@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.figures import (
     BLUE,
@@ -31,12 +34,7 @@ from anomalynet.reporting.sections.explanations.timeline import (
     TimelineSummary,
 )
 from anomalynet.reporting.tables import defined, to_csv
-from anomalynet.runs.incidents import read_incidents
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
+from anomalynet.runs.scores import read_incidents
 
 HEADINGS = {
     timeline.BEST: "The incident found best",
@@ -66,6 +64,7 @@ COLOURS = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE, "#7F7F7F", "#B2912F")
 """Okabe–Ito colours of the other models; the explained model is black."""
 
 SHADE = "#FBE3C0"
+LEFT: dict[str, Any] = {"loc": "left", "fontsize": 9.5}  # how titles of panels are written
 READING, ERROR = 4.0, (0.01, 10.0)
 """Ends of the colour scales; they are the same in every figure, so that figures can be compared."""
 
@@ -77,11 +76,11 @@ def explanations_section(context: ReportContext) -> Section:
     Raises: RunError: a run's files are damaged.
     """
     models = context.models
-    explaining = [model for model in models if any(_explains(model))]
-    subject = min(explaining, key=lambda model: model.arm.experiment != "hybrid", default=None)
+    order = sorted(models, key=lambda model: model.arm.experiment != "hybrid")
+    found = ((model, ranked) for model in order if (ranked := timeline.examples(model)))
+    subject, ranked = next(found, (None, []))
     if subject is None:
         return Section()
-    ranked = timeline.examples(subject)
     count = sum(len(repetition.records) for repetition in subject.arm.counted)
     runs = f"{count} run{'s' if count > 1 else ''}"
     rule = RULE.format(count=len(ranked), model=subject.arm.title, runs=runs)
@@ -101,12 +100,6 @@ def explanations_section(context: ReportContext) -> Section:
     files["tables/examples.csv"] = to_csv(COLUMNS, rows).encode()
     parts.append("Numbers: [examples.csv](tables/examples.csv).")
     return Section(parts, files)
-
-
-def _explains(model: ArmMetrics) -> Iterator[bool]:
-    for record in (record for repetition in model.arm.counted for record in repetition.records):
-        table = timeline.read_explanations(record)
-        yield table is not None and not table.is_empty()
 
 
 def _run(example: Example) -> str:
@@ -155,14 +148,12 @@ def spans(mask: Bools, at: Floats) -> list[tuple[float, float]]:
 
 def _figure(title: str, line: Timeline, facts: str) -> Figure:
     """Scores, alarms, readings, errors and attention over time, and the mean attention."""
-    from matplotlib.figure import Figure
-
     at = columns_of(line.seconds)
     channels = 0.18 * len(line.channels) + 0.35
     heights = {"scores": 1.9, "alarms": 0.17 * (2 + len(line.others)) + 0.3}
     heights |= {"reading": channels} if line.reading is not None else {}
     heights |= {"error": channels} if line.error is not None else {}
-    if line.attention is not None and not line.by_feature:
+    if line.attention is not None:
         heights |= {"attention": 1.3, "profile": 1.3}
     figure = Figure(figsize=(9.5, 1.1 + sum(heights.values()) * 1.12), layout="constrained")
     ratios = {"height_ratios": list(heights.values()), "width_ratios": [1, 0.014]}
@@ -172,9 +163,9 @@ def _figure(title: str, line: Timeline, facts: str) -> Figure:
     _alarms(*panels["alarms"], line, at)
     for name, values in (("reading", line.reading), ("error", line.error)):
         if values is not None:
-            _heat(*panels[name], line, values, at, error=name == "error")
+            _heat(figure, *panels[name], line, values, at, error=name == "error")
     if "attention" in panels:
-        _attention(*panels["attention"], line, at)
+        _attention(figure, *panels["attention"], line, at)
         _profile(*panels["profile"], line)
     shared = [axes for name, (axes, _) in panels.items() if name != "profile"]
     for axes in shared:
@@ -195,10 +186,6 @@ def _spread(values: Floats, at: Floats) -> Floats:
     return found
 
 
-def _titled(axes: Axes, title: str) -> None:
-    axes.set_title(title, loc="left", fontsize=9.5)
-
-
 def _scores(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
     for start, length in spans(line.during, at):
         axes.axvspan(start, start + length, color=SHADE, zorder=0, linewidth=0)
@@ -212,7 +199,7 @@ def _scores(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
         scores = _spread(model.scores, at)
         axes.plot(columns, scores, color=colour, linewidth=0.7, alpha=0.9, label=model.title)
     axes.set_ylabel("score")
-    _titled(axes, "Scores (shaded: the incident)")
+    axes.set_title("Scores (shaded: the incident)", **LEFT)
     if subject.probability:
         axes.set_ylim(-0.02, 1.02)
     _legend(axes, side)
@@ -233,44 +220,43 @@ def _alarms(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
         axes.broken_barh(spans(mask, at), (row - 0.38, 0.76), facecolor=colour, linewidth=0)
     axes.set_yticks(range(len(rows)), [name for name, *_ in rows], fontsize=7)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    _titled(axes, "Alarms, each model with its own threshold")
+    axes.set_title("Alarms, each model with its own threshold", **LEFT)
     axes.grid(axis="y", color="#EEEEEE", linewidth=0.6)
     axes.tick_params(axis="y", length=0)
 
 
 def _heat(
-    axes: Axes, side: Axes, line: Timeline, values: Floats, at: Floats, *, error: bool
+    figure: Figure,
+    axes: Axes,
+    side: Axes,
+    line: Timeline,
+    values: Floats,
+    at: Floats,
+    *,
+    error: bool,
 ) -> None:
     """Channels over time: readings around zero, errors on a logarithmic scale."""
-    from matplotlib.colors import LogNorm, Normalize
-
     norm = LogNorm(*ERROR) if error else Normalize(-READING, READING)
     shown = _spread(np.maximum(values, ERROR[0] / 10) if error else values, at).T
-    image = _image(axes, shown, cmap="magma_r" if error else "PuOr_r", norm=norm)
+    colours = "magma_r" if error else "PuOr_r"
+    image = axes.imshow(shown, aspect="auto", interpolation="nearest", cmap=colours, norm=norm)
     axes.set_yticks(range(len(line.channels)), line.channels, fontsize=7)
     axes.tick_params(axis="y", length=0)
     over = "Reconstruction error over the window, by channel"
-    _titled(axes, over if error else "Readings, in standard deviations of the training data")
-    _bar(image, axes, side, "squared error" if error else "deviations", extend="both")
+    axes.set_title(
+        over if error else "Readings, in standard deviations of the training data", **LEFT
+    )
+    label = "squared error" if error else "deviations"
+    figure.colorbar(image, cax=side, label=label, extend="both")
 
 
-def _image(axes: Axes, shown: Floats, **colours: Any) -> AxesImage:
-    return axes.imshow(shown, aspect="auto", interpolation="nearest", **colours)
-
-
-def _bar(image: AxesImage, axes: Axes, side: Axes, label: str, extend: str = "neither") -> None:
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    figure.colorbar(image, cax=side, label=label, extend=extend)
-
-
-def _attention(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
+def _attention(figure: Figure, axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
     assert line.attention is not None
     shown = _spread(line.attention, at).T[::-1]
-    image = _image(axes, shown, cmap="Blues", vmin=0)
+    image = axes.imshow(shown, aspect="auto", interpolation="nearest", cmap="Blues", vmin=0)
     axes.set_yticks([0, len(shown) - 1], ["newest", "oldest"], fontsize=7)
-    _titled(axes, "Attention over the window that ends at each step")
-    _bar(image, axes, side, "weight")
+    axes.set_title("Attention over the window that ends at each step", **LEFT)
+    figure.colorbar(image, cax=side, label="weight", extend="neither")
 
 
 def _profile(axes: Axes, side: Axes, line: Timeline) -> None:
@@ -289,14 +275,12 @@ def _profile(axes: Axes, side: Axes, line: Timeline) -> None:
     axes.set_xlim(-0.5, parts - 0.5)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("mean weight")
-    _titled(axes, f"Attention by part of the window ({parts} parts)")
+    axes.set_title(f"Attention by part of the window ({parts} parts)", **LEFT)
     _legend(axes, side)
 
 
 def _clock(axes: Axes, seconds: Floats, at: Floats, named: bool) -> None:
     """Draw ticks at round times since the incident's first step, with numbers if `named`."""
-    from matplotlib.ticker import MaxNLocator
-
     length = float(seconds[-1] - seconds[0])
     unit, name = (
         (1.0, "s") if length <= 300 else (60.0, "min") if length <= 21600 else (3600.0, "h")

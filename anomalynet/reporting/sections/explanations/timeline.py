@@ -51,11 +51,6 @@ def read_explanations(record: RunRecord) -> pl.DataFrame | None:
     return read(path, lambda frame: frame.select(EXPLANATION_COLUMNS)) if path.is_file() else None
 
 
-def _read_series(record: RunRecord, series: str) -> pl.DataFrame:
-    """The test steps of one series."""
-    return read_test_steps(record).filter(pl.col("series") == series)
-
-
 def examples(model: ArmMetrics) -> list[Example]:
     """Every incident that the counted runs of an arm explain, best-detected first."""
     found: dict[tuple[int | None, int], Example] = {}
@@ -63,9 +58,8 @@ def examples(model: ArmMetrics) -> list[Example]:
         table = read_explanations(record)
         if table is None:
             continue
-        for incident, series in (
-            table.select("incident", "series").unique(maintain_order=True).rows()
-        ):
+        pairs = table.select("incident", "series").unique(maintain_order=True)
+        for incident, series in pairs.iter_rows():
             key = (record.result.world, incident)
             if key not in found and (example := _example(record, incident, series)):
                 found[key] = example
@@ -74,9 +68,9 @@ def examples(model: ArmMetrics) -> list[Example]:
 
 def _example(record: RunRecord, incident: int, series: str) -> Example | None:
     """An incident as an example; None if none of its labelled steps was scored."""
-    own = _read_series(record, series).filter(
-        (pl.col("incident") == incident) & (pl.col("label") == 1) & pl.col("score").is_not_null()
-    )
+    inside = (pl.col("series") == series) & (pl.col("incident") == incident)
+    scored = (pl.col("label") == 1) & pl.col("score").is_not_null()
+    own = read_test_steps(record).filter(inside & scored)
     if own.is_empty():
         return None
     over = (own["score"] - own["threshold"]).to_numpy()
@@ -115,10 +109,8 @@ class Timeline:
     others: tuple[ModelScores, ...]  # other models trained with the same seed, fold and world
     reading: Floats | None  # (step, channel), in standard deviations of the training data
     error: Floats | None  # (step, channel); None if the network has no autoencoder
-    attention: (
-        Floats | None
-    )  # (step, part), oldest part of the window first; None without attention
-    by_feature: bool  # whether attention weights features instead of parts of the window
+    # (step, part), oldest part first; None without attention, or if it weights features
+    attention: Floats | None
 
     @property
     def before(self) -> Bools:
@@ -142,6 +134,7 @@ def read_timeline(example: Example, model: ArmMetrics, models: Sequence[ArmMetri
             scores = _scores(other.arm.title, run, _steps_at(times, run, example.series))
             others += [] if np.isnan(scores.scores).all() else [scores]
     section = record.config.get("model", {})
+    by_feature = isinstance(section, dict) and section.get("attention_axis") == "channel"
     return Timeline(
         example=example,
         channels=record.result.channels,
@@ -153,8 +146,7 @@ def read_timeline(example: Example, model: ArmMetrics, models: Sequence[ArmMetri
         others=tuple(others),
         reading=_matrix(table["reading"]),
         error=_matrix(table["error"]),
-        attention=_matrix(table["attention"]),
-        by_feature=isinstance(section, dict) and section.get("attention_axis") == "channel",
+        attention=None if by_feature else _matrix(table["attention"]),
     )
 
 
@@ -165,7 +157,7 @@ def _identity(record: RunRecord) -> tuple[object, ...]:
 
 def _steps_at(times: pl.Series, record: RunRecord, series: str) -> pl.DataFrame:
     """The steps of a run at given times, one row per time."""
-    steps = _read_series(record, series)
+    steps = read_test_steps(record).filter(pl.col("series") == series)
     return pl.DataFrame({"time": times}).join(steps, on="time", how="left", maintain_order="left")
 
 
@@ -207,7 +199,7 @@ def summarise(timeline: Timeline) -> TimelineSummary:
         error = dict(zip(timeline.channels, map(tuple, means), strict=True))
     parts = newest = 0
     shares = np.full(2, np.nan)
-    if timeline.attention is not None and not timeline.by_feature:
+    if timeline.attention is not None:
         parts = timeline.attention.shape[1]
         newest = max(1, round(parts / 4))
         on_newest = timeline.attention[:, parts - newest :].sum(axis=1)
@@ -230,17 +222,10 @@ def sentence(timeline: Timeline, summary: TimelineSummary) -> str:
     phrases = [f"{100 * summary.alarmed_share:.0f} % of its {steps} scored steps{cut} are alarmed"]
     if not math.isnan(summary.delay):
         phrases[0] += f", the first {summary.delay:g} s after its first scored step"
-    rises = {
-        name: after - before for name, (before, after) in summary.error.items() if after > before
-    }
-    highest = sorted(rises, key=lambda name: -rises[name])[:CHANNELS_NAMED]
-    if highest:
-        pairs = (
-            f"{name} ({before:.3g} → {after:.3g})"
-            for name in highest
-            for before, after in [summary.error[name]]
-        )
-        rose = " and ".join(pairs)
+    rises = [(name, *pair) for name, pair in summary.error.items() if pair[1] > pair[0]]
+    if rises:
+        highest = sorted(rises, key=lambda rise: rise[1] - rise[2])[:CHANNELS_NAMED]
+        rose = " and ".join(f"{name} ({old:.3g} → {new:.3g})" for name, old, new in highest)
         phrases.append(f"compared with before the incident, the error rose most in {rose}")
     elif summary.error and not any(math.isnan(before) for before, _ in summary.error.values()):
         phrases.append("no channel's error rose")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from anomalynet.metrics.ranges.ranges import Floats
 from anomalynet.reporting.aggregate import Summary, summarise
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.figures import (
@@ -35,12 +38,6 @@ from anomalynet.reporting.sections.over_time.measured import (
     timeline_of,
 )
 from anomalynet.reporting.tables import scaled, to_csv
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from anomalynet.metrics.ranges.ranges import Floats
 
 TITLE = "Detection over time"
 ADJUSTED_TITLE = "Point-adjusted, for comparison with papers that use it"
@@ -234,8 +231,6 @@ def _curves_csv(timelines: Sequence[ArmTimeline], data: str) -> str:
 def _figure(timelines: Sequence[ArmTimeline], context: ReportContext) -> Figure:
     """Event recall against false alarms per day, and the share of incidents detected within a
     delay: one line per model, two for the trivial detectors."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(12.0, max(4.6, 1.6 + 0.2 * len(timelines))), layout="constrained")
     budgets, delays = figure.subplots(1, 2, sharey=True)
     for one, detector, look in _lines(timelines, context.signs):

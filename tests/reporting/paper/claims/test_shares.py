@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomalynet.metrics.suite import PAPER_PREVALENCE
-from anomalynet.reporting.paper.claims.shares import share_interval, shares
+from anomalynet.reporting.paper.claims.judge import share_interval, shares
 
 COUNTS = np.array([90, 10, 20, 80])  # tn, fp, fn, tp: recalls 0.9 and 0.8
 

@@ -1,6 +1,6 @@
-"""Converts a scikit-learn model to a graph of the form `statistics`: from the statistics of a
-window to its score. The statistics are computed outside the graph as in training: a graph would sum
-in another order and change last bits, and a tree could then decide differently."""
+"""A run's model as a graph. A network's: normalisation, network and score in one. A scikit-learn
+model's: from the statistics of a window to its score; they are computed outside the graph as in
+training: a graph would sum in another order, and a tree could then decide differently."""
 
 from __future__ import annotations
 
@@ -11,17 +11,113 @@ from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from onnx import TensorProto, helper
 from sklearn.ensemble import HistGradientBoostingClassifier, IsolationForest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from torch import Tensor, nn
 
 from anomalynet.detection.export.paths import quiet
 from anomalynet.errors import RunError, first_line
 from anomalynet.models import Classical
+from anomalynet.models.base import Detector, Output
 
-OPSETS = {"": 17, "ai.onnx.ml": 3}
+OPSET = 20  # native version of torch's exporter; ONNX Runtime reads it since 1.17
+
+EXAMPLES = 3  # windows for tracing: with 1 the exporter would treat the batch size as constant
+OUTPUTS = ("score", "error", "attention")  # besides the state
+
+
+class WindowGraph(nn.Module):
+    """What the file computes from the last readings of a device."""
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, readings: Tensor) -> tuple[Tensor, ...]:
+        """Score (batch,), then error and attention where the network has them, of calibrated
+        readings (batch, window, channels) float32."""
+        output = self.detector(readings)
+        return (self.detector.scores(output), *_parts(output).values())
+
+
+def _parts(output: Output) -> dict[str, Tensor]:
+    found = {"error": output.error, "attention": output.attention}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+@torch.no_grad()
+def window_graph(detector: Detector) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """The graph of a network and the names of its outputs; errors as in `trace`."""
+    steps, channels = detector.shape
+    examples = (torch.zeros(EXAMPLES, steps, channels),)
+    detector = detector.eval().cpu()
+    outputs = ("score", *_parts(detector(examples[0])))
+    return trace(WindowGraph(detector).eval(), examples, ("readings",), outputs), outputs
+
+
+def trace(
+    module: nn.Module,
+    examples: tuple[Tensor, ...],
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+) -> onnx.ModelProto:
+    """A module as an ONNX graph with variable batch size. `examples`: one tensor per parameter of
+    `forward`, with a batch of `EXAMPLES` as first dimension.
+
+    Only torch's current exporter is used: the older one silently drops the branches that an example
+    does not take. Raises RunError: it does not support an operation of the module.
+    """
+    batch = torch.export.Dim("batch", min=1)
+    try:
+        with quiet():
+            program = torch.onnx.export(
+                module,
+                examples,
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_shapes=tuple({0: batch} for _ in examples),
+                opset_version=OPSET,
+                dynamo=True,
+                optimize=False,  # `tidy.fold` does
+                verbose=False,
+            )
+    except Exception as error:  # unsupported operation of a user's own network
+        what = f"torch.onnx cannot export this network: {first_line(error.__cause__ or error)}"
+        how = "`forward` must use only torch, without branches that depend on the data"
+        raise RunError(what, how) from None
+    if program is None:
+        raise RunError("torch.onnx returned no graph for this network")
+    return program.model_proto
+
+
+def carried(detector: Detector) -> dict[str, tuple[int, ...]]:
+    """Shape, for one device, of each part of the state that a step returns."""
+    empty = detector.initial_state(1)
+    return {name: tuple(getattr(empty, name).shape[1:]) for name in ("tail", "hidden", "cell")}
+
+
+@torch.no_grad()
+def step_graph(detector: Detector) -> onnx.ModelProto:
+    """The graph of a network that carries its state; its outputs are `OUTPUTS` and `<name>_next`
+    for each of `carried`. Raises RunError: the network has no `step_module`, or as in `trace`."""
+    steps, channels = detector.shape
+    module, state = detector.eval().cpu().step_module(), carried(detector)
+    examples = (
+        torch.zeros(EXAMPLES, channels),
+        *(torch.zeros(EXAMPLES, *shape) for shape in state.values()),
+        torch.zeros(EXAMPLES, steps, detector.initial_state(1).states.shape[-1]),
+        torch.zeros(EXAMPLES, steps),
+    )
+    inputs = ("reading", *state, "states", "slot")
+    outputs = (*OUTPUTS, *(f"{name}_next" for name in state))
+    return trace(module.eval(), examples, inputs, outputs)
+
+
+CLASSICAL_OPSETS = {"": 17, "ai.onnx.ml": 3}
 
 
 def classical_graph(model: Classical, features: int) -> onnx.ModelProto:
@@ -52,7 +148,7 @@ def _classifier(fitted: Any, features: int) -> onnx.ModelProto:
                 fitted,
                 initial_types=[("features", FloatTensorType([None, features]))],
                 options={id(fitted): {"zipmap": False}},
-                target_opset=OPSETS,
+                target_opset=CLASSICAL_OPSETS,
             )
     except Exception as error:  # an unknown estimator of a user's own model
         what = f"skl2onnx cannot convert a {type(fitted).__name__}: {first_line(error)}"
@@ -148,5 +244,5 @@ def _statistics_model(
     taken = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", features])
     given = helper.make_tensor_value_info("score", TensorProto.FLOAT, ["batch"])
     graph = helper.make_graph(nodes, "anomalynet", [taken], [given], list(initializers))
-    own = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
+    own = [helper.make_opsetid(domain, version) for domain, version in CLASSICAL_OPSETS.items()]
     return helper.make_model(graph, opset_imports=list(opsets) or own, ir_version=10)

@@ -1,1 +1,0 @@
-"""Compares models over several data sets: ranks, Friedman's test and figures of mean ranks."""
