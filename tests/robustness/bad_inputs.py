@@ -142,15 +142,15 @@ READERS: dict[str, tuple[str, str]] = {
     ),
     "state: snapshots": (
         "state/snapshot-*",
-        "detect --follow live.jsonl --model model.onnx --state state --json --alarms live.alarms",
+        "detect --follow - --model model.onnx --state state --json --alarms live.alarms",
     ),
     "state: journal": (
         "state/journal-*",
-        "detect --follow live.jsonl --model model.onnx --state state --json --alarms live.alarms",
+        "detect --follow - --model model.onnx --state state --json --alarms live.alarms",
     ),
     "state: model.json": (
         "state/model.json",
-        "detect --follow live.jsonl --model model.onnx --state state --json --alarms live.alarms",
+        "detect --follow - --model model.onnx --state state --json --alarms live.alarms",
     ),
     "set: dataset.json": ("data/plant/dataset.json", "data info plant --json"),
     "set: telemetry": ("data/plant/telemetry.parquet", "data info plant --json"),
@@ -182,10 +182,30 @@ READERS: dict[str, tuple[str, str]] = {
     "published JSON": ("table.json", "audit-table table.json"),
     "published YAML": ("table.yaml", "audit-table table.yaml"),
     "baseline": ("baseline.json", "check --history --against baseline.json"),
-    "own model": ("mine.py", "train logistic model.name=./mine.py data.name=plant"),
+    "own model": (
+        "mine.py",
+        "train cnn model.name=./mine.py training.epochs=1 data.name=plant data.window=16 data.calibration_rows=50",
+    ),
     "fingerprints": ("data/.fingerprints.json", "data info plant --json"),
 }
 """What is read: files (a pattern), and a command that reads them."""
+
+OWN_MODEL = """from dataclasses import dataclass
+from torch import nn
+from anomalynet.config.model import ModelConfig
+from anomalynet.models import Detector, Output
+
+@dataclass(kw_only=True, slots=True, frozen=True)
+class Config(ModelConfig):
+    width: int = 3
+
+class Net(Detector):
+    def __init__(self, config, shape):
+        super().__init__(config, shape)
+        self.layer = nn.Linear(shape.steps * shape.channels, 2)
+    def forward(self, x):
+        return Output(logits=self.layer(x.flatten(1)))
+"""
 
 GOOD = {
     "incidents.csv": "start,end,type\n2023-11-14T22:30:00Z,2023-11-14T22:35:00Z,spoofing\n",
@@ -197,7 +217,7 @@ GOOD = {
     "table.md": "| model | accuracy | prevalence |\n|---|---|---|\n| cnn | 90.00 | 10.0 |\n",
     "table.json": '[{"model": "cnn", "precision_attack": "90.1", "recall_attack": "80.2"}]\n',
     "table.yaml": "- {model: cnn, precision_attack: '90.1', recall_attack: '80.2'}\n",
-    "mine.py": "from anomalynet.models.logistic import *\n",
+    "mine.py": OWN_MODEL,
 }
 """Good files that the scene does not have."""
 
@@ -484,9 +504,11 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
         "duplicated": [],
     },
     "state: journal": {
-        "hostile": [raw(b"anomalynet journal 1\n" + b"\xff" * 64)],
-        "enormous": [raw(b"anomalynet journal 1\n" + b"\xff\xff\xff\x7f" + bytes(60))],
-        "out of range": [raw(b"anomalynet journal 9\n" + bytes(40))],
+        "hostile": [Fine(raw(b"anomalynet journal 1\n" + b"\xff" * 64), "says journal-")],
+        "enormous": [
+            Fine(raw(b"anomalynet journal 1\n" + b"\xff\xff\xff\x7f" + bytes(60)), "says journal-")
+        ],
+        "out of range": [Fine(raw(b"anomalynet journal 9\n" + bytes(40)), "says journal-")],
     },
     "state: model.json": {
         "out of range": [put("model", 7)],
@@ -1166,6 +1188,11 @@ ABSENT = {
     ("leakage audit", "missing"): "nobody asked for one",
     ("detect devices", "truncated"): "fewer devices",
     ("detect JSON lines", "truncated"): "says malformed",
+    ("state: journal", "truncated"): "says journal-",
+    ("state: journal", "missing"): "says journal-",
+    ("state: journal", "empty"): "says journal-",
+    ("state: journal", "wrong type"): "says journal-",
+    ("state: journal", "encoded otherwise"): "says journal-",
 }
 """Generic badness that is none."""
 

@@ -29,7 +29,7 @@ IMPORTED = """
 anomalynet.cli.main anomalynet.data.importing.import_table anomalynet.detection.export.run
 anomalynet.detection.service.stream anomalynet.reporting.render anomalynet.sweep.launch
 anomalynet.sweep.report anomalynet.sweep.runner anomalynet.sweep.worker anomalynet.training.run
-anomalynet.models.hybrid anomalynet.models.logistic tests.robustness.scene
+anomalynet.models.hybrid anomalynet.models.classical tests.robustness.scene
 onnxruntime onnxscript.optimizer onnxscript.rewriter skops.io
 """
 """What commands import late: once here instead of once per kill."""

@@ -25,7 +25,7 @@ from filelock import FileLock
 from anomalynet.cli.main import main
 from anomalynet.detection.service import stream
 from anomalynet.detection.sources import Raw
-from anomalynet.detection.sources.follow import Followed
+from anomalynet.detection.sources.follow import Followed, Stdin
 from tests.training.small import table
 
 IMPORT = "data import readings.csv --name plant --time time --series device --label attack"
@@ -71,13 +71,26 @@ class Ending(Followed):
         return batch
 
 
-class Crash(Ending):
-    """Where the file does not grow, the detector crashes instead of ending."""
+class Fed(Stdin):
+    """Standard input is the file `stdin.jsonl` of the scene, a few lines at a time."""
+
+    def __init__(self, longest: int) -> None:
+        super().__init__(longest, os.open("stdin.jsonl", os.O_RDONLY | os.O_CLOEXEC))
+
+    def collect(self, limit: int, seconds: float) -> list[Raw]:
+        """See `Source`."""
+        batch = super().collect(min(limit, 40), seconds)
+        self.ended = self.ended and not self._ready
+        return batch
+
+
+class Crash(Fed):
+    """Where standard input ends, the detector crashes."""
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
         """See `Source`."""
         batch = super().collect(limit, seconds)
-        if self.ended:
+        if self.ended and not batch:
             raise KeyboardInterrupt
         return batch
 
@@ -88,6 +101,7 @@ def inside(folder: Path) -> Iterator[None]:
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
         patch.setenv("ANOMALYNET_DATA", "data")
         patch.setattr(stream, "Followed", Ending)
+        patch.setattr(stream, "Stdin", Fed)
         yield
 
 
@@ -185,19 +199,22 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def half_way(folder: Path, name: str) -> None:
-    """Leave the state of a detector that was killed when it had read the first half of a new file
-    of JSON lines; the second half is there now. Alarms go to a file of that name, `.alarms`."""
+RESUMED = "detect --follow - --model model.onnx --state state --alarms live.alarms"
+"""Goes on where `half_way` ended."""
+
+
+def half_way(folder: Path) -> None:
+    """Leave the state of a detector that was killed when it had read the first half of the readings
+    from its standard input; `stdin.jsonl` is the second half, so that only the state has the
+    first."""
     whole = (folder / "readings.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
-    (folder / name).write_text("".join(whole[:450]), encoding="utf-8")
     shutil.rmtree(folder / "state")
-    words = f"detect --follow {name} --model model.onnx --state state --snapshot-every 1000"
-    words += f" --alarms {Path(name).with_suffix('.alarms')}"
+    (folder / "stdin.jsonl").write_text("".join(whole[:450]), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(globals(), "Ending", Crash)
-        assert call(words, folder).code == 130
-    with (folder / name).open("a", encoding="utf-8") as file:
-        file.writelines(whole[450:])
+        patch.setitem(globals(), "Fed", Crash)
+        ended = call(f"{RESUMED} --snapshot-every 1000", folder)
+        assert ended.code == 130, ended.err
+    (folder / "stdin.jsonl").write_text("".join(whole[450:]), encoding="utf-8")
     (folder / "state").rename(folder / "crashed")  # the crash holds the lock in this process
     shutil.copytree(folder / "crashed", folder / "state")
     shutil.rmtree(folder / "crashed")
