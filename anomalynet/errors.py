@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+# Control characters except tab and newline, changes of the direction of writing, lone surrogates
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    r"""A text with what could steer a terminal or break a file written as `\u001b`."""
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def first_line(error: BaseException) -> str:
@@ -27,7 +36,8 @@ class AnomalynetError(Exception):
         self.next_step = next_step
 
     def __str__(self) -> str:
-        return f"{self.message}\n  → {self.next_step}" if self.next_step else self.message
+        own = f"{self.message}\n  → {self.next_step}" if self.next_step else self.message
+        return printable(own)
 
 
 @dataclass(frozen=True, slots=True)

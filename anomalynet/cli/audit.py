@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anomalynet.cli.arguments import add_data, add_json, add_runs, data_config, option
-from anomalynet.cli.output import print_json, print_table
+from anomalynet.cli.output import print_json, print_table, show
 
 if TYPE_CHECKING:
     from anomalynet.data.audit import AuditResult
@@ -60,7 +60,7 @@ def _print(found: AuditResult) -> None:
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     if found.refused:
-        print(f"{found.data}: a chronological split is refused: {found.refused}")
+        show(f"{found.data}: a chronological split is refused: {found.refused}")
         both = sum(day.normal > 0 and day.attack > 0 for day in found.days) or "none"
         days = f"days with both classes: {both} of {len(found.days)}"
         print(f"{days}; interleaved blocks are used instead")
@@ -81,7 +81,7 @@ def _print(found: AuditResult) -> None:
         for probe in found.probes
     ]
     print_table(rows, title=title)
-    print(f"rule: {found.rule}")
+    show(f"rule: {found.rule}")
     for warning in found.warnings:
-        print(f"warning: {warning}")
+        show(f"warning: {warning}")
     print()

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from anomalynet.cli.arguments import add_json, flag
-from anomalynet.cli.output import print_json
+from anomalynet.cli.output import print_json, show
 from anomalynet.errors import UsageError
 
 SUMMARY = (
@@ -28,7 +28,8 @@ examples:
   anomalynet audit-table results.md --unit fraction --rounding truncate --json
   anomalynet audit-table --paper
 
-exit codes: 0 every row is possible, 1 some row is not, 2 the file cannot be read as a table"""
+exit codes: 0 every row is possible, 1 some row is not, 2 the file cannot be read as a table,
+130 interrupted: the rows that were not examined are named"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
         what = "--paper: unit, rounding and classes of the paper's tables are fixed"
         raise UsageError(what, "anomalynet audit-table --paper")
 
+    from anomalynet.cli.progress import RowProgress
     from anomalynet.reporting.paper.table_audit.read import read_table
     from anomalynet.reporting.paper.table_audit.sentences import lines, plain
     from anomalynet.reporting.paper.table_audit.table import audit_table
@@ -65,9 +67,13 @@ def run(args: argparse.Namespace) -> int:
 
         found = audit()
     else:
-        found = audit_table(read_table(args.file, args.of), args.unit, args.rounding)
+        table = read_table(args.file, args.of)
+        with RowProgress(table.name, len(table.rows)) as progress:
+            found = audit_table(table, args.unit, args.rounding, progress)
     if args.json:
         print_json(plain(found))
     else:
-        print("\n".join(lines(found)))
+        show("\n".join(lines(found)))
+    if found.left:
+        return 130
     return 0 if found.possible else 1

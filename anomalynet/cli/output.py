@@ -8,21 +8,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from anomalynet.errors import printable
+
+
+def show(text: str, *, to_stderr: bool = False) -> None:
+    """Print a text. All that contains names goes this way: none may steer the terminal."""
+    print(printable(text), file=sys.stderr if to_stderr else sys.stdout, flush=True)
+
 
 def warn(warnings: Iterable[str]) -> None:
     """Print one warning per line."""
     for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        show(f"warning: {warning}", to_stderr=True)
 
 
 def say(text: str) -> None:
     """Print a notice to stderr: stdout is for results."""
-    print(text, file=sys.stderr, flush=True)
+    show(text, to_stderr=True)
 
 
 def print_json(value: object) -> None:
     """Print one JSON document."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+    show(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
 
 
 def _plain(value: object) -> float | str:
@@ -39,7 +46,11 @@ def print_table(rows: Sequence[Mapping[str, object]], title: str | None = None) 
     if not rows:
         return
     headings = list(rows[0])
-    cells = [["" if row.get(key) is None else str(row[key]) for key in headings] for row in rows]
+    title = None if title is None else printable(title)
+    cells = [
+        ["" if row.get(key) is None else printable(str(row[key])) for key in headings]
+        for row in rows
+    ]
     if not sys.stdout.isatty():
         if title:
             print(f"# {title}")

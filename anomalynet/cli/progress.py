@@ -77,3 +77,26 @@ class SimulationProgress(Display):
             speed = (self.last_due_at - self.began_at) / max(reached - self._first, 1e-9)
             left = f"about {duration(speed * (self.total - reached))} left"
             self.say(f"{self.title}: {100 * reached / self.total:.0f} % of {hours}, {left}")
+
+
+class RowProgress(Display):
+    """Shows how many rows of a long table are examined; call it with their number."""
+
+    def __init__(self, title: str, total: int) -> None:
+        super().__init__()
+        self.title, self.total = title, total
+
+    def make_live(self, console: Any) -> Any:
+        from rich.progress import MofNCompleteColumn, TimeRemainingColumn
+
+        bar = _bar(console, MofNCompleteColumn(), TimeRemainingColumn())
+        bar.live.transient = True
+        self._task = bar.add_task("rows", total=self.total, text="examined")
+        return bar
+
+    def __call__(self, done: int) -> None:
+        """Redraw at most ten times per second; otherwise print a line every `INTERVAL`."""
+        if self.live and self.is_due(0.1):
+            self.shown.update(self._task, completed=done)
+        elif not self.live and self.is_due(INTERVAL):
+            self.say(f"{self.title}: {done} of {self.total} rows examined")

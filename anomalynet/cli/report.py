@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from anomalynet.cli.arguments import add_report, add_runs, forms_of, option
+from anomalynet.cli.arguments import add_report, add_runs, flag, forms_of, option
 from anomalynet.cli.output import print_rows
 
 SUMMARY = "write the paper's tables and figures, or compare a sweep's arms, from finished runs"
@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option(parser, "--out", "DIR", text, Path, Path("reports"))
     text = "one data set, or one subset (`ton_iot/fridge`); by default each gets a report"
     option(parser, "--data", "NAME", text)
+    flag(parser, "--replace", "replace a report of more or other runs")
     option(parser, "--storage", "URL", "database of a search that was started with --storage")
     add_report(parser)
     parser.epilog = (
@@ -30,14 +31,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the reports of started sweeps, or one report per data set."""
+    from anomalynet.reporting.formats.files import refuse_other_report
     from anomalynet.sweep.report import report_again, started_sweeps
 
     forms = forms_of(args)
     if started := started_sweeps(args.name, args.runs):
+        for record in started if not args.replace else ():
+            done = [run for run in record.runs if run.folder(args.runs).finished]
+            made_of = [f"{run.experiment}/{run.id}" for run in done]
+            made_of += [run.arm for run in record.runs]  # of a search: `trial N`
+            refuse_other_report(args.out / record.label, made_of, sweep=True)
         rows = report_again(started, args.runs, args.out, forms, args.storage)
     else:
         from anomalynet.reporting.render import write_reports
 
-        rows = write_reports(args.runs, args.out, name=args.name, data=args.data, formats=forms)
+        rows = write_reports(
+            args.runs,
+            args.out,
+            name=args.name,
+            data=args.data,
+            formats=forms,
+            replace=args.replace,
+        )
     print_rows(rows, as_json=args.json)
     return 0

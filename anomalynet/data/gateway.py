@@ -71,7 +71,7 @@ def epoch(scenario: Scenario) -> int:
 def read_log(frames: Path, names: list[str], scenario: Scenario, quality: QualityConfig) -> Log:
     """Read and clean a cell's gateway log; `names` are the cell's nodes."""
     period = microseconds(scenario)
-    raw = pl.read_parquet(frames, columns=list(_READ))
+    raw = pl.read_parquet(frames, columns=list(_READ), glob=False)
     intact = raw.filter("fcs")
     known = intact.filter(pl.col("node").is_in(names))
     slot = (pl.col("arrival").to_physical() - epoch(scenario)).floordiv(period)

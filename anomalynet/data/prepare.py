@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from filelock import FileLock
 
 from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
 from anomalynet.data.describe import common_warnings
-from anomalynet.data.folder import data_folder
+from anomalynet.data.folder import data_folder, sync
 from anomalynet.data.prepared import (
     COLUMNS,
     FORMAT,
@@ -29,9 +31,11 @@ from anomalynet.data.prepared import (
 )
 from anomalynet.data.resample import Layout, Resampler
 from anomalynet.data.telemetry import MASK, Channel, Telemetry
-from anomalynet.errors import DataError
+from anomalynet.errors import DataError, first_line
 from anomalynet.preprocessing.calibration import calibrate
 from anomalynet.runs.code import code_hash
+
+MOST_CALIBRATION_ROWS = 10_000_000  # which are in memory until a series has them
 
 
 def prepare(config: DataConfig) -> Prepared:
@@ -42,26 +46,51 @@ def prepare(config: DataConfig) -> Prepared:
 
     Raises DataError: the data cannot be read, or no series is longer than the calibration.
     """
+    if config.calibration_rows > MOST_CALIBRATION_ROWS:
+        what = f"data.calibration_rows={config.calibration_rows:,} takes too much memory"
+        raise DataError(what, f"choose at most {MOST_CALIBRATION_ROWS:,}")
     fingerprint = sources.fingerprint(config)
     folder = data_folder() / "prepared" / cache_key(config, fingerprint)
     if found := open_prepared(folder):
         return found
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if found := open_prepared(folder):
-            return found
-        building = folder.with_suffix(".building")
-        shutil.rmtree(building, ignore_errors=True)
-        building.mkdir()
-        try:
-            build(sources.load(config), config, fingerprint, building)
-            shutil.rmtree(folder, ignore_errors=True)  # damaged, as it cannot be opened
-            building.replace(folder)
-        finally:
+    building = folder.with_suffix(".building")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if found := open_prepared(folder):
+                return found
+            if folder.exists():
+                print(f"{folder}: damaged, the data are prepared again", file=sys.stderr)
             shutil.rmtree(building, ignore_errors=True)
+            building.mkdir()
+            try:
+                _build_unchanged(config, fingerprint, building)
+                shutil.rmtree(folder, ignore_errors=True)
+                building.replace(folder)
+            finally:
+                shutil.rmtree(building, ignore_errors=True)
+            sync(folder.parent)
+    except OSError as error:
+        what = f"{error.filename or folder}: {error.strerror or error}"
+        raise DataError(what, "free some space, or set another ANOMALYNET_DATA") from error
     if found := open_prepared(folder):
         return found
-    raise DataError(f"{folder} cannot be read after it was written", "check the disk's free space")
+    raise DataError(f"{folder} cannot be read after it was written", "check the disk")
+
+
+def _build_unchanged(config: DataConfig, fingerprint: str, folder: Path) -> None:
+    """`build`. Raises DataError: also if the data were replaced meanwhile, or cannot be read."""
+    failed = None
+    try:
+        build(sources.load(config), config, fingerprint, folder)
+    except pl.exceptions.PolarsError as error:
+        failed = error
+    if sources.fingerprint(config) != fingerprint:
+        what = f"{config.title} changed while it was prepared"
+        raise DataError(what, "repeat the command when nothing writes there")
+    if failed is not None:
+        what = f"{config.title}: cannot be read: {first_line(failed)}"
+        raise DataError(what, "fetch or import it again") from failed
 
 
 def cache_key(config: DataConfig, fingerprint: str) -> str:

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from anomalynet.metrics.kernels import NAN, point_metrics, ranking_metrics
 from anomalynet.reporting.arms import Arm, Repetition, RepetitionKey
 from anomalynet.reporting.measures import RANKING, RUN_METRICS, primary
 from anomalynet.reporting.paper.published import eq13
-from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.scores import read_test_steps
 
 ESTIMAND = (
@@ -79,21 +79,11 @@ class Scored:
     scores: NDArray[np.float64]
     thresholds: NDArray[np.float64]
 
-
-def read_test_scores(record: RunRecord) -> Scored:
-    """Read the test part of a run without missed and unlabelled steps.
-
-    Raises: RunError: `scores.parquet` is missing, damaged, or lacks a column.
-    """
-    steps = read_test_steps(record).drop_nulls(["label", "score"])
-    return Scored(*(steps[name].to_numpy() for name in ("label", "score", "threshold")))
-
-
-def pooled_scores(repetition: Repetition, folds: Sequence[Scored] | None = None) -> Scored:
-    """The test steps of all folds of a repetition, each with its fold's threshold."""
-    own = folds or [read_test_scores(record) for record in repetition.records]
-    names = ("labels", "scores", "thresholds")
-    return Scored(*(np.concatenate([getattr(fold, name) for fold in own]) for name in names))
+    @classmethod
+    def of(cls, *parts: pl.DataFrame) -> Scored:
+        """The steps of `runs.scores.read_test_steps` that have a label and a score."""
+        steps = pl.concat(parts).drop_nulls(["label", "score"])
+        return cls(*(steps[name].to_numpy() for name in ("label", "score", "threshold")))
 
 
 def _mean(values: Iterable[float]) -> float:
@@ -103,11 +93,11 @@ def _mean(values: Iterable[float]) -> float:
 def repetition_metrics(repetition: Repetition) -> dict[str, float]:
     """Every metric of one repetition: of pooled decisions, of the ranking in each fold and pooled,
     of incidents, and by the paper's recipe."""
-    folds = [read_test_scores(record) for record in repetition.records]
+    parts = [read_test_steps(record) for record in repetition.records]
     results = [record.result for record in repetition.records]
-    pool, probability = pooled_scores(repetition, folds), all(one.probability for one in results)
+    pool, probability = Scored.of(*parts), all(one.probability for one in results)
     pooled = point_metrics(pool.labels, pool.scores, pool.thresholds, probability)
-    ranked = [ranking_metrics(fold.labels, fold.scores) for fold in folds]
+    ranked = [ranking_metrics(fold.labels, fold.scores) for fold in map(Scored.of, parts)]
     run_means = {
         primary(name): _mean(NAN if value is None else value for value in values)
         for name in RUN_METRICS

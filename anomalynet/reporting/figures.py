@@ -11,7 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
+from matplotlib.text import Text
+from matplotlib.ticker import LogFormatter
 
+from anomalynet.errors import printable
 from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.formats import current
@@ -30,6 +33,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.axisbelow": True,
     "hatch.linewidth": 0.6,
+    "text.parse_math": False,  # a name with `$` in it is no formula
 }
 METADATA: dict[str, dict[Any, Any]] = {
     "svg": {"Date": None, "Creator": None},
@@ -70,7 +74,7 @@ PANELS = {
 
 def broken_names(arms: Sequence[Arm], context: ReportContext) -> list[str]:
     """The titles of arms with their signs, with line breaks so that they fit under an axis."""
-    titles = (arm.title.replace(" (", "\n(").replace(", ", ",\n") for arm in arms)
+    titles = (printable(arm.title).replace(" (", "\n(").replace(", ", ",\n") for arm in arms)
     return [title + context.by_arm[arm.name].sign for title, arm in zip(titles, arms, strict=True)]
 
 
@@ -218,15 +222,32 @@ def _fix_layout(figure: Figure) -> None:
         text.set_position((round(across, DIGITS), round(up, DIGITS)))
 
 
+def _show_literally(figure: Figure) -> None:
+    """Show names as they are, without control characters, and numbers of logarithmic axes without
+    formulas, because `STYLE` parses none."""
+    for text in figure.findobj(Text):
+        text.set_text(printable(text.get_text()))
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        low, high = axis.get_view_interval()
+        if isinstance(axis.get_major_formatter(), LogFormatter):
+            axis.set_major_formatter("{x:g}")
+        if isinstance(axis.get_minor_formatter(), LogFormatter):
+            axis.set_minor_formatter("{x:g}" if high < 10 * low else "")
+
+
 def encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
     """(suffix, bytes) as SVG, PNG and, for LaTeX, PDF, without date and program version."""
+    _show_literally(figure)
     _fix_layout(figure)
     for suffix, metadata in METADATA.items():
         if suffix == "pdf" and "latex" not in current():
             continue
         target = io.BytesIO()
         figure.savefig(target, format=suffix, dpi=150, metadata=metadata)
-        yield suffix, target.getvalue()
+        content = target.getvalue()
+        if suffix == "svg":  # a comment repeats each text, in which XML has no control characters
+            content = printable(content.decode()).encode()
+        yield suffix, content
 
 
 def drawn(name: str, build: Callable[[], Figure]) -> dict[str, bytes]:

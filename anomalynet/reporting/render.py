@@ -17,7 +17,7 @@ from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.comparison import COMPARISON, comparable, write_comparison
 from anomalynet.reporting.findings import best_models, majority_sentence
 from anomalynet.reporting.formats import markdown, wanted, write_files
-from anomalynet.reporting.formats.files import read_forms
+from anomalynet.reporting.formats.files import read_forms, refuse_other_report
 from anomalynet.reporting.paper.audit import paper_audit_section
 from anomalynet.reporting.paper.claims.section import claims_section
 from anomalynet.reporting.sections import leakage as audits
@@ -116,6 +116,7 @@ def write_reports(
     name: str | None = None,
     data: str | None = None,
     formats: Sequence[str] = ("md",),
+    replace: bool = False,
 ) -> list[dict[str, object]]:
     """Write one report per data set that has finished runs, each into a folder below `out`, and a
     comparison if several data sets can be compared.
@@ -125,13 +126,14 @@ def write_reports(
         name: the folder of the report instead of the data set's name; without `data`, a data set.
         data: only this data set, or the subsets of this collection.
         formats: `md`, `html`, `latex`, `csv` or `all`; Markdown is always written.
+        replace: also replace reports of more or other runs.
 
     Returns:
         a row per report: data, runs (how many), report (path of the first form).
 
     Raises:
         NothingToCompareError: no run is on the data.
-        UsageError: the name cannot be used.
+        UsageError: the name cannot be used, or a folder has a report of more or other runs.
     """
     runs, out = Path(runs), Path(out)
     forms = read_forms(formats)
@@ -157,12 +159,20 @@ def write_reports(
     if name is not None and len(chosen) > 1:
         hint = f"anomalynet report {name} --data {chosen[0]}"
         raise UsageError(f"one name for reports on {', '.join(chosen)}", hint)
+    compared = data is None and comparable(records) and COMPARISON not in map(slug, records)
+    folders = {one: out / (name or slug(one)) for one in chosen}
+    if not replace:  # before the first is written
+        for one, folder in folders.items():
+            made_of = [f"{run.result.experiment}/{run.result.id}" for run in records[one]]
+            refuse_other_report(folder, made_of)
+        if compared:
+            refuse_other_report(out / COMPARISON, found)
     rows: list[dict[str, object]] = []
-    for one in chosen:
+    for one, folder in folders.items():
         command = _command(name, one, runs, out)
-        path = write_report(records[one], out / (name or slug(one)), command=command, formats=forms)
+        path = write_report(records[one], folder, command=command, formats=forms)
         rows.append({"data": one, "runs": len(records[one]), "report": str(path)})
-    if data is None and comparable(records) and COMPARISON not in map(slug, records):
+    if compared:
         with wanted(forms, out / COMPARISON) as path:
             write_comparison({one: records[one] for one in found}, out / COMPARISON)
         count = sum(map(len, records.values()))

@@ -5,17 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from itertools import product
 from typing import Any
 
+from anomalynet.errors import printable
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
 from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.measures import MEASURES, RANKING
 from anomalynet.reporting.paper import published
 from anomalynet.runs.collect import RunRecord
+
+# A text that a spreadsheet computes, unless it is a number
+_FORMULA = re.compile(r"\s*([=@]|[+-](?!$|\.?\d[\d.]*(e[+-]?\d+)?$))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,13 +211,23 @@ def device_seconds(record: RunRecord) -> float | None:
     return float(devices * record.timings["train_seconds"] + scoring)
 
 
+def _cell(value: object) -> object:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
 def to_csv(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """CSV with one header line; numbers have four decimals, None is an empty cell."""
+    """CSV with one header line; numbers have four decimals, None is an empty cell. Before a text
+    that a spreadsheet would compute as a formula stands an apostrophe."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     for row in rows:
-        writer.writerow(f"{cell:.4f}" if isinstance(cell, float) else cell for cell in row)
+        writer.writerow(map(_cell, row))
     return text.getvalue()
 
 

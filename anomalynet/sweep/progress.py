@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from anomalynet.errors import printable
+
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
     from rich.table import Table
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 def say(text: str) -> None:
     """Print a notice to stderr: stdout is for results."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def say_nothing(text: str) -> None:

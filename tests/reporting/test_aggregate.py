@@ -12,14 +12,15 @@ import pytest
 from anomalynet.errors import RunError, UsageError
 from anomalynet.reporting.aggregate import (
     ArmMetrics,
+    Scored,
     aggregate,
     difference,
-    read_test_scores,
     summarise,
 )
 from anomalynet.reporting.arms import Arm, ExpectedRuns, arms, odd_code
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.runs.collect import RunRecord
+from anomalynet.runs.scores import read_test_steps
 from tests.reporting.synthetic import record, suite, write_scores
 
 
@@ -80,10 +81,10 @@ def test_means_over_folds_runs_and_repetitions_by_hand(tmp_path: Path) -> None:
 
 def test_what_takes_no_part_and_what_cannot_be_read(tmp_path: Path) -> None:
     run = record(tmp_path, labels=[0, 1, None, 1, 0], scores=[0.1, 0.9, 0.9, None, math.nan])
-    assert read_test_scores(run).scores.tolist() == [0.1, 0.9]
+    assert Scored.of(read_test_steps(run)).scores.tolist() == [0.1, 0.9]
     path = run.folder / "scores.parquet"
     write_scores(path, [0, 1], [0.1, 0.9], 0.5, split="validation")
-    assert read_test_scores(run).labels.tolist() == []
+    assert Scored.of(read_test_steps(run)).labels.tolist() == []
     path.write_bytes(path.read_bytes()[:50])
     for _ in ("truncated", "absent"):
         with pytest.raises(RunError, match=r"scores\.parquet: cannot be read"):

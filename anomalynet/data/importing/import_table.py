@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,16 +15,25 @@ from typing import Any
 import polars as pl
 
 from anomalynet.data.describe import not_in_order
-from anomalynet.data.folder import data_folder
+from anomalynet.data.folder import data_folder, sync
 from anomalynet.data.importing import checks, ordering
+from anomalynet.data.importing.cells import is_name, quote
 from anomalynet.data.importing.intervals import mark, read_intervals
 from anomalynet.data.importing.read import POSITION, Table, read_table
 from anomalynet.data.importing.request import ImportReport, ImportRequest
 from anomalynet.data.sources import built_in, digests, simulated
 from anomalynet.data.sources._reading import LEADING, number_incidents
-from anomalynet.data.sources.table import DESCRIPTION, TELEMETRY, VERSION
+from anomalynet.data.sources.table import (
+    CHECKSUMS,
+    DESCRIPTION,
+    TELEMETRY,
+    VERSION,
+    only_import,
+    put,
+    staging_of,
+)
 from anomalynet.data.telemetry import Incident
-from anomalynet.errors import DataError
+from anomalynet.errors import DataError, first_line
 
 JUDGED = 100_000  # rows from which the order of rows is judged
 ROW_GROUP = 262_144
@@ -41,7 +49,12 @@ def import_table(request: ImportRequest) -> ImportReport:
     Raises DataError: anything invalid, with file and line; nothing is written then.
     """
     folder = _target(request.name, request.replace)
+    for path in request.files:
+        if not is_name(path.name):
+            what = f"the name of the file {quote(path)} has characters that cannot be printed"
+            raise DataError(what, "rename it")
     with _staging(folder) as temporary:
+        _target(request.name, request.replace)  # again: another import may have ended meanwhile
         about = dict(request.units), request.name, request.labels
         table = read_table(request.files, request.form, temporary, *about)
         counts, warnings = table.counts, table.warnings
@@ -174,38 +187,40 @@ def _target(name: str, replace: bool) -> Path:
 
 @contextmanager
 def _staging(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `folder`, deleted afterwards; a new data folder that stays
-    empty is also deleted."""
-    parent = folder.parent
+    """Yield an empty folder beside `folder` that no other import has, and delete it afterwards, as
+    what a killed import left; a new data folder that stays empty is also deleted. Raises DataError:
+    another import of this name runs, or the disk is full."""
+    parent, temporary = folder.parent, staging_of(folder)
     existed = parent.exists()
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent))
-    except OSError as error:
-        what = f"{parent}: cannot be written: {error.strerror}"
-        raise DataError(what, "choose another data folder with ANOMALYNET_DATA") from error
-    try:
-        yield temporary
+        with only_import(folder):
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir()
+            try:
+                yield temporary
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+    except (OSError, pl.exceptions.ComputeError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
+        what = f"{parent}: cannot be written: {why}"
+        raise DataError(what, "free some space, or set another ANOMALYNET_DATA") from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if not existed and not any(parent.iterdir()):
+        if not existed and parent.exists() and not any(parent.iterdir()):
             parent.rmdir()
 
 
 def _write(folder: Path, temporary: Path, frame: pl.LazyFrame, description: dict[str, Any]) -> None:
-    """Write table and description below `temporary`, then replace `folder` by a rename."""
+    """Write table and description below `temporary`, then their checksums when they are on the
+    disk, and put them in the place of `folder` in one step."""
     fresh = temporary / "set"
     fresh.mkdir()
-    frame.sink_parquet(fresh / TELEMETRY, row_group_size=ROW_GROUP, maintain_order=True)
+    files = [fresh / DESCRIPTION, fresh / TELEMETRY]
+    frame.sink_parquet(files[1], row_group_size=ROW_GROUP, maintain_order=True)
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
-    (fresh / DESCRIPTION).write_text(text, encoding="utf-8")
-    old = temporary / "old"
-    if folder.exists():
-        folder.replace(old)
-    try:
-        fresh.replace(folder)
-    except OSError:
-        # The new set could not be moved: restore the old one.
-        if old.exists():
-            old.replace(folder)
-        raise
+    files[0].write_text(text, encoding="utf-8")
+    sync(*files)
+    lines = [f"{digests.of_file(path)}  {path.name}\n" for path in files]
+    (fresh / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
+    sync(fresh / CHECKSUMS, fresh)
+    put(fresh, folder)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from anomalynet.data.importing.cells import quote
+from anomalynet.data.importing.cells import check_name, quote
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.rows import ROW, Rows, open_rows
 from anomalynet.data.importing.times import read_clock, to_utc
@@ -145,6 +145,8 @@ def _check(rows: Rows, table: pl.DataFrame, series: set[str]) -> None:
         if row["series"] is not None and row["series"] not in series:
             what = f"{where}: series {quote(row['series'])} is not in the data"
             raise DataError(what, f"known: {', '.join(sorted(series)[:8])}")
+        for word in filter(row.get, WORDS):
+            check_name(row[word], f"{where}: {word}")
         if row["severity"] is not None and row["severity"] not in {"1", "2", "3", "4"}:
             raise DataError(
                 f"{where}: severity is {quote(row['severity'])}", "1 (least) to 4, or empty"

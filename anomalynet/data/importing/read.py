@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +15,7 @@ from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.request import LABEL_NAMES, Roles, assign
 from anomalynet.data.importing.rows import ROW, Rows, header, open_rows
 from anomalynet.data.importing.times import check_zone, read_clock, to_utc
-from anomalynet.errors import DataError
+from anomalynet.errors import DataError, first_line
 
 POSITION = "position"
 MOST_REPEATED = 0.1  # share of rows with the time of another, above which it is a warning
@@ -65,47 +66,62 @@ def read_table(
 
     Raises DataError: anything invalid, with file and line.
     """
-    if form.timezone:
-        check_zone(form.timezone)
-    if form.period is not None and not 0 < form.period < 1e9:
-        raise DataError(
-            f"--period must be positive and below 1e9, got {form.period:g}",
-            "give --period in seconds",
-        )
-    rows = open_rows(paths, form, staging)
-    roles = assign(rows, replace(form, label=None) if labels else form, units)
-    sensors, found, counts, warnings = values.read_sensors(rows, roles.channels, form, words)
-    given, form = form, replace(found, separator=rows.separator)
-    if rows.path.suffix.lower() == ".npy" and (height := rows.count()) < len(rows.names):
-        shape = f"{len(rows.names):,} columns, but {height:,} rows"
-        warnings.append(f"{rows.path}: {shape}: transpose it if its rows are the sensors")
-    name = name or paths[0].stem
-    keys, form = _keys(rows, roles, form, name, counts)
-    if labels:
-        inner = staging / "labels"
-        inner.mkdir()
-        keys = _add_labels(keys, labels, given, inner, name, counts)
-        form = replace(form, label=None)
-    height = keys.height
-    keys, changed = ordering.order(rows, keys, form)
-    counts |= changed
-    if form.duplicates in ("first", "last", "mean"):
-        left = keys.select("series", "time").n_unique()
-        if left < (1 - MOST_REPEATED) * height:
-            warnings.append(
-                f"--duplicates {form.duplicates} leaves {left:,} of {height:,} rows: give --series "
-                "COLUMN or --series-from-name if there are several recordings"
+    with _reported(paths, staging):
+        if form.timezone:
+            check_zone(form.timezone)
+        if form.period is not None and not 0 < form.period < 1e9:
+            raise DataError(
+                f"--period must be positive and below 1e9, got {form.period:g}",
+                "give --period in seconds",
             )
-    file = staging / "readings.parquet"
-    readings = [sensors[index].alias(channel.name) for index, channel in roles.channels.items()]
-    rows.frame.select(readings).sink_parquet(file, maintain_order=True, compression="lz4")
-    missing = pl.scan_parquet(file).select(pl.sum_horizontal(pl.all().null_count()))
-    if total := missing.collect(engine="streaming").item():
-        counts["missing readings"] = total
-    channels = tuple(channel.name for channel in roles.channels.values())
-    columns = form.columns or (() if form.header else rows.names)
-    form = replace(form, channels=channels, ignore=(), columns=columns)
-    return Table(rows, roles, form, keys, pl.scan_parquet(file), counts, warnings)
+        rows = open_rows(paths, form, staging)
+        roles = assign(rows, replace(form, label=None) if labels else form, units)
+        sensors, found, counts, warnings = values.read_sensors(rows, roles.channels, form, words)
+        given, form = form, replace(found, separator=rows.separator)
+        if rows.path.suffix.lower() == ".npy" and (height := rows.count()) < len(rows.names):
+            shape = f"{len(rows.names):,} columns, but {height:,} rows"
+            warnings.append(f"{rows.path}: {shape}: transpose it if its rows are the sensors")
+        name = name or paths[0].stem
+        keys, form = _keys(rows, roles, form, name, counts)
+        if labels:
+            inner = staging / "labels"
+            inner.mkdir()
+            keys = _add_labels(keys, labels, given, inner, name, counts)
+            form = replace(form, label=None)
+        height = keys.height
+        keys, changed = ordering.order(rows, keys, form)
+        counts |= changed
+        if form.duplicates in ("first", "last", "mean"):
+            left = keys.select("series", "time").n_unique()
+            if left < (1 - MOST_REPEATED) * height:
+                warnings.append(
+                    f"--duplicates {form.duplicates} leaves {left:,} of {height:,} rows: give "
+                    "--series COLUMN or --series-from-name if there are several recordings"
+                )
+        file = staging / "readings.parquet"
+        readings = [sensors[index].alias(channel.name) for index, channel in roles.channels.items()]
+        rows.frame.select(readings).sink_parquet(file, maintain_order=True, compression="lz4")
+        missing = pl.scan_parquet(file, glob=False).select(pl.sum_horizontal(pl.all().null_count()))
+        if total := missing.collect(engine="streaming").item():
+            counts["missing readings"] = total
+        channels = tuple(channel.name for channel in roles.channels.values())
+        columns = form.columns or (() if form.header else rows.names)
+        form = replace(form, channels=channels, ignore=(), columns=columns)
+        return Table(rows, roles, form, keys, pl.scan_parquet(file, glob=False), counts, warnings)
+
+
+@contextmanager
+def _reported(paths: Sequence[Path], staging: Path) -> Iterator[None]:
+    """Report what Polars says of a damaged file, or of a disk that is full."""
+    try:
+        yield
+    except (OSError, pl.exceptions.PolarsError) as error:
+        why = (isinstance(error, OSError) and error.strerror) or first_line(error)
+        if isinstance(error, OSError) or "os error" in why:
+            what = f"{staging}: cannot be written: {why}"
+            raise DataError(what, "free some space there") from error
+        what = f"{', '.join(map(str, paths))}: cannot be read: {why}"
+        raise DataError(what, "is the file whole? write it again") from error
 
 
 def _keys(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
 
+from anomalynet.data.importing.cells import check_name
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.rows import Rows
 from anomalynet.data.telemetry import MASK, RESERVED, Channel
@@ -104,6 +105,8 @@ def assign(
             what = f"column {name!r} is given for --{taken[name]} and --{option}"
             raise DataError(what, "give it once")
         taken.setdefault(name, option)
+    for unit in filter(None, units.values()):
+        check_name(unit, "--units: unit")
     free = tuple(name for name in rows.names if taken.get(name, "units") == "units")
     sensors = (form.channels or free) if has_sensors else ()
     for name in sensors:

@@ -164,7 +164,7 @@ def _open_typed(path: Path, form: TableFormat) -> Rows | None:
 
 def _open_parquet(path: Path) -> Rows:
     try:
-        frame = pl.scan_parquet(path)
+        frame = pl.scan_parquet(path, glob=False)
         names = tuple(frame.collect_schema().names())
         height = frame.select(pl.len()).collect().item()
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -191,7 +191,7 @@ def _open_parquet(path: Path) -> Rows:
 
 def _open_array(path: Path, form: TableFormat) -> Rows:
     try:
-        array = np.load(path, allow_pickle=False)
+        array = np.load(path, mmap_mode="r")  # which compares shape and size before memory is spent
         if array.ndim not in (1, 2) or not array.size or array.dtype.kind not in "fiub":
             raise ValueError(f"an array of shape {array.shape} and type {array.dtype}")
         columns = array.reshape(len(array), -1).T
@@ -212,7 +212,7 @@ def _open_csv(path: Path, layout: Layout, parts: Path) -> Rows:
     if layout.has_quotes:
         lines, separator = _unquoted_lines(path, separator, parts), UNIT
     else:
-        lines = pl.scan_lines(path, name="text", row_index_name=ROW, row_index_offset=1)
+        lines = pl.scan_lines(path, name="text", row_index_name=ROW, row_index_offset=1, glob=False)
         lines = lines.with_columns(pl.col(ROW).cast(pl.Int64), text.str.strip_chars_end("\r"))
         if layout.line == 0:
             lines = lines.with_columns(text.str.strip_prefix("\ufeff"))
@@ -234,7 +234,7 @@ def _open_csv(path: Path, layout: Layout, parts: Path) -> Rows:
     rows = lines.select(ROW, fields=split).unnest("fields")
     rows = rows.with_columns(pl.exclude(ROW).str.strip_chars())
     rows.sink_parquet(parts / "rows.parquet", compression="lz4")
-    frame = pl.scan_parquet(parts / "rows.parquet")
+    frame = pl.scan_parquet(parts / "rows.parquet", glob=False)
     while not names[-1]:  # lines end with separators
         names, last = names[:-1], columns.pop()
         if not frame.select((pl.col(last) == "").all()).collect().item():
@@ -256,4 +256,4 @@ def _unquoted_lines(path: Path, separator: str, parts: Path) -> pl.LazyFrame:
                 break
             frame = pl.DataFrame(batch, schema=schema, orient="row")
             frame.write_parquet(parts / f"lines{number:08}.parquet", compression="lz4")
-    return pl.scan_parquet(parts / "lines*.parquet")
+    return pl.scan_parquet(sorted(parts.glob("lines*.parquet")), glob=False)

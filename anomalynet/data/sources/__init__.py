@@ -89,7 +89,9 @@ def fingerprint(config: DataConfig) -> str:
     root = locate(config)
     if simulated.knows(config.name):
         return simulated.fingerprint(config)
-    return digests.of_files(root, _source(config).files(root, config.subset))
+    source = _source(config)
+    expected = table.checksums(root) if isinstance(source, table.Imported) else {}
+    return digests.of_files(root, source.files(root, config.subset), expected)
 
 
 def table_format(config: DataConfig) -> TableFormat | None:

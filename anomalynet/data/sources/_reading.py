@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from anomalynet.data.importing.cells import SWITCH
+from anomalynet.data.importing.cells import SWITCH, check_name
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.read import read_table
 from anomalynet.data.telemetry import Channel, Incident, Telemetry
@@ -67,6 +67,8 @@ def telemetry(
 ) -> Telemetry:
     """Telemetry of rows as `read` gives them, in any order. `counts`, `warnings`: beside the number
     of rows, and those of `info`; `more`: further fields."""
+    for name in frame["series"].unique():  # some have the names of files
+        check_name(name, f"{info.name}: series")
     numbered, incidents = number_incidents(frame.sort("series", "time", maintain_order=True))
     return Telemetry(
         frame=numbered.lazy(),

@@ -5,27 +5,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from anomalynet.data.folder import data_folder
 from anomalynet.errors import DataError
-from anomalynet.runs.files import read_json, write_text
+from anomalynet.runs.files import read_json
 
 CACHE = ".fingerprints.json"
 
 
-def of_files(root: Path, paths: Sequence[Path]) -> str:
+def of_files(root: Path, paths: Sequence[Path], expected: Mapping[str, str]) -> str:
     """The SHA-256 of a manifest of `paths`: their names below `root` and their SHA-256.
 
     Hashes are cached in the data folder by path, size and modification time, so that large files
     are read only once.
 
-    Raises DataError: a file cannot be read.
+    Raises DataError: a file cannot be read, or differs from its `expected` hash; where none is
+    known, any content is right.
     """
     cache_file = data_folder() / CACHE
-    cache = read_json(cache_file)
+    written = read_json(cache_file)
+    cache = written.get("files", {})
+    if written.get("checksum") != of_text(json.dumps(cache, sort_keys=True)):
+        cache = {}  # damaged, or of an earlier version
     lines, known = [], dict(cache)
     for path in paths:
         try:
@@ -35,10 +39,17 @@ def of_files(root: Path, paths: Sequence[Path]) -> str:
                 known[key] = of_file(path)
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-        lines.append(f"{known[key]}  {path.relative_to(root).as_posix()}")
+        name = path.relative_to(root).as_posix()
+        if expected and expected.get(name) != known[key]:
+            what = f"{path}: damaged: its SHA-256 is not that of its import"
+            raise DataError(what, "import the table again with --replace")
+        lines.append(f"{known[key]}  {name}")
     if known != cache:
-        with suppress(OSError):  # without it, files are hashed again
-            write_text(cache_file, json.dumps(known, indent=0, sort_keys=True))
+        with suppress(OSError):  # without it, or if it is written in part, files are hashed again
+            checksum = of_text(json.dumps(known, sort_keys=True))
+            cache_file.parent.mkdir(parents=True, exist_ok=True)
+            text = json.dumps({"checksum": checksum, "files": known}, indent=0)
+            cache_file.write_text(text, encoding="utf-8")
     return of_text("\n".join(sorted(lines)))
 
 

@@ -1,16 +1,23 @@
-"""Imported sets: reads, lazily, the files that `anomalynet data import` wrote to the data
-folder."""
+"""Imported sets: the folders that `anomalynet data import` writes in one step, and reads that
+compare them with their checksums."""
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from filelock import FileLock, Timeout
 
+from anomalynet.data.folder import sync
 from anomalynet.data.importing.format import TableFormat
+from anomalynet.data.sources import digests
 from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Channel, Incident, Telemetry
 from anomalynet.errors import DataError
@@ -18,7 +25,10 @@ from anomalynet.runs import codec
 
 DESCRIPTION = "dataset.json"
 TELEMETRY = "telemetry.parquet"
+CHECKSUMS = "checksums.sha256"
+"""For `sha256sum -c`; sets that an earlier version imported have none."""
 VERSION = 1
+RENAME_EXCHANGE = 2
 
 
 @dataclass(slots=True)
@@ -39,11 +49,17 @@ class Imported:
         return [description, telemetry]
 
     def load(self, root: Path, subset: str | None) -> Telemetry:
-        """Open the table lazily. Raises DataError: damaged description."""
-        read = _describe(root / DESCRIPTION)
+        """Open the table lazily. Raises DataError: damaged description or table."""
+        read, path = _describe(root / DESCRIPTION), root / TELEMETRY
+        try:
+            check(path)
+            frame = pl.scan_parquet(path, glob=False)
+            frame.collect_schema()
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise _damaged(path) from error
         try:
             return Telemetry(
-                frame=pl.scan_parquet(root / TELEMETRY),
+                frame=frame,
                 channels=tuple(Channel(one["name"], one["unit"]) for one in read["channels"]),
                 period=read["period"],
                 incidents={int(key): Incident(**one) for key, one in read["incidents"].items()},
@@ -55,13 +71,33 @@ class Imported:
             raise _damaged(root / DESCRIPTION) from error
 
 
+def checksums(root: Path) -> dict[str, str]:
+    """File → SHA-256 of a set, as its import wrote them. Raises DataError: damaged."""
+    path = root / CHECKSUMS
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return {file: digest for digest, file in (line.split("  ") for line in lines)}
+    except (OSError, ValueError) as error:
+        raise _damaged(path) from error
+
+
+def check(path: Path) -> None:
+    """Raises DataError: a file of a set that is not as its import wrote it. Raises OSError."""
+    if (known := checksums(path.parent)) and digests.of_file(path) != known.get(path.name):
+        raise _damaged(path)
+
+
 def names(folder: Path) -> list[str]:
     """The names of the imported sets in `folder`."""
+    for path in folder.glob(".*.import/old"):
+        repair(folder / path.parent.name[1:].removesuffix(".import"))
     return sorted(path.parent.name for path in folder.glob(f"*/{DESCRIPTION}"))
 
 
 def find(name: str, folder: Path) -> Imported | None:
     """The imported set of this name in `folder`, or in a folder below it; None if not found."""
+    if "/" not in name:
+        repair(folder / name)
     for path in (folder / name / DESCRIPTION, folder / DESCRIPTION):
         if path.is_file() and (read := _describe(path)).get("name") == name:
             period, warnings = read.get("period"), read.get("warnings", [])
@@ -80,8 +116,9 @@ def find(name: str, folder: Path) -> Imported | None:
 # The description is JSON written by this program; its values are checked where they are used.
 def _describe(path: Path) -> dict[str, Any]:
     try:
+        check(path)
         described = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path) from error
     if not isinstance(described, dict) or described.get("version") != VERSION:
         raise _damaged(path)
@@ -93,3 +130,56 @@ def _damaged(path: Path) -> DataError:
         f"{path}: missing, damaged, or written by another version",
         "import the table again with --replace",
     )
+
+
+def staging_of(folder: Path) -> Path:
+    """Where an import of a set works; it is empty or missing unless one runs or was killed."""
+    return folder.with_name(f".{folder.name}.import")
+
+
+@contextmanager
+def only_import(folder: Path) -> Iterator[None]:
+    """Keep other imports of a set away. Raises DataError: one runs."""
+    lock = folder.with_name(f".{folder.name}.lock")
+    try:
+        with FileLock(lock, timeout=0):
+            repair(folder)
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)  # whoever waits for it makes another
+    except Timeout:
+        what = f"another import of {folder.name!r} is running"
+        raise DataError(what, "wait for its end, or choose another --name") from None
+
+
+def put(fresh: Path, folder: Path) -> None:
+    """Move a new set to its place: at every moment the old one or the new one is whole. What was
+    there is where `fresh` was, or in `old` beside it."""
+    if not folder.exists():
+        fresh.rename(folder)
+    elif not exchange(fresh, folder):
+        old = fresh.with_name("old")
+        try:
+            folder.rename(old)
+            fresh.rename(folder)
+        finally:
+            repair(folder)  # if this process is killed, the next command that looks for it does so
+    sync(folder.parent)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step; False if the system cannot."""
+    libc = ctypes.CDLL(None)
+    paths = os.fsencode(one), os.fsencode(other)
+    if hasattr(libc, "renameat2"):  # Linux
+        here = -100  # AT_FDCWD
+        return bool(libc.renameat2(here, paths[0], here, paths[1], RENAME_EXCHANGE) == 0)
+    return hasattr(libc, "renamex_np") and bool(libc.renamex_np(*paths, RENAME_EXCHANGE) == 0)
+
+
+def repair(folder: Path) -> None:
+    """Put back the set that an import had moved away when it was killed."""
+    old = staging_of(folder) / "old"
+    if old.is_dir() and not folder.exists():
+        old.rename(folder)

@@ -89,7 +89,7 @@ def load(root: Path, subset: str | None) -> Telemetry:
     frame = _reading.read(path, form, WORDS).with_columns(
         series=pl.lit(device), kind=pl.when(pl.col("label") != 0).then("kind")
     )
-    raw = pl.read_csv(path, infer_schema=False).fill_null("")
+    raw = pl.read_csv(path, infer_schema=False, glob=False).fill_null("")
     stripped = raw.with_columns(pl.all().str.strip_chars())
     own = [f"{device} is one of these two"] if device in NO_SIGNAL else []
     counts = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, groupby
@@ -16,7 +17,7 @@ import polars as pl
 
 from anomalynet.data.prepared import CHUNK
 from anomalynet.data.telemetry import Telemetry
-from anomalynet.errors import DataError, UsageError
+from anomalynet.errors import DataError, UsageError, first_line
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 
@@ -63,7 +64,7 @@ def ordered(frame: pl.LazyFrame, keys: Sequence[str], scratch: Path) -> pl.LazyF
     integer or a time; `scratch`: folder for a copy of the rows, until the result is read."""
     copy = scratch / "rows.parquet"
     frame.sink_parquet(copy, row_group_size=1 << 16)
-    rows = pl.scan_parquet(copy)
+    rows = pl.scan_parquet(copy, glob=False)
     key = pl.col(keys[0]).to_physical().cast(pl.Int64)
     first, last = rows.select(key.min().alias("first"), key.max().alias("last")).collect().row(0)
     if first is None:
@@ -84,7 +85,7 @@ def _spans(keys: pl.LazyFrame, name: str, first: int, last: int) -> Iterator[tup
 
 
 def _sorted(copy: Path, keys: Sequence[str], span: tuple[int, int]) -> pl.DataFrame:
-    rows = pl.scan_parquet(copy)
+    rows = pl.scan_parquet(copy, glob=False)
     kind = rows.collect_schema()[keys[0]]
     first, last = (pl.lit(end).cast(kind) for end in span)
     inside = pl.col(keys[0]).is_between(first, last)
@@ -100,21 +101,23 @@ def write_rows(
     if path.suffix not in SUFFIXES:
         what = f"{path}: unknown suffix; known are {', '.join(SUFFIXES)}"
         raise UsageError(what, f"--out {path.stem or 'rows'}.csv")
-    if order == "time":
-        frame = ordered(frame, ["time", "device"], scratch)
-    if path.suffix != ".parquet":
-        frame = frame.with_columns(pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if order == "time":
+            frame = ordered(frame, ["time", "device"], scratch)
+        if path.suffix != ".parquet":
+            frame = frame.with_columns(pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"))
         sinks = (frame.sink_csv, frame.sink_ndjson, frame.sink_parquet)
         dict(zip(SUFFIXES, sinks, strict=True))[path.suffix](temporary)  # type: ignore[operator]
         temporary.replace(path)
-    except OSError as error:
-        how = "use a file in a writable folder"
-        raise UsageError(f"{path}: {error.strerror or error}", how) from None
+    except (OSError, pl.exceptions.ComputeError) as error:  # Polars says either of a full disk
+        why = getattr(error, "strerror", None) or first_line(error)
+        what = f"{path}: cannot be written: {why}"
+        raise UsageError(what, "use a file in a writable folder with free space") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 @dataclass(frozen=True, slots=True)

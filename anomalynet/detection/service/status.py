@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from anomalynet.detection.records import Event, Message, Outcome, iso
 from anomalynet.detection.service.drift import Measure
+from anomalynet.errors import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -165,12 +166,12 @@ class StatusView:
             past = np.array([each[row] if row < len(each) else np.nan for each in self._history])
             style = "bold red" if newest[row] >= self._threshold else ""
             table.add_row(
-                Text(status.names[row]),
+                Text(printable(status.names[row])),
                 Text(f"{newest[row]:.4g}", style),
                 Text(sparkline(past, self._threshold), style),
             )
         recent = [
-            f"{iso(event.time)} {event.kind} {event.device} score {event.score:.4g}"
+            f"{iso(event.time)} {event.kind} {printable(event.device)} score {event.score:.4g}"
             for event in reversed(status.recent)
         ]
         return Group(table, *map(Text, recent))

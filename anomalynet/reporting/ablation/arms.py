@@ -194,13 +194,8 @@ def read_steps(record: RunRecord) -> SeriesSteps:
     parts = scored.partition_by("series", as_dict=True)
     named = {name: parts.get((name,), scored.clear()) for name in sorted(test["series"].unique())}
     touched = test.select("series", "incident").drop_nulls().unique()
-    return SeriesSteps(
-        {
-            name: Scored(*(part[column].to_numpy() for column in ("label", "score", "threshold")))
-            for name, part in named.items()
-        },
-        frozenset(touched.iter_rows()),
-    )
+    steps = {name: Scored.of(part) for name, part in named.items()}
+    return SeriesSteps(steps, frozenset(touched.iter_rows()))
 
 
 def _metric(name: str, steps: Scored, probability: bool) -> float:

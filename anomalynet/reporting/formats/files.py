@@ -5,13 +5,15 @@ What draws a report needs not know of forms: `with wanted(["html"], out): write_
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
-from anomalynet.errors import UsageError
+from anomalynet.errors import UsageError, printable
 from anomalynet.runs.files import write_bytes
 
 Form = Literal["html", "md", "latex", "csv"]
@@ -92,6 +94,44 @@ def write_files(out: Path, files: Mapping[str, bytes]) -> Path:
     return out / list(files)[-1]
 
 
+_RUN = re.compile(r"^\| `([^`|]+/[^`|]+)` \|", re.MULTILINE)  # a line of the appendix
+_DATA = re.compile(r"^- `([^`]+)`: Data:", re.MULTILINE)  # a data set of a comparison
+_SWEEP = re.compile(r"^## Arms$", re.MULTILINE)  # it compares arms, not only models
+_TRIAL = re.compile(r"^\| \**(\d+)\** \| [a-z]+ \|", re.MULTILINE)  # a trial of a search
+
+
+def refuse_other_report(out: Path, made_of: Collection[str], *, sweep: bool = False) -> None:
+    """Refuse to replace a report of more or other results.
+
+    Args:
+        out: the folder of the report.
+        made_of: what the new report is made of: runs as `experiment/id`, of a search its trials as
+            `trial N`, of a comparison its data sets.
+        sweep: whether the new report is a sweep's, which may replace a sweep's.
+
+    Raises UsageError: the folder has a `report.md` that is not only made of these.
+    """
+    try:
+        text = (out / FILE_OF_FORM["md"]).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return  # there is none; other trouble appears when the new one is written
+    trials = [f"trial {number}" for number in _TRIAL.findall(text)]
+    held = {*(_RUN.findall(text) or _DATA.findall(text) or trials)}
+    lost = held - {*made_of}
+    reason = f"{len(lost)} of its {len(held)} results are not in the new one"
+    if not sweep and _SWEEP.search(text):
+        reason = "it is a sweep's"
+    elif held and not lost:
+        return
+    title = text.partition("\n")[0].lstrip("# ")
+    free = next(path for n in count(2) if not (path := out.with_name(f"{out.name}-{n}")).exists())
+    raise UsageError(
+        f"{out} has another report, {title!r}: {reason}",
+        f"{free} is free: `anomalynet report {free.name} --data NAME`, or another parent with "
+        "--out; --replace replaces the report",
+    )
+
+
 def translate(files: Mapping[str, bytes], forms: Collection[Form]) -> dict[str, bytes]:
     """The files of a report in the requested formats.
 
@@ -106,7 +146,9 @@ def translate(files: Mapping[str, bytes], forms: Collection[Form]) -> dict[str, 
     Returns: path → content, in the order of writing: documents after their figures and tables,
         Markdown last.
     """
-    documents = {name: content.decode() for name, content in files.items() if name.endswith(".md")}
+    documents = {
+        name: harmless(content.decode()) for name, content in files.items() if name.endswith(".md")
+    }
     found = {name: content for name, content in files.items() if name not in documents}
     if "latex" not in forms:
         found = {name: content for name, content in found.items() if not name.endswith(".pdf")}
@@ -123,7 +165,17 @@ def translate(files: Mapping[str, bytes], forms: Collection[Form]) -> dict[str, 
             from anomalynet.reporting.formats.latex import latex
 
             found[f"{stem}.tex"] = latex(text, files).encode()
-    return found | {name: files[name] for name in documents}
+    return found | {name: text.encode() for name, text in documents.items()}
+
+
+# An element, comment or declaration of HTML; a link to anything but a file of the report
+_ELEMENT = re.compile(r"<(?=[A-Za-z/!?])")
+_LINK = re.compile(r"\]\((?!(?!//)[\w./-]+\))")
+
+
+def harmless(text: str) -> str:
+    """Markdown in which no name from the data can be HTML, lead elsewhere, or steer a terminal."""
+    return _LINK.sub(r"]\\(", _ELEMENT.sub("&lt;", printable(text)))
 
 
 def parquet(csv: bytes) -> bytes:

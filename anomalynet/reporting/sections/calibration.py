@@ -12,12 +12,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from anomalynet.metrics.kernels import NAN
-from anomalynet.reporting.aggregate import ArmMetrics, pooled_scores
+from anomalynet.reporting.aggregate import ArmMetrics, Scored
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.figures import BLUE, broken_names, drawn, foot, heading
 from anomalynet.reporting.formats import markdown
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import defined, table_csv, table_of, to_csv
+from anomalynet.runs.scores import read_test_steps
 
 Floats = NDArray[np.float64]
 
@@ -129,7 +130,7 @@ def calibrate(one: ArmMetrics) -> Calibrated | None:
         return None
     values, bins = {}, []
     for repetition in one.arm.counted:
-        pool = pooled_scores(repetition)
+        pool = Scored.of(*map(read_test_steps, repetition.records))
         labels, scores = pool.labels, pool.scores
         if len(scores) and not (scores.min() >= 0.0 and scores.max() <= 1.0):
             return None

@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from anomalynet.metrics.kernels import Confusion, confusion, decision_metrics, ratio
+from anomalynet.metrics.kernels import NAN, Confusion, confusion, decision_metrics, ratio
 from anomalynet.metrics.suite import PAPER_PREVALENCE
 from anomalynet.reporting.ablation.arms import SeriesValues, paired_differences, read_steps, run_key
 from anomalynet.reporting.ablation.contrasts import (
@@ -170,17 +170,13 @@ def gather(models: Sequence[ArmMetrics], metrics: Sequence[str]) -> Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One comparison that a claim is based on: of two models, or of a model with a number. Values
-    are fractions, NaN if they cannot be computed."""
+    """One comparison that a claim is based on: of two models, or of a model with a number."""
 
     subject: str  # the experiment that the claim favours
     other: str  # the experiment it is compared with; empty for a number
-    effect: float  # difference, mean over clusters; for a number, the model's value minus it
-    low: float  # 95 % interval over clusters, by bootstrap; for a number by jackknife
-    high: float
-    p: float  # two-sided sign-flip p over clusters; NaN for a number: only the interval decides
-    adjusted: float  # p after Holm's correction over the claim's comparisons
-    clusters: int  # number of independent units
+    # Over clusters, as fractions. For a number: the model's value minus it, with the jackknife's
+    # interval and no p, because only the interval decides
+    contrast: Contrast
     verdict: Verdict  # of this comparison
     # Why there is no verdict: `FEW` clusters, which cannot reach p < 0.05 with any data, or a model
     # that was not run, or only in several configurations
@@ -212,7 +208,7 @@ class Judgement:
         evidence; of several, the one with the smallest effect."""
 
         def order(one: Finding) -> tuple[int, float]:
-            effect = math.inf if math.isnan(one.effect) else one.effect
+            effect = math.inf if math.isnan(one.contrast.mean) else one.contrast.mean
             return (FAILS, OPEN, HOLDS).index(one.verdict), effect
 
         return min(self.findings, key=order)
@@ -241,20 +237,7 @@ def _pairs(claim: Claim, metric: str, evidence: Evidence) -> tuple[Finding, ...]
             verdict = FAILS
         if missing := [name for name in (better, worse) if name not in evidence.values]:
             why = f"{' and '.join(missing)}: no single arm"
-        found.append(
-            Finding(
-                subject=better,
-                other=worse,
-                effect=one.mean,
-                low=one.low,
-                high=one.high,
-                p=one.p,
-                adjusted=one.adjusted,
-                clusters=one.clusters,
-                verdict=verdict,
-                why=why,
-            )
-        )
+        found.append(Finding(better, worse, one, verdict, why))
     return tuple(found)
 
 
@@ -275,16 +258,14 @@ def _value(claim: Claim, metric: str, evidence: Evidence) -> tuple[Finding, ...]
         verdict = HOLDS
     elif high < claim.value:
         verdict = FAILS
-    finding = Finding(
-        subject=claim.model,
-        other="",
-        effect=value - claim.value,
+    found = Contrast(
+        mean=value - claim.value,
         low=low - claim.value,
         high=high - claim.value,
-        p=math.nan,
-        adjusted=math.nan,
+        p=NAN,
+        smallest=smallest_p(counts.shape[1]),
         clusters=counts.shape[1],
-        verdict=verdict,
-        why=why,
+        series=0,
+        left_out=0,
     )
-    return (finding,)
+    return (Finding(claim.model, "", found, verdict, why),)

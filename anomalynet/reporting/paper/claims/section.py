@@ -115,19 +115,20 @@ def _cells(finding: Finding, one: Judgement, titles: Mapping[str, str]) -> list[
     def points(value: float) -> str:
         return signed(value, "accuracy")
 
+    found = finding.contrast
     if finding.other:
         compared = f"{title(finding.subject)} − {title(finding.other)}"
     else:
-        reached = 100 * (finding.effect + one.claim.value)
+        reached = 100 * (found.mean + one.claim.value)
         shown = "–" if math.isnan(reached) else f"{reached:.2f}"
         compared = f"{title(finding.subject)} {shown} against {100 * one.claim.value:.2f}"
     return [
         compared,
-        points(finding.effect),
-        "–" if math.isnan(finding.low) else f"{points(finding.low)} to {points(finding.high)}",
-        p_text(finding.p),
-        p_text(finding.adjusted),
-        str(finding.clusters) + (f" ({finding.why})" if finding.why else ""),
+        points(found.mean),
+        "–" if math.isnan(found.low) else f"{points(found.low)} to {points(found.high)}",
+        p_text(found.p),
+        p_text(found.adjusted),
+        str(found.clusters) + (f" ({finding.why})" if finding.why else ""),
     ]
 
 
@@ -138,6 +139,7 @@ def _csv(found: Sequence[Judgement], data: str) -> str:
 
 
 def _row(one: Judgement, finding: Finding, data: str) -> dict[str, object]:
+    found = finding.contrast
     return {
         "table": "claims",
         "data": data,
@@ -148,12 +150,12 @@ def _row(one: Judgement, finding: Finding, data: str) -> dict[str, object]:
         "subject": finding.subject,
         "other": finding.other,
         "claimed": None if finding.other else 100 * one.claim.value,
-        "effect": defined(finding.effect, 100),
-        "low": defined(finding.low, 100),
-        "high": defined(finding.high, 100),
-        "p": defined(finding.p),
-        "clusters": finding.clusters,
+        "effect": defined(found.mean, 100),
+        "low": defined(found.low, 100),
+        "high": defined(found.high, 100),
+        "p": defined(found.p),
+        "clusters": found.clusters,
         "comparison_verdict": finding.verdict,
         "why": finding.why,
-        "holm": defined(finding.adjusted),
+        "holm": defined(found.adjusted),
     }

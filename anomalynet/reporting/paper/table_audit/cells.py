@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from functools import cached_property
 from typing import Literal
 
 # Four whole numbers in the order tn, fp, fn, tp. Attack is the positive class.
@@ -41,7 +42,7 @@ COLUMNS = (*METRICS, *COUNTS, *PER_CLASS)
 SLACK = Fraction(1, 10**6)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Cell:
     """A printed number and the range of values it allows: fractions, or for a count that count."""
 
@@ -51,13 +52,13 @@ class Cell:
     low: Fraction
     high: Fraction
 
-    @property
+    @cached_property
     def possible(self) -> bool:
         """Whether the number is in the range of its metric."""
         least = -1 if self.column == "mcc" else 0
         return self.column in COUNTS or (self.high >= least and self.low <= 1)
 
-    @property
+    @cached_property
     def may_be_undefined(self) -> bool:
         """Whether the number may mean 0/0, for which programs print 0, 1, a half or nothing; a
         number like 95.31 % cannot."""
@@ -65,12 +66,14 @@ class Cell:
 
 
 def number(text: str) -> Decimal | None:
-    """The number in a cell, with or without `%`; None if it contains none."""
+    """The number in a cell, with or without `%`; None if it contains none, or one that is too long
+    to be printed in a table."""
     try:
         found = Decimal(text.strip().removesuffix("%").strip())
     except InvalidOperation:
         return None
-    return found if found.is_finite() and abs(found.adjusted()) < 30 else None
+    printed = found.is_finite() and abs(found.adjusted()) < 30 and len(text) < 60
+    return found if printed else None
 
 
 def cell(column: str, text: str, unit: Unit, rounding: Rounding) -> Cell:

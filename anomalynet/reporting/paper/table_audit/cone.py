@@ -51,6 +51,11 @@ def dot(one: Vector, other: Vector) -> int:
     return one[0] * other[0] + one[1] * other[1] + one[2] * other[2] + one[3] * other[3]
 
 
+def within(ratio: tuple[Vector, Vector], low: Fraction, high: Fraction) -> tuple[Vector, Vector]:
+    """The two conditions of low ≤ numerator/denominator ≤ high."""
+    return plane(ratio, low, 1), plane(ratio, high, -1)
+
+
 def plane(ratio: tuple[Vector, Vector], bound: Fraction, sign: int) -> Vector:
     """numerator/denominator ≥ bound (sign 1) or ≤ bound (−1) in whole numbers; 0/0 is either."""
     over, under = sign * bound.numerator, sign * bound.denominator
@@ -68,7 +73,9 @@ class Cone:
         """Keep the matrices x with condition · x ≥ 0."""
         rays, number = self.rays, self.conditions
         for condition in conditions:
-            valued = [(dot(condition, ray), ray, tight) for ray, tight in rays]
+            a, b, c, d = condition
+            values = (a * ray[0] + b * ray[1] + c * ray[2] + d * ray[3] for ray, _ in rays)
+            valued = [(value, *ray) for value, ray in zip(values, rays, strict=True)]
             outside = [one for one in valued if one[0] < 0]
             if not outside:
                 continue
@@ -110,26 +117,15 @@ class Cone:
 ORTHANT = Cone(tuple((COUNTS[name], 15 - (1 << at)) for at, name in enumerate(list(COUNTS)[:4])), 4)
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
-    """Cones whose union contains every confusion matrix that the cells allow."""
-
-    cones: tuple[Cone, ...]
-
-    @property
-    def empty(self) -> bool:
-        """Whether it is proven that no confusion matrix gives the cells."""
-        return not self.cones
-
-    def range(self, column: str) -> Interval | None:
-        """The range of a metric over all allowed matrices; None if it is undefined for all."""
-        every = [_bounds(cone, column) for cone in self.cones]
-        found = [bounds for bounds in every if bounds is not None]
-        return (min(low for low, _ in found), max(high for _, high in found)) if found else None
+def range_of(cones: Iterable[Cone], column: str) -> Interval | None:
+    """The range of a metric over all matrices of the cones; None if it is undefined for all."""
+    found = [bounds for cone in cones if (bounds := _bounds(cone, column)) is not None]
+    return (min(low for low, _ in found), max(high for _, high in found)) if found else None
 
 
-def solve(cells: Iterable[Cell], narrow: bool = False) -> Region:
-    """Enclose the confusion matrices that give every cell.
+def solve(cells: Iterable[Cell], narrow: bool = False) -> tuple[Cone, ...]:
+    """Enclose the confusion matrices that give every cell in cones; without a cone it is proven
+    that there is none.
 
     Args:
         cells: of one row, at most one per column; accuracies per class are ignored.
@@ -138,7 +134,7 @@ def solve(cells: Iterable[Cell], narrow: bool = False) -> Region:
     """
     given = list(cells)
     if not all(cell.possible for cell in given):
-        return Region(())
+        return ()
     cone = ORTHANT.cut(*_conditions(given))
     shares = [cell for cell in given if cell.column in RATIOS and not cell.may_be_undefined]
     positive = [RATIOS[cell.column][1] for cell in shares]
@@ -148,21 +144,21 @@ def solve(cells: Iterable[Cell], narrow: bool = False) -> Region:
         defined = [cell for cell in curved if cell.column not in undefined]
         if len(defined) < len(curved):
             cones += _enclose(cone.cut(total), defined, positive, narrow)
-    return Region(tuple(one for one in cones if one.rays and one.defines(positive)))
+    return tuple(one for one in cones if one.rays and one.defines(positive))
 
 
 def _conditions(cells: Sequence[Cell]) -> list[Vector]:
     """The conditions of ratios and counts on (tn, fp, fn, tp)."""
-    found = []
+    found: list[Vector] = []
     for cell in cells:
         if ratio := RATIOS.get(cell.column):
-            found += [plane(ratio, cell.low, 1), plane(ratio, cell.high, -1)]
+            found += within(ratio, cell.low, cell.high)
     counts = [cell for cell in cells if cell.column in COUNTS]
     base = max(counts, key=lambda cell: cell.low, default=None)
     for cell in counts:
         if base is not None and cell is not base and base.low > 0:
             share, bound = (COUNTS[cell.column], COUNTS[base.column]), cell.low / base.low
-            found += [plane(share, bound, 1), plane(share, bound, -1)]
+            found += within(share, bound, bound)
         elif cell.low == 0:
             found.append(plane(((0, 0, 0, 0), COUNTS[cell.column]), Fraction(1), 1))
     return found
@@ -222,7 +218,7 @@ def _cut_sum(cone: Cone, ratios: Sequence[tuple[Vector, Vector]], bounds: Interv
             return Cone((), 0)
         low = Fraction(math.floor((bounds[0] - found[1]) * GRID), GRID)
         high = Fraction(math.ceil((bounds[1] - found[0]) * GRID), GRID)
-        cone = cone.cut(plane(ratio, low, 1), plane(ratio, high, -1))
+        cone = cone.cut(*within(ratio, low, high))
     return cone
 
 

@@ -19,7 +19,7 @@ from anomalynet.reporting.paper.table_audit.cells import (
     Rounding,
     cell,
 )
-from anomalynet.reporting.paper.table_audit.cone import solve
+from anomalynet.reporting.paper.table_audit.cone import range_of, solve
 
 Cells = Mapping[str, Cell]
 F1 = Literal["above", "below", "not the mean"]
@@ -72,11 +72,11 @@ class RowAudit:
 def audit_row(model: str, line: int, cells: Cells, rounding: Rounding = "half") -> RowAudit:
     """Audit the row in this `line` of a file; suggestions have the `rounding` of the cells."""
     proved = provable(cells)
-    region = solve(proved.values(), narrow=True)
-    conflicts = tuple(_conflicts(proved)) if region.empty else ()
-    implied = {name: region.range(name) for name in METRICS if name not in cells}
+    cones = solve(proved.values(), narrow=True)
+    conflicts = () if cones else tuple(_conflicts(proved))
+    implied = {name: range_of(cones, name) for name in METRICS if name not in cells}
     readings = {name: _implied_prevalence(proved, name) for name in CLASSES}
-    f1 = {name: _f1(proved, name) for name in CLASSES}
+    f1 = {name: _f1(proved, name) for name in CLASSES if conflicts}
     return RowAudit(
         model=model,
         line=line,
@@ -85,7 +85,7 @@ def audit_row(model: str, line: int, cells: Cells, rounding: Rounding = "half") 
         repairs=_repairs(proved, conflicts, rounding) if conflicts else (),
         f1={name: verdict for name, verdict in f1.items() if verdict},
         implied={name: bounds for name, bounds in implied.items() if bounds},
-        prevalence=region.range("prevalence"),
+        prevalence=range_of(cones, "prevalence"),
         readings={name: bounds for name, bounds in readings.items() if bounds},
     )
 
@@ -100,7 +100,7 @@ def _implied_prevalence(cells: Cells, class_: str) -> Interval | None:
     names = (f"precision_{class_}", "recall_normal", "recall_attack")
     if not set(names) <= cells.keys():
         return None
-    return solve(cells[name] for name in names).range("prevalence")
+    return range_of(solve(cells[name] for name in names), "prevalence")
 
 
 def f1_cells(class_: str) -> tuple[str, str, str]:
@@ -111,7 +111,7 @@ def f1_cells(class_: str) -> tuple[str, str, str]:
 def _f1(cells: Cells, class_: str) -> F1 | None:
     """What is wrong with a printed F1; None if its precision and recall can give it."""
     own = [cells[name] for name in f1_cells(class_) if name in cells]
-    if len(own) < 3 or not solve(own).empty:
+    if len(own) < 3 or solve(own):
         return None
     precision, recall, f1 = (one.low + one.high for one in own)
     if min(precision, recall) <= f1 <= max(precision, recall):
@@ -140,7 +140,7 @@ def _conflicts(cells: Cells) -> Iterator[tuple[str, ...]]:
 
 
 def _excluded(cells: Cells, names: Sequence[str]) -> bool:
-    return solve(cells[name] for name in names).empty
+    return not solve(cells[name] for name in names)
 
 
 def _repairs(
@@ -153,9 +153,9 @@ def _repairs(
         for names in combinations(touched, size):
             rest = {name: own for name, own in cells.items() if name not in names}
             touches_all = all(set(names) & set(conflict) for conflict in conflicts)
-            if touches_all and not solve(rest.values()).empty:
-                region = solve(rest.values(), narrow=True)
-                needed = [None if name in COUNTS else region.range(name) for name in names]
+            if touches_all and solve(rest.values()):
+                cones = solve(rest.values(), narrow=True)
+                needed = [None if name in COUNTS else range_of(cones, name) for name in names]
                 pairs = zip(names, needed, strict=True)
                 found.append(
                     tuple(_replacement(cells[name], rest, own, rounding) for name, own in pairs)
@@ -172,7 +172,7 @@ def _replacement(
         return Replacement(printed.column, printed.text, None, None, None)
     for text, slip in slips(printed, needed, rounding):
         other = cell(printed.column, text, printed.unit, rounding)
-        if not solve([*rest.values(), other]).empty:
+        if solve([*rest.values(), other]):
             return Replacement(printed.column, printed.text, text, needed, slip)
     decimals = Decimal(printed.text.strip().removesuffix("%").strip())
     middle = (needed[0] + needed[1]) / 2 * (100 if printed.unit == "percent" else 1)

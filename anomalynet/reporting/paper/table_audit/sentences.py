@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from anomalynet.reporting.paper.table_audit.cells import COUNTS, Interval, Unit
-from anomalynet.reporting.paper.table_audit.cone import solve
+from anomalynet.reporting.paper.table_audit.cone import range_of, solve
 from anomalynet.reporting.paper.table_audit.row import CLASSES, Replacement, RowAudit, f1_cells
 from anomalynet.reporting.paper.table_audit.table import Agreement, Recipe, TableAudit
 
@@ -43,6 +43,9 @@ def lines(audit: TableAudit) -> Iterator[str]:
         yield from (f"  {text}" for text in _row_lines(row, audit.unit))
         yield from (f"  {text}" for text in _recipe_lines(audit.recipes.get(row.model, ())))
     yield from (_agreement(one, audit.unit) for one in audit.agreements)
+    if audit.left:
+        first, last = (f"{row.model} (line {row.line})" for row in (audit.left[0], audit.left[-1]))
+        yield f"not examined: {len(audit.left)} rows, from {first} to {last}"
 
 
 def _row_lines(row: RowAudit, unit: Unit) -> Iterator[str]:
@@ -83,8 +86,8 @@ def _contradiction(row: RowAudit, names: Sequence[str], unit: Unit) -> str:
     alone = [repair[0].column for repair in row.repairs if len(repair) == 1]
     replaced = next((name for name in alone if name in names), names[-1])
     rest = [name for name in names if name != replaced]
-    region = solve([row.cells[name] for name in rest], narrow=True)
-    needed = None if region.empty or replaced in COUNTS else region.range(replaced)
+    cones = solve([row.cells[name] for name in rest], narrow=True)
+    needed = None if replaced in COUNTS else range_of(cones, replaced)
     if needed is None:
         return f"no confusion matrix gives {', '.join(given.values())} together"
     allow = "allow" if len(rest) > 1 else "allows"
@@ -95,7 +98,7 @@ def _contradiction(row: RowAudit, names: Sequence[str], unit: Unit) -> str:
 def _f1(row: RowAudit, class_: str) -> str:
     precision, recall, f1 = (row.cells[name] for name in f1_cells(class_))
     pair = f"{precision.column} {precision.text} and {recall.column} {recall.text}"
-    needed = solve([precision, recall]).range(f1.column)
+    needed = range_of(solve([precision, recall]), f1.column)
     mean = "" if needed is None else f" {span(needed, precision.unit)}"
     verdict = row.f1[class_]
     if verdict == "not the mean":
@@ -139,6 +142,7 @@ def _agreement(one: Agreement, unit: Unit) -> str:
 
 def plain(audit: TableAudit) -> dict[str, Any]:
     """The audit as dictionaries, tuples, texts and numbers; intervals are fractions (low, high)."""
+    left = {"not_examined": [row.model for row in audit.left]} if audit.left else {}
     return {
         "table": audit.name,
         "unit": audit.unit,
@@ -156,6 +160,7 @@ def plain(audit: TableAudit) -> dict[str, Any]:
             for one in own
         ],
         "ignored": audit.ignored,
+        **left,
     }
 
 

@@ -46,10 +46,12 @@ def test_a_clear_lead_holds_and_its_reverse_does_not(tmp_path: Path) -> None:
     ahead = beats(("hybrid", "lstm"), ("lstm", "cnn"))
     up, down = judged(records, ahead, beats(("cnn", "lstm"), ("hybrid", "cnn")))
     assert up.verdict == HOLDS
-    assert [round(one.effect, 9) for one in up.findings] == [0.2, 0.1]
-    assert [one.clusters for one in up.findings] == [8, 8]
-    assert [one.p for one in up.findings] == [2 / 2**8] * 2  # all eight signs alike, either way
-    assert [one.adjusted for one in up.findings] == [2 * 2 / 2**8] * 2  # Holm over two
+    assert [round(one.contrast.mean, 9) for one in up.findings] == [0.2, 0.1]
+    assert [one.contrast.clusters for one in up.findings] == [8, 8]
+    assert [one.contrast.p for one in up.findings] == [
+        2 / 2**8
+    ] * 2  # all eight signs alike, either way
+    assert [one.contrast.adjusted for one in up.findings] == [2 * 2 / 2**8] * 2  # Holm over two
     assert up.weakest.other == "cnn"
     assert down.verdict == FAILS  # one comparison the other way is enough
     assert [one.verdict for one in down.findings] == [FAILS, HOLDS]
@@ -62,8 +64,8 @@ def test_that_all_are_better_needs_no_correction_but_that_any_is_worse_does(tmp_
     better = beats(*(("hybrid", other) for other in "abc"))
     worse = beats(*((other, "hybrid") for other in "abc"))
     up, down = judged(six, better, worse)
-    assert up.findings[0].p == 2 / 64
-    assert up.findings[0].adjusted == 3 * 2 / 64
+    assert up.findings[0].contrast.p == 2 / 64
+    assert up.findings[0].contrast.adjusted == 3 * 2 / 64
     assert (up.verdict, down.verdict) == (HOLDS, OPEN)
     eight = ladder(tmp_path / "eight", models)
     assert judged(eight, worse)[0].verdict == FAILS
@@ -76,19 +78,19 @@ def test_what_leaves_a_claim_open(tmp_path: Path) -> None:
     levels = (("cnn", 0.4), ("hybrid", 0.7))
     records = [run(tmp_path, name, recalls(level), shared) for name, level in levels]
     (one,) = judged(records, lead)
-    assert (one.verdict, one.weakest.clusters, one.weakest.why) == (OPEN, 4, FEW)
+    assert (one.verdict, one.weakest.contrast.clusters, one.weakest.why) == (OPEN, 4, FEW)
     swings = {f"s{place:02d}": 0.5 + (0.1 if place % 2 else -0.1) for place in range(8)}
     even = run(tmp_path / "even", "cnn", dict.fromkeys(swings, 0.5))
     (one,) = judged([even, run(tmp_path / "even", "hybrid", swings)], lead)
     assert (one.verdict, one.weakest.why) == (OPEN, "")
-    assert one.weakest.effect == pytest.approx(0.0)
+    assert one.weakest.contrast.mean == pytest.approx(0.0)
     unrun = Claim("x", "y", (METRIC,), model="lstm", value=0.5)
     found = judged(ladder(tmp_path / "alone", {"hybrid": 0.7}), lead, unrun)
     assert [one.verdict for one in found] == [OPEN, OPEN]
     assert [one.weakest.why for one in found] == ["cnn: no single arm", "lstm: no single arm"]
     records = [run(tmp_path / "few", "hybrid", recalls(0.9, series=5))]
     (one,) = judged(records, Claim("x", "y", (METRIC,), model="hybrid", value=0.5))
-    assert (one.verdict, one.weakest.clusters, one.weakest.why) == (OPEN, 5, FEW)
+    assert (one.verdict, one.weakest.contrast.clusters, one.weakest.why) == (OPEN, 5, FEW)
 
 
 def test_a_number_is_reached_or_missed_only_by_the_whole_interval(tmp_path: Path) -> None:
@@ -100,8 +102,10 @@ def test_a_number_is_reached_or_missed_only_by_the_whole_interval(tmp_path: Path
         for value in (0.7, 0.71, 0.705)
     )
     assert (reached.verdict, missed.verdict, inside.verdict) == (HOLDS, FAILS, OPEN)
-    assert reached.weakest.effect == pytest.approx(0.005)
-    assert (inside.weakest.low, inside.weakest.high) == pytest.approx((-half, half), rel=1e-6)
+    assert reached.weakest.contrast.mean == pytest.approx(0.005)
+    assert (inside.weakest.contrast.low, inside.weakest.contrast.high) == pytest.approx(
+        (-half, half), rel=1e-6
+    )
 
 
 def test_the_ledger_of_a_report_says_what_the_csv_says(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ FAULTS = [
     ("A: {accuracy: 1\n", ".yaml", "not YAML"),
     ('[{"model": "A",]\n', ".json", "t.json:1: not JSON"),
     ("model\taccuracy\nA\tnan\n", ".tsv", "no row has a metric"),
+    (f"model,accuracy\nA,0.{'9' * 5000}\n", ".csv", "t.csv:2: accuracy: '0.99999"),
     ("model,accuracy\nA,1e999\n", ".csv", "t.csv:2: accuracy: '1e999' is not a number"),
 ]
 

@@ -1,0 +1,123 @@
+"""A name is text wherever it leaves: it cannot steer a terminal, be computed by a spreadsheet, be
+HTML or a link in a report, or be a formula in a figure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from matplotlib.figure import Figure
+
+from anomalynet.cli.main import main
+from anomalynet.cli.output import print_table, warn
+from anomalynet.errors import DataError, printable
+from anomalynet.reporting.figures import draw_all, encode, style
+from anomalynet.reporting.formats.files import harmless, translate
+from anomalynet.reporting.render import write_report
+from anomalynet.reporting.tables import paper_tables, to_csv
+from tests.reporting.formats.documents import COMMITTED
+from tests.reporting.synthetic import context, record
+
+STEERING = "\x1b[2J\x1b]0;mine\x07\r\x9b31m\u202e"
+HTML = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+LINK = "[a](javascript:alert(1)) ![b](https://evil.example/x.png)"
+FORMULA = '=HYPERLINK("http://evil.example";"x")'
+MATH = r"$\frac$ 5$"
+
+
+def test_the_terminal_is_not_steered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = STEERING.replace("\r", "")
+    Path("t.csv").write_text(f"model,accuracy,{name}\n{name},94,1\n", encoding="utf-8")
+    assert main(["audit-table", "t.csv"]) == 0
+    assert main(["audit-table", f"{STEERING}.csv"]) == 2
+    print_table([{"name": STEERING}], title=STEERING)
+    warn([STEERING])
+    shown = "".join(capsys.readouterr())
+    assert not set(STEERING) - set("[2J]0;mine31") & set(shown)
+    assert shown.count(r"\u001b[2J\u001b]0;mine\u0007") >= 6
+    assert main(["audit-table", "t.csv", "--json"]) == 0
+    text = capsys.readouterr().out
+    assert not set("\x1b\x07\r\x9b\u202e") & set(text)
+    assert json.loads(text)["rows"][0]["model"] == name
+
+
+@pytest.mark.parametrize("text", ["Größe\t∞ – ✓\n", "מבחן", "\u200d👩‍💻"])
+def test_letters_of_every_language_stay_as_they_are(text: str) -> None:
+    assert printable(text) == text
+    assert str(DataError(text)) == text
+
+
+@pytest.mark.parametrize("text", [FORMULA, "+1+1", "-1+cmd", "@SUM(1)", " =1+1", "\t=1"])
+def test_a_cell_of_a_csv_is_never_a_formula(text: str) -> None:
+    _, (cell,) = csv.reader(io.StringIO(to_csv(["name"], [[text]])))
+    assert cell == f"'{text}"
+
+
+def test_numbers_of_a_csv_stay_numbers() -> None:
+    _, row = csv.reader(io.StringIO(to_csv("abcde", [[-1.5, -2, "-0.25", "+1e-3", "−"]])))
+    assert row == ["-1.5000", "-2", "-0.25", "+1e-3", "−"]
+
+
+def test_markdown_has_no_html_no_foreign_link_and_no_control_character() -> None:
+    text = f"# {HTML}\n\n| {HTML} | `{HTML}` |\n| --- | --- |\n| `{LINK} | {HTML}` {STEERING} |\n"
+    made = translate({"report.md": text.encode()}, [])["report.md"].decode()
+    assert not re.search(r"<[A-Za-z/!?]|\]\([a-z]+:|\x1b|\x07|\r|\x9b|\u202e", made)
+    tricks = ["\\<script>", "<!--", "<?x", "</b>", "[a](//evil.example)", "[a](&#106;avascript:x)"]
+    assert not any(re.search(r"<[A-Za-z/!?]|\]\((//|&)", harmless(one)) for one in tricks)
+
+
+@pytest.mark.parametrize("folder", COMMITTED, ids=lambda folder: str(folder.name))
+def test_nothing_that_a_report_says_itself_is_changed(folder: Path) -> None:
+    for path in folder.glob("*.md"):
+        text = path.read_text(encoding="utf-8")
+        assert harmless(text) == text
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_report_of_hostile_names_in_every_form(tmp_path: Path) -> None:
+    name = f"{HTML}{LINK}{FORMULA}{MATH}{STEERING}"
+    config = {"data": {"window": 32, "label": name}}
+    own = [record(tmp_path / "runs", "cnn", seed=seed, folds=1, data=name) for seed in range(2)]
+    own.append(record(tmp_path / "runs", "lstm", folds=1, data=name, config=config))
+    own.append(record(tmp_path / "more", "lstm", folds=1, data=name, warnings=(name,)))
+    path = write_report(own, tmp_path / "out", title=name, formats=["all"])
+    for file in path.parent.glob("report.*"):
+        assert not set("\x1b\x07\r\x9b\u202e") & set(file.read_text(encoding="utf-8"))
+    text = (path.parent / "report.md").read_text(encoding="utf-8")
+    assert not re.search(r"<[A-Za-z/!?]|\]\([a-z]+:", text)
+    page = (path.parent / "report.html").read_text(encoding="utf-8")
+    assert page.count("<script") == 1
+    assert not re.search(r"<img src=x|href=\"javascript|src=\"https", page)
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")  # of the label of a tick
+@pytest.mark.parametrize("name", [MATH, STEERING, "$x_1$ --> \x00 <b>", "\\$ { } ^ _ % #"])
+def test_a_figure_shows_every_name_as_it_is(name: str) -> None:
+    with style():
+        figure = Figure(layout="constrained")
+        axes = figure.subplots()
+        axes.plot([1, 2], [3, 4000], label=name)
+        axes.set_xticks([1, 2], [name, "b"])
+        axes.set_title(name)
+        axes.set_yscale("log")
+        figure.legend()
+        files = dict(encode(figure))
+    drawing = files["svg"].decode()
+    ElementTree.fromstring(drawing)
+    assert "<!-- 1000 -->" in drawing  # numbers of axes are no formulas
+    assert printable(name).replace("-->", "").split()[0] in drawing.replace("-->", "")
+
+
+def test_the_papers_figures_show_every_name_as_it_is(tmp_path: Path) -> None:
+    made = record(tmp_path, "cnn", folds=1, data=f"{MATH}{STEERING}", split=MATH)
+    own = context(made, record(tmp_path, f"x{MATH}\x1b", folds=1, data=made.result.data))
+    for path, content in draw_all(paper_tables(own), own).items():
+        assert not path.endswith(".svg") or ElementTree.fromstring(content) is not None
