@@ -631,7 +631,7 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
     },
     "run: environment.json": {
         "out of range": [put("packages", 7), put("gpus", 7)],
-        "hostile": [DEEP, put("cpu", HOSTILE_NAME)],
+        "hostile": [DEEP, Fine(put("cpu", HOSTILE_NAME), "it is neutralised")],
         "enormous": [put("cores", 10**400)],
     },
     "run: progress.jsonl": {
@@ -646,22 +646,18 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
         "contradictory": [text("{}")],
     },
     "sweep record": {
-        "out of range": [
-            put("slots", -1),
-            put("runs", 7),
-            put("pid", -1),
-            put("started", "never"),
-            put("trials", "x"),
-        ],
+        "out of range": [put("runs", 7), put("trials", "x")],
         "hostile": [
             DEEP,
-            put("label", HOSTILE_NAME),
             put("runs.0.id", "../../x"),
-            put("runs.0.arm", HOSTILE_NAME),
+            Fine(put("label", HOSTILE_NAME), "it is neutralised"),
+            Fine(put("runs.0.arm", HOSTILE_NAME), "it is neutralised"),
         ],
-        "enormous": [swap('"slots": 1', f'"slots": {NUMBER}'), put("pid", 10**30)],
-        "contradictory": [put("runs", []), put("runs.0.experiment", "nothing"), text("{}")],
-        "duplicated": [swap('"slots": 1', '"slots": 1, "slots": 2')],
+        "enormous": [swap('"slots": 1', f'"slots": {NUMBER}')],
+        "contradictory": [
+            Fine(put("runs.0.experiment", "nothing"), "says waiting"),
+            text("{}"),
+        ],
     },
     "experiment": {
         "wrong type": [
