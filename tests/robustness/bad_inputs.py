@@ -1199,8 +1199,8 @@ SKIPPED = {("scenario", "empty"), ("import of labels", "truncated")}
 def cases() -> Iterator[Case]:
     """All of the table."""
     for line in ARGUMENTS.strip("\n").split("\n"):
-        area, badness, words, *fine = (part.strip(" ") for part in line.split("|"))
-        yield Case(area, badness, words, fine=fine[0] if fine else "")
+        area, badness, words, *why = (part.strip(" ") for part in line.split("|"))
+        yield Case(area, badness, words, fine=" ".join(why))
     for area, (pattern, words) in READERS.items():
         for badness in BADNESS:
             spoils: list[Spoil | None] = []
