@@ -38,14 +38,15 @@ class Command:
 
 
 NEW_IMPORT = scene.IMPORT.replace("readings.csv", "other.csv")
+OTHER = ("runs", "data/prepared", "world", "state")
 FRESH = ("runs", "data/prepared")
 
 COMMANDS = {
     "train": Command(scene.NETWORK, FRESH),
     "train of a classical model": Command(scene.CLASSICAL, FRESH),
     "sweep": Command("sweep pair.yaml --slots 1", (*FRESH, "reports")),
-    "import": Command(scene.IMPORT, ("data",)),
-    "import --replace": Command(f"{NEW_IMPORT} --replace", probe="data info plant --json"),
+    "import": Command(scene.IMPORT, (*OTHER, "data")),
+    "import --replace": Command(f"{NEW_IMPORT} --replace", OTHER, "data info plant --json"),
     "export": Command("export {logistic} --out new.onnx"),
     "export --replace": Command("export {logistic} --out hybrid.onnx --replace"),
     "export of variants": Command("export {hybrid} --out new.onnx --variants int8"),
