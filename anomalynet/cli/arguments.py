@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomalynet.cli.output import warn
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +51,14 @@ def add_overrides(parser: Parser) -> None:
     parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help=text)
 
 
+def warn_of_contradictions(overrides: Sequence[str]) -> None:
+    """Print a warning for each key that `key=value` gives several values: the last one counts."""
+    last = {text.partition("=")[0]: text for text in overrides}
+    for text in dict.fromkeys(overrides):
+        counts = last[text.partition("=")[0]]
+        warn([f"{counts} counts, not {text}, which is given before it"] if counts != text else [])
+
+
 def add_runs(parser: Parser) -> None:
     """Declare `--runs DIR`."""
     option(parser, "--runs", "DIR", "folder of the runs (default: runs)", Path, Path("runs"))
@@ -72,6 +81,10 @@ def add_launch(parser: Parser) -> None:
 
 def launch_options(args: argparse.Namespace) -> dict[str, Any]:
     """The arguments of `sweep` and `reproduce` as keyword arguments of `run_sweep`."""
+    for name, key in (("data", "data.name"), ("devices", "hardware.devices")):
+        given = [text for text in args.overrides if text.startswith(f"{key}=")]
+        if given and getattr(args, name) is not None:
+            raise UsageError(f"--{name} and {given[0]} set the same key", "give one of them")
     data, root = data_set(args.data) if args.data else (None, [])
     overrides = [f"data.name={data}", *root] if data else []
     overrides += args.overrides

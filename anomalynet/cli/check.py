@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalynet.cli.arguments import add_json, add_overrides, flag, names, option
-from anomalynet.cli.output import print_json, print_table, say
+from anomalynet.cli.output import print_json, print_table
 from anomalynet.errors import (
     AnomalynetError,
     NothingToCompareError,
@@ -18,6 +18,7 @@ from anomalynet.errors import (
     StoppedError,
     UsageError,
 )
+from anomalynet.sweep.progress import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -12,7 +12,7 @@ from typing import Any
 
 from anomalynet.cli.arguments import Parser, add_json, amount, flag, option
 from anomalynet.cli.output import print_json
-from anomalynet.errors import UsageError
+from anomalynet.errors import DataError, UsageError
 
 SUMMARY = "find anomalies with an exported model: in a file, a growing file, or live over MQTT"
 
@@ -33,7 +33,8 @@ _CA, _CERT, _KEY, ANOMALYNET_WEBHOOK_TOKEN; ANOMALYNET_ALARMS_USERNAME,
 _PASSWORD for alarms to another broker than that of --mqtt. To other hosts
 passwords go by mqtts:// only.
 exit codes: 0 done or asked to stop (SIGTERM), 1 something could not be
-written, 2 usage or a refusal of the broker, 130 interrupted"""
+written, 2 usage, a refusal of the broker, or no reading could be taken,
+130 interrupted"""
 
 STREAM = ["follow", "mqtt", "scores", "state", "fsync", "snapshot_every", "patience"]
 STREAM += ["max_message", "client_id", "session_expiry", "status_topic", "metrics", "drift_every"]
@@ -209,6 +210,9 @@ def _detect_stream(args: argparse.Namespace) -> int:
             print_json(status.to_json())
         else:
             to_stderr(line(status, status.readings / (time.time() - status.started)))
+        if service.source.ended and status.rejected and not service.engine.names:
+            kinds = [f"{count} {kind}" for kind, count in sorted(status.rejected.items())]
+            raise DataError(f"no reading was taken, refused: {', '.join(kinds)}")
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from anomalynet.cli.arguments import add_json, add_runs
 from anomalynet.cli.output import print_json, print_table
@@ -45,17 +46,24 @@ def _names(kind: str) -> list[dict[str, object]]:
 
 
 def _runs(args: argparse.Namespace) -> list[dict[str, object]]:
-    from anomalynet.runs.files import read_json
+    from dataclasses import asdict
+
+    from anomalynet.errors import RunError
     from anomalynet.runs.folder import RunFolder
 
     rows: list[dict[str, object]] = []
     for config in sorted(args.runs.glob("*/*/config.yaml")):
         folder, path = RunFolder(config.parent), config.parent
-        result = read_json(path / "result.json")
+        result: dict[str, Any] = {}
         state = "failed" if folder.failed.is_file() else f"epoch {len(folder.read_progress())}"
+        if folder.result.is_file():
+            try:
+                result, state = asdict(folder.read_result()), "done"
+            except RunError:
+                state = "damaged" if folder.finished or folder.damage() else state
         row = {"experiment": path.parent.name, "id": path.name}
         row |= {name: result.get(name) for name in ("data", "seed", "fold")}
-        row["state"] = "done" if folder.finished else state
+        row["state"] = state
         for name in ("test/f1_attack", "test/auroc"):
             value = result.get("metrics", {}).get(name)
             row[name] = None if value is None else round(value, 4)

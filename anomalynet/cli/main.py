@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from anomalynet import __version__
+from anomalynet.cli.arguments import warn_of_contradictions
+from anomalynet.cli.output import OutputLostError, guarded_streams
 from anomalynet.errors import AnomalynetError, UsageError
 
 # fmt: off
@@ -39,7 +41,8 @@ examples:
 
 key=value changes what is computed, --flags change how the command behaves.
 exit codes: 0 done, 1 some runs failed, a table is impossible or an unexpected error,
-2 usage, configuration or data, 3 regression, 4 nothing to compare, 130 interrupted"""
+2 usage, configuration or data, 3 regression, 4 nothing to compare, 130 interrupted,
+141 nobody read the output"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -90,36 +93,64 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    args = parse(argv)
+    given = sys.argv[1:] if argv is None else argv
+    with guarded_streams():
+        try:
+            return _run(given)
+        except AnomalynetError as error:
+            if "--debug" in given:
+                raise
+            usage = isinstance(error, UsageError)
+            print(f"anomalynet: {error}" if usage else error, file=sys.stderr)
+            return error.exit_code
+        except OutputLostError:
+            return 141  # 128 + SIGPIPE, as of any program whose reader has gone
+        except KeyboardInterrupt:
+            what = "interrupted; nothing finished is lost, repeat the command to resume"
+            print(what, file=sys.stderr)
+            return 130
+        except Exception as error:
+            if "--debug" in given or (text := _explained(error)) is None:
+                raise
+            print(f"anomalynet: {text}", file=sys.stderr)
+            return 1 if text.startswith("unexpected") else 2
+
+
+def _run(argv: Sequence[str]) -> int:
+    for text in argv:
+        text.encode()  # a name that is not UTF-8 could be read, but not recorded in results
     try:
+        args = parse(argv)
+        words = [*getattr(args, "names", ()), *getattr(args, "overrides", ())]
+        warn_of_contradictions([word for word in words if "=" in word])
         code: int = args.run(args)
+    except SystemExit:  # of argparse
         sys.stdout.flush()
-    except AnomalynetError as error:
-        if args.debug:
-            raise
-        print(f"anomalynet: {error}" if isinstance(error, UsageError) else error, file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print(
-            "interrupted; nothing finished is lost, repeat the command to resume", file=sys.stderr
-        )
-        return 130
-    except BrokenPipeError:  # as with `| head`: Python must not write to the closed pipe at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except ModuleNotFoundError as error:
-        if args.debug or error.name is None or error.name.startswith("anomalynet"):
-            raise
-        hint = "pip install anomalynet, without --no-deps"
-        print(f"anomalynet: this needs the package {error.name}\n  → {hint}", file=sys.stderr)
-        return 2
-    except Exception as error:
-        if args.debug:
-            raise
-        print(
-            f"anomalynet: unexpected {type(error).__name__}: {error}\n"
-            "  → please report it with the output of --debug",
-            file=sys.stderr,
-        )
-        return 1
+        raise
+    sys.stdout.flush()
     return code
+
+
+HINTS = {
+    errno.ENAMETOOLONG: "use a shorter name",
+    errno.ENOSPC: "free some space and repeat the command: nothing finished is lost",
+    errno.EDQUOT: "free some space and repeat the command: nothing finished is lost",
+}
+
+
+def _explained(error: Exception) -> str | None:
+    """An error that no verb expects, and its next step; None for a bug in an installation."""
+    if isinstance(error, ModuleNotFoundError):
+        if error.name is None or error.name.startswith("anomalynet"):
+            return None
+        hint = "pip install anomalynet, without --no-deps"
+        return f"this needs the package {error.name}\n  → {hint}"
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in HINTS):
+        name = "" if error.filename is None else f"{str(error.filename)[:200]}: "
+        hint = HINTS.get(error.errno or 0, "check the path and its permissions")
+        return f"{name}{error.strerror}\n  → {hint}"
+    if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8":
+        hint = "names and paths must be UTF-8, because results record them: rename it"
+        return f"{error.object[:200]!r} is not UTF-8\n  → {hint}"
+    hint = "please report it with the output of --debug"
+    return f"unexpected {type(error).__name__}: {error}\n  → {hint}"

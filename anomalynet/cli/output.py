@@ -1,14 +1,74 @@
-"""Prints results: tables (rich on a terminal) and JSON on stdout, warnings on stderr."""
+"""Prints results: tables (rich on a terminal) and JSON on stdout, warnings on stderr; and what
+happens when nobody reads them."""
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, TextIO, cast
 
-from anomalynet.errors import printable
+from anomalynet.errors import UsageError, printable
+
+
+class OutputLostError(BaseException):
+    """Nobody reads stdout any more, as after `| head`. The command ends like by SIGPIPE; no code
+    for errors of its work may catch it."""
+
+
+class _Stream:
+    """A stream that survives the loss of its reader or its disk, and shows any text.
+
+    What stderr cannot take is dropped: progress and warnings never end the work. On stdout, a
+    closed pipe raises OutputLostError, and any other failure UsageError."""
+
+    def __init__(self, stream: TextIO, *, results: bool) -> None:
+        self._stream, self._results = stream, results
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what the encoding does not have
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            self._lost(error)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._lost(error)
+
+    def _lost(self, error: OSError) -> None:
+        with suppress(OSError):  # so that nothing fails again at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        if self._results and isinstance(error, BrokenPipeError):
+            raise OutputLostError from None
+        if self._results:
+            what = f"stdout: cannot be written: {error.strerror}"
+            raise UsageError(what, "write it to a place with free space") from None
+
+
+@contextmanager
+def guarded_streams() -> Iterator[None]:
+    """Within it, a lost stderr ends no work, and a lost stdout is an error (`OutputLostError`)."""
+    out, err = (one or Path(os.devnull).open("w") for one in (sys.stdout, sys.stderr))  # noqa: SIM115
+    results, progress = _Stream(out, results=True), _Stream(err, results=False)
+    with redirect_stdout(cast(TextIO, results)), redirect_stderr(cast(TextIO, progress)):
+        try:
+            yield
+        finally:  # a command that failed has another message
+            with suppress(OutputLostError, UsageError):
+                results.flush()
 
 
 def show(text: str, *, to_stderr: bool = False) -> None:
@@ -28,8 +88,13 @@ def say(text: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print one JSON document."""
-    show(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+    """Print one JSON document; letters that stdout's encoding does not have are escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2, default=_plain)
+    show(text)
 
 
 def _plain(value: object) -> float | str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from anomalynet.cli.arguments import add_json, add_runs, flag, option
-from anomalynet.cli.output import print_json, print_table
+from anomalynet.cli.output import print_json, print_table, say
 from anomalynet.errors import NothingToCompareError, UsageError
 from anomalynet.sweep.progress import duration
 
@@ -65,7 +65,7 @@ def _show(found: Sequence[SweepStatus]) -> None:
 def _read_status(args: argparse.Namespace) -> list[SweepStatus]:
     from anomalynet.runs.sweeps import read_sweeps, sweep_status
 
-    records = read_sweeps(args.runs)
+    records = read_sweeps(args.runs, say)
     if not records:
         hint = "`anomalynet sweep NAME` starts one, --runs names another folder"
         raise NothingToCompareError(f"{args.runs}: no sweep was started here", hint)

@@ -6,7 +6,8 @@ import argparse
 from dataclasses import asdict
 
 from anomalynet.cli.arguments import add_json, add_runs, option
-from anomalynet.cli.output import print_rows, say
+from anomalynet.cli.output import print_rows
+from anomalynet.sweep.progress import say
 
 SUMMARY = "upload to Weights & Biases what was tracked offline"
 

@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate a finished run, and store scores and metrics in its folder."""
     from anomalynet.runs.audits import slug
     from anomalynet.runs.collect import find_run
-    from anomalynet.runs.files import write_json
+    from anomalynet.runs.files import write_json, write_parquet
 
     find_run(args.run_id, args.runs)  # raises before torch is imported, which takes seconds
 
@@ -35,8 +35,7 @@ def run(args: argparse.Namespace) -> int:
     finished = open_run(args.run_id, args.runs)
     tested, result = evaluate_on(finished, args.overrides), finished.result
     folder = finished.folder.path / "tests" / f"{slug(tested.data)}-{tested.fingerprint[:10]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    tested.scores.write_parquet(folder / "scores.parquet")
+    write_parquet(folder / "scores.parquet", tested.scores)
     record = {"run": result.id, "data": tested.data, "threshold": result.threshold}
     record |= {"metrics": tested.metrics}
     write_json(folder / "result.json", record)

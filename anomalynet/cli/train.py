@@ -6,7 +6,8 @@ import argparse
 import os
 
 from anomalynet.cli.arguments import add_json, add_overrides, add_runs, flag, option
-from anomalynet.cli.output import alarms, print_json, print_table, rounded, say, warn
+from anomalynet.cli.output import alarms, print_json, print_table, rounded, warn
+from anomalynet.sweep.progress import say
 
 SUMMARY = "train one experiment, choose its threshold on the validation part, and test it"
 
@@ -69,6 +70,9 @@ def run(args: argparse.Namespace) -> int:
         say(f"{path} is already done; change the seed, a key or the data set for another run")
         if made_by_other_code(outcome.folder.environment):
             warn([f"other code made this run; delete {path} to train it with this code"])
+    if outcome.repaired:
+        what = "; ".join(f"{name} {wrong}" for name, wrong in outcome.repaired.items())
+        warn([f"{path} was damaged and is repaired: {what}"])
     warn(result.warnings)
     if args.json:
         from dataclasses import asdict

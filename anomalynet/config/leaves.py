@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from anomalynet.documents import YAML_BYTES, read_text, yaml_root
 from anomalynet.errors import ConfigError, Problem
 
 
@@ -42,7 +43,11 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         number = node.tag.endswith((":int", ":float", ":timestamp"))
         odd = number and not is_plain(str(node.value))
-        return node.value if odd else super().construct_object(node, deep)
+        try:
+            return node.value if odd else super().construct_object(node, deep)
+        except (ValueError, KeyError) as error:  # such as !!int "ten" or !!bool maybe
+            what = f"{node.value!r} is not valid for {node.tag}: {error!r}"
+            raise yaml.MarkedYAMLError(problem=what, problem_mark=node.start_mark) from None
 
 
 def _written(node: yaml.Node) -> Any:
@@ -63,12 +68,12 @@ def read_yaml(path: Path) -> list[Leaf]:
     mapping, or a duplicate key."""
     name = shown(path)
     try:
-        loader = _Loader(path.read_text(encoding="utf-8"))
-        root = loader.get_single_node()
+        loader = _Loader(read_text(path, YAML_BYTES))
+        root = yaml_root(loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError([Problem(f"{name}:{line}", f"not valid YAML: {error.problem}")]) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError([Problem(name, f"cannot be read as YAML: {error}")]) from None
     if root is None:
         return []
@@ -124,7 +129,7 @@ def _read_value(text: str) -> tuple[object, str]:
     """The value of an argument and its text, without the quotes around it."""
     try:
         loader = _Loader(text)
-        node = loader.get_single_node() or yaml.ScalarNode("tag:yaml.org,2002:null", "")
+        node = yaml_root(loader) or yaml.ScalarNode("tag:yaml.org,2002:null", "")
         value = loader.construct_object(node, deep=True)
     except yaml.YAMLError:
         return text, text  # such as a path with ": " or an @

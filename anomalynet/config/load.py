@@ -27,6 +27,8 @@ TEXT_KEYS = (
 )
 """Keys of a configuration or a sweep that take any text: those that need one, those that do not."""
 
+MOST_REFERENCES = 8  # in one value; each may stand for a value with as many
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -194,6 +196,9 @@ def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
             return Problem(leaf.where, f"{leaf.key!r} is a section, not a value", inside[0])
         return Problem(leaf.where, f"unknown key {leaf.key!r}", nearest_key(leaf.key, known))
     types, value = _types(tree, leaf.key), leaf.value
+    if str in types and leaf.text is None and isinstance(value, bool | float):
+        what = f"{leaf.key}: {value!r} is not text; write it in quotes, such as 'no'"
+        return Problem(leaf.where, what)
     if str in types:
         value = _text(value, leaf.text, optional=type(None) in types)
     elif types & {int, float} and isinstance(value, int | float | str) and not is_plain(leaf.word):
@@ -201,6 +206,9 @@ def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
         return Problem(leaf.where, what)
     if isinstance(value, str) and re.search(r"\$\{(?![\w.]+\})", value):
         what = f"{leaf.key}: {value!r}: only ${{another.key}} is supported"
+        return Problem(leaf.where, what)
+    if isinstance(value, str) and value.count("${") > MOST_REFERENCES:
+        what = f"{leaf.key}: more than {MOST_REFERENCES} references to other keys"
         return Problem(leaf.where, what)
     try:
         OmegaConf.update(tree, leaf.key, value, merge=False)

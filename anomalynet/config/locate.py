@@ -47,5 +47,5 @@ def find(kind: Kind, name: str) -> Path:
 
 def summary(path: Path) -> str:
     """The first comment line of a YAML file, without its name."""
-    first = path.read_text(encoding="utf-8").split("\n", 1)[0]
+    first = path.read_text(encoding="utf-8", errors="replace").split("\n", 1)[0]
     return first.lstrip("# ").split(" — ", 1)[-1] if first.startswith("#") else ""

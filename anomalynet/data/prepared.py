@@ -17,7 +17,8 @@ import numpy.typing as npt
 from anomalynet.config.schema import SplitPolicy
 from anomalynet.data.folder import sync
 from anomalynet.data.telemetry import MASK, Channel, Incident
-from anomalynet.runs.files import read_json, write_text
+from anomalynet.documents import read_json_value
+from anomalynet.runs.files import write_text
 
 # Version of the folder's layout: it enters the cache key, so another layout never reads this one
 FORMAT = 3
@@ -142,7 +143,7 @@ def open_prepared(folder: Path) -> Prepared | None:
     """Open a prepared folder; None where it is absent, unfinished, damaged or of another layout, so
     that it is built again. All bytes are compared with their checksums."""
     try:
-        facts = read_json(folder / "prepared.json")
+        facts = read_json_value(folder / "prepared.json")
         if facts.pop("checksum") != zlib.crc32(json.dumps(facts).encode()):
             return None
         if facts.pop("format") != FORMAT or facts.pop("arrays") != checksums(folder):

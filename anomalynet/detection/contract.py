@@ -1,18 +1,25 @@
-"""Everything that a detector needs beside the network, stored in the ONNX file's metadata."""
+"""Everything that a detector needs beside the network, stored in the ONNX file's metadata, and the
+digest that tells whether either was changed."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from itertools import pairwise
+from math import inf, isfinite
 from typing import Literal
+from zoneinfo import ZoneInfo
 
+from anomalynet.data.importing.cells import TIME_FORMATS, is_name, label_words
 from anomalynet.data.importing.format import TableFormat
-from anomalynet.errors import UsageError
+from anomalynet.errors import UsageError, first_line
 from anomalynet.runs import codec
 
 FORMAT = 1  # version of this schema: a detector refuses files of another one
 KEY = "anomalynet"  # of the metadata entry that holds the contract as JSON
+DIGEST = "anomalynet digest"  # of the entry with the SHA-256 of the file before it
 MASK = "missing"  # the channel that the detector adds: the share of sensors missing at a step
 
 
@@ -112,20 +119,110 @@ class Contract:
         return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False, sort_keys=True)
 
 
-def read(metadata: Mapping[str, str], where: str) -> Contract:
-    """The contract in the custom metadata of an ONNX file. `where`: the file, for messages. Raises
-    UsageError: the file has no contract, or one that this version cannot read."""
+def sealed(content: bytes) -> bytes:
+    """A file with its digest, as the last entry of its metadata: a field of a protobuf message may
+    be appended to its bytes."""
+    return content + _entry(content)
+
+
+def _entry(content: bytes) -> bytes:
+    key, value = DIGEST.encode(), hashlib.sha256(content).hexdigest().encode()
+    inner = b"\x0a%c%b\x12%c%b" % (len(key), key, len(value), value)
+    return b"\x72%c%b" % (len(inner), inner)
+
+
+def read(metadata: Mapping[str, str], where: str, content: bytes | None = None) -> Contract:
+    """The contract in the custom metadata of an ONNX file. `where`: the file, for messages;
+    `content`: its bytes, to check the digest; files of earlier versions have none. Raises
+    UsageError: the file has no contract, one that this version cannot read, or a field that cannot
+    be; or it is not as it was exported."""
     if KEY not in metadata:
         what = f"{where}: not a model that `anomalynet export` wrote"
         raise UsageError(what, "anomalynet export RUN --out model.onnx")
-    try:
-        raw = {"periods": {}, "table": None, **json.loads(metadata[KEY])}  # not in earlier files
-        if raw["format"] != FORMAT:
-            what = f"{where}: format {raw['format']} of an export, this version reads {FORMAT}"
+    if content is not None and DIGEST in metadata:
+        whole = content[: -len(_entry(b""))]
+        if sealed(whole) != content:
+            what = f"{where}: damaged, or changed since it was exported: its digest is another"
             raise UsageError(what, "export the run again")
+    try:
+        raw = {"periods": {}, "table": None, **codec.parse(metadata[KEY], where)}  # not in earlier
+        if raw["format"] != FORMAT:
+            what = f"format {raw['format']} of an export, this version reads {FORMAT}"
+            raise UsageError(f"{where}: {what}")
         if lacking := {field.name for field in fields(Contract)} - raw.keys():
             raise KeyError(min(lacking))
-        return codec.read(Contract, raw, where)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        found = codec.read(Contract, raw, where)
+        for what in _violations(found):
+            raise UsageError(f"{where}: {what}")
+    except UsageError as error:
+        raise UsageError(error.message, "export the run again") from None
+    except (
+        *(KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError),
+    ) as error:
         what = f"{where}: its metadata is damaged: {error!r}"
         raise UsageError(what, "export the run again") from None
+    return found
+
+
+MOST = 1_000_000  # largest count, so that no memory is spent on one that cannot be
+_AT_LEAST = {
+    0: ("max_gap", "hold", "calibration_rows", "width"),
+    1: ("window",),
+    3: ("hampel_window",),
+}
+
+
+def _violations(of: Contract) -> list[str]:
+    """What is wrong with each invalid field; bounds are those of `config/check.py`."""
+    wrong: list[str] = []
+
+    def must(name: str, value: object, holds: bool, what: str) -> None:
+        if not holds:
+            wrong.append(f"{name} must be {what}, not {value!r}")
+
+    for least, names in _AT_LEAST.items():
+        for name in names:
+            value = getattr(of, name)
+            must(name, value, least <= value <= MOST, f"from {least} to {MOST}")
+    must("seed", of.seed, 0 <= of.seed < 2**32, "from 0, below 2^32")
+    must("threshold", of.threshold, isfinite(of.threshold), "finite")
+    must("clip", of.clip, of.clip is None or 0 < of.clip < inf, "positive and finite")
+    must("hampel_threshold", of.hampel_threshold, 0 < of.hampel_threshold < inf, "positive, finite")
+    periods = {f"periods.{device}": period for device, period in of.periods.items()}
+    for name, period in {"period": of.period, **periods}.items():
+        must(name, period, period is None or 1e-6 <= period < 1e9, "from 1e-6 to 1e9 seconds")
+    for name in ("run", "experiment", "model", "data"):
+        must(name, getattr(of, name), is_name(getattr(of, name)), "a name on one line")
+    sensors = [sensor.name for sensor in of.sensors]
+    must("sensors", sensors, all(map(is_name, sensors)), "names on one line")
+    must("sensors", sensors, len({*sensors, MASK}) == len(sensors) + 1, "different names")
+    cells = len(sensors) * of.window
+    must("sensors × window", cells, 0 < cells <= 10 * MOST, f"from 1 to {10 * MOST}")
+    for sensor in of.sensors:
+        ends = [end for end in (sensor.minimum, sensor.maximum) if end is not None]
+        holds = all(map(isfinite, ends)) and ends == sorted(ends)
+        must(f"the range of {sensor.name}", ends, holds, "finite and rise")
+    outputs = {"score", "error", "attention"}
+    holds = len({*of.outputs} & outputs) == len(of.outputs) and "score" in of.outputs
+    must("outputs", of.outputs, holds, "score, and error and attention if there are any")
+    for name, shape in of.carried.items():
+        holds = of.form == "step" and all(0 <= size <= MOST for size in shape)
+        must(f"carried.{name}", shape, holds, "a shape, in the form step")
+    for name, metric in of.metrics.items():
+        must(f"metrics.{name}", metric, metric is None or isfinite(metric), "finite")
+    for name, found in {"scores": of.reference.scores, **of.reference.channels}.items():
+        rise = all(map(isfinite, found)) and all(low <= high for low, high in pairwise(found))
+        must(f"reference.{name}", len(found), len(found) in (0, 101) and rise, "101 quantiles")
+    if (form := of.table) is not None:
+        for name in ("separator", "thousands"):
+            text = getattr(form, name)
+            must(f"table.{name}", text, len(text or "") <= 1, "one character")
+        written = form.time_format or "%"
+        holds = "%" in written or written in TIME_FORMATS
+        must("table.time_format", written, holds, f"a pattern or one of {', '.join(TIME_FORMATS)}")
+        try:
+            ZoneInfo(form.timezone or "UTC")
+            label_words(form)
+        except Exception as error:  # a zone may be a path that cannot be read
+            must("table", first_line(error), False, "valid")
+    return wrong

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from anomalynet.detection import contract
 from anomalynet.errors import UsageError, first_line
 
+STATISTICS = 12  # of each channel, in the form `statistics`
 CALIBRATION = {"offset", "scale"}  # inputs of files of earlier versions, which calibrate
 
 
@@ -43,11 +44,41 @@ class Model:
             what = f"{path}: ONNX Runtime cannot load it: {first_line(error)}"
             raise UsageError(what, "export the run again") from None
         self.fingerprint = hashlib.sha256(content).hexdigest()
-        self.contract = contract.read(self.session.get_modelmeta().custom_metadata_map, str(path))
+        metadata = self.session.get_modelmeta().custom_metadata_map
+        self.contract = contract.read(metadata, str(path), content)
         self.outputs = tuple(output.name for output in self.session.get_outputs())
         inputs = {given.name for given in self.session.get_inputs()}
         self._calibrates = inputs >= CALIBRATION
-        _check(self.contract, inputs - CALIBRATION, set(self.outputs), str(path))
+        if inputs - CALIBRATION != self.shapes().keys() or not self._fits():
+            what = f"{path}: its network does not have the inputs and outputs that its metadata"
+            raise UsageError(f"{what} says", "export the run again")
+
+    def _fits(self) -> bool:
+        """Whether the network takes one device's zeros as the contract says, and gives what it
+        says."""
+        of = self.contract
+        state = {**of.carried, "hidden": (of.width,)} if of.form == "step" else {}
+        wanted = {f"{name}_next": shape for name, shape in state.items()}
+        wanted |= dict.fromkeys(of.outputs, ()) | {"error": (len(of.channels),)}
+        try:
+            shapes = self.shapes().items()
+            found = self.run({name: np.zeros((1, *shape), np.float32) for name, shape in shapes})
+            parts = found["attention"].shape[1:] if "attention" in of.outputs else ()
+        except Exception:  # its exceptions have no common class
+            return False
+        wanted["attention"] = parts if len(parts) == 1 and parts[0] else (0,)
+        needed = {*of.outputs, *(f"{name}_next" for name in state)}
+        return all(name in found and found[name].shape == (1, *wanted[name]) for name in needed)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The inputs of the network, without the batch."""
+        of, channels = self.contract, len(self.contract.channels)
+        if of.form == "window":
+            return {"readings": (of.window, channels)}
+        if of.form == "statistics":
+            return {"features": (STATISTICS * channels,)}
+        state = {"states": (of.window, of.width), "slot": (of.window,)}
+        return {"reading": (channels,), **of.carried, **state}
 
     def run(
         self, feed: Mapping[str, npt.NDArray[Any]], names: Sequence[str] | None = None
@@ -59,18 +90,3 @@ class Model:
             shape = len(next(iter(feed.values()))), len(self.contract.channels)
             feed = {**feed, "offset": np.zeros(shape), "scale": np.ones(shape)}
         return dict(zip(wanted, self.session.run(wanted, feed), strict=True))
-
-
-def _check(found: contract.Contract, inputs: set[str], outputs: set[str], where: str) -> None:
-    state = set(found.carried)
-    expected = {
-        "window": {"readings"},
-        "step": {"reading", "states", "slot", *state},
-        "statistics": {"features"},
-    }[found.form]
-    needed = set(found.outputs)
-    if found.form == "step":
-        needed |= {f"{name}_next" for name in (*state, "hidden")}
-    if inputs != expected or not needed <= outputs or "score" not in found.outputs:
-        what = f"{where}: its network does not have the inputs and outputs that its metadata says"
-        raise UsageError(what, "export the run again")

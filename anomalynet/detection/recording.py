@@ -15,11 +15,11 @@ from anomalynet.detection.records import Message, Outcome
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.service.status import Status
-from anomalynet.detection.sinks import check_delivered
+from anomalynet.detection.sinks import Sink, check_delivered
 from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.sources.file import Recording
-from anomalynet.errors import StoppedError
+from anomalynet.errors import DataError, StoppedError
 from anomalynet.metrics.events import AlarmRule
 
 # Readings that are scored together: many, so that a file sorted by device has steps of several
@@ -63,6 +63,7 @@ def detect_file(
     Raises:
         UsageError: the model, the file or a target cannot be used.
         DataError: the file is damaged, or a column is missing.
+        DataError: no reading of the file could be taken; after the report.
         RunError: alarms were not delivered; all else is done.
         StoppedError: interrupted; the scores were not written.
     """
@@ -78,9 +79,7 @@ def detect_file(
     parser = Parser(sensors, problems, max_message, contract.table)
     recording = Recording(file, parser, contract.period)
     scores_file = ScoresFile(scores, replace=True) if scores is not None else None
-    targets = sinks(alarms, problems)
-    for target in targets:
-        target.start()
+    targets: list[Sink] = []
     watch, done = Watch(contract.period), False
 
     def take(outcome: Outcome, messages: list[Message]) -> None:
@@ -94,6 +93,9 @@ def detect_file(
                 target.drain()
 
     try:
+        targets += sinks(alarms, problems)
+        for target in targets:
+            target.start()
         for messages in _batches(recording.messages()):
             take(engine.process(messages), messages)
         take(engine.finish(), [])
@@ -108,6 +110,7 @@ def detect_file(
             target.close()
     labels = recording.labels
     evaluation = labels and labels.evaluate(watch.alarms, *watch.days).to_json()
+    rejected = dict(problems.snapshot() + Counter(engine.counts))
     summary = {
         "run": contract.run,
         "model": contract.model,
@@ -118,11 +121,16 @@ def detect_file(
         "alarms": status.alarms,
         "cleared": status.cleared,
         "fleet_days": None if isnan(watch.days[1]) else watch.days[1],
-        "rejected": dict(problems.snapshot() + Counter(engine.counts)),
+        "rejected": rejected,
         "evaluation": evaluation,
     }
     report(summary)
     check_delivered(targets)
+    if not engine.names:
+        kinds = [f"{count} {kind}" for kind, count in sorted(rejected.items())]
+        why = f"refused: {', '.join(kinds)}" if kinds else "it has none"
+        what = f"{file}: no reading was taken, {why}"
+        raise DataError(what, f"the model reads {', '.join(sensors)} of a device at a time")
     return summary
 
 

@@ -2,7 +2,9 @@
 threshold. NumPy only.
 
 All rules except `fixed` try each distinct score: thresholds between two neighbouring scores decide
-alike. Steps without a score (NaN) are ignored."""
+alike, and the one in the middle is taken. Scores that differ by rounding alone are one score: an
+exported graph, or the sum of a forest's trees in another order, would alarm another part of them.
+Steps without a score (NaN) are ignored."""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ from anomalynet.metrics.kernels import usable_steps
 
 Labels = npt.NDArray[np.integer]
 Scores = npt.NDArray[np.floating]
+Floats = npt.NDArray[np.float64]
 
+# Neighbouring scores closer than this share of them are one; a graph's are about 1e-7 away.
+TIE = 1e-6
 MOST_ALARMED = 0.05  # largest share of the steps that the rule `alarm_budget` alarms
 
 
@@ -49,7 +54,11 @@ def choose_threshold(
         "balanced_accuracy": lambda: best_balanced_accuracy(labels, scores),
         "alarm_budget": lambda: alarm_budget(labels, scores, series, period, budget, devices),
     }
-    return rules[config.threshold]()
+    limit = rules[config.threshold]()
+    every = scores[~np.isnan(scores)]
+    if config.threshold == "fixed" or limit <= every.min():
+        return limit
+    return off_ties(limit, every)  # not near those that the rule leaves out either
 
 
 def best_f1(labels: Labels, scores: Scores) -> float:
@@ -80,14 +89,15 @@ def _best(labels: Labels, scores: Scores, quality: Callable[..., npt.NDArray[Any
             "use evaluation.threshold=alarm_budget (no labels) or fixed (no data)",
         )
     attack = labels[usable] == 1
-    values, index = np.unique(scores[usable].astype(np.float64), return_inverse=True)
+    lowest, highest, index = _distinct(scores[usable].astype(np.float64))
     if not attack.any():
-        return float(np.nextafter(values[-1], np.inf))
+        return _below(lowest, highest, len(lowest))
     tp, fp = (
-        _at_or_above(np.bincount(index[which], minlength=len(values)))
+        _at_or_above(np.bincount(index[which], minlength=len(lowest)))
         for which in (attack, ~attack)
     )
-    return _midpoint_below(values, int(np.argmax(quality(tp, fp, int(tp[0]), int(fp[0])))))
+    best = int(np.argmax(quality(tp, fp, int(tp[0]), int(fp[0]))))
+    return _below(lowest, highest, best)
 
 
 def _at_or_above(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -95,11 +105,42 @@ def _at_or_above(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return counts[::-1].cumsum()[::-1]
 
 
-def _midpoint_below(values: npt.NDArray[np.float64], best: int) -> float:
-    if best == 0 or not np.isfinite(values[best - 1]):
-        return float(values[best])
-    middle = values[best - 1] + (values[best] - values[best - 1]) / 2
-    return float(middle if values[best - 1] < middle <= values[best] else values[best])
+def _distinct(scores: Floats) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
+    """The distinct scores, ascending, as the lowest and the highest value of each, and the index
+    (n,) of each of `scores` among them; see `TIE`."""
+    values, index = np.unique(scores, return_inverse=True)
+    size = np.minimum(np.abs(values[1:]), np.abs(values[:-1]))
+    new = np.append(True, np.diff(values) > TIE * size)[: len(values)]
+    highest = values[np.append(new[1:], True)[: len(values)]]
+    return values[new], highest, (np.cumsum(new) - 1)[index]
+
+
+def _below(lowest: Floats, highest: Floats, best: int) -> float:
+    """The threshold that alarms from the distinct score of this index on."""
+    if best == len(lowest):
+        return float(highest[-1] + 1e-6 * max(1.0, abs(highest[-1])))
+    above = float(lowest[best])
+    below = float(highest[best - 1]) if best else -np.inf
+    if not np.isfinite(below):
+        return above
+    middle = below + (above - below) / 2
+    return middle if below < middle <= above else above
+
+
+def off_ties(limit: float, scores: Scores) -> float:
+    """A threshold that decides alike for these scores (n,), without NaN, also where they are
+    rounded: the same one, but in the middle of its neighbours if one is a tie of it, or just below
+    the lowest."""
+    if not len(scores):
+        return limit
+    lowest, highest, _ = _distinct(scores.astype(np.float64))
+    best = int(np.searchsorted(highest, limit))
+    near = TIE / 4 * abs(limit)  # a middle of two distinct scores is further away
+    on = best < len(lowest) and lowest[best] - limit <= near
+    over = best > 0 and limit - highest[best - 1] <= near
+    if not (on or over):
+        return limit
+    return _below(lowest, highest, best) if best else float(lowest[0] - TIE * abs(lowest[0]))
 
 
 def alarm_budget(
@@ -131,10 +172,9 @@ def alarm_budget(
     level = np.where(admitted, scores, -np.inf).astype(np.float64)
     days = device_days(int(scored.sum()), period)
     budget = alarms_per_day * days / (devices or len(np.unique(series)))
-    (lowest,) = lowest_thresholds(level, series, np.array([budget]))
-    values, counts = np.unique(level[admitted], return_counts=True)
+    lowest, highest, index = _distinct(level[admitted])
+    level[admitted] = lowest[index]
+    (least,) = lowest_thresholds(level, series, np.array([budget]))
+    counts = np.bincount(index)
     too_many = _at_or_above(counts) > MOST_ALARMED * counts.sum()
-    best = max(int(np.searchsorted(values, lowest)), int(too_many.sum()))
-    if best == len(values):  # an exported graph computes scores with an error of about 1e-7
-        return float(values[-1] + 1e-6 * max(1.0, abs(values[-1])))
-    return _midpoint_below(values, best)
+    return _below(lowest, highest, max(int(np.searchsorted(lowest, least)), int(too_many.sum())))

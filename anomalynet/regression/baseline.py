@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from anomalynet.documents import read_text
 from anomalynet.errors import NothingToCompareError, UsageError
 from anomalynet.metrics.suite import METRICS
 from anomalynet.runs.codec import build, dump, parse
@@ -112,11 +113,11 @@ def read_baseline(path: Path) -> Baseline:
         "new one with `anomalynet check --update REASON`"
     )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         hint = '`anomalynet check --update "first baseline"` makes one'
         raise NothingToCompareError(f"{path}: baseline is missing", hint) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UsageError(f"{path}: cannot be read: {error}", repair) from None
     try:
         value = parse(text, str(path))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class RegressionSuite:
         """The runs of the part. All of them are trained, so `runs` must be an empty folder."""
         if not self.experiments:
             return []
-        chosen = replace(self.sweep, experiments=self.experiments)
+        chosen = self.sweep.only(self.experiments)
         return jobs_of(plan(chosen, overrides), runs / self.part)
 
 

@@ -246,7 +246,7 @@ def warnings(arms: Iterable[Arm]) -> tuple[str, ...]:
 
 
 # A whole number that is not part of a name, of a decimal number or of 1,234
-_NUMBER = re.compile(r"(?<![\w.,])\d+(?!\w|[.,]\d)")
+_NUMBER = re.compile(r"(?<![\w.,])\d{1,99}(?!\w|[.,]\d)")
 
 
 def _join(texts: Iterable[str]) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from anomalynet.documents import read_json_value
 from anomalynet.errors import RunError
 from anomalynet.runs.files import write_json
 
@@ -41,7 +41,7 @@ def read_audit(runs: Path, data: str) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        audit = json.loads(path.read_text(encoding="utf-8"))
+        audit = read_json_value(path)
     except (OSError, ValueError) as error:
         raise _damaged(path, data, str(error)) from None
     wrong = [_wrong(audit, KINDS)]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from anomalynet.documents import json_value
 from anomalynet.errors import UsageError
 
 _NAMES = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
@@ -34,9 +35,7 @@ def parse(text: str, name: str) -> Any:
         raise UsageError(f"{name}: {text} is not a valid JSON number")
 
     try:
-        return json.loads(text, object_pairs_hook=unique, parse_constant=refused)
-    except RecursionError:
-        raise UsageError(f"{name}: nested too deeply") from None
+        return json_value(text, object_pairs_hook=unique, parse_constant=refused)
     except json.JSONDecodeError as error:
         what = f"{name}:{error.lineno}: not valid JSON: {error.msg} (column {error.colno})"
         raise UsageError(what) from None

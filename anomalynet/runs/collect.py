@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import yaml
 
 from anomalynet.config.identity import flatten_tree
+from anomalynet.documents import YAML_BYTES, read_text, yaml_value
 from anomalynet.errors import RunError, UsageError
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import read_json
@@ -124,7 +125,7 @@ def load_results(runs: Path) -> list[RunRecord]:
     if damaged:
         raise RunError(f"{damaged[0]}: cannot be read", MOVE_AWAY)
     folders = (RunFolder(path.parent) for path in written)
-    records = [load_record(folder) for folder in folders if folder.finished]
+    records = [load_record(one) for one in folders if one.finished or one.damage()]
     order = attrgetter("result.experiment", "result.fold", "result.seed", "result.id")
     return sorted(records, key=order)
 
@@ -139,8 +140,8 @@ def load_record(folder: RunFolder) -> RunRecord:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        config = yaml_value(read_text(path, YAML_BYTES))
+    except (OSError, ValueError, yaml.YAMLError) as error:
         reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
         raise RunError(f"{path}: cannot be read: {reason}", MOVE_AWAY) from None
     if not isinstance(config, dict):

@@ -1,38 +1,83 @@
-"""Reads JSON, and replaces files atomically: a reader sees the old or the new content."""
+"""Reads JSON, and replaces files atomically and durably: a reader sees the old or the new content,
+and after a power cut too."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import polars as pl
+
+from anomalynet.documents import read_json_value
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a text file atomically."""
+    """Replace a text file; see `write_bytes`."""
     write_bytes(path, text.encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a file atomically."""
+    """Replace a file atomically, and sync it and its folder. Nothing is left of a failed write."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk; a system that cannot sync
+    folders is left alone."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError:
+        if not path.is_dir():
+            raise
 
 
 def write_json(path: Path, value: object) -> None:
-    """Replace a JSON file atomically. Raises ValueError: NaN, which JSON does not have."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Replace a JSON file; see `write_bytes`. Raises ValueError: NaN, which JSON does not have."""
+    write_bytes(path, json_bytes(value))
+
+
+def json_bytes(value: object) -> bytes:
+    """The content of a JSON file. Raises ValueError: NaN, which JSON does not have."""
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def write_parquet(path: Path, table: pl.DataFrame, **options: Any) -> None:
+    """Replace a Parquet file; see `write_bytes`. `options`: of Polars' `write_parquet`."""
+    content = BytesIO()
+    table.write_parquet(content, **options)
+    write_bytes(path, content.getvalue())
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; empty if the file is missing or unreadable."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json_value(path)
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, hexadecimal. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

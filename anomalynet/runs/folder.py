@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,11 +16,12 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
+from anomalynet.documents import json_value
 from anomalynet.errors import RunError, UsageError
 from anomalynet.runs import codec
 from anomalynet.runs.code import made_by_other_code
-from anomalynet.runs.files import read_json, write_json
-from anomalynet.runs.schema import RESULT_VERSION, Result
+from anomalynet.runs.files import json_bytes, read_json, sha256, sync, write_bytes, write_json
+from anomalynet.runs.schema import RESULT_VERSION, Result, invalid_value
 
 SILENCE = 3600.0  # seconds without an epoch after which a run on another host is assumed dead
 
@@ -76,26 +78,92 @@ class RunFolder:
     failed = File("failed.json")
     stop = File(".stop")  # if this file exists, the run stops after the current epoch
 
+    # size and SHA-256 of every file that a result vouches for; missing in runs of earlier versions
+    checksums = File("checksums.json")
+    result = File("result.json")  # written last: a run without it is unfinished
+
     @property
     def finished(self) -> bool:
-        """Whether the run has a result that this version can read."""
-        return read_json(self.path / "result.json").get("version") == RESULT_VERSION
+        """Whether the run has a result that this version can read, and the files that belong to it
+        have the size that they had; `damage` compares their contents."""
+        known = read_json(self.result).get("version") == RESULT_VERSION
+        return known and not self.damage(contents=False)
+
+    def damage(self, *, contents: bool = True) -> dict[str, str]:
+        """What happened to the files of a finished run since it ended: name → what is wrong. Empty
+        for an intact run, an unfinished one, and one of an earlier version without checksums.
+        `contents`: compare them too, not only the sizes."""
+        if not (self.result.exists() and self.checksums.exists()):
+            return {}
+        known, found = read_json(self.checksums), dict[str, str]()
+        if self.result.name not in known:
+            return {self.checksums.name: "is damaged"}
+        for name, facts in known.items():
+            try:
+                size, digest = facts
+                if (self.path / name).stat().st_size != size:
+                    found[name] = "has another size than when the run ended"
+                elif contents and sha256(self.path / name) != digest:
+                    found[name] = "has another content than when the run ended"
+            except (TypeError, ValueError):
+                return {self.checksums.name: "is damaged"}
+            except OSError as error:
+                found[name] = f"cannot be read: {error.strerror}"
+        return found
+
+    def repair(self) -> dict[str, str]:
+        """Prepare a damaged run for `train`, and return its `damage`. What a checkpoint can give
+        again is evaluated again; otherwise the run is trained again. Call it with the lock held."""
+        damage = self.damage()
+        again = {self.scores, self.incidents, self.architecture, self.explanations, self.result}
+        again |= {self.config, self.progress, self.timings}
+        if damage.keys() <= {path.name for path in again}:
+            for name in damage and [self.result.name, *damage]:
+                (self.path / name).unlink(missing_ok=True)
+        else:
+            self._clear()
+        return damage
 
     def write_result(self, result: Result) -> None:
-        """Write the result, which marks the run as finished; the last file written."""
-        write_json(self.path / "result.json", asdict(result))
+        """Write the result, which marks the run as finished; see `seal`."""
+        self.seal(json_bytes(asdict(result)))
+
+    def seal(self, result: bytes) -> None:
+        """Write the bytes of result.json, last: all files that it vouches for, their names and
+        their checksums are on the disk before it is."""
+        models = self.best, self.last, self.classical, self.model_file
+        tables = self.scores, self.incidents, self.architecture, self.explanations
+        facts = {}
+        for path in (self.config, self.environment, self.progress, *models, *tables, self.timings):
+            if path.exists():
+                sync(path)
+                name = path.relative_to(self.path).as_posix()
+                facts[name] = [path.stat().st_size, sha256(path)]
+        if self.best.parent.exists():
+            sync(self.best.parent)
+        facts[self.result.name] = [len(result), hashlib.sha256(result).hexdigest()]
+        write_json(self.checksums, facts)
+        write_bytes(self.result, result)
 
     def read_result(self) -> Result:
-        """The result of the run. Raises RunError: not finished, or written by another version."""
-        raw = read_json(self.path / "result.json")
+        """The result of the run. Raises RunError: not finished, written by another version, or one
+        of its files is missing or damaged."""
+        if damage := self.damage():
+            name, what = next(iter(damage.items()))
+            hint = "the command that trained the run repairs it; or move its folder away"
+            raise RunError(f"{self.path / name}: {what}", hint)
+        raw = read_json(self.result)
         if raw.get("version") != RESULT_VERSION:
             what = f"{self.path}: not a finished run"
             raise RunError(what, "give the command that started it again: it continues the run")
         try:
-            return codec.read(Result, raw, "result")
+            result = codec.read(Result, raw, "result")
+            if problem := invalid_value(result):
+                raise UsageError(f"result.{problem}")
         except UsageError as error:
-            what = f"{self.path / 'result.json'}: not a result: {error.message}"
+            what = f"{self.result}: not a result: {error.message}"
             raise RunError(what, "delete the run's folder and train again") from None
+        return result
 
     def append_progress(self, line: dict[str, object]) -> None:
         """Add one epoch to progress.jsonl."""
@@ -108,10 +176,13 @@ class RunFolder:
         try:
             for text in self.progress.read_text(encoding="utf-8").splitlines():
                 try:
-                    lines.append(json.loads(text))
+                    line = json_value(text)
                 except ValueError:  # cut by a kill; the epoch is trained again
                     break
-        except FileNotFoundError:
+                if not isinstance(line, dict):
+                    break
+                lines.append(line)
+        except (FileNotFoundError, UnicodeDecodeError):
             pass
         return lines
 
@@ -130,6 +201,8 @@ class RunFolder:
         except Timeout:
             raise BusyError(f"{self.path}: {self.holder()} works on this run") from None
         try:
+            for left in self.path.glob("**/.*.tmp"):  # of a process that was killed
+                left.unlink()
             own = {"pid": os.getpid(), "host": socket.gethostname()}
             write_json(self.path / ".holder.json", own)
             yield
@@ -146,7 +219,7 @@ class RunFolder:
 
     def _clear(self) -> None:
         # The result is removed first: after an interruption the run is unfinished, not damaged.
-        (self.path / "result.json").unlink(missing_ok=True)
+        self.result.unlink(missing_ok=True)
         for path in self.path.iterdir():
             if path.name not in (".lock", ".holder.json"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -157,7 +230,8 @@ class RunFolder:
         host is assumed dead after `SILENCE` seconds without a new epoch."""
         who = read_json(self.path / ".holder.json")
         if who.get("host") == socket.gethostname():
-            return is_alive(int(who.get("pid", 0)))
+            pid = who.get("pid")
+            return isinstance(pid, int) and is_alive(pid)
         files = (self.path / ".holder.json", self.progress)
         signs = [path.stat().st_mtime for path in files if path.exists()]
         return bool(who) and max(signs, default=0.0) > time.time() - SILENCE

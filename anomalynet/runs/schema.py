@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isfinite
 
 RESULT_VERSION = 1
 
@@ -65,3 +66,22 @@ class Result:
     """`validation/<name>` and `test/<name>`, names of `metrics/suite.py`; null if undefined."""
     warnings: tuple[str, ...] = ()
     version: int = field(default=RESULT_VERSION)
+
+
+def invalid_value(result: Result) -> str:
+    """`key: what is wrong` of a value that no run can have, although its type is right; empty if
+    there is none."""
+    parts = {f"parts.{name}": part for name, part in result.parts.items()}
+    counts = {"windows", "steps", "labelled", "attack", "missed", "missed_attack"}
+    numbers = {f"{at}.{name}": getattr(part, name) for at, part in parts.items() for name in counts}
+    names = ("seed", "folds", "fold", "assignment", "world", "epochs", "best_epoch", "parameters")
+    for key, value in (numbers | {name: getattr(result, name) for name in names}).items():
+        if value is not None and not 0 <= value < 2**63:
+            return f"{key}: expected a number from 0 on, not {value}"
+    if result.fold >= result.folds:
+        return f"fold: expected a number below {result.folds}, not {result.fold}"
+    values: dict[str, float | None] = {"threshold": result.threshold, **result.metrics}
+    for key, number in values.items():
+        if number is not None and not isfinite(number):
+            return f"{key}: expected a finite number, not {number}"
+    return ""

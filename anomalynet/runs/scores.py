@@ -3,7 +3,6 @@ incidents of its test part, for reports without the data; a damaged file is name
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,6 +12,7 @@ from typing import Literal
 
 import polars as pl
 
+from anomalynet.documents import read_json_value
 from anomalynet.errors import RunError, UsageError
 from anomalynet.runs import codec
 from anomalynet.runs.collect import MOVE_AWAY, RunRecord
@@ -36,7 +36,8 @@ def read(path: Path, query: Query = lambda frame: frame) -> pl.DataFrame:
     """The result of a query on a file, by default all of it. Raises RunError: the file is missing
     or damaged, or a column is missing."""
     try:
-        return query(pl.scan_parquet(path, glob=False)).collect()
+        # absolute: Polars takes `~` for the home folder
+        return query(pl.scan_parquet(path.absolute(), glob=False)).collect()
     except (OSError, pl.exceptions.PolarsError) as error:
         raise RunError(f"{path}: cannot be read: {str(error).splitlines()[0]}", MOVE_AWAY) from None
 
@@ -89,7 +90,7 @@ def read_incidents(path: Path) -> dict[int, IncidentNote]:
     """Read incidents by number; empty without the file, as in runs of earlier versions. Raises
     RunError: the file is damaged or holds an invalid value; names it."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json_value(path)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
@@ -97,7 +98,7 @@ def read_incidents(path: Path) -> dict[int, IncidentNote]:
     if not isinstance(found, dict):
         raise _damaged(path, "not an object")
     for number in found:
-        if not (number.isascii() and number.isdigit() and int(number) < 2**31):
+        if not (number.isascii() and number.isdigit() and int(number[:11]) < 2**31):
             raise _damaged(path, f"{number!r} is not an incident number")
     try:
         notes = codec.build(dict[str, IncidentNote], found, "incident", strict=False)

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import socket
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from anomalynet.errors import UsageError
+from anomalynet.errors import RunError, UsageError
 from anomalynet.runs import codec
 from anomalynet.runs.code import made_by_other_code
 from anomalynet.runs.files import read_json, write_json
@@ -64,19 +65,38 @@ def write_sweep(runs: Path, record: SweepRecord) -> None:
     write_json(_path(runs, record.label), asdict(record))
 
 
-def read_sweeps(runs: Path) -> list[SweepRecord]:
-    """All records, latest command first; unreadable ones are skipped."""
-    found = [read_sweep_record(runs, path.stem) for path in sorted((runs / FOLDER).glob("*.json"))]
-    readable = [record for record in found if record]
-    return sorted(readable, key=lambda record: record.started, reverse=True)
+def read_sweeps(runs: Path, warn: Callable[[str], object] | None = None) -> list[SweepRecord]:
+    """All records, latest command first. Damaged ones are skipped; `warn` is called with a message
+    about each. Raises RunError if there is a `warn`: all of them are damaged."""
+    found: list[SweepRecord] = []
+    damaged: list[RunError] = []
+    for path in sorted((runs / FOLDER).glob("*.json")):
+        try:
+            found += filter(None, [read_sweep_record(runs, path.stem)])
+        except RunError as error:
+            damaged.append(error)
+    if warn and damaged and not found:
+        raise damaged[0]
+    if warn and damaged:
+        warn("\n".join(f"warning: {one}" for one in damaged))
+    return sorted(found, key=lambda record: record.started, reverse=True)
 
 
 def read_sweep_record(runs: Path, label: str) -> SweepRecord | None:
-    """The record of one sweep; None if it is missing or unreadable."""
-    try:
-        return codec.read(SweepRecord, read_json(_path(runs, label)), label)
-    except UsageError:
+    """The record of one sweep; None if it is missing. Raises RunError: it is damaged."""
+    path = _path(runs, label)
+    if not path.exists():
         return None
+    try:
+        record = codec.read(SweepRecord, read_json(path), "record")
+        if record.label != label or record.slots < 1 or any(run.epochs < 1 for run in record.runs):
+            raise UsageError("label, slots or epochs are not those of a sweep")
+    except UsageError as error:
+        what = f"{path}: not the record of a sweep: {error.message}"
+        raise RunError(
+            what, "repeat the sweep's command, which writes it again, or delete it"
+        ) from None
+    return record
 
 
 def _path(runs: Path, label: str) -> Path:
@@ -164,8 +184,9 @@ def _run_status(run: SweepRun, folder: RunFolder) -> RunStatus:
 def seconds_of(folder: RunFolder) -> float | None:
     """Duration of a finished run, including evaluation."""
     timings = read_json(folder.timings)
-    trained = timings.get("train_seconds")
-    return None if trained is None else float(trained + timings.get("score_seconds", 0.0))
+    parts = [timings.get(name, 0.0) for name in ("train_seconds", "score_seconds")]
+    known = "train_seconds" in timings and all(isinstance(part, int | float) for part in parts)
+    return float(sum(parts)) if known else None
 
 
 def brief(reason: str) -> str:
@@ -179,4 +200,4 @@ def _best(lines: list[dict[str, Any]]) -> float | None:
     """Average precision on the validation part in the best epoch; its loss if there is none."""
     epoch: dict[str, Any] = next((line for line in reversed(lines) if line.get("best")), {})
     value = epoch.get("validation/average_precision", epoch.get("validation/loss"))
-    return None if value is None else float(value)
+    return float(value) if isinstance(value, int | float) else None

@@ -69,7 +69,7 @@ def make_part(
     files = {name: store.write_parquet(folder, name, store.frames_table(result))}
     if refine is not None:
         telemetry = store.partition("telemetry", number)
-        table = refine(folder / name, nodes, incidents, scenario)
+        table = refine((folder / name).absolute(), nodes, incidents, scenario)
         files[telemetry] = store.write_parquet(folder, telemetry, table)
     physical = incidents.with_columns(pl.col("start", "end").to_physical())
     note = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -12,8 +10,10 @@ from typing import Any
 
 import polars as pl
 
+from anomalynet.documents import read_json_value
 from anomalynet.errors import DataError
-from anomalynet.runs.files import write_json
+from anomalynet.runs import files
+from anomalynet.runs.files import sha256, write_json
 from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.load import load_scenario
 from anomalynet.simulation.records import CellResult
@@ -163,14 +163,9 @@ def incidents_table(result: CellResult, start: str) -> pl.DataFrame:
 
 def write_parquet(folder: Path, name: str, table: pl.DataFrame) -> dict[str, Any]:
     """Write a table atomically and return its `facts_of`. Equal rows give equal bytes."""
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    table.rechunk().write_parquet(
-        temporary, compression="zstd", compression_level=3, statistics=True, row_group_size=262_144
-    )
-    temporary.replace(path)
-    return facts_of(path, table.height)
+    options = {"compression": "zstd", "compression_level": 3, "row_group_size": 262_144}
+    files.write_parquet(folder / name, table.rechunk(), statistics=True, **options)
+    return facts_of(folder / name, table.height)
 
 
 def facts_of(path: Path, rows: int | None = None) -> dict[str, Any]:
@@ -181,12 +176,6 @@ def facts_of(path: Path, rows: int | None = None) -> dict[str, Any]:
 def is_unchanged(path: Path, facts: Mapping[str, Any]) -> bool:
     """Whether a file still has the size and SHA-256 of its facts. Raises OSError."""
     return path.stat().st_size == int(facts["bytes"]) and sha256(path) == str(facts["sha256"])
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -200,7 +189,7 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     again = "simulate the world again into an empty folder, or restore the file"
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_json_value(path)
     except FileNotFoundError:
         if (folder / SCENARIO).is_file():
             command = f"anomalynet simulate {folder / SCENARIO} --out {folder}"
@@ -235,6 +224,7 @@ def read_world(folder: Path) -> World:
     """Open a finished world; every file is compared with its SHA-256 in the manifest. Raises
     DataError: not a finished world, or a file is missing, edited or damaged."""
     manifest = read_manifest(folder)
+    here = folder.absolute()  # Polars takes `~` for the home folder
     for name, facts in manifest.files.items():
         try:
             same = is_unchanged(folder / name, facts)
@@ -249,24 +239,24 @@ def read_world(folder: Path) -> World:
                 "restore it, or simulate the world again into an empty folder",
             )
     frames, telemetry = (
-        [folder / name for name in manifest.files if name.startswith(f"{table}/")]
+        [here / name for name in manifest.files if name.startswith(f"{table}/")]
         for table in ("frames", "telemetry")
     )
     return World(
         folder,
         manifest,
         load_scenario(str(folder / SCENARIO)),
-        pl.scan_parquet(frames),
-        pl.scan_parquet(telemetry) if telemetry else None,
-        pl.read_parquet(folder / NODES_FILE),
-        pl.read_parquet(folder / INCIDENTS_FILE),
+        pl.scan_parquet(frames, glob=False),
+        pl.scan_parquet(telemetry, glob=False) if telemetry else None,
+        pl.read_parquet(here / NODES_FILE, glob=False),
+        pl.read_parquet(here / INCIDENTS_FILE, glob=False),
     )
 
 
 def write_csv(world: World) -> None:
     """Write CSV copies into the world's folder `csv`: nodes, incidents (node names separated by
     spaces), frames (bytes as hexadecimal), telemetry. The manifest does not list them."""
-    target = world.folder / "csv"
+    target = world.folder.absolute() / "csv"
     target.mkdir(exist_ok=True)
     world.nodes.write_csv(target / "nodes.csv")
     joined = world.incidents.with_columns(pl.col("nodes").list.join(" "))
@@ -274,7 +264,7 @@ def write_csv(world: World) -> None:
     for name in world.manifest.files:
         table, _, cell = name.partition("/")
         if cell:
-            rows = pl.scan_parquet(world.folder / name)
+            rows = pl.scan_parquet(world.folder.absolute() / name, glob=False)
             if table == "frames":
                 rows = rows.with_columns(pl.col("frame").bin.encode("hex"))
             rows.sink_csv(target / f"{table}-{Path(cell).stem}.csv")

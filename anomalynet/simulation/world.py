@@ -78,9 +78,8 @@ def claim(scenario: Scenario, folder: Path) -> None:
     equal. Raises UsageError: the folder contains anything else; nothing is changed then."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        present_files = [
-            path for path in folder.iterdir() if path.name not in (LOCK, f".{store.SCENARIO}.tmp")
-        ]
+        left = {*folder.glob(f".{store.SCENARIO}*.tmp"), folder / LOCK}  # of a command that ended
+        present_files = [path for path in folder.iterdir() if path not in left]
         if not present_files:
             write_text(folder / store.SCENARIO, as_yaml(scenario))
             return

@@ -11,6 +11,8 @@ from anomalynet.config.leaves import Leaf, is_plain
 from anomalynet.errors import Problem
 
 Levels = list[object]
+MAX_LEVELS = 10_000  # of one range whose levels are all tried
+LARGEST, MAX_STEPS = 1e300, 1e15  # of a range that a search draws from, so that it stays exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +31,35 @@ class Range:
         """Whether all numbers of the range are whole."""
         return all(isinstance(value, int) for value in (self.low, self.high, self.step or 0))
 
+    @property
+    def steps(self) -> int:
+        """The number of whole steps from `low` to `high`; 0 without a step."""
+        return math.floor((self.high - self.low) / self.step + 1e-9) if self.step else 0
+
+    @property
+    def last(self) -> float:
+        """The largest number of the range: the last step may end before `high`."""
+        return self._number(self.low + self.step * self.steps) if self.step else self.high
+
+    @property
+    def size(self) -> float:
+        """The number of levels, known without listing them; infinite if it is continuous."""
+        return self.steps + 1 if self.step else self.count or math.inf
+
     def levels(self) -> Levels:
         """Every number of the range, for designs that try all."""
         low, high = self.low, self.high
         if self.step is not None:
-            steps = math.floor((high - low) / self.step + 1e-9)
-            return [self._number(low + self.step * number) for number in range(steps + 1)]
+            return [self._number(low + self.step * number) for number in range(self.steps + 1)]
         assert self.count is not None
         shares = [number / max(self.count - 1, 1) for number in range(self.count)]
         if self.log:
             found = [self._number(low * (high / low) ** share) for share in shares]
         else:
             found = [self._number(low + (high - low) * share) for share in shares]
-        return list(dict.fromkeys(found))
+        return [*dict.fromkeys(found)]
 
-    def _number(self, value: float) -> object:
+    def _number(self, value: float) -> float:
         return round(value) if self.whole else float(f"{value:.12g}")
 
 
@@ -74,6 +90,9 @@ def read_axes(leaves: Mapping[str, Leaf], *, search: bool) -> tuple[dict[str, Ax
             axes.setdefault(key, [])
         elif isinstance(leaf.value, list) and leaf.value:
             axes[key] = leaf.value
+            if len(set(map(repr, leaf.value))) < len(leaf.value):
+                what = f"{full}: duplicate levels in {leaf.value!r}"
+                problems.append(Problem(leaf.where, what))
         else:
             what = f"{full}: expected a list or {{low: …, high: …}}, not {leaf.value!r}"
             problems.append(Problem(leaf.where, what))
@@ -111,6 +130,8 @@ def _range_problem(parts: Mapping[str, Leaf], *, search: bool) -> tuple[str, str
     values: dict[str, Any] = {name: leaf.value for name, leaf in parts.items()}
     low, high = values["low"], values["high"]
     step, count, log = (values.get(name) for name in ("step", "count", "log"))
+    if not all(abs(value) < LARGEST for value in (low, high, step or 0)):
+        return where, f": expected numbers below {LARGEST:g}"
     if not low < high:
         return where, f": low = {low} is not below high = {high}"
     if log and low <= 0:
@@ -123,7 +144,22 @@ def _range_problem(parts: Mapping[str, Leaf], *, search: bool) -> tuple[str, str
         return where, f": count must be at least 2, not {count}"
     if not search and (step is None) == (count is None):
         return where, ": needs either `step` or `count`, because every level of it is tried"
+    count = count or (0 if step is None else (high - low) / step)
+    if count > (MAX_STEPS if search and step else MAX_LEVELS):
+        return where, f": more than {MAX_LEVELS:,} levels"
     return where, ""
+
+
+def size(axis: Axis) -> float:
+    """The number of levels of an axis; infinite if it is continuous."""
+    return axis.size if isinstance(axis, Range) else len(axis)
+
+
+def has(axis: Axis, value: object) -> bool:
+    """Whether an axis can have a value."""
+    if isinstance(axis, Range):
+        return isinstance(value, int | float) and axis.low <= value <= axis.high
+    return value in axis
 
 
 def levels(axis: Axis) -> Levels:

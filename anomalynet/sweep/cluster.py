@@ -138,8 +138,11 @@ def order_of(job: Mapping[str, Any], folder: RunFolder) -> dict[str, Any]:
 
 def download_results(folder: RunFolder, files: Mapping[str, bytes]) -> None:
     """Write a run's files: best before last, so that last can be continued; the result at last."""
-    for name in sorted(files, key=lambda name: (name == "result.json", name)):
+    own = (folder.result.name, folder.checksums.name)  # config.yaml is that of this machine
+    for name in sorted(files.keys() - {*own}):
         write_bytes(folder.path / name, files[name])
+    if folder.result.name in files:
+        folder.seal(files[folder.result.name])
 
 
 def _read_files(folder: RunFolder, names: Iterable[str]) -> dict[str, bytes]:

@@ -40,8 +40,11 @@ def read_costs(runs: Path, jobs: Sequence[Job]) -> dict[str, Cost]:
             spent = seconds_of(folder)
             if result.get("data") != config.data.title or spent is None or _work(folder) != work:
                 continue
-            seconds.append(spent / (result["epochs"] or 1))
-            costs[name] = Cost(sum(seconds) / len(seconds), result["epochs"] is not None)
+            epochs = result.get("epochs")
+            if epochs is not None and type(epochs) is not int:
+                continue  # damaged
+            seconds.append(spent / (epochs or 1))
+            costs[name] = Cost(sum(seconds) / len(seconds), epochs is not None)
             if len(seconds) == MAX_RUNS:
                 break
     return costs

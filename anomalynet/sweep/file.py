@@ -10,7 +10,7 @@ report compares them. A small one, `mine.yaml`, for `run_sweep("mine.yaml")`:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -21,7 +21,7 @@ from anomalynet.config.load import chain, nearest, nearest_key, with_text
 from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.ablation.design import NOT_OF_STEPS
-from anomalynet.sweep.axes import Axis, axis_key, read_axes
+from anomalynet.sweep.axes import Axis, axis_key, has, read_axes
 from anomalynet.sweep.search.settings import SearchSettings, read_search
 
 Design = Literal["one_at_a_time", "factorial", "search"]
@@ -71,6 +71,11 @@ class Sweep:
     locations: dict[str, str] = field(default_factory=dict)
     """File and line of each key in the file, keys of configurations without their prefix."""
 
+    def only(self, experiments: Sequence[str]) -> Sweep:
+        """The sweep of some of its experiments, or of others."""
+        here = [one for one in self.exclude if one.get("experiment") in (None, *experiments)]
+        return replace(self, experiments=list(experiments), exclude=here)
+
     def excludes(self, experiment: str, values: Mapping[str, object]) -> bool:
         """Whether the file excludes an experiment with these values."""
         point = {"experiment": experiment, **values}
@@ -114,6 +119,7 @@ def _sweep(
     arms = _below(values, "arms.")
     problems += [_no_keys(leaf) for key, leaf in arms.items() if "." not in key]
     problems += [*_shape_problems(values), *_exclude_problems(values, arms)]
+    problems += _repetition_problems(values, settings)
     design = _value(values, "design", "factorial")
     if design not in get_args(Design):
         near = nearest(str(design), get_args(Design))
@@ -122,6 +128,7 @@ def _sweep(
     axes, wrong = read_axes(values, search=searched)
     search, more = read_search(_below(values, "search."), searched)
     problems += [*wrong, *more, *_metric_problem(values)]
+    problems += _reference_problems(values, axes, design)
     if not {"experiment", "experiments"} & values.keys() and not problems:
         problems.append(Problem(path.name, "missing key 'experiment' or 'experiments'"))
     if problems:
@@ -179,6 +186,26 @@ def _metric_problem(values: Mapping[str, Leaf]) -> list[Problem]:
     return [Problem(leaf.where, what, nearest(str(leaf.value), known))]
 
 
+def _reference_problems(
+    values: Mapping[str, Leaf], axes: Mapping[str, Axis], design: Design
+) -> list[Problem]:
+    """A problem for each level of `report.reference` that no arm can have."""
+    problems = []
+    for key, leaf in _below(values, "report.reference.").items():
+        name = f"report.reference.{key}"
+        experiments = _value(values, "experiments") or [_value(values, "experiment")]
+        if key == "experiment" and leaf.value not in experiments:
+            what = f"{name}: {leaf.value!r} is not among the experiments"
+            problems.append(Problem(leaf.where, what))
+        elif key != "experiment" and key not in axes:
+            near = nearest_key(key, list(axes))
+            problems.append(Problem(leaf.where, f"unknown key {name!r}: it is not an axis", near))
+        elif key in axes and design == "factorial" and not has(axes[key], leaf.value):
+            what = f"{name}: {leaf.value!r} is not a level of this axis"
+            problems.append(Problem(leaf.where, what))
+    return problems
+
+
 def _exclude_problems(values: Mapping[str, Leaf], arms: Mapping[str, Leaf]) -> list[Problem]:
     """A problem for each excluded key that no arm sets: it would never exclude anything."""
     leaf = values.get("exclude")
@@ -194,6 +221,29 @@ def _exclude_problems(values: Mapping[str, Leaf], arms: Mapping[str, Leaf]) -> l
     ]
 
 
+def _repetition_problems(values: Mapping[str, Leaf], settings: Mapping[str, Leaf]) -> list[Problem]:
+    """A problem for each key that the sweep sets in every run, so that another value of it would be
+    lost, and for each varied key that changes no result: all its levels would be the same run."""
+    lists = {"seed": "seeds", "data.split.fold": "folds"}
+    lists |= {"data.world": "worlds"} if "worlds" in values else {}
+    varied, fixed = {}, {key: (key, leaf) for key, leaf in settings.items()}
+    for full, leaf in values.items():
+        key = axis_key(full, leaf)[0]
+        if full.startswith("axes."):
+            varied[f"axes.{key}"] = key, leaf
+        elif full.startswith("arms."):
+            varied[full] = full.split(".", 2)[-1], leaf
+    problems = []
+    for name, (key, leaf) in {**varied, **fixed}.items():
+        if key in lists:
+            what = f"{name}: every arm is run with each of the sweep's {lists[key]}"
+            problems.append(Problem(leaf.where, what, lists[key]))
+        elif name in varied and key.startswith(("hardware.", "tracking")):
+            what = f"{name}: changes no result, so that all its levels would be the same run"
+            problems.append(Problem(leaf.where, what))
+    return problems
+
+
 def _shape_problems(values: Mapping[str, Leaf]) -> list[Problem]:
     wanted = {"experiments": str, "worlds": int, "seeds": int, "folds": int, "exclude": dict}
     problems = []
@@ -206,6 +256,8 @@ def _shape_problems(values: Mapping[str, Leaf]) -> list[Problem]:
             what = f"{key}: expected a list, not {leaf.value!r}"
         elif not all(type(item) is kind for item in leaf.value):
             what = f"{key}: expected a list of {kind.__name__}, not {leaf.value!r}"
+        elif len(set(map(str, leaf.value))) < len(leaf.value):
+            what = f"{key}: duplicate values in {leaf.value!r}"
         elif key == "worlds" and any(world < 0 for world in leaf.value):
             what = f"worlds: expected numbers of at least 0, not {leaf.value!r}"
         problems += [Problem(leaf.where, what)] if what else []

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from anomalynet.config.identity import run_id
 from anomalynet.config.schema import DataConfig, SplitConfig
 from anomalynet.data import sources
+from anomalynet.errors import RunError
 from anomalynet.runs.audits import slug
 from anomalynet.runs.code import made_by_other_code
 from anomalynet.runs.files import read_json, write_json
@@ -93,7 +94,7 @@ def jobs_of(
 
 
 def _job(run: PlannedRun, folder: RunFolder, number: int, again: Sequence[Again]) -> Job:
-    if folder.finished:
+    if folder.finished and not folder.damage():  # a damaged run is repaired by its worker
         stale = made_by_other_code(folder.environment)
         if stale and "stale" in again:
             return Job(run, folder, number, stale=True)
@@ -101,8 +102,8 @@ def _job(run: PlannedRun, folder: RunFolder, number: int, again: Sequence[Again]
     failure = read_json(folder.failed)
     if not failure or "failed" in again:
         return Job(run, folder, number)
-    reason, attempts = str(failure.get("reason", "")), int(failure.get("attempts", 0))
-    return Job(run, folder, number, "failed", reason, attempts)
+    reason = str(failure.get("reason") or "no reason was given")
+    return Job(run, folder, number, "failed", reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +144,10 @@ class PlannedSweep:
     ) -> SweepRecord:
         """Write the record of the command, for `status` and `report`; `runs` are by default the
         planned ones. The digest of the last report is kept."""
-        last = read_sweep_record(self.runs, self.label)
+        try:
+            last = read_sweep_record(self.runs, self.label)
+        except RunError:
+            last = None  # damaged: it is written again
         own = self.source.endswith((".yaml", ".yml"))
         record = SweepRecord(
             label=self.label,

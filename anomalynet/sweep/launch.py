@@ -12,11 +12,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
-from anomalynet.errors import AnomalynetError
+from anomalynet.errors import RunError
 from anomalynet.sweep.jobs import Job
 from anomalynet.sweep.slots import Slot
+from anomalynet.sweep.worker import FULL
 
 ATTEMPTS = 2  # how often a run is tried if its worker dies
 LOSSES = 10  # how often a run is tried again if its machine was lost, which is not its fault
@@ -145,12 +147,13 @@ class Launch:
             watch()
             if self._error:
                 raise self._error
-        except (KeyboardInterrupt, AnomalynetError):
+        except (KeyboardInterrupt, Exception):
             self._stop.set()
             if running := [job for job in jobs if job.state == "running"]:
                 self.notify("stopping after the current epochs; Ctrl-C again stops at once")
             for job in running:
-                job.ask_to_stop()
+                with suppress(OSError):  # a full disk; then it stops by itself
+                    job.ask_to_stop()
             _join(threads, PATIENCE)
             raise
 
@@ -164,7 +167,7 @@ class Launch:
                 if job.state == "waiting":  # otherwise it was cancelled meanwhile
                     self._carry_out(job, slot)
             except Exception as error:
-                job.state, self._error = "waiting", error
+                job.state, self._error = "waiting", self._error or error
                 self._stop.set()
 
     def _carry_out(self, job: Job, slot: int) -> None:
@@ -182,6 +185,8 @@ class Launch:
 
     def _handle_reply(self, job: Job, reply: dict[str, Any]) -> None:
         """Store how a job ended, or queue it again if it is not the job's fault."""
+        if "full" in reply:
+            raise RunError(reply["full"], FULL)
         if reply.get("busy"):
             self._requeue(job)
             self._stop.wait(0.5)

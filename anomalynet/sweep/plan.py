@@ -4,18 +4,22 @@ and the runs of each arm, one per seed, world and fold."""
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from anomalynet.config import locate
 from anomalynet.config.check import value_of
+from anomalynet.config.leaves import read_overrides
 from anomalynet.config.load import Loaded, load
 from anomalynet.config.show import scalar
 from anomalynet.data.sources.simulated import world_of
 from anomalynet.data.split.parts import has_one_fold
 from anomalynet.errors import ConfigError, Problem, UsageError
-from anomalynet.sweep.axes import levels
+from anomalynet.sweep.axes import levels, size
 from anomalynet.sweep.file import Sweep
+
+MAX_ARMS, MAX_RUNS = 10_000, 100_000  # of one sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +36,16 @@ class Arm:
 
 def arms(sweep: Sweep, overrides: Sequence[str] = ()) -> list[Arm]:
     """Every arm of a sweep that is not excluded, the reference first if there is one; a search has
-    none. Raises ConfigError: every arm is excluded."""
+    none. Raises ConfigError: too many arms, every arm is excluded, or one of `exclude` is none."""
     if sweep.design == "search":
         return []
     several, alone = len(sweep.experiments) > 1, sweep.design == "one_at_a_time"
+    sizes = [int(size(axis)) for axis in sweep.axes.values()]
+    count = (sum(sizes) + 1 if alone else math.prod(sizes)) + len(sweep.extras)
+    if count * len(sweep.experiments) > MAX_ARMS:
+        what = f"{count * len(sweep.experiments):,} arms, of which a sweep has at most {MAX_ARMS:,}"
+        hint = "`design: search` tries some of them, `design: one_at_a_time` varies each axis alone"
+        raise ConfigError([Problem(sweep.name, what)], hint)
     found: list[Arm] = []
     for experiment in sweep.experiments:
         base = _base(sweep, experiment, overrides)
@@ -59,11 +69,34 @@ def arms(sweep: Sweep, overrides: Sequence[str] = ()) -> list[Arm]:
         for label, values in sweep.extras.items():
             name = _arm_name(label, experiment, several)
             found.append(Arm(name, experiment, values, values, on_axes=False))
+    return sorted(_kept(sweep, found), key=lambda arm: not arm.reference)
+
+
+def _kept(sweep: Sweep, found: Sequence[Arm]) -> list[Arm]:
+    """The arms that are not excluded."""
+    points = [{"experiment": arm.experiment, **arm.values} for arm in found]
+    where, problems = sweep.locations.get("exclude", sweep.name), []
+    for one in sweep.exclude:
+        if not any(one.items() <= point.items() for point in points):
+            text = ", ".join(f"{key}: {scalar(value)}" for key, value in one.items())
+            problems.append(Problem(where, f"exclude: no arm has {text}"))
     kept = [arm for arm in found if not sweep.excludes(arm.experiment, arm.values)]
     if not kept:
-        where = sweep.locations.get("exclude", sweep.name)
-        raise ConfigError([Problem(where, "exclude: every arm is excluded")])
-    return sorted(kept, key=lambda arm: not arm.reference)
+        problems.append(Problem(where, "exclude: every arm is excluded"))
+    if problems:
+        raise ConfigError(problems)
+    return kept
+
+
+def refuse_overridden_axes(sweep: Sweep, overrides: Sequence[str]) -> None:
+    """Raise UsageError if an override sets what a sweep varies: its arms would become one."""
+    varied = {*sweep.axes, *(key for values in sweep.extras.values() for key in values)}
+    varied |= {"model.name"} if len(sweep.experiments) > 1 else set()
+    for leaf in read_overrides(overrides):
+        if leaf.key in varied:
+            varies = "is an axis of" if leaf.key in sweep.axes else "has several values in"
+            what = f"{leaf.key} {varies} {sweep.name}: every arm would have this one"
+            raise UsageError(what, "remove it from the command, or from the sweep's file")
 
 
 def _base(sweep: Sweep, experiment: str, overrides: Sequence[str]) -> dict[str, object]:
@@ -137,7 +170,12 @@ def plan(
                 if fold not in every:
                     what = f"folds: there is no fold {fold} of {len(every)}"
                     problems[what] = Problem(sweep.locations.get("folds", sweep.name), what)
-            for world in worlds if worlds and world_of(data) is not None else [None]:
+            own_worlds = worlds if worlds and world_of(data) is not None else [None]
+            count = len(sweep.seeds) * len(wanted) * len(folds) * len(own_worlds)
+            if count > MAX_RUNS:
+                what = f"{count:,} runs, of which a sweep has at most {MAX_RUNS:,}"
+                raise ConfigError([Problem(sweep.name, what)])
+            for world in own_worlds:
                 repeated = [_repeat(first, fold, world) for fold in folds]
                 by_world.setdefault(world, []).extend(repeated)
         runs += [run for of_world in by_world.values() for run in of_world]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from anomalynet.errors import printable
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
 
 def say(text: str) -> None:
-    """Print a notice to stderr: stdout is for results."""
-    print(printable(text), file=sys.stderr, flush=True)
+    """Print a notice to stderr, if anybody reads it: stdout is for results."""
+    with suppress(OSError):
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 def say_nothing(text: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ from anomalynet.runs.sweeps import SweepRecord, read_sweeps, write_sweep
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import Job, PlannedSweep, jobs_of
 from anomalynet.sweep.plan import plan
-from anomalynet.sweep.progress import audit_progress, say_nothing
+from anomalynet.sweep.progress import audit_progress, say, say_nothing
 from anomalynet.sweep.search import study
 
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ def started_sweeps(name: str | None, runs: Path) -> list[SweepRecord]:
     else. Raises NothingToCompareError: it names a sweep that was not started in `runs`."""
     from anomalynet.config import locate
 
-    records = read_sweeps(runs)
+    records = read_sweeps(runs, say)
     found = [own for own in records if name in (own.sweep, Path(own.sweep).stem, own.label)]
     if name and not found and (name in locate.files("sweeps") or name.endswith((".yaml", ".yml"))):
         raise NothingToCompareError(
@@ -170,6 +172,11 @@ def renew_report(
         planned, facts, folders
     ):
         write()
+        for path in [*planned.out.rglob("*"), planned.out]:  # the record vouches for all of them
+            with suppress(PermissionError):  # a folder on Windows
+                descriptor = os.open(path, os.O_RDONLY)
+                os.fsync(descriptor)
+                os.close(descriptor)
         digest = _digest(planned, facts, folders)  # again: writing may have made the audit
         write_sweep(planned.runs, replace(record, reported=digest))
     return planned.out / FILE_OF_FORM[forms[0]]

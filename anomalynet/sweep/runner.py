@@ -5,22 +5,24 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from anomalynet.errors import StoppedError, UsageError
+from anomalynet.errors import RunError, StoppedError, UsageError
 from anomalynet.reporting.formats.files import read_forms
 from anomalynet.runs.sweeps import SweepRecord, brief
 from anomalynet.sweep import report
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Again, Job, PlannedSweep, data_name, jobs_of, label_of
-from anomalynet.sweep.plan import plan
+from anomalynet.sweep.plan import plan, refuse_overridden_axes
 from anomalynet.sweep.progress import SweepProgress, say, say_nothing
 from anomalynet.sweep.slots import Slot, Where, choose_slots
+from anomalynet.sweep.worker import FULL, disk_error
 
 if TYPE_CHECKING:
     from anomalynet.sweep.launch import Launch
@@ -56,6 +58,19 @@ class SweepOutcome:
         return self.count("failed") + self.count("fail")
 
 
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Make a full or read-only disk one message; also usable as a decorator."""
+    try:
+        yield
+    except OSError as error:
+        if full := disk_error(error):
+            where = error.filename or "the folder of the runs"
+            raise RunError(f"{where}: {full}", FULL) from error
+        raise
+
+
+@disk_errors()
 def run_sweep(
     name: str | Path,
     *,
@@ -109,7 +124,7 @@ def run_sweep(
     sweep = read_sweep(str(name), preset or "quick")
     runs = Path(runs)
     if experiments is not None:
-        sweep = replace(sweep, experiments=list(experiments))
+        sweep = sweep.only(experiments)
     searched = sweep.design == "search"
     if searched and only is not None:
         refuse_search(sweep)
@@ -122,6 +137,7 @@ def run_sweep(
         study.check(sweep, overrides)
         jobs = study.base_jobs(sweep, overrides, runs)
     else:
+        refuse_overridden_axes(sweep, overrides)
         jobs = jobs_of(plan(sweep, overrides), runs, rerun)
     hardware = jobs[0].run.loaded.config.hardware
     label = label_of(sweep, jobs, overrides, [",".join(experiments)] if experiments else [])
@@ -187,18 +203,19 @@ def numbers(text: str | None, count: int) -> list[int]:
     invalid text, or a number that no run has."""
     if text is None:
         return list(range(1, count + 1))
-    found: list[int] = []
+    found: set[int] = set()
     for part in text.split(","):
-        first, dash, last = part.partition("-")
-        if not (first.strip().isdigit() and (last.strip().isdigit() if dash else True)):
+        match = re.fullmatch(r"\s*0*([0-9]+)\s*(?:-\s*0*([0-9]+)\s*)?", part)
+        if not match:
             what = f"only {text!r}: expected numbers of runs, such as 3 or 3,7-9"
             raise UsageError(what, "plan_only (--plan) shows them")
-        found += range(int(first), int(last if dash else first) + 1)
-    if not found or min(found) < 1 or max(found) > count:
-        raise UsageError(
-            f"only {text!r}: there are runs 1 to {count}", "plan_only (--plan) shows them"
-        )
-    return sorted(set(found))
+        # Ten digits are more than any sweep has.
+        first, last = (int(number[:10]) for number in match.groups(match[1]))
+        if not 1 <= first <= last <= count:
+            what = f"only {text!r}: there are runs 1 to {count}"
+            raise UsageError(what, "plan_only (--plan) shows them")
+        found.update(range(first, last + 1))
+    return sorted(found)
 
 
 def _announce(planned: PlannedSweep, notify: Callable[[str], None]) -> None:

@@ -13,6 +13,7 @@ from anomalynet.config.schema import HardwareConfig
 from anomalynet.errors import UsageError
 
 Where = Literal["local", "ray"]
+MAX_SLOTS = 1000  # threads of this process, each with a worker
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 """Environment variables that limit a run's threads on CPUs; 1 unless the user has set them."""
@@ -50,8 +51,7 @@ def choose_slots(
     """The slots that the user asked for; by default one per GPU of the machine, without a GPU as
     many as `cpu_slots` gives. `gpus`: `0,1` or `all`. Raises UsageError: they cannot be had."""
     cpus = cpu_slots(count, hardware.devices)
-    if runs_per_gpu < 1:
-        raise UsageError(f"--runs-per-gpu must be at least 1, not {runs_per_gpu}")
+    _check_limits("--runs-per-gpu", runs_per_gpu)
     if hardware.devices > 1 and runs_per_gpu > 1:
         what = f"--runs-per-gpu {runs_per_gpu}: a multi-device run cannot share GPUs"
         raise UsageError(what, "leave it out")
@@ -85,9 +85,15 @@ def choose_slots(
 
 def cpu_slots(count: int | None, devices: int = 1) -> list[Slot]:
     """`count` CPU slots; by default two, or one with a single core or several devices per run."""
-    if count is not None and count < 1:
-        raise UsageError(f"--slots must be at least 1, not {count}")
+    if count is not None:
+        _check_limits("--slots", count)
     return [Slot()] * (count or max(1, min(2, os.cpu_count() or 1) // devices))
+
+
+def _check_limits(option: str, count: int) -> None:
+    limit = "at least 1" if count < 1 else f"at most {MAX_SLOTS}"
+    if not 1 <= count <= MAX_SLOTS:
+        raise UsageError(f"{option} must be {limit}, not {count}")
 
 
 def gpu_slots(gpus: Sequence[str], runs_per_gpu: int = 1, devices: int = 1) -> list[Slot]:

@@ -4,6 +4,7 @@ replies to stdout, one JSON line each. It ends when its stdin closes: then its p
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import queue
@@ -52,7 +53,7 @@ def _read(jobs: queue.Queue[str]) -> None:
 
 def work(job: dict[str, Any]) -> dict[str, Any]:
     """Carry out one job (`Job.message`). The reply holds plain values: `failed` is the reason or
-    None; `busy`, `stopped`, `was_done` and `died` are handled in `Launch`."""
+    None; `busy`, `stopped`, `was_done`, `died` and `full` are handled in `Launch`."""
     from anomalynet.config.load import load
     from anomalynet.errors import AnomalynetError
     from anomalynet.runs.folder import BusyError
@@ -70,14 +71,29 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         return {"failed": None, "busy": True}
     except StoppedError:
         return {"failed": None, "stopped": True}
-    except AnomalynetError as error:
-        return {"failed": str(error)}
     except Exception as error:
+        if full := disk_error(error):
+            return {"failed": None, "full": f"{job['folder']}: {full}"}
+        if isinstance(error, AnomalynetError):
+            return {"failed": str(error)}
         import traceback
 
         traceback.print_exc()
         return {"failed": f"{type(error).__name__}: {error}"}
     return {"failed": None, "was_done": outcome is not None and outcome.was_done}
+
+
+FULL = "make room and repeat the command: it continues, and no run counts as failed"
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def disk_error(error: BaseException | None) -> str:
+    """Why nothing more can be written if an error or one of its causes says so; else empty."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            return os.strerror(error.errno)
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def _train_in_processes(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,6 +112,9 @@ def _train_in_processes(job: Mapping[str, Any]) -> dict[str, Any]:
         return {"failed": None, "stopped": True}
     if code < 0:
         return {"failed": None, "died": f"killed by {signal.Signals(-code).name}"}
+    full = [os.strerror(one) for one in DISK_ERRORS if os.strerror(one) in "\n".join(last)]
+    if code and full:
+        return {"failed": None, "full": f"{folder.path}: {full[0]}"}
     if code:
         return {"failed": "\n".join(last) or f"exit status {code}", "busy": folder.running}
     return {"failed": None, "was_done": was_done}

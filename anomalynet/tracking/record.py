@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from anomalynet.errors import UsageError
+from anomalynet.runs import codec
 from anomalynet.runs.files import read_json, write_json
 
 FILE = "tracking.json"
@@ -38,10 +40,9 @@ class Record:
 
 def read_record(folder: Path) -> Record | None:
     """A folder's record; None if it was never tracked or the file is unreadable."""
-    raw = read_json(folder / FILE)
     try:
-        return Record(**{**raw, "parts": [Part(**part) for part in raw["parts"]]})
-    except (KeyError, TypeError):
+        return codec.read(Record, read_json(folder / FILE), FILE)
+    except UsageError:
         return None
 
 

@@ -99,7 +99,7 @@ def logged(
     That process runs in its own session, so that Ctrl-C does not reach it. It ends cleanly when its
     stdin closes, even if this process was killed. The end of the block waits for it at most
     `patience` seconds."""
-    log, warning = folder / "wandb" / "tracking.log", ""
+    log, warning, process = folder / "wandb" / "tracking.log", "", None
     try:
         setup = json.dumps({**run, "pid": os.getpid()}, default=str)
         write_text(folder / "wandb" / "setup.json", setup)
@@ -115,6 +115,7 @@ def logged(
             )
     except OSError as error:
         _warn(folder, run, f"cannot be started: {error}", quiet)
+    if process is None:
         yield
         return
     listener = threading.Thread(target=_listen, args=(process, quiet), daemon=True)

@@ -138,8 +138,12 @@ def main() -> int:
             print(text, file=messages, flush=True)
         elif session.run.url:
             print(f"W&B: {session.run.url}", file=messages, flush=True)
+    seen = 0.0
     while not ended.wait(POLL):
-        session.log_epochs()
+        progress = session.folder.progress
+        if progress.exists() and (changed := progress.stat().st_mtime) != seen:
+            seen = changed
+            session.log_epochs()
     timeout = threading.Timer(SHUTDOWN_TIMEOUT, os._exit, [1])
     timeout.daemon = True
     timeout.start()

@@ -61,11 +61,12 @@ class FinishedRun:
 
     def score(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """Scores (window,) of windows x (window, time, channel) of calibrated readings: the larger,
-        the more an attack. Raises UsageError: another length or type, or no array of NumPy."""
+        the more an attack. Raises UsageError: another length or type, no array of NumPy, or values
+        that are masked or not finite."""
         shape = self.detector.shape
         kind, dtype = type(x), getattr(x, "dtype", None)
         there = isinstance(x, np.ndarray) and x.shape[1:] == tuple(shape) and x.ndim == 3
-        if not there or dtype != np.float32:
+        if not there or dtype != np.float32 or isinstance(x, np.ma.MaskedArray):
             found = f"{kind.__module__}.{kind.__qualname__} {dtype} {np.shape(x)}"
             found += f" on {x.device}" if hasattr(x, "device") else ""
             raise UsageError(
@@ -73,7 +74,10 @@ class FinishedRun:
                 f"not {found}",
                 "run.data.windows(…).gather(…) gives such",
             )
-        return self.detector.score_array(x)
+        if not np.isfinite(x).all():
+            number = int(np.argwhere(~np.isfinite(x))[0, 0])
+            raise UsageError(f"window {number} holds a value that is not finite", "leave it out")
+        return self.detector.score_array(np.require(x, requirements=["C", "W"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,9 @@ def fit_network(
     resume = _resumable(folder, checkpoints)
     unfinished = checkpoints.epochs < config.training.epochs and not checkpoints.patience_over
     model.chooses_threshold = False  # the evaluation chooses it once, for the best epoch
+    if not (unfinished or folder.progress.exists()):  # it was damaged
+        for line in checkpoints.lines:
+            folder.append_progress(line)
     if unfinished:
         with quiet_lightning(), no_denormals(), interruptible():
             own = [checkpoints, Progress(folder, checkpoints, listener)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,9 +26,9 @@ from anomalynet.data.sources.simulated import world_of
 from anomalynet.data.steps import fleet_warning, metrics, scores_table, threshold
 from anomalynet.data.telemetry import Incident
 from anomalynet.data.windows import Windows
-from anomalynet.errors import UsageError
+from anomalynet.errors import RunError, UsageError
 from anomalynet.models import WindowModel, model_type
-from anomalynet.runs.files import read_json, write_json, write_text
+from anomalynet.runs.files import read_json, write_json, write_parquet, write_text
 from anomalynet.runs.folder import Listener, RunFolder
 from anomalynet.runs.schema import Result
 from anomalynet.runs.scores import IncidentNote, write_incidents
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
     from anomalynet.training.finished import FinishedRun
 
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+
 SINGLES = 50  # windows whose scoring is timed one by one
 
 PARTS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
@@ -52,6 +56,8 @@ class TrainingOutcome:
     folder: RunFolder
     result: Result
     was_done: bool
+    repaired: Mapping[str, str] = field(default_factory=dict)
+    """Damaged files of a finished run, which was evaluated or trained again: name → what."""
 
     def open(self) -> FinishedRun:
         """The run with its scores, data and detector."""
@@ -120,10 +126,11 @@ def train(
     if int(os.environ.get("LOCAL_RANK", "0")) > 0:
         _fit(loaded.config, folder, listener, trainer_options)
         return None
-    if folder.finished:
+    if folder.finished and not folder.damage():
         catch_up(loaded, folder, group)
         return TrainingOutcome(folder, folder.read_result(), was_done=True)
-    with folder.locked(wait=wait):
+    with _disk_errors(folder), folder.locked(wait=wait):
+        repaired = folder.repair()
         if folder.finished:
             return TrainingOutcome(folder, folder.read_result(), was_done=True)
         folder.stop.unlink(missing_ok=True)
@@ -140,7 +147,19 @@ def train(
             if not loaded.config.model.name.endswith(".py"):
                 raise
             raise in_user_file(loaded.config.model.name, error) from error
-    return TrainingOutcome(folder, result, was_done=False)
+    return TrainingOutcome(folder, result, was_done=False, repaired=repaired)
+
+
+@contextmanager
+def _disk_errors(folder: RunFolder) -> Iterator[None]:
+    """Make a full or unwritable disk one message; what was written before it is kept."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        where = f"{folder.path}: the run cannot be written: {error.strerror}"
+        raise RunError(where, "make room and repeat the command: it continues the run") from error
 
 
 def _loaded(
@@ -182,14 +201,14 @@ def _evaluate(
     limit = threshold(rule, steps["validation"], devices)
     model.set_threshold(limit)
     model.save(folder.best.with_suffix(model.suffix))
-    scores_table(list(steps.values()), limit).write_parquet(folder.scores)
+    write_parquet(folder.scores, scores_table(list(steps.values()), limit))
     write_incidents(folder.incidents, _notes(steps["test"], module.prepared.incident_table))
     if (parts := model.architecture()) is not None:  # what a report shows beside the scores
         write_json(folder.architecture, parts)
     test, known = module.windows("test"), module.prepared.incident_table
     found = explanations(model, test, module.rows("test"), steps["test"], known)
     if found is not None:
-        found.write_parquet(folder.explanations)
+        write_parquet(folder.explanations, found)
     measured: dict[str, float | None] = {}
     for part in SCORED:
         values = metrics(steps[part], limit, probability=model.probability)

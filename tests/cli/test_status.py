@@ -100,7 +100,12 @@ def test_a_name_chooses_and_a_strange_one_is_refused(
 def test_a_record_that_cannot_be_read_hides_no_other(runs: Path) -> None:
     (runs / ".sweeps" / "torn.json").write_text('{"label": "torn", "ru')
     (runs / ".sweeps" / "strange.json").write_text('{"label": "strange"}')
-    assert [record.label for record in read_sweeps(runs)] == ["components-skab-quick"]
+    warnings: list[str] = []
+    found = read_sweeps(runs, warnings.append)
+    assert [record.label for record in found] == ["components-skab-quick"]
+    assert found == read_sweeps(runs)
+    (text,) = warnings
+    assert "strange.json" in text and "torn.json" in text
 
 
 def test_watching_ends_where_nobody_works(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

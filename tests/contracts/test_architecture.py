@@ -16,6 +16,7 @@ import anomalynet
 PACKAGE = Path(__file__).parents[2] / "anomalynet"
 FLOORS = {
     "errors": 0,
+    "documents": 0,
     "config": 1,
     "runs": 1,
     "simulation": 1,

@@ -121,7 +121,7 @@ def test_a_name_that_is_not_text_can_be_kept(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal")
     journal.add([Entry("message", raw.source, b"one")])
     journal.close()
-    (batch,) = batches(tmp_path / "journal")
+    (batch,) = batches(tmp_path / "journal", [])
     assert [entry.name for entry in batch] == ["caf\\xe9.jsonl"]
 
 

@@ -27,7 +27,7 @@ def written(tmp_path: Path) -> Path:
 
 
 def test_batches_come_back_as_they_were(written: Path) -> None:
-    assert list(batches(written)) == BATCHES
+    assert list(batches(written, [])) == BATCHES
 
 
 def test_torn_at_every_byte_the_whole_batches_before_it_remain_and_it_goes_on(
@@ -45,18 +45,18 @@ def test_torn_at_every_byte_the_whole_batches_before_it_remain_and_it_goes_on(
     for length in range(len(content) + 1):
         written.write_bytes(content[:length])
         whole = max(0, sum(end <= length for end in ends) - 1)
-        assert list(batches(written)) == BATCHES[:whole]
+        assert list(batches(written, [])) == BATCHES[:whole]
         journal = Journal(written)
         journal.add(BATCHES[0])
         journal.close()
-        assert list(batches(written)) == [*BATCHES[:whole], BATCHES[0]]
+        assert list(batches(written, [])) == [*BATCHES[:whole], BATCHES[0]]
 
 
 def test_a_flipped_bit_ends_the_journal_before_its_batch(written: Path) -> None:
     content = bytearray(written.read_bytes())
     content[-1] ^= 1
     written.write_bytes(content)
-    assert list(batches(written)) == BATCHES[:2]
+    assert list(batches(written, [])) == BATCHES[:2]
 
 
 def test_what_does_not_fit_on_the_disk_is_not_half_written(
@@ -69,8 +69,8 @@ def test_what_does_not_fit_on_the_disk_is_not_half_written(
     monkeypatch.undo()
     journal.add(BATCHES[1])
     journal.close()
-    assert list(batches(written)) == [*BATCHES, BATCHES[1]]
+    assert list(batches(written, [])) == [*BATCHES, BATCHES[1]]
 
 
 def test_a_missing_journal_is_empty(tmp_path: Path) -> None:
-    assert list(batches(tmp_path / "none")) == []
+    assert list(batches(tmp_path / "none", [])) == []

@@ -117,7 +117,7 @@ def kill(made: Service) -> None:
     assert made.state is not None
     if made.state._writing is not None:
         made.state._writing.join()
-    made.state._unlock()
+    made.state.unlock()
 
 
 STEPS = [payload(device, time, 20.0 * (time % 3 == 0)) for time in range(12) for device in "ab"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from anomalynet.detection.service.journal import Entry
 from anomalynet.detection.service.problem_log import ProblemLog
-from anomalynet.detection.service.snapshots import State
+from anomalynet.detection.service.snapshots import Arrays, State
 from anomalynet.errors import UsageError
 
 
@@ -23,19 +24,29 @@ def entry(number: int) -> Entry:
 
 def after(folder: Path) -> tuple[int | None, list[int]]:
     """Number in the snapshot that is loaded, numbers in the batches after it."""
-    state = open_state(folder)
-    arrays, own, batches = state.load()
+    state, restored = open_state(folder), list[int]()
+
+    def restore(arrays: Arrays, own: dict[str, Any]) -> None:
+        assert own == {"own": int(arrays["a"])}
+        restored.append(int(arrays["a"]))
+
+    known, batches = state.load(restore)
     numbers = [int(each.content) for batch in batches for each in batch]
     state.close()
-    assert own == ({"own": int(arrays["a"])} if arrays else {})
-    return (int(arrays["a"]) if arrays else None), numbers
+    assert known == bool(restored)
+    return (restored[0] if known else None), numbers
+
+
+def nothing(arrays: Arrays, own: dict[str, Any]) -> None:
+    """For a state without a snapshot."""
+    raise AssertionError
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Batches 0 … 9, a snapshot before every third."""
     state = open_state(tmp_path / "state")
-    state.load()
+    state.load(nothing)
     for number in range(10):
         if number % 3 == 0 and number:
             state.snapshot({"a": np.array(number)}, {"own": number}, wait=True)
@@ -80,13 +91,13 @@ def test_without_any_whole_snapshot_it_is_refused_and_left_alone(folder: Path) -
         path.write_bytes(b"hello")
     before = sorted(folder.iterdir())
     with pytest.raises(UsageError, match="all snapshots are damaged"):
-        open_state(folder).load()
+        open_state(folder).load(nothing)
     assert sorted(folder.iterdir()) == before
 
 
 def test_a_state_that_never_had_a_snapshot_is_its_journal(tmp_path: Path) -> None:
     state = open_state(tmp_path)
-    state.load()
+    state.load(nothing)
     state.append([entry(1)])
     state.append([entry(2)])
     state.close()

@@ -57,7 +57,9 @@ def test_every_step_works_in_a_fresh_clone_and_a_fresh_environment(tmp_path: Pat
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "python"], check=True)
     done = []
     for workflow in WORKFLOWS.values():
-        for job in workflow["jobs"].values():
+        for name, job in workflow["jobs"].items():
+            if name == "vulnerabilities":  # asks a service, which a test must not need
+                continue
             for command in [step["run"] for step in job["steps"] if "run" in step]:
                 small = [value for start, value in SMALL.items() if command.startswith(start)]
                 variables = small[-1] if small else {}

@@ -133,6 +133,7 @@ def test_a_run_comes_home_with_its_result_last(
         write_bytes(path, content)
 
     monkeypatch.setattr(cluster, "write_bytes", noted)
+    monkeypatch.setattr("anomalynet.runs.folder.write_bytes", noted)
     (job,) = jobs_in(tmp_path)
     ray = FakeRay([HELLO, {"files": EARLY}, DONE])
     assert launched(ray, [job]) == []

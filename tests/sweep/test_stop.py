@@ -127,6 +127,7 @@ def test_stale_runs_are_made_again_on_request_and_only_then(worker: Launch, tmp_
     old = given(worker, jobs_of(runs, tmp_path))[0].folder
     whole = (old.path / "result.json").read_bytes()
     write_json(old.environment, {**read_json(old.environment), "code": "0123456789"})
+    old.checksums.unlink()  # made by earlier code, which wrote none
     (old.path / "of the old run").touch()
     known = jobs_of(runs, tmp_path)
     assert [(job.state, job.stale) for job in known] == [("done", True), ("done", False)]
@@ -173,7 +174,8 @@ def test_what_goes_wrong_on_two_devices_is_said(worker: Launch, tmp_path: Path) 
 
 
 def test_a_command_with_a_life_line_ends_with_its_stdin(tmp_path: Path) -> None:
-    words = ["train", "hybrid", *SHORT, *LONG, "--runs", str(tmp_path), "--life-line"]
+    once = [text for text in SHORT if not text.startswith("training.")]
+    words = ["train", "hybrid", *once, *LONG, "--runs", str(tmp_path), "--life-line"]
     command, pipe = [sys.executable, "-m", "anomalynet", *words], subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stderr=pipe, stdout=subprocess.DEVNULL)
     assert process.stderr

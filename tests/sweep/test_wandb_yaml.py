@@ -69,7 +69,6 @@ def test_worlds_are_a_parameter(tmp_path: Path) -> None:
     "change",
     [
         "design: one_at_a_time",
-        "experiments: [hybrid, hybrid]",
         "exclude: [{model.attention: true}]",
         "arms: {flat: {model.pool: 1}}",
         "worlds: seed",

@@ -3,7 +3,6 @@ impact, severity and series; or windows in JSON, as the Numenta Anomaly Benchmar
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.rows import ROW, Rows, open_rows
 from anomalynet.data.importing.times import read_clock, to_utc
 from anomalynet.data.telemetry import Incident
+from anomalynet.documents import json_value, read_text
 from anomalynet.errors import DataError
 
 WORDS = ("series", "type", "cause", "impact", "severity")
@@ -74,7 +74,7 @@ def _open_windows(path: Path, series: Sequence[str], files: Sequence[Path]) -> t
     alone where the data are one recording; and how many are of other series."""
     shape = 'write {"series": [["start", "end"], …], …}, or only the list for one recording'
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json_value(read_text(path, encoding="utf-8-sig"))
         by_key: dict[str | None, Any] = content if isinstance(content, dict) else {None: content}
         lists = [isinstance(many, list) for many in by_key.values()]
         pairs = [(key, pair) for key, many in by_key.items() if all(lists) for pair in many]
@@ -85,7 +85,7 @@ def _open_windows(path: Path, series: Sequence[str], files: Sequence[Path]) -> t
         windows = [(key, *map(str, pair)) for key, pair in pairs]
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError) as error:
         raise DataError(f"{path}: not windows in JSON: {error}", shape) from error
     if None in by_key and len(series) > 1:
         raise DataError(f"{path}: names no series, the data have {len(series)}", shape)

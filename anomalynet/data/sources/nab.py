@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import polars as pl
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.sources import _reading
 from anomalynet.data.telemetry import Channel, Telemetry
+from anomalynet.documents import read_json_value
 from anomalynet.errors import DataError
 
 FILES = {
@@ -75,7 +75,7 @@ def _read(path: Path, windows: list[tuple[datetime, datetime]]) -> pl.DataFrame:
 def _windows(labels: Path, path: Path) -> list[tuple[datetime, datetime]]:
     """First and last moment of each event of a recording."""
     try:
-        pairs = json.loads(labels.read_bytes())[f"{path.parent.name}/{path.name}"]
+        pairs = read_json_value(labels)[f"{path.parent.name}/{path.name}"]
         read = datetime.fromisoformat
         return [(read(begin), read(end)) for begin, end in pairs]
     except (ValueError, KeyError, TypeError) as error:

@@ -4,7 +4,6 @@ compare them with their checksums."""
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.sources import digests
 from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Channel, Incident, Telemetry
+from anomalynet.documents import read_json_value
 from anomalynet.errors import DataError
 from anomalynet.runs import codec
 
@@ -117,8 +117,8 @@ def find(name: str, folder: Path) -> Imported | None:
 def _describe(path: Path) -> dict[str, Any]:
     try:
         check(path)
-        described = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        described = read_json_value(path)
+    except (OSError, ValueError) as error:
         raise _damaged(path) from error
     if not isinstance(described, dict) or described.get("version") != VERSION:
         raise _damaged(path)

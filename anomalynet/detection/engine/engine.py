@@ -12,9 +12,10 @@ from anomalynet.detection.engine.following import Following
 from anomalynet.detection.engine.grid import Grid
 from anomalynet.detection.engine.intake import NEVER, Clocks, Intake
 from anomalynet.detection.engine.pipeline import Pipeline
-from anomalynet.detection.engine.table import Array, Table
+from anomalynet.detection.engine.table import Array, DamagedError, Table
 from anomalynet.detection.model import Model
 from anomalynet.detection.records import Message, Outcome
+from anomalynet.documents import json_value
 from anomalynet.errors import UsageError
 from anomalynet.metrics.events import AlarmRule
 
@@ -53,6 +54,7 @@ class Engine:
         if max_devices < 1:
             raise UsageError(f"at most {max_devices} devices leaves none", "1 or more")
         self.model, self.contract, self.rule = model, model.contract, rule
+        self.lateness = lateness
         contract, table = model.contract, Table()
         self._table, self._max_devices = table, max_devices
         late = round(lateness * 1e6)
@@ -122,9 +124,10 @@ class Engine:
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Go on from a snapshot; the rule, the lateness and the limits may be others than when it
-        was made. Raises: UsageError if it is another model's, or damaged; then nothing changed."""
+        was made. Raises: UsageError if it is another model's, DamagedError if it is damaged; then
+        nothing changed."""
         try:
-            facts: dict[str, Any] = json.loads(bytes(state["about"]))
+            facts: dict[str, Any] = json_value(bytes(state["about"]))
             if facts["version"] != VERSION:
                 raise UsageError("the saved state is of another version", "start without it")
             if (facts["run"], facts["fingerprint"]) != (self.contract.run, self.model.fingerprint):
@@ -134,7 +137,8 @@ class Engine:
             sources = [tuple(source) for source in facts["sources"]]
             self._check(state, names, sources)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise UsageError(f"the saved state is damaged: {error!r}", "start without it") from None
+            what = f"the saved state is damaged: {error!r}"
+            raise DamagedError(what, "start without it") from None
         self._table.restore(state, len(names))
         self._pipeline.preparation.resume(state["commissioning"])
         self._clocks.restore(sources)

@@ -15,6 +15,10 @@ Array = npt.NDArray[Any]
 FIRST = 64  # rows of a table that has any
 
 
+class DamagedError(UsageError):
+    """A saved state that cannot be restored."""
+
+
 class Table:
     """Columns that grow together, by doubling. A column's array is another one after `grow`: ask
     for it anew, as `table["name"]`."""
@@ -67,12 +71,12 @@ class Table:
         return {name: array[: self.rows].copy() for name, array in self._arrays.items()}
 
     def check(self, state: Mapping[str, Array], rows: int) -> None:
-        """Raises UsageError if these are not the columns of `rows` devices."""
+        """Raises DamagedError if these are not the columns of `rows` devices."""
         for name, array in self._arrays.items():
             found, shape = state.get(name), (rows, *array.shape[1:])
             if found is None or found.dtype != array.dtype or found.shape != shape:
                 what = f"the saved state is damaged, or of another version: {name}"
-                raise UsageError(what, "start without it")
+                raise DamagedError(what, "start without it")
 
     def restore(self, state: Mapping[str, Array], rows: int) -> None:
         """Take over the columns that `check` approved of."""

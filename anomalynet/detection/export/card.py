@@ -208,8 +208,8 @@ def _files(
         "µs per window: median, one window at a time on one thread of the machine that exported. "
         "Differences and other alarms: compared with the stored scores of the run; relative for "
         f"scores above 1. {compared}; a file with more than {TOLERANCE:g} is not exported. "
-        "The threshold in the file is at most 1e-6 below the run's, so that rounding loses no "
-        "alarm; a score between the two counts as other alarm.",
+        "The threshold in the file is the run's; where a score of the validation part is so near "
+        "that rounding could change its alarm, it is midway between two other scores.",
         *(f"Variant {name} was not made: {why}." for name, why in refused.items()),
     ]
 

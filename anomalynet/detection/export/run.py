@@ -3,6 +3,8 @@ written."""
 
 from __future__ import annotations
 
+import glob
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,14 +28,15 @@ from anomalynet.detection.export.graphs import (
 from anomalynet.detection.export.paths import VARIANTS
 from anomalynet.detection.export.tidy import fold, to_bytes, variant
 from anomalynet.detection.export.verify import Loss, Parity, Session, compare, latencies, measure
+from anomalynet.detection.service.journal import sync_folder
 from anomalynet.errors import RunError
+from anomalynet.metrics.threshold import off_ties
 from anomalynet.models import Classical, Detector
-from anomalynet.runs.files import read_json, write_bytes, write_text
+from anomalynet.runs.files import read_json
 from anomalynet.training.finished import FinishedRun
 from anomalynet.training.reproducibility import prepare_process
 
 LICENCE = "Apache-2.0"  # of the exported file, as of the program
-MARGIN = 1e-6  # largest decrease of the threshold; relative for thresholds above 1
 
 ROWS = 100_000  # most training steps, evenly spaced, for the reference quantiles of a channel
 
@@ -102,10 +105,37 @@ def export(
     files = {name: paths[name] for name in contents}
     by_file = {files[name].name: loss for name, loss in losses.items()}
     text = card(run, described, parity, by_file, refused)
-    for name in reversed(contents):  # the model last: if it exists, the export is complete
-        write_bytes(files[name], contents[name])
-    write_text(paths["card"], text)
+    # The model last: if it exists, the export is complete.
+    write_all(
+        {paths["card"]: text.encode()}
+        | {files[name]: contents[name] for name in reversed(contents)}
+    )
     return Exported(described, parity, paths["card"], files, losses, refused)
+
+
+def write_all(contents: Mapping[Path, bytes]) -> None:
+    """Write files, in this order; none is replaced before all are on the disk. Raises RunError: the
+    disk is full, or a folder cannot be written to; the files are as they were."""
+    written: dict[Path, Path] = {}
+    try:
+        for path, content in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+                left.unlink()  # by an export that was killed
+            written[path] = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+            with written[path].open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for path, temporary in written.items():
+            temporary.replace(path)
+            sync_folder(path.parent)
+    except OSError as error:
+        how = "free disk space, or choose another --out; the same command exports again"
+        raise RunError(f"{path}: {error.strerror or error}", how) from None
+    finally:
+        for temporary in written.values():
+            temporary.unlink(missing_ok=True)
 
 
 def _graph(run: FinishedRun) -> tuple[onnx.ModelProto, Contract]:
@@ -167,7 +197,7 @@ def contract(
         outliers=quality.outliers,
         hampel_window=quality.hampel_window,
         hampel_threshold=quality.hampel_threshold,
-        threshold=threshold(run),
+        threshold=off_ties(result.threshold, _validation(run)),
         threshold_rule=result.threshold_rule,
         probability=result.probability,
         outputs=outputs,
@@ -179,15 +209,6 @@ def contract(
         reference=_reference(run, prepared),
         table=sources.table_format(data),
     )
-
-
-def threshold(run: FinishedRun) -> float:
-    """The run's threshold, slightly lower, because some rules choose a score as threshold, and the
-    graph computes scores with an error of about 1e-7. It stays above the middle to the next smaller
-    validation score, so that no other validation score becomes an alarm."""
-    limit, scores = run.result.threshold, _validation(run)
-    below = float(np.max(scores[scores < limit], initial=-np.inf))
-    return limit - min((limit - below) / 2, MARGIN * max(1.0, abs(limit)))
 
 
 def _validation(run: FinishedRun) -> Float64:

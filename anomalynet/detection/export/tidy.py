@@ -11,7 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from anomalynet import __version__
-from anomalynet.detection.contract import KEY, Contract
+from anomalynet.detection.contract import KEY, Contract, sealed
 from anomalynet.detection.export.paths import Variant, quiet
 from anomalynet.errors import RunError, first_line
 
@@ -46,8 +46,7 @@ def to_bytes(model: onnx.ModelProto, contract: Contract) -> bytes:
     metadata = _readable_metadata(contract)
     tidied.doc_string = metadata["name"]
     onnx.helper.set_model_props(tidied, {**metadata, KEY: contract.to_json()})
-    content: bytes = tidied.SerializeToString(deterministic=True)
-    return content
+    return sealed(tidied.SerializeToString(deterministic=True))
 
 
 def _strip(graph: onnx.GraphProto) -> None:

@@ -93,15 +93,14 @@ class Session:
 
     def _feed(self, readings: Float32) -> dict[str, np.ndarray]:
         """The inputs for windows; for a step the last one's, with an empty state."""
-        contract, count = self.model.contract, len(readings)
-        if contract.form == "statistics":
+        form = self.model.contract.form
+        if form == "statistics":
             return {"features": statistics(readings)}
-        if contract.form == "window":
+        if form == "window":
             return {"readings": readings}
-        shapes = {**contract.carried, "states": (contract.window, contract.width)}
-        shapes["slot"] = (contract.window,)
-        zeros = {name: np.zeros((count, *shape), np.float32) for name, shape in shapes.items()}
-        return {"reading": readings[:, -1].copy(), **zeros}
+        shapes = self.model.shapes().items()
+        zeros = {name: np.zeros((len(readings), *shape), np.float32) for name, shape in shapes}
+        return zeros | {"reading": readings[:, -1].copy()}
 
 
 @dataclass(frozen=True, slots=True)

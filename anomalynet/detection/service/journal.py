@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -20,7 +22,7 @@ class AppendFile:
         shown: path in error messages, if it differs.
         empty: discard the present content.
 
-    Raises UsageError: the file cannot be opened.
+    Raises UsageError: the file cannot be opened. RunError: the disk is full.
     """
 
     def __init__(self, path: Path, shown: Path | None = None, empty: bool = False) -> None:
@@ -29,6 +31,8 @@ class AppendFile:
         try:
             self._file = os.open(path, how, 0o644)
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise self._failed(error) from None
             what = f"{self._shown}: {error.strerror}"
             raise UsageError(what, "use a file in an existing folder") from None
         self.size = os.fstat(self._file).st_size  # bytes; anything after them is overwritten
@@ -90,6 +94,9 @@ Kind = Literal["message", "tick", "delivered", "position"]
 CODES: dict[Kind, bytes] = {"message": b"m", "tick": b"t", "delivered": b"d", "position": b"p"}
 KINDS = {code: kind for kind, code in CODES.items()}
 
+LIKELY = re.compile(rb"(?s)(?=.{3}[\x00-\x07].{4}[mtdp])")
+"""Where a frame of less than 128 MiB may begin: end of its length, its check, its first kind."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -113,33 +120,39 @@ class Journal(AppendFile):
     """
 
     def __init__(self, path: Path, sync: bool = False) -> None:
-        content = path.read_bytes() if path.exists() else b""
-        whole = len(content) - _torn(content) if content.startswith(MAGIC) else 0
+        stretches = _stretches(path.read_bytes() if path.exists() else b"")
         super().__init__(path)
         self._sync = sync
-        self.cut(whole)
-        if not whole:
+        self.cut(stretches[-1][1] if stretches else 0)
+        if not stretches:
             self.append(MAGIC)
             if sync:
                 self.sync()
 
     def add(self, batch: Sequence[Entry]) -> None:
         """Write one batch. Raises RunError: the write failed; the journal is unchanged."""
-        body = b"".join(map(_packed, batch))
+        body = b"".join(
+            ENTRY.pack(CODES[entry.kind], entry.time, len(name), len(entry.content))
+            + name
+            + entry.content
+            for entry in batch
+            for name in [entry.name.encode()]
+        )
         self.append(FRAME.pack(len(body), zlib.crc32(body)) + body, self._sync)
 
 
-def batches(path: Path) -> Iterator[list[Entry]]:
-    """The complete batches of a journal, in order; empty without a file."""
+def batches(
+    path: Path, lost: list[tuple[int, int]], *, closed: bool = False
+) -> Iterator[list[Entry]]:
+    """The whole batches of a journal, in order; empty without a file. `lost`: gets the first and
+    last offset of each damaged stretch. An incomplete frame at the end is none, unless the file was
+    `closed`: a killed process leaves it, before anything in it was acknowledged."""
     content = path.read_bytes() if path.exists() else b""
-    for body in _bodies(content):
-        yield _entries(body)
-
-
-def _packed(entry: Entry) -> bytes:
-    name = entry.name.encode()
-    head = ENTRY.pack(CODES[entry.kind], entry.time, len(name), len(entry.content))
-    return head + name + entry.content
+    for start, stop, whole in _stretches(content, closed):
+        if whole:
+            yield _entries(memoryview(content)[start + FRAME.size : stop])
+        else:
+            lost.append((start, stop))
 
 
 def _entries(body: memoryview) -> list[Entry]:
@@ -153,18 +166,46 @@ def _entries(body: memoryview) -> list[Entry]:
     return found
 
 
-def _bodies(content: bytes) -> Iterator[memoryview]:
-    view, at = memoryview(content), len(MAGIC)
-    if not content.startswith(MAGIC):
-        return
-    while at + FRAME.size <= len(view):
-        length, check = FRAME.unpack_from(view, at)
-        body = view[at + FRAME.size : at + FRAME.size + length]
-        if len(body) < length or zlib.crc32(body) != check:
-            return
-        yield body
-        at += FRAME.size + length
+def _stretches(content: bytes, closed: bool = False) -> list[tuple[int, int, bool]]:
+    """Start and end of each whole frame (True), and of each damaged stretch (False); without the
+    frame that was being written at the end, of a file that was not closed."""
+    found: list[tuple[int, int, bool]] = []
+    at, size = len(MAGIC) if content.startswith(MAGIC) else 0, len(content)
+    if MAGIC.startswith(content):
+        return found
+    while at < size:
+        if stop := _frame(content, at):
+            found.append((at, stop, True))
+        elif stop := _next_frame(content, at):
+            found.append((at, stop, False))
+        elif at and not closed and not 0 < _length(content, at) <= size:
+            break  # it was being written
+        else:
+            found.append((at, stop := size, False))
+        at = stop
+    return found
 
 
-def _torn(content: bytes) -> int:
-    return len(content) - len(MAGIC) - sum(FRAME.size + len(body) for body in _bodies(content))
+def _length(content: bytes, at: int) -> int:
+    """Where a frame ends by its head; 0: there is no head."""
+    whole = at + FRAME.size <= len(content)
+    return at + FRAME.size + int(FRAME.unpack_from(content, at)[0]) if whole else 0
+
+
+def _frame(content: bytes, at: int) -> int:
+    """Where the frame ends that begins here; 0: there is no whole one."""
+    if content[at + FRAME.size : at + FRAME.size + 1] not in KINDS:
+        return 0
+    stop = _length(content, at)
+    body = memoryview(content)[at + FRAME.size : stop]
+    whole = stop <= len(content) and zlib.crc32(body) == FRAME.unpack_from(content, at)[1]
+    return stop if whole else 0
+
+
+def _next_frame(content: bytes, at: int) -> int:
+    """Where the next whole frame begins behind a damaged one; 0: there is none."""
+    likely = _length(content, at)  # where only the body is damaged
+    if likely > at + FRAME.size and _frame(content, likely):
+        return likely
+    starts = (found.start() for found in LIKELY.finditer(content, at + 1))
+    return next((start for start in starts if _frame(content, start)), 0)

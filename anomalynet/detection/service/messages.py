@@ -3,7 +3,6 @@ and never raises an error."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from anomalynet.data.importing.cells import LARGEST, is_missing, is_name, read_n
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.detection.records import LONGEST_NAME, Message, Reading
 from anomalynet.detection.service.problem_log import ProblemLog
+from anomalynet.documents import json_value
 
 RESERVED = frozenset(("device", "time", "gateway", "sequence", "label", "incident", "kind"))
 """Keys of a reading that are not channels."""
@@ -55,8 +55,8 @@ class Parser:
         if len(payload) > self.max_bytes:
             raise _RejectedError("too large", f"{len(payload)} bytes on {source}")
         try:
-            document = json.loads(payload)
-        except (ValueError, RecursionError):
+            document = json_value(payload, values=False)
+        except ValueError:
             raise _RejectedError("malformed JSON", payload) from None
         if type(document) is not dict:
             raise _RejectedError("not an object", payload)

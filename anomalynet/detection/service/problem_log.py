@@ -6,6 +6,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 EXAMPLE = 80  # largest number of characters of an example
 
@@ -20,8 +21,9 @@ def printable(example: object) -> str:
 
 
 def to_stderr(line: str) -> None:
-    """Print one line to stderr."""
-    print(line, file=sys.stderr, flush=True)
+    """Print one line to stderr, if anybody reads it."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 class ProblemLog:

@@ -3,10 +3,13 @@ no message is lost or processed twice."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from anomalynet.detection.records import Message, Outcome
@@ -14,10 +17,11 @@ from anomalynet.detection.service.drift import Drift
 from anomalynet.detection.service.journal import Entry
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.monitor import Monitor
+from anomalynet.detection.service.problem_log import to_stderr
 from anomalynet.detection.service.silence import RecentPayloads, SilenceWatch
 from anomalynet.detection.service.snapshots import State
 from anomalynet.detection.service.status import Status
-from anomalynet.detection.sinks import Sink, check_delivered
+from anomalynet.detection.sinks import Sink, check_delivered, key_of
 from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.detection.sources import Raw, Source
 
@@ -43,6 +47,8 @@ class Service:
     drift: Drift | None = None
     monitor: Monitor | None = None
     threshold: float = 0.0  # alarm threshold, for the status view
+    # option → value, of those that change results: that they are others than before is logged
+    settings: dict[str, float | str] = field(default_factory=dict)
     status: Status = field(default_factory=Status)
     # The source may send a payload twice. A second copy would look like a device whose clock went
     # back, so recent payloads are remembered.
@@ -61,17 +67,14 @@ class Service:
         """Load the snapshot, replay the journal, and start the source. Raises UsageError: the state
         is damaged, or belongs to another model."""
         if self.state is not None:
-            arrays, own, batches = self.state.load()
-            if arrays:
-                self.engine.restore(arrays)
-                self._restore(own)
+            known, batches = self.state.load(self._restore)
             for batch in batches:
                 for entry in batch:
                     if self.redelivers and entry.kind == "message":
                         self._seen.add(entry.name, entry.content)
                 self._apply(batch, live=False)
             # The first snapshot precedes any output: it has the initial size of the scores file.
-            self._snap(self.state, wait=not arrays)
+            self._snap(self.state, wait=not known)
         for sink in self.sinks:
             sink.start()
         now = time.time()
@@ -211,19 +214,33 @@ class Service:
             "behind": {} if self.silence is None else self.silence.to_json(),
             "pending": {sink.name: sink.pending() for sink in self.sinks},
             "scores": None if scores is None else [str(scores.path.resolve()), scores.size],
+            "settings": self.settings,
         }
 
-    def _restore(self, own: dict[str, Any]) -> None:
-        self._position = own["place"].encode()
-        self._seen.restore(own["seen"])
+    def _restore(self, arrays: dict[str, Any], own: dict[str, Any]) -> None:
+        """Go on from a snapshot; what is damaged raises an error before anything changes."""
+        position, seen = own["place"].encode(), own["seen"]
+        dict(json.loads(position or b"{}")), bytes.fromhex(seen)
+        behind = {name: float(seconds) for name, seconds in own["behind"].items()}
+        pending = {name: [*lines] for name, lines in own["pending"].items()}
+        for line in chain.from_iterable(pending.values()):
+            key_of(line)
+        path, size = own["scores"] or ("", 0)
+        size, settings = int(size), own.get("settings", self.settings).items()
+        if not all(map(isfinite, behind.values())):
+            raise ValueError("a source that is no finite time behind")
+        self.engine.restore(arrays)
+        for name, before in settings:
+            if (now := self.settings.get(name, before)) != before:
+                to_stderr(f"the saved state was made with {name} {before}, from now on {now}")
+        self._position = position
+        self._seen.restore(seen)
         if self.silence is not None:
-            self.silence.restore(own["behind"])
+            self.silence.restore(behind)
         for sink in self.sinks:
-            sink.restore(own["pending"].get(sink.name, []))
-        if self.scores is not None and own["scores"]:
-            path, size = own["scores"]
-            if path == str(self.scores.path.resolve()):
-                self.scores.cut(size)
+            sink.restore(pending.get(sink.name, []))
+        if self.scores is not None and path == str(self.scores.path.resolve()):
+            self.scores.cut(size)
 
 
 def _clock(message: Message) -> int | None:

@@ -6,10 +6,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import threading
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from anomalynet.detection.engine.table import DamagedError
 from anomalynet.detection.service.journal import Entry, Journal, batches, sync_folder
 from anomalynet.detection.service.problem_log import ProblemLog
-from anomalynet.errors import RunError, UsageError
+from anomalynet.documents import json_value
+from anomalynet.errors import RunError, UsageError, first_line
 from anomalynet.runs.files import read_json, write_json
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 OWN = "service"  # key of the array with the state of the service, JSON as bytes
 
-DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+SUFFIX = {"snapshot": ".npz", "journal": ".log"}
+NAME = re.compile(r"(snapshot|journal)-([0-9]{8})\.(npz|log)")
+
+Restore = Callable[[Arrays, dict[str, Any]], None]
 
 
 class State:
@@ -57,43 +61,63 @@ class State:
             raise UsageError(what, "stop it, or give each its own --state") from None
         owner = folder / "model.json"
         if owner.exists() and read_json(owner).get("model") != model:
-            self._unlock()
-            what = f"{folder}: belongs to another model"
+            self.unlock()
+            what = f"{folder}: belongs to another model, or {owner.name} is damaged"
             raise UsageError(what, "give each model its own --state")
-        if not owner.exists():
-            write_json(owner, {"model": model})
-            if sync:
-                sync_folder(folder.parent)
+        try:
+            if not owner.exists():
+                write_json(owner, {"model": model})
+                if sync:
+                    sync_folder(folder.parent)
+        except OSError as error:
+            self.unlock()
+            how = "free disk space; the same command continues"
+            raise RunError(f"{owner}: {error.strerror}", how) from None
         self._number = 0
         self._journal: Journal | None = None
         self._writing: threading.Thread | None = None
 
-    def load(self) -> tuple[Arrays, dict[str, Any], Iterator[list[Entry]]]:
-        """The newest valid snapshot (empty without one), the state of the service, and the batches
-        since then. Raises UsageError: all snapshots are damaged."""
-        for left in self.folder.glob(".snapshot-*.tmp"):
+    def load(self, restore: Restore) -> tuple[bool, Iterator[list[Entry]]]:
+        """Give the newest whole snapshot to `restore`: its arrays, and the state of the service. An
+        error that this raises means damage, unless it is a UsageError and no DamagedError.
+
+        Returns whether there was one, and the batches since then. Raises UsageError: all snapshots
+        are damaged; RunError: a file is not of a state.
+        """
+        for left in self.folder.glob(".*.tmp"):
             left.unlink()  # left by a process that was killed
-        snapshots, journals = self._numbers("snapshot-*.npz"), self._numbers("journal-*.log")
-        last = max([0, *journals, *snapshots])
-        self._number = last
+        for path in (*self.folder.glob("snapshot-*.npz"), *self.folder.glob("journal-*.log")):
+            if not NAME.fullmatch(path.name):
+                raise RunError(f"{path}: not a file of a state folder", "move it away")
+        snapshots, journals = self._numbers("snapshot"), self._numbers("journal")
+        self._number = max(journals, default=0)
+        if journals:  # what a killed process was writing is cut off: the next journal follows
+            Journal(self._path("journal", self._number), self.sync).close()
+        damaged: list[Path] = []
         for number in reversed(snapshots):
+            path = self._path("snapshot", number)
             try:
-                arrays, own = _read(self._snapshot(number))
-            except DAMAGE as error:
-                what = f"{self._snapshot(number)}: {error}"
+                restore(*_read(path))
+            except Exception as error:  # the libraries that read it raise many kinds
+                if isinstance(error, UsageError) and not isinstance(error, DamagedError):
+                    raise
+                what = f"{path.name}: {first_line(error)}"
                 self._problems.add("snapshot damaged, using the previous one", what)
+                damaged.append(path)
                 continue
-            return arrays, own, self._since(number, last)
+            for path in damaged:  # it is none of the two that are kept
+                path.rename(path.with_suffix(".damaged"))
+            self._number = max(self._number, number)
+            return True, self._since(number)
         if snapshots and 0 not in journals:
-            self._unlock()
             what = f"{self.folder}: all snapshots are damaged"
             raise UsageError(what, "move the folder away to start without a state")
-        return {}, {}, self._since(0, last)
+        return False, self._since(0)
 
     def append(self, batch: Sequence[Entry]) -> None:
         """Store a batch; call only after `load` and the replay."""
         if self._journal is None:
-            self._journal = Journal(self._file(self._number), self.sync)
+            self._journal = Journal(self._path("journal", self._number), self.sync)
         self._journal.add(batch)
 
     def snapshot(self, arrays: Arrays, own: Mapping[str, Any], wait: bool = False) -> None:
@@ -111,7 +135,7 @@ class State:
             return
         number = self._number + 1
         content = {**arrays, OWN: np.frombuffer(json.dumps(own).encode(), np.uint8)}
-        journal = Journal(self._file(number), self.sync)
+        journal = Journal(self._path("journal", number), self.sync)
         if self._journal is not None:
             self._journal.close()
         self._number, self._journal = number, journal
@@ -127,7 +151,7 @@ class State:
             self._writing.join()
         if self._journal is not None:
             self._journal.close()
-        self._unlock()
+        self.unlock()
 
     def _write(self, number: int, content: Arrays) -> None:
         temporary = self.folder / f".snapshot-{number:08}.tmp"
@@ -136,45 +160,49 @@ class State:
                 np.savez(file, allow_pickle=False, **content)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(self._snapshot(number))
+            temporary.replace(self._path("snapshot", number))
             if self.sync:
                 sync_folder(self.folder)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             self._problems.add("snapshot not written, the journal continues", error)
             return
-        kept = self._numbers("snapshot-*.npz")[-2:]
-        if len(kept) == 2:
-            for path in (*self.folder.glob("snapshot-*.npz"), *self.folder.glob("journal-*.log")):
-                if _number(path) < kept[0]:  # older than both kept snapshots
-                    path.unlink()
+        kept = self._numbers("snapshot")[-2:]
+        if len(kept) == 2:  # what is older is not needed any more
+            for kind in SUFFIX:
+                for old in self._numbers(kind):
+                    if old < kept[0]:
+                        self._path(kind, old).unlink()
 
-    def _since(self, first: int, last: int) -> Iterator[list[Entry]]:
-        for number in range(first, last + 1):
-            yield from batches(self._file(number))
+    def _since(self, first: int) -> Iterator[list[Entry]]:
+        """Batches of the journals from this number on; logs what of them is lost."""
+        journals = [number for number in self._numbers("journal") if number >= first]
+        expected = first or min(journals, default=0)  # without a snapshot there may be no 0
+        for number, before in zip(journals, [expected - 1, *journals], strict=False):
+            path = self._path("journal", number)
+            if missing := number - before - 1:
+                self._problems.add(f"journals missing before {path.name}", count=missing)
+            lost: list[tuple[int, int]] = []
+            yield from batches(path, lost, closed=number < journals[-1])
+            if lost:
+                stretches = ", ".join(f"{start} to {stop}" for start, stop in lost)
+                kind = f"{path.name} is damaged, the rest of it was kept"
+                self._problems.add(kind, f"lost bytes {stretches}", len(lost))
 
-    def _snapshot(self, number: int) -> Path:
-        return self.folder / f"snapshot-{number:08}.npz"
+    def _path(self, kind: str, number: int) -> Path:
+        return self.folder / f"{kind}-{number:08}{SUFFIX[kind]}"
 
-    def _file(self, number: int) -> Path:
-        return self.folder / f"journal-{number:08}.log"
+    def _numbers(self, kind: str) -> list[int]:
+        names = (NAME.fullmatch(path.name) for path in self.folder.iterdir())
+        return sorted(int(name[2]) for name in names if name and name[1] == kind)
 
-    def _numbers(self, pattern: str) -> list[int]:
-        return sorted(_number(path) for path in self.folder.glob(pattern))
-
-    def _unlock(self) -> None:
+    def unlock(self) -> None:
+        """Let another process use the folder."""
         os.close(self._lock)
-
-
-def _number(path: Path) -> int:
-    digits = path.stem.rpartition("-")[2]
-    if not digits.isdigit():
-        raise RunError(f"{path}: not a file of a state folder", "move it away")
-    return int(digits)
 
 
 def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
-    own: dict[str, Any] = json.loads(arrays.pop(OWN).tobytes())
+    own: dict[str, Any] = json_value(arrays.pop(OWN).tobytes())
     return arrays, own

@@ -54,7 +54,11 @@ def open_service(
 
     Raises UsageError: the source, a target or the state cannot be used.
     """
-    contract, problems, status = engine.contract, ProblemLog(), Status()
+    contract, problems, status, rule = engine.contract, ProblemLog(), Status(), engine.rule
+    threshold = contract.threshold if rule.threshold is None else rule.threshold
+    settings: dict[str, float | str] = {"--threshold": threshold, "--hits": f"{rule.k}/{rule.n}"}
+    settings |= {"--clear": rule.clear, "--cool-down": rule.cool_down}
+    settings |= {"--lateness": engine.lateness}
     sensors = [sensor.name for sensor in contract.sensors]
     parser = Parser(sensors, problems, max_message, contract.table)
     client_id = client_id or f"anomalynet-{contract.run}"
@@ -89,7 +93,8 @@ def open_service(
         report_drift=lambda measures: to_stderr(described(measures)) if drift_every else None,
         monitor=Monitor(status, metrics) if metrics else None,
         status=status,
-        threshold=contract.threshold if engine.rule.threshold is None else engine.rule.threshold,
+        threshold=threshold,
+        settings=settings,
         redelivers=broker is not None,
         snapshot_every=snapshot_every,
     )
@@ -109,6 +114,8 @@ def run_service(
                     shown.refresh()
     except BaseException:  # the next start continues from the state on disk
         service.source.close()
+        if service.state is not None:
+            service.state.close()
         raise
     service.close()
 

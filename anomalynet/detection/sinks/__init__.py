@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from anomalynet.detection.records import Event
+from anomalynet.documents import json_value
 from anomalynet.errors import RunError
 
 
@@ -60,5 +60,5 @@ def check_delivered(sinks: Sequence[Sink]) -> None:
 
 def key_of(line: str | bytes) -> str:
     """`Event.key` of an event as JSON. Raises ValueError, TypeError or KeyError: not an event."""
-    event = json.loads(line)
+    event = json_value(line)
     return f"{event['id']}-{event['kind']}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import io
 import json
 import math
@@ -18,7 +19,7 @@ import numpy as np
 from anomalynet.detection.records import Event, Steps
 from anomalynet.detection.service.journal import AppendFile
 from anomalynet.detection.sinks import Sink, key_of
-from anomalynet.errors import UsageError
+from anomalynet.errors import RunError, UsageError
 
 TAIL = 32 << 20  # bytes at the end of the file that are read at start
 
@@ -113,10 +114,18 @@ class ScoresFile:
             raise UsageError(what, "use a file in an existing folder") from None
         if there and there != begin:
             raise UsageError(f"{path}: exists and is not a file of scores", "give another file")
-        self._written = path.with_name(f".{path.name}.{os.getpid()}.tmp") if replace else path
+        self._written = path
+        if replace:
+            self._written = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+            for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+                left.unlink(missing_ok=True)  # by a process that was killed
         self._file = AppendFile(self._written, shown=path, empty=replace)
         if self._csv and not self.size:
-            self._file.append(HEADER)
+            try:
+                self._file.append(HEADER)
+            except RunError:
+                self.close(done=False)
+                raise
 
     @property
     def size(self) -> int:
@@ -155,7 +164,10 @@ class ScoresFile:
         """Close the file. With `replace`, it replaces the old one if `done`."""
         self._file.close()
         if self._written != self.path:
-            if done:
-                self._written.replace(self.path)
-            else:
-                self._written.unlink()
+            try:
+                if done:
+                    self._written.replace(self.path)
+            except OSError as error:
+                raise RunError(f"{self.path}: {error.strerror}", "give another file") from None
+            finally:
+                self._written.unlink(missing_ok=True)

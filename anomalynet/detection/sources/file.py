@@ -3,7 +3,6 @@ lines."""
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -17,6 +16,7 @@ from anomalynet.detection.evaluation import Labels
 from anomalynet.detection.records import Message, Reading
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.sources.follow import CHUNK, Lines, format_of
+from anomalynet.documents import json_value
 from anomalynet.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Recording:
         """Keep the label of a single reading, for which the line is parsed again; readings of
         other messages have none."""
         single = b'"label"' in line and len(message.readings) == 1
-        row: dict[str, Any] = json.loads(line) if single else {}
+        row: dict[str, Any] = json_value(line, values=False) if single else {}
         given = row.get("label")
         if not is_label(given, self._parser.form):
             self._parser.problems.add("unknown label", given)

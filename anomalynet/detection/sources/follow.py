@@ -20,6 +20,7 @@ from anomalynet.data.importing.format import TableFormat
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.sources import Raw, Source
+from anomalynet.documents import json_value
 from anomalynet.errors import UsageError
 
 CHUNK = 1 << 18  # bytes read at once
@@ -111,7 +112,7 @@ class Followed(Source):
 
     def start(self, position: bytes) -> None:
         """Continue at this position if the file is still the same."""
-        self._start = json.loads(position) if position else {}
+        self._start = json_value(position) if position else {}
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
         """See `Source`."""
@@ -161,8 +162,9 @@ class Followed(Source):
             raise UsageError(f"--follow {self._path}: is a folder", how)
         self._inode, self._begin, self._lines = status.st_ino, b"", Lines(self._longest)
         if self._start:
-            offset = self._start["offset"]
-            same = self._start["inode"] == status.st_ino and offset <= status.st_size
+            offset: Any = self._start.get("offset")
+            same = type(offset) is int and 0 <= offset <= status.st_size
+            same &= self._start.get("inode") == status.st_ino
             if same and self._start.get("begin") == self._digest(offset):
                 self._lines.offset = os.lseek(self._file, offset, os.SEEK_SET)
             else:

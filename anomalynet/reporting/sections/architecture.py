@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from anomalynet.documents import read_json_value
 from anomalynet.errors import RunError
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.captions import ReportContext
@@ -66,7 +66,7 @@ def read_network(record: RunRecord) -> Network | None:
     """
     path = RunFolder(record.folder).architecture
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_json_value(path)
         if "parts" in raw:  # as written until version 0.1.0
             return None
         steps, channels = raw["input"]

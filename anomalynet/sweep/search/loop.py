@@ -208,7 +208,12 @@ class Search:
                     found.append((number, run_value(job.folder, objective)))
             return found
         lines = [] if made_by_other_code(first.folder.environment) else first.folder.read_progress()
-        return [(int(line["epoch"]), float(line[objective])) for line in lines if objective in line]
+        pairs = [(line.get("epoch"), line.get(objective)) for line in lines]
+        return [
+            (epoch, float(value))
+            for epoch, value in pairs
+            if isinstance(epoch, int) and isinstance(value, int | float)
+        ]
 
     def _finish(self, trial: Trial) -> None:
         self._judge(trial)

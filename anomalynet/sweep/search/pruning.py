@@ -35,7 +35,7 @@ def run_value(folder: RunFolder, objective: str) -> float:
         value = lines.get(folder.read_result().best_epoch)
     else:
         value = folder.read_result().metrics.get(objective)
-    if value is None or not math.isfinite(value):
+    if not isinstance(value, int | float) or not math.isfinite(value):
         raise RunError(f"{objective} is undefined in {folder.path.parent.name}/{folder.path.name}")
     return float(value)
 

@@ -18,6 +18,7 @@ from anomalynet.sweep.progress import SearchProgress, say, say_nothing
 from anomalynet.sweep.runner import SweepOutcome, launcher, validate_splits
 from anomalynet.sweep.search import study
 from anomalynet.sweep.search.loop import Search
+from anomalynet.sweep.search.settings import MOST
 from anomalynet.sweep.search.space import distributions
 from anomalynet.sweep.search.trial_store import TrialStore, empty_storage, open_storage
 
@@ -38,8 +39,8 @@ def open_search(
 ) -> Search:
     """The search of a plan with the trials in its journal, or in the database `storage`. Without
     `create` no journal is made. `trials`: the total number, instead of the file's."""
-    if trials is not None and trials < 1:
-        raise UsageError(f"--trials must be at least 1, not {trials}")
+    if trials is not None and not 1 <= trials <= MOST:
+        raise UsageError(f"--trials must be at least 1, at most {MOST:,}, not {trials:,}")
     settings = planned.sweep.search
     journal, lock = study.files_of(planned.runs, planned.label)
     in_memory = not create and storage is None and not journal.is_file()
@@ -163,8 +164,8 @@ def _notify_of_trials(
         notify(f"all {len(stored)} points of the space have been tried")
     failed = [number for number, trial in enumerate(stored) if trial.state.name == "FAIL"]
     for number in failed:
-        reason = str(stored[number].user_attrs.get("reason", "")).strip()
-        notify(f"failed: trial {number}: {reason.splitlines()[0]}")
+        reason = str(stored[number].user_attrs.get("reason") or "no reason was given")
+        notify(f"failed: trial {number}: {reason.strip().splitlines()[0]}")
     if failed:
         notify("`--rerun failed` tries them again, with the same values and numbers")
     stale = []

@@ -14,6 +14,8 @@ from anomalynet.metrics.suite import METRICS
 Sampler = Literal["tpe", "gp", "random", "grid"]
 Pruner = Literal["none", "median", "hyperband", "wilcoxon"]
 
+MOST = 1_000_000  # trials of a search, and of a batch
+
 COSTS = ("latency", "parameters")
 """Objectives besides validation metrics: microseconds per window, trained weights; minimised."""
 EPOCH_METRICS = ("validation/average_precision", "validation/auroc", "validation/loss")
@@ -55,16 +57,18 @@ def read_search(leaves: Mapping[str, Leaf], used: bool) -> tuple[SearchSettings,
     known = {field.name for field in fields(SearchSettings)}
     values: dict[str, Any] = {key: leaf.value for key, leaf in leaves.items() if key in known}
     for name in {"trials", "batch", "seed"} & values.keys():
-        least, value = 0 if name == "seed" else 1, values[name]
+        least, value, what = 0 if name == "seed" else 1, values[name], ""
         if type(value) is not int or value < least:
             what = f"search.{name}: expected a whole number of at least {least}, not {value!r}"
-            problems.append(Problem(leaves[name].where, what))
+        elif name != "seed" and value > MOST:
+            what = f"search.{name}: at most {MOST:,}, not {value:,}"
+        problems += [Problem(leaves[name].where, what)] if what else []
     for name, kinds in (("sampler", get_args(Sampler)), ("pruner", get_args(Pruner))):
         if name in values and values[name] not in kinds:
             problems.append(_unknown(leaves[name], f"search.{name}", values[name], kinds))
     if "objectives" in values:
         given = values["objectives"]
-        values["objectives"] = tuple(given) if isinstance(given, list) else (given,)
+        values["objectives"] = tuple(given) if given and isinstance(given, list) else (given,)
         for objective in values["objectives"]:
             problems += _objective_problem(leaves["objectives"], objective)
     if problems:

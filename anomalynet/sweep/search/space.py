@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anomalynet.errors import UsageError
-from anomalynet.sweep.axes import Axis, Range, levels
+from anomalynet.sweep.axes import Axis, Range, levels, size
 from anomalynet.sweep.file import Sweep
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 Params = dict[str, object]  # one value for each axis
+LARGEST_GRID = 1_000_000  # points of the sampler `grid`
 ENUMERABLE = 20_000  # largest number of points that are listed to find untried ones
 ATTEMPTS = 20  # proposals per trial until one was not tried before
 
@@ -40,9 +41,8 @@ def _distribution(key: str, axis: Axis) -> BaseDistribution:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(axis, Range):
-        low, high, step = axis.low, axis.high, axis.step
-        if step is not None:
-            high = float(axis.levels()[-1])  # type: ignore[arg-type]  # largest value on the grid of steps
+        low, step = axis.low, axis.step
+        high = axis.last
         if axis.whole:
             return IntDistribution(int(low), int(high), step=int(step or 1), log=axis.log)
         return FloatDistribution(float(low), float(high), step=step, log=axis.log)
@@ -74,20 +74,15 @@ def every(sweep: Sweep) -> Iterator[Params]:
     has neither a step nor a count."""
     axes = {key: _stepped(axis) for key, axis in sweep.axes.items()}
     for key, axis in axes.items():
-        if isinstance(axis, Range) and axis.step is None and axis.count is None:
+        if size(axis) == math.inf:
             what = f"axes.{key}: a grid needs a `step` or a `count` for a range"
             raise UsageError(what, "add one, or choose another search.sampler")
+    if (points := math.prod(map(size, axes.values()))) > LARGEST_GRID:
+        what = f"{sweep.name}: a grid of {points:,} points; at most {LARGEST_GRID:,} are tried"
+        raise UsageError(what, "use larger steps, or choose another search.sampler")
     product = itertools.product(*(levels(axis) for axis in axes.values()))
-    points = (dict(zip(axes, point, strict=True)) for point in product)
-    return (point for point in points if not sweep.excludes(sweep.experiments[0], point))
-
-
-def _enumerable(sweep: Sweep) -> bool:
-    """Whether the points can be listed: no axis is continuous, and there are not too many."""
-    axes = [_stepped(axis) for axis in sweep.axes.values()]
-    if any(isinstance(axis, Range) and axis.step is None for axis in axes):
-        return False
-    return math.prod(len(levels(axis)) for axis in axes) <= ENUMERABLE
+    every_point = (dict(zip(axes, point, strict=True)) for point in product)
+    return (point for point in every_point if not sweep.excludes(sweep.experiments[0], point))
 
 
 def _stepped(axis: Axis) -> Axis:
@@ -137,8 +132,11 @@ def _sampler(sweep: Sweep, seed: int) -> BaseSampler:
 
 
 def _untried(sweep: Sweep, tried: set[str], seed: int) -> Params | None:
-    """A random point that was not tried, for a sampler that only repeats itself."""
-    if _enumerable(sweep):
+    """A random point that was not tried, for a sampler that only repeats itself. They are listed
+    unless an axis is continuous or there are too many."""
+    axes = [_stepped(axis) for axis in sweep.axes.values()]
+    continuous = any(isinstance(axis, Range) and axis.step is None for axis in axes)
+    if not continuous and math.prod(map(size, axes)) <= ENUMERABLE:
         untried = [point for point in every(sweep) if key_of(point) not in tried]
         return random.Random(seed).choice(untried) if untried else None
     from optuna.samplers import RandomSampler

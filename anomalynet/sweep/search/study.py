@@ -16,10 +16,10 @@ from anomalynet.config.load import load, with_text
 from anomalynet.config.show import scalar
 from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.runs.files import write_text
-from anomalynet.sweep.axes import Range
+from anomalynet.sweep.axes import Range, has
 from anomalynet.sweep.file import Sweep
 from anomalynet.sweep.jobs import Job, jobs_of
-from anomalynet.sweep.plan import Arm, plan
+from anomalynet.sweep.plan import Arm, plan, refuse_overridden_axes
 from anomalynet.sweep.search import space
 
 if TYPE_CHECKING:
@@ -40,10 +40,13 @@ def check(sweep: Sweep, overrides: Sequence[str]) -> None:
     if sweep.extras:
         hint = "remove them; compare the best trial with them in a sweep of `design: factorial`"
         raise UsageError(f"{name}: a search cannot have `arms`", hint)
-    for leaf in read_overrides(overrides):
-        if leaf.key in sweep.axes:
-            what = f"{leaf.key} is an axis of {name}: every trial would have this value"
-            raise UsageError(what, "remove it from the command or from the sweep's axes")
+    refuse_overridden_axes(sweep, overrides)
+    for excluded in sweep.exclude:
+        own = [key for key in excluded if key in sweep.axes]
+        if missing := [key for key in own if not has(sweep.axes[key], excluded[key])]:
+            where = sweep.locations.get("exclude", name)
+            what = f"exclude: {missing[0]} is never {scalar(excluded[missing[0]])}"
+            raise ConfigError([Problem(where, what)])
     space.distributions(sweep.axes)
     if sweep.search.sampler == "grid":
         space.every(sweep)

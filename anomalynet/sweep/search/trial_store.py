@@ -6,29 +6,32 @@ the first trial written for an index is valid, until another one declares that i
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
 import time
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
+import optuna
 from filelock import FileLock
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from anomalynet.errors import UsageError
+from anomalynet.errors import UsageError, first_line
 from anomalynet.runs.folder import is_alive
 from anomalynet.sweep.search.pruning import Judge
 from anomalynet.sweep.search.settings import SearchSettings
 from anomalynet.sweep.search.space import Params
-
-if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
-    from optuna.storages import BaseStorage
-    from optuna.trial import FrozenTrial
 
 HEARTBEAT = 30.0  # seconds between two heartbeats of an owner
 SILENCE = 120.0  # seconds without heartbeat after which an owner on another machine is dead
@@ -41,8 +44,6 @@ class TrialStore:
     def __init__(
         self, storage: BaseStorage, name: str, settings: SearchSettings, lock: Path
     ) -> None:
-        import optuna
-
         self.storage, self.name = storage, name
         study = optuna.create_study(
             study_name=name, storage=storage, directions=settings.directions, load_if_exists=True
@@ -84,8 +85,6 @@ class TrialStore:
         attributes: Mapping[str, object] | None = None,
     ) -> FrozenTrial | None:
         """Write a new trial; None if another machine wrote one with this index first."""
-        from optuna.trial import TrialState, create_trial
-
         user_attrs = {"place": index, **self._owner(), **(attributes or {})}
         state, space = TrialState.RUNNING, dict(distributions)
         trial = create_trial(state=state, params=params, distributions=space, user_attrs=user_attrs)
@@ -129,9 +128,6 @@ class TrialStore:
     ) -> None:
         """Store what the pruner has seen and noted, the attributes, and then the state with the
         values; for a pruned trial its last value, as Optuna does. Does nothing if it has ended."""
-        from optuna.exceptions import UpdateFinishedTrialError
-        from optuna.trial import TrialState
-
         storage, number = self.storage, trial._trial_id
         seen = judge.seen if judge else {}
         if state == "PRUNED" and seen:
@@ -152,10 +148,42 @@ class TrialStore:
         }
 
 
+class CheckedJournal(JournalFileBackend):
+    """Optuna's journal file with a checksum in each line. Lines without one are accepted."""
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Add lines."""
+        super().append_logs([{**log, "crc": _crc(log)} for log in logs])
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """The lines from a number on. Raises ValueError: one was changed."""
+        for number, log in enumerate(super().read_logs(log_number_from), log_number_from + 1):
+            if log.pop("crc", None) not in (None, _crc(log)):
+                raise ValueError(f"line {number} was changed")
+            yield log
+
+
+def _crc(log: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(log, sort_keys=True).encode())
+
+
+def _remove_cut_line(journal: Path, lock: JournalFileOpenLock) -> None:
+    """Remove a last line without end, which a kill or a full disk left: the next line would be
+    added to it. Raises ValueError: the last line has an end, but is damaged."""
+    if not journal.is_file():
+        return
+    if not journal.read_bytes().endswith(b"\n"):
+        lock.acquire()
+        try:  # once more, as another process may have been writing it
+            os.truncate(journal, journal.read_bytes().rfind(b"\n") + 1)
+        finally:
+            lock.release()
+    if last := journal.read_bytes()[:-1].rpartition(b"\n")[2]:
+        json.loads(last)  # Optuna would leave it out
+
+
 def empty_storage() -> BaseStorage:
     """A storage in memory, for searches that are not kept."""
-    import optuna
-
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna.storages.InMemoryStorage()
 
@@ -163,20 +191,20 @@ def empty_storage() -> BaseStorage:
 def open_storage(url: str | None, journal: Path) -> BaseStorage:
     """Open a database, or by default a journal file, which is locked only for milliseconds at a
     time. Raises UsageError: it cannot be opened."""
-    import optuna
-
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if url is None:
-        from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-
         journal.parent.mkdir(parents=True, exist_ok=True)
         # A process that is killed while it holds the lock blocks the others for this time.
         lock = JournalFileOpenLock(str(journal), grace_period=5)
         try:
-            return optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
-        except (ValueError, KeyError) as error:
+            _remove_cut_line(journal, lock)
+            return optuna.storages.JournalStorage(CheckedJournal(str(journal), lock_obj=lock))
+        except OSError:
+            raise
+        except Exception as error:  # whatever Optuna finds in damaged lines
             hint = "move it away; finished runs are not repeated"
-            raise UsageError(f"{journal}: not a valid journal of trials: {error}", hint) from None
+            what = f"{journal}: not a valid journal of trials: {first_line(error)}"
+            raise UsageError(what, hint) from None
     options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None
     for attempt in range(3):
         try:

@@ -14,6 +14,7 @@ from typing import Literal
 
 import yaml
 
+from anomalynet.documents import json_value, yaml_root
 from anomalynet.errors import DataError, Problem
 from anomalynet.reporting.paper.table_audit.cells import COLUMNS, COUNTS, number
 
@@ -144,13 +145,13 @@ def _read_yaml(
     Numbers stay text, so that 94.0 keeps its decimal."""
     try:
         if suffix == ".json":
-            json.loads(text)
+            json_value(text)
             text = text.replace("\t", " ")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml_root(yaml.SafeLoader(text))
     except json.JSONDecodeError as error:
         problems.append(Problem(f"{name}:{error.lineno}", f"not JSON: {error.msg}"))
         return
-    except (yaml.YAMLError, RecursionError) as error:
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         what = getattr(error, "problem", None) or type(error).__name__
         where = f"{name}:{mark.line + 1}" if mark else name

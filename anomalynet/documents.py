@@ -1,0 +1,134 @@
+"""Parses JSON and YAML within limits, so that no file, message or metadata can fill the memory or
+the stack: on the size, the depth, the number of values after YAML's aliases are expanded, and the
+digits of a number. Every reader of the package uses these functions."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import yaml
+
+JSON_BYTES, YAML_BYTES = 64 * 2**20, 2**20  # largest documents
+MAX_DEPTH = 100  # most values inside each other
+MAX_VALUES = 500_000  # most values of a YAML document, each alias counted as what it stands for
+MAX_DIGITS = 300  # longest number; a float has at most 309 digits before the point
+
+_LONG_NUMBER = re.compile(rf"\d{{{MAX_DIGITS}}}")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half a character, unless its other half follows
+
+
+def read_text(path: Path, limit: int = JSON_BYTES, encoding: str = "utf-8") -> str:
+    """The text of a file. Raises OSError, and ValueError: not in the encoding, or too large."""
+    with path.open("rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(f"larger than {limit >> 20} MiB")
+    return content.decode(encoding)
+
+
+def read_json_value(path: Path) -> Any:
+    """The value in a JSON file. Raises OSError and ValueError as `read_text` and `json_value`."""
+    return json_value(read_text(path))
+
+
+def json_value(text: str | bytes, *, values: bool = True, **hooks: Any) -> Any:
+    """The value of a JSON text.
+
+    Args:
+        values: whether long numbers and halves of characters are refused; False where the caller
+            checks each value, so that one of them does not make the rest unreadable.
+        hooks: those of `json.loads`.
+    Raises: JSONDecodeError, a ValueError: not JSON, or outside the limits.
+    """
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text))
+    if len(text) > JSON_BYTES:
+        raise json.JSONDecodeError(f"larger than {JSON_BYTES >> 20} MiB", text[:1], 0)
+
+    def whole(digits: str) -> int:
+        if len(digits) > MAX_DIGITS:
+            what = f"a number of {len(digits)} characters"
+            raise json.JSONDecodeError(what, text, text.find(digits))
+        return int(digits)
+
+    if values and _LONG_NUMBER.search(text):  # perhaps within a string
+        hooks["parse_int"] = whole
+    try:
+        value = json.loads(text, **hooks)
+    except RecursionError:
+        raise json.JSONDecodeError("nested too deeply", text, 0) from None
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        _check_depth(value, text)
+    if values and _SURROGATE.search(text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise json.JSONDecodeError("half a character", text, 0) from None
+    return value
+
+
+def _check_depth(value: Any, text: str) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        children = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [child for own in children for child in own if isinstance(child, dict | list)]
+        if not level:
+            return
+    raise json.JSONDecodeError(f"nested deeper than {MAX_DEPTH} levels", text, 0)
+
+
+def yaml_root(loader: yaml.SafeLoader) -> yaml.Node | None:
+    """The node of the only document of a YAML text; None if it is empty. Raises YAMLError: not
+    YAML, or outside the limits."""
+    try:
+        root: yaml.Node | None = loader.get_single_node()
+    except RecursionError:
+        raise _problem("nested too deeply", None) from None
+    if root is not None:
+        _expanded(root, {})
+    return root
+
+
+def _expanded(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """The number of values in a node, each alias counted as what it stands for, and their depth."""
+    if isinstance(node.value, str):
+        if node.tag.endswith((":int", ":float")) and len(node.value) > MAX_DIGITS:
+            raise _problem(f"a number of {len(node.value)} characters", node)
+        return 1, 1
+    if id(node) not in known:
+        known[id(node)] = 0, 0  # being counted
+        count = depth = 1
+        for child in node.value:
+            for one in child if isinstance(child, tuple) else (child,):
+                inner, below = _expanded(one, known)
+                count, depth = count + inner, max(depth, below + 1)
+        if count > MAX_VALUES:
+            raise _problem(f"more than {MAX_VALUES:,} values, aliases included", node)
+        if depth > MAX_DEPTH:
+            raise _problem(f"nested deeper than {MAX_DEPTH} levels", node)
+        known[id(node)] = count, depth
+    elif known[id(node)] == (0, 0):
+        raise _problem("an alias stands for a value that contains it", node)
+    return known[id(node)]
+
+
+def _problem(what: str, node: yaml.Node | None) -> Exception:
+    import yaml
+
+    return yaml.MarkedYAMLError(problem=what, problem_mark=node.start_mark if node else None)
+
+
+def yaml_value(text: str) -> Any:
+    """The value of a YAML text. Raises YAMLError: not plain YAML, or outside the limits."""
+    import yaml
+
+    loader = yaml.SafeLoader(text)
+    root = yaml_root(loader)
+    try:
+        return None if root is None else loader.construct_document(root)
+    except (ValueError, KeyError, AttributeError) as error:  # such as a date with month 13
+        raise _problem(f"not a valid value: {error}", root) from None

@@ -1,0 +1,244 @@
+"""A detector's state with files that are not its own, or damaged, or on a full disk, costs one
+message at most: nothing loops, nothing half-written stays, and the same command goes on."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from anomalynet.cli.main import main
+from anomalynet.detection.service.problem_log import ProblemLog
+from anomalynet.detection.service.snapshots import OWN, State
+from anomalynet.detection.sources.follow import Followed
+from tests.detection import graphs
+from tests.detection.conftest import echo
+
+
+@pytest.fixture
+def detect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Feeds readings of 0, 20, 0, 20 … to `detect --state`; exit code, and stderr."""
+    (tmp_path / "model.onnx").write_bytes(graphs.content(echo()))
+    command = ["detect", "--model", str(tmp_path / "model.onnx"), "--follow", "-"]
+    command += ["--state", str(tmp_path / "state"), "--alarms", str(tmp_path / "alarms.jsonl")]
+
+    def run(first: int, last: int, *more: str) -> tuple[int, str]:
+        reading, writing = os.pipe()
+        for at in range(first, last):
+            line = {"device": "d", "time": 60 * at, "values": [20.0 * (at % 2)]}
+            os.write(writing, json.dumps(line).encode() + b"\n")
+        os.close(writing)
+        before = os.dup(0)
+        os.dup2(reading, 0)
+        try:
+            code = main([*command, *more])
+        finally:
+            os.dup2(before, 0)
+            os.close(before)
+            os.close(reading)
+        error = capsys.readouterr().err
+        assert "unexpected" not in error and "Traceback" not in error
+        return code, error
+
+    return run
+
+
+def alarms(folder: Path) -> int:
+    return (folder / "alarms.jsonl").read_text().count('"alarm"')
+
+
+Detect = Callable[..., tuple[int, str]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["snapshot-99999999999999999999.npz", "journal-99999999999999999999.log", "snapshot-x.npz"],
+)
+def test_a_file_that_is_not_of_a_state_is_named_and_nothing_loops(
+    tmp_path: Path, detect: Detect, name: str
+) -> None:
+    assert detect(0, 4)[0] == 0
+    (tmp_path / "state" / name).write_bytes(b"")
+    code, error = detect(4, 8)
+    assert code == 1 and f"{name}: not a file of a state folder" in error
+    (tmp_path / "state" / name).unlink()
+    assert detect(4, 8)[0] == 0 and alarms(tmp_path) == 4
+
+
+def test_a_stray_snapshot_with_a_possible_number_is_passed_over(
+    tmp_path: Path, detect: Detect
+) -> None:
+    assert detect(0, 4)[0] == 0
+    (tmp_path / "state" / "snapshot-99999998.npz").write_bytes(b"hello")
+    code, error = detect(4, 8)
+    assert code == 0 and "snapshot damaged" in error and alarms(tmp_path) == 4
+    assert (tmp_path / "state" / "snapshot-99999998.damaged").read_bytes() == b"hello"
+    names = sorted(path.name for path in (tmp_path / "state").glob("snapshot-*.npz"))
+    assert len(names) == 2 and names[-1] < "snapshot-00000010"
+
+
+def test_killed_before_its_first_snapshot_nothing_is_missing(
+    tmp_path: Path, detect: Detect
+) -> None:
+    assert detect(0, 0)[0] == 0
+    for path in (tmp_path / "state").glob("snapshot-*"):
+        path.unlink()
+    for path in (tmp_path / "state").glob("journal-*"):
+        path.write_bytes(b"")
+    code, error = detect(0, 4)
+    assert code == 0 and "missing" not in error and alarms(tmp_path) == 2
+
+
+def test_a_torn_end_that_a_kill_left_is_not_damage_when_a_snapshot_is_damaged_later(
+    tmp_path: Path, detect: Detect
+) -> None:
+    assert detect(0, 4)[0] == 0
+    journal = sorted((tmp_path / "state").glob("journal-*"))[-1]
+    journal.write_bytes(journal.read_bytes() + b"\x40\x00\x00\x00\x01\x02\x03\x04m torn")
+    assert "damaged" not in detect(4, 6)[1]
+    for path in sorted((tmp_path / "state").glob("snapshot-*.npz"))[-1:]:
+        path.write_bytes(b"hello")
+    error = detect(6, 8)[1]
+    assert "snapshot damaged" in error and "journal" not in error and alarms(tmp_path) == 4
+
+
+def test_a_damaged_snapshot_is_none_of_the_two_that_are_kept(tmp_path: Path) -> None:
+    def opened() -> tuple[State, list[int]]:
+        state, restored = State(tmp_path, "m", ProblemLog(lambda line: None)), list[int]()
+        state.load(lambda arrays, own: restored.append(int(arrays["a"])))
+        return state, restored
+
+    state, _ = opened()
+    for number in (1, 2):
+        state.snapshot({"a": np.array(number)}, {}, wait=True)
+    state.close()
+    for number in (2, 3):
+        (tmp_path / f"snapshot-{number:08}.npz").write_bytes(b"hello")
+        state, restored = opened()
+        assert restored == [1]
+        if number == 2:
+            state.snapshot({"a": np.array(3)}, {}, wait=True)
+        state.close()
+
+
+OWNS: list[Any] = [
+    {},
+    [],
+    None,
+    {"place": 1},
+    {"place": "7", "seen": "", "behind": {}, "pending": {}, "scores": None},
+    {"place": "{", "seen": "", "behind": {}, "pending": {}, "scores": None},
+    {"place": "", "seen": "zz", "behind": {}, "pending": {}, "scores": None},
+    {"place": "", "seen": "", "behind": {"g": "late"}, "pending": {}, "scores": None},
+    {"place": "", "seen": "", "behind": {"g": float("nan")}, "pending": {}, "scores": None},
+    {"place": "", "seen": "", "behind": {}, "pending": {"-": ["{}"]}, "scores": None},
+    {"place": "", "seen": "", "behind": {}, "pending": {}, "scores": ["x"]},
+    {"place": "", "seen": "", "behind": {}, "pending": {}, "scores": ["x", "long"]},
+    {"place": "", "seen": "", "behind": {}, "pending": {}, "scores": None, "settings": 7},
+]
+
+
+@pytest.mark.parametrize("own", OWNS, ids=lambda own: json.dumps(own)[:60])
+def test_a_snapshot_whose_service_part_cannot_be_is_damaged_and_the_one_before_is_used(
+    tmp_path: Path, detect: Detect, own: Any
+) -> None:
+    assert detect(0, 4)[0] == 0
+    path = sorted((tmp_path / "state").glob("snapshot-*"))[-1]
+    with np.load(path) as archive:
+        arrays = dict(archive) | {OWN: np.frombuffer(json.dumps(own).encode(), np.uint8)}
+    np.savez(path, **arrays)
+    code, error = detect(4, 8)
+    assert code == 0 and "snapshot damaged, using the previous one" in error
+    assert alarms(tmp_path) == 4
+
+
+def test_no_flipped_bit_of_the_state_is_believed(tmp_path: Path, detect: Detect) -> None:
+    assert detect(0, 4)[0] == 0
+    state = tmp_path / "state"
+    whole = {path: path.read_bytes() for path in state.iterdir()}
+    newest = max(path for path in whole if path.suffix == ".npz")
+    places = range(0, len(whole[newest]), len(whole[newest]) // 40)
+    for at in places:
+        for path in state.iterdir():
+            path.unlink()
+        for path, content in whole.items():
+            path.write_bytes(content)
+        damaged = bytearray(whole[newest])
+        damaged[at] ^= 1
+        newest.write_bytes(damaged)
+        (tmp_path / "alarms.jsonl").unlink(missing_ok=True)
+        assert detect(4, 8)[0] == 0
+        assert alarms(tmp_path) >= 2  # those from there on; before them, where it is read again
+
+
+@pytest.mark.parametrize("call", ["pwrite", "fsync", "open", "replace"])
+def test_on_a_full_disk_it_is_one_message_and_the_same_command_goes_on(
+    tmp_path: Path, detect: Detect, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert detect(0, 4)[0] == 0
+    real = getattr(os, call)
+
+    def full(*args: Any, **named: Any) -> Any:
+        text = str(args[0])
+        if isinstance(args[0], int):
+            text = str(Path(f"/proc/self/fd/{args[0]}").readlink())
+        if "state" in text and not text.endswith("lock") and "model" not in text:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(*args, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"os.{call}", full)
+        code, error = detect(4, 8)
+    assert code in (0, 1) and "No space left on device" in error
+    assert error.count("No space left") <= 2
+    assert not list((tmp_path / "state").glob(".*"))
+    assert detect(4, 8)[0] == 0 and alarms(tmp_path) == 4
+    assert detect(8, 10)[0] == 0 and alarms(tmp_path) == 5
+
+
+def test_a_new_state_on_a_full_disk_is_one_message(
+    tmp_path: Path, detect: Detect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        code, error = detect(0, 4)
+    assert code == 1 and "No space left on device" in error
+    assert detect(0, 4)[0] == 0 and alarms(tmp_path) == 2
+    assert not list((tmp_path / "state").glob(".*"))
+
+
+def test_a_state_that_another_rule_made_goes_on_and_the_change_is_logged(
+    tmp_path: Path, detect: Detect
+) -> None:
+    assert "the saved state was made with" not in detect(0, 4)[1]
+    assert "the saved state was made with" not in detect(4, 6)[1]
+    code, error = detect(6, 8, "--threshold", "30", "--hits", "2/3")
+    assert code == 0
+    for text in ("--threshold 10.0, from now on 30.0", "--hits 1/1, from now on 2/3"):
+        assert f"the saved state was made with {text}" in error
+    assert (
+        "the saved state was made with" not in detect(8, 9, "--threshold", "30", "--hits", "2/3")[1]
+    )
+
+
+@pytest.mark.parametrize(
+    "position", ['{"inode": 1}', '{"inode": 1, "offset": "x"}', '{"offset": -1}']
+)
+def test_a_position_that_cannot_be_is_the_beginning_of_the_file_and_logged(
+    tmp_path: Path, position: str
+) -> None:
+    logged: list[str] = []
+    (tmp_path / "s.jsonl").write_bytes(b"one\n")
+    source = Followed(tmp_path / "s.jsonl", 100, ProblemLog(logged.append))
+    source.start(position.encode())
+    assert [raw.payload for raw in source.collect(9, 0.0)] == [b"one"]
+    assert len(logged) == 1 and logged[0].startswith("file replaced")

@@ -1,0 +1,149 @@
+"""A finished run is believed only while every file that it left is as it was written: `train`
+repairs a damaged one, and everything that reads runs names the file and reads nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anomalynet.cli.main import main
+from anomalynet.errors import RunError
+from anomalynet.runs.collect import list_runs
+from anomalynet.runs.folder import RunFolder
+from anomalynet.training.finished import open_run
+from anomalynet.training.run import TrainingOutcome, train
+from tests.training.small import SHORT, identical, shared, short
+
+
+def flip(path: Path) -> None:
+    """One bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    """The second half of a file is lost."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+HARMS: list[Callable[[Path], None]] = [flip, cut, Path.unlink]
+
+
+def copy(outcome: TrainingOutcome, runs: Path) -> RunFolder:
+    """A copy of a run, which may be damaged."""
+    own = outcome.folder.path
+    return RunFolder(shutil.copytree(own, runs / own.parent.name / own.name))
+
+
+def vouched(folder: RunFolder) -> list[str]:
+    """The files of a run, without its lock."""
+    files = (path for path in sorted(folder.path.rglob("*")) if path.is_file())
+    names = [path.relative_to(folder.path).as_posix() for path in files]
+    return [name for name in names if not name.startswith(".")]
+
+
+def test_every_file_of_a_run_is_vouched_for(tmp_path: Path) -> None:
+    for name in ("hybrid", "logistic"):
+        folder = copy(shared(name), tmp_path)
+        known = json.loads(folder.checksums.read_text())
+        assert sorted([*known, "checksums.json"]) == vouched(folder)
+        assert "scores.parquet" in known and len(known) >= 7
+        assert folder.finished and folder.damage() == {}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_damaged_file_is_named_and_nothing_is_read(
+    harm: Callable[[Path], None], tmp_path: Path
+) -> None:
+    folder = copy(shared("hybrid"), tmp_path)
+    for name in vouched(folder):
+        if harm is Path.unlink and name in ("checksums.json", "result.json"):
+            continue  # a run of an earlier version, and an unfinished one
+        whole = (folder.path / name).read_bytes()
+        harm(folder.path / name)
+        # a bit of a checksum accuses the file whose checksum it is
+        said = name if name != "checksums.json" else "another content|is damaged"
+        with pytest.raises(RunError, match=said) as caught:
+            list_runs(tmp_path)
+        assert caught.value.next_step
+        if folder.config.exists():
+            with pytest.raises(RunError):
+                open_run(folder.path)
+        (folder.path / name).write_bytes(whole)
+    assert open_run(folder.path).result == shared("hybrid").result
+
+
+@pytest.mark.parametrize(
+    ("name", "harm"),
+    [
+        *(("scores.parquet", harm) for harm in HARMS),
+        *(("result.json", flip), ("result.json", cut), ("incidents.json", cut)),
+        *(("config.yaml", Path.unlink), ("timings.json", flip)),
+    ],
+)
+def test_train_repairs_what_the_checkpoint_gives_again(
+    name: str, harm: Callable[[Path], None], tmp_path: Path
+) -> None:
+    whole = shared("logistic")
+    folder = copy(whole, tmp_path)
+    progress = folder.classical.stat().st_mtime_ns
+    harm(folder.path / name)
+    outcome = train(short("logistic"), tmp_path)
+    assert outcome is not None and not outcome.was_done
+    assert [*outcome.repaired] == [name]
+    assert folder.damage() == {} and folder.read_result() == whole.result
+    assert folder.scores.read_bytes() == whole.folder.scores.read_bytes()
+    assert folder.classical.stat().st_mtime_ns >= progress
+    again = train(short("logistic"), tmp_path)
+    assert again is not None and again.was_done
+
+
+@pytest.mark.parametrize("name", ["checkpoints/best.ckpt", "checkpoints/last.ckpt"])
+def test_a_network_with_a_damaged_checkpoint_is_trained_again(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = shared("hybrid")
+    folder = copy(whole, tmp_path)
+    flip(folder.path / name)
+    command = ["train", "hybrid", *SHORT, "--runs", str(tmp_path)]
+    assert main(command) == 0
+    printed = capsys.readouterr().err
+    assert "epoch 2/2" in printed
+    assert f"{folder.path} was damaged and is repaired: {name} has another content" in printed
+    assert identical(folder, whole.folder)
+
+
+def test_a_damaged_table_of_a_network_costs_no_training(tmp_path: Path) -> None:
+    whole = shared("hybrid")
+    folder = copy(whole, tmp_path)
+    cut(folder.scores)
+    flip(folder.progress)
+    assert not folder.finished
+    trained: list[int] = []
+
+    class Counting:
+        def step(self, epoch: int, step: int, steps: int) -> None:
+            trained.append(step)
+
+        def epoch(self, line: dict[str, Any], epochs: int) -> None:
+            trained.append(-1)
+
+    outcome = train(short("hybrid"), tmp_path, listener=Counting())
+    assert outcome is not None and {*outcome.repaired} == {"scores.parquet", "progress.jsonl"}
+    assert trained == []
+    assert folder.read_progress() == whole.folder.read_progress()
+    assert identical(folder, whole.folder)
+
+
+def test_a_run_of_an_earlier_version_has_no_checksums_and_is_read(tmp_path: Path) -> None:
+    folder = copy(shared("logistic"), tmp_path)
+    folder.checksums.unlink()
+    assert folder.finished
+    assert open_run(folder.path).scores.height
+    assert list_runs(tmp_path)["status"].to_list() == ["done"]
