@@ -933,8 +933,8 @@ train | enormous | train logistic data.root={LONG} data.name=skab
 train | enormous | train logistic data.name=plant data.calibration_rows=50 --runs {LONG}
 train | contradictory | train hybrid model.cnn=false model.lstm=false
 train | contradictory | train logistic model.latent=3
-train | duplicated | train logistic seed=1 seed=2 data.name=plant
-train | duplicated | train logistic data.window=16 data.window=17 data.name=plant
+train | duplicated | train logistic seed=1 seed=2 data.name=plant | says counts, not
+train | duplicated | train logistic data.window=16 data.window=17 data.name=plant | says counts, not
 train | encoded otherwise | train 'logistic\udcff'
 train | encoded otherwise | train logistic 'data.name=pl\udcffnt'
 test | missing | test
@@ -960,7 +960,7 @@ sweep | enormous | sweep pair.yaml --plan --slots 100000000000
 sweep | enormous | sweep {LONG}
 sweep | contradictory | sweep pair.yaml --trials 3
 sweep | contradictory | sweep pair.yaml --plan data.calibration=offset
-sweep | duplicated | sweep pair.yaml --plan data.window=16 data.window=17
+sweep | duplicated | sweep pair.yaml --plan data.window=16 data.window=17 | says counts, not
 sweep | encoded otherwise | sweep 'p\udcffir.yaml'
 status | missing | status nothing
 status | empty | status --runs ''
@@ -1001,7 +1001,7 @@ audit | hostile | audit {ESCAPE}
 audit | enormous | audit plant --seed {NUMBER}
 audit | enormous | audit {LONG}
 audit | contradictory | audit plant data.split.policy=held_out_types
-audit | duplicated | audit plant data.window=16 data.window=17
+audit | duplicated | audit plant data.window=16 data.window=17 | says counts, not
 audit | encoded otherwise | audit 'pl\udcffnt'
 audit-table | missing | audit-table
 audit-table | empty | audit-table ''
@@ -1141,7 +1141,7 @@ show | hostile | show hybrid 'data.name="\\e[31m"' | it is shown without its esc
 show | enormous | show {LONG}
 show | enormous | show hybrid seed={NUMBER}
 show | contradictory | show a b c
-show | duplicated | show hybrid seed=1 seed=2
+show | duplicated | show hybrid seed=1 seed=2 | says counts, not
 show | encoded otherwise | show '\udcff'
 sync | missing | sync 0000
 sync | empty | sync ''
