@@ -504,9 +504,14 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
         "duplicated": [],
     },
     "state: journal": {
-        "hostile": [Fine(raw(b"anomalynet journal 1\n" + b"\xff" * 64), "says journal-")],
+        "hostile": [
+            Fine(raw(b"anomalynet journal 1\n" + b"\xff" * 64), "it looks like a torn end")
+        ],
         "enormous": [
-            Fine(raw(b"anomalynet journal 1\n" + b"\xff\xff\xff\x7f" + bytes(60)), "says journal-")
+            Fine(
+                raw(b"anomalynet journal 1\n" + b"\xff\xff\xff\x7f" + bytes(60)),
+                "it looks like a torn end",
+            )
         ],
         "out of range": [Fine(raw(b"anomalynet journal 9\n" + bytes(40)), "says journal-")],
     },
@@ -1184,7 +1189,7 @@ ABSENT = {
     ("leakage audit", "missing"): "nobody asked for one",
     ("detect devices", "truncated"): "fewer devices",
     ("detect JSON lines", "truncated"): "says malformed",
-    ("state: journal", "truncated"): "says journal-",
+    ("state: journal", "truncated"): "a torn end is what a kill leaves",
     ("state: journal", "missing"): "says journal-",
     ("state: journal", "empty"): "says journal-",
     ("state: journal", "wrong type"): "says journal-",
