@@ -23,6 +23,10 @@ DURATIONS = ("timings.json", "cost.md", "cost.csv", ".fingerprints.json")
 """Files that hold durations or times of files: no two runs of a command write the same."""
 
 
+VARIED = ("timings.json", "last.ckpt", ".skops")
+"""Files of a run that are not compared byte by byte."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """A command to kill.
@@ -86,6 +90,9 @@ def _content(folder: Path, name: str) -> str:
         with zipfile.ZipFile(path) as archive:
             members = [archive.read(one) for one in archive.namelist()]
         return repr(sorted(re.sub(rb"\d{9,}", b"N", member) for member in members))
+    if path.name == "checksums.json":  # also of the files that are compared by their content
+        known = scene.read_json(path)
+        return repr({one: known[one] for one in known if not one.endswith(VARIED)})
     if path.name == "last.ckpt":  # Lightning counts what it did since it was started
         saved = torch.load(path, weights_only=True)
         return _digest({key: saved[key] for key in saved if key != "loops"})
