@@ -110,7 +110,7 @@ def detect_file(
             target.close()
     labels = recording.labels
     evaluation = labels and labels.evaluate(watch.alarms, *watch.days).to_json()
-    summary = {
+    summary: dict[str, Any] = {
         "run": contract.run,
         "model": contract.model,
         "devices": len(engine.names),

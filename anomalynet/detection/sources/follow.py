@@ -161,7 +161,7 @@ class Followed(Source):
             raise UsageError(f"--follow {self._path}: is a folder", how)
         self._inode, self._begin, self._lines = status.st_ino, b"", Lines(self._longest)
         if self._start:
-            offset = self._start.get("offset")
+            offset: Any = self._start.get("offset")
             same = type(offset) is int and 0 <= offset <= status.st_size
             same &= self._start.get("inode") == status.st_ino
             if same and self._start.get("begin") == self._digest(offset):
