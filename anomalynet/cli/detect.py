@@ -210,7 +210,7 @@ def _detect_stream(args: argparse.Namespace) -> int:
             print_json(status.to_json())
         else:
             to_stderr(line(status, status.readings / (time.time() - status.started)))
-        if service.source.ended and status.rejected and not service.engine.names:
+        if service.source.ended and status.payloads and not service.engine.names:
             kinds = [f"{count} {kind}" for kind, count in sorted(status.rejected.items())]
             raise DataError(f"no reading was taken, refused: {', '.join(kinds)}")
         service.parser.check_read()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING
 from anomalynet.errors import NothingToCompareError, RunError
 from anomalynet.reporting.formats import FILE_OF_FORM, present, wanted
 from anomalynet.runs.code import code_hash
+from anomalynet.runs.files import sync
 from anomalynet.runs.sweeps import SweepRecord, read_sweeps, write_sweep
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import Job, PlannedSweep, jobs_of
@@ -173,10 +172,7 @@ def renew_report(
     ):
         write()
         for path in [*planned.out.rglob("*"), planned.out]:  # the record vouches for all of them
-            with suppress(PermissionError):  # a folder on Windows
-                descriptor = os.open(path, os.O_RDONLY)
-                os.fsync(descriptor)
-                os.close(descriptor)
+            sync(path)
         digest = _digest(planned, facts, folders)  # again: writing may have made the audit
         write_sweep(planned.runs, replace(record, reported=digest))
     return planned.out / FILE_OF_FORM[forms[0]]

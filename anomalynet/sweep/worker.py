@@ -84,7 +84,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
 
 
 FULL = "make room and repeat the command: it continues, and no run counts as failed"
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 def disk_error(error: BaseException | None) -> str:

@@ -31,7 +31,7 @@ QUALITY = st.builds(
     QualityConfig,
     range_check=st.booleans(),
     outliers=st.sampled_from(["keep", "hampel"]),
-    hampel_window=st.integers(2, 5),
+    hampel_window=st.integers(3, 5),
     hampel_threshold=st.sampled_from([1.0, 3.0]),
     impute=st.sampled_from(["hold", "zero"]),
 )

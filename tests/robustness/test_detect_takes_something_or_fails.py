@@ -54,7 +54,7 @@ def test_a_pipe_of_which_nothing_is_taken_is_an_error(
 ) -> None:
     before = os.dup(0)
     try:
-        for text, code in ((lines, 2), (lines + GOOD, 0), ("", 0)):
+        for text, code in ((lines, 2), (lines + GOOD, 0), ("", 0), ("\n\n", 0)):
             reading, writing = os.pipe()
             os.write(writing, text.encode())
             os.close(writing)

@@ -86,6 +86,7 @@ class Service:
     def turn(self) -> None:
         """Collect new messages and process them completely."""
         raws = self.source.collect(BATCH, WAIT)
+        self.status.payloads += len(raws)
         now = time.time()
         new = [raw for raw in raws if self._is_new(raw)]
         entries = [Entry("message", raw.source, raw.payload or b"", raw.arrived) for raw in new]

@@ -28,6 +28,7 @@ class Status:
     """Counts since the start, and current values; one thread writes, others read."""
 
     readings: int = 0
+    payloads: int = 0  # received, valid or not
     messages: int = 0
     steps: int = 0
     scores: int = 0

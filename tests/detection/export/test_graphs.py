@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anomalynet.detection.contract import Sensor
 from anomalynet.detection.export.graphs import (
     OUTPUTS,
     carried,
@@ -23,6 +24,13 @@ from anomalynet.detection.export.verify import Session
 from anomalynet.models.hybrid_causal import HybridCausal
 from tests.detection.graphs import contract
 from tests.models.examples import SHAPE, network, windows
+
+READS = contract(
+    window=SHAPE.steps,
+    sensors=tuple(Sensor(name=f"channel {number}") for number in range(SHAPE.channels)),
+    mask=False,
+)
+"""The contract of these networks."""
 
 
 @pytest.mark.parametrize(
@@ -47,7 +55,7 @@ def test_every_form_of_the_hybrid_passes_the_exporter_with_all_its_outputs(
         }
     graph, outputs = window_graph(model)
     assert list(outputs) == [name for name, value in expected.items() if value is not None]
-    session = Session(to_bytes(fold(graph), contract(outputs=outputs)))
+    session = Session(to_bytes(fold(graph), replace(READS, outputs=outputs)))
     for batch in (1, 7, 8):
         found = session.run(x[:batch].numpy())
         for name in outputs:
@@ -62,7 +70,9 @@ def test_a_step_at_a_time_reads_a_window_as_the_network_does_without_a_tail_too(
     x = windows(5)[0]
     assert carried(model)["tail"] == (0, SHAPE.channels)
     described = replace(
-        contract(form="step", window=SHAPE.steps, outputs=OUTPUTS),
+        READS,
+        form="step",
+        outputs=OUTPUTS,
         carried=carried(model),
         width=model.initial_state(1).states.shape[-1],
     )
