@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ def test_an_own_trainer_and_its_gradients_are_the_same_in_two_processes(tmp_path
     assert together == pytest.approx(two_processes.fitted()[1], abs=1e-3)
     one, two = two_processes.gradients(), torch.load(tmp_path / "gradients", weights_only=True)
     assert len(one) == 3 and all(any(part.any() for part in parts) for parts in one)
-    torch.testing.assert_close(two, one, rtol=1e-4, atol=1e-6)
+    for found, expected in zip(chain(*two), chain(*one), strict=True):
+        rounding = 1e-6 * max(1.0, float(expected.abs().max()))  # readings in lx are large
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=rounding)
 
 
 MODEL = '''
