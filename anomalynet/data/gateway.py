@@ -31,6 +31,7 @@ LINK_CHANNELS = (
 the last frame of the slot in which the node was heard before, and `inter_arrival` is the time since
 then."""
 
+CELL_SILENT = "cell_silent"  # the only channel that is known in every slot, heard or not
 EVIDENCE_CHANNELS = (
     Channel("frames", "1"),
     Channel("bad_frames", "1"),
@@ -38,7 +39,7 @@ EVIDENCE_CHANNELS = (
     Channel("rssi_range", "dB"),
     Channel("transit", "log s"),
     *(Channel(f"{name}_range", unit) for name, unit in SENSORS),
-    Channel("cell_silent", "share", 0.0, 1.0),
+    Channel(CELL_SILENT, "share", 0.0, 1.0),
     *(Channel(f"{name}_difference", unit) for name, unit in SENSORS),
 )
 """Of all frames with a good FCS that name the node in a slot: `frames` counts them, `bad_frames`
@@ -244,7 +245,7 @@ def _of_cell(found: pl.DataFrame, nodes: pl.DataFrame, count: int) -> list[pl.Se
     sensors = found.select(names).fill_null(np.nan).to_numpy().reshape(-1, count, len(names))
     silent = np.isnan(sensors).all(axis=2).mean(axis=0, dtype=np.float32)
     near = nearest(nodes.sort("node"))[:, :NEAREST]
-    columns = [pl.Series("cell_silent", np.tile(silent, len(sensors)))]
+    columns = [pl.Series(CELL_SILENT, np.tile(silent, len(sensors)))]
     for place, name in enumerate(names):
         own = sensors[:, :, place]
         with warnings.catch_warnings():

@@ -15,6 +15,7 @@ from anomalynet.config.leaves import read_overrides, read_yaml
 from anomalynet.config.load import Loaded, load
 from anomalynet.config.schema import Config
 from anomalynet.data.datamodule import TelemetryDataModule
+from anomalynet.data.gateway import CELL_SILENT
 from anomalynet.data.prepare import prepare
 from anomalynet.data.prepared import PARTS, Bool, Int64, Prepared
 from anomalynet.data.split.ranges import Ranges
@@ -28,7 +29,8 @@ from anomalynet.runs.schema import Result
 from anomalynet.runs.scores import read
 from anomalynet.training.reproducibility import prepare_process
 
-OTHER_DATA = ("data.name", "data.root", "data.subset", "data.world", "data.scenario")
+OTHER_DATA: tuple[str, ...] = ("data.name", "data.root", "data.subset", "data.scenario")
+OTHER_DATA += ("data.world", "data.worlds")
 """What may differ from the run when its detector is tested: which data."""
 
 
@@ -181,5 +183,7 @@ def _seen(run: FinishedRun, prepared: Prepared, rows: Int64) -> Bool:
     same = content(prepared, rows).join(trained, on=pl.all().exclude("row"), how="semi")
     found = same["row"].to_numpy()
     if prepared.mask is not None:
-        found = found[prepared.values[found, prepared.mask] < 1]
+        sensors = len(prepared.channels) - 1
+        nothing = sensors - sum(one.name == CELL_SILENT for one in prepared.channels)
+        found = found[np.rint(prepared.values[found, prepared.mask] * sensors) < nothing]
     return np.isin(rows, found)
