@@ -88,7 +88,10 @@ SOME = [0, None, 0, 1, None, 1, 1, 0, 0]
 def test_a_stretch_without_labels_is_neither_normal_nor_of_an_incident(
     incident: str | None, incidents: int
 ) -> None:
-    rows = [("a", 10 * at, label, incident, "jam") for at, label in enumerate(SOME)]
+    rows = [
+        ("a", 10 * at, label, None if label == 0 else incident, "jam")
+        for at, label in enumerate(SOME)
+    ]
     made = labels(*rows, *(("b", 10 * at, None, None, None) for at in range(9)))
     everywhere = [(name, at(5 * half)) for name in ("a", "b") for half in range(17)]
     found = made.evaluate(everywhere, 1.0, 1.0)

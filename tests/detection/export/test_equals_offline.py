@@ -161,4 +161,5 @@ def test_detect_on_the_rows_of_a_world_gives_what_the_run_stored(
     stored = one.run.scores.drop_nulls("score").rename({"series": "device"})
     both = stored.join(found, on=["device", "time"], suffix="_found", how="left")
     assert both.height == stored.height > 0
-    np.testing.assert_allclose(both["score_found"], both["score"], atol=1e-5, rtol=1e-5)
+    found_scores = both["score_found"].cast(pl.Float64)
+    np.testing.assert_allclose(found_scores, both["score"], atol=1e-5, rtol=1e-5)

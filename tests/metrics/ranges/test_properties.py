@@ -143,9 +143,9 @@ def test_budgets_and_delays_are_those_of_a_run(
     known |= {"series": series, "step_seconds": 3600.0}
     found = event_recall_at_budgets(**known, budgets=budgets)
     for budget, value in zip(budgets, found, strict=True):
-        if value.reason or not (~np.isnan(scores) & (labels != 1)).any():
+        normal = ~np.isnan(scores) & (labels == 0)
+        if value.reason or not normal.any():
             continue
-        normal = ~np.isnan(scores) & (labels != 1)
         most = budget * int((~np.isnan(scores)).sum()) * 3600.0 / 86400.0
         lowest = lowest_threshold(np.where(normal, scores, -math.inf), series, most)
         limit = max(lowest, scores[normal].min())
