@@ -14,7 +14,13 @@ def exported(experiment: str, folder: Path, *overrides: str) -> Path:
     export it."""
     path = folder / f"{experiment}.onnx"
     if not path.exists():
-        keys = [f"data.scenario={TINY}", "data.split.folds=3", "training.epochs=1", *overrides]
+        keys = [
+            "data.worlds=null",
+            f"data.scenario={TINY}",
+            "data.split.folds=3",
+            "training.epochs=1",
+            *overrides,
+        ]
         told = anomalynet("train", experiment, *keys, "--runs", str(folder / "runs"))
         run = told.strip().splitlines()[-1]
         anomalynet("export", run, "--out", str(path), "--replace")
