@@ -23,7 +23,8 @@ WORDS = {
     "SKAB": "data.name=skab data.root={data}/skab training.epochs=1 data.stride=64",
     "OWN": "data.name=own data.calibration_rows=50 data.stride=4 training.epochs=2",
     "CITY": "data.worlds=null data.stride=16 data.calibration_rows=50 "
-    "'data.scenario=deployment.nodes=10 deployment.cell_nodes=10 duration=12h sampling.period=60 incidents.per_node_day=20'",
+    "'data.scenario=deployment.nodes=10 deployment.cell_nodes=10 "
+    "duration=12h sampling.period=60 incidents.per_node_day=20'",
     "CELL": "deployment.nodes=10 deployment.cell_nodes=5 duration=8h incidents.per_node_day=20 "
     "incidents.quiet_hours=1",
     "WORLD_8": "--out world deployment.nodes=8 deployment.cell_nodes=8 duration=10h",
