@@ -65,6 +65,6 @@ def test_an_import_and_the_prepared_cache(tmp_path: Path, calls: list[str]) -> N
     (folder,) = (path for path in (tmp_path / "data/prepared").iterdir() if path.is_dir())
     arrays = {f"sync {path.name}" for path in folder.glob("*.npy")}
     described = {"move prepared.json"}
-    assert len(arrays) == 10
+    assert len(arrays) == 11
     in_order(calls, arrays, described, {f"sync {folder.name}.building"}, {f"move {folder.name}"})
     assert "sync prepared" in calls[calls.index(f"move {folder.name}") :]
