@@ -238,9 +238,13 @@ class RayWorker:
         try:
             folder.renew(finished=job["renew"])
             with folder.locked(wait=False):
-                if folder.finished:
-                    return {"failed": None, "was_done": True}
-                return self._carry_out(job, folder)
+                try:
+                    repaired = folder.repair()
+                except RunError as error:
+                    return {"failed": str(error)}
+                done = {"failed": None, "was_done": True}
+                reply = done if folder.finished else self._carry_out(job, folder)
+                return {**reply, "repaired": repaired}
         except BusyError:
             return {"failed": None, "busy": True}
         except errors.RayTaskError as error:

@@ -128,11 +128,12 @@ def train(
         return None
     if folder.finished and not folder.damage():
         catch_up(loaded, folder, group)
-        return TrainingOutcome(folder, folder.read_result(), was_done=True)
+        return TrainingOutcome(folder, folder.read_result(checked=True), was_done=True)
     with _disk_errors(folder), folder.locked(wait=wait):
         repaired = folder.repair()
         if folder.finished:
-            return TrainingOutcome(folder, folder.read_result(), was_done=True)
+            result = folder.read_result(checked=True)
+            return TrainingOutcome(folder, result, was_done=True, repaired=repaired)
         folder.stop.unlink(missing_ok=True)
         folder.failed.unlink(missing_ok=True)
         write_text(folder.config, as_yaml(loaded, origin=True))
