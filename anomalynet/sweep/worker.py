@@ -4,7 +4,6 @@ replies to stdout, one JSON line each. It ends when its stdin closes: then its p
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import queue
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalynet.config.show import scalar
-from anomalynet.errors import StoppedError
+from anomalynet.errors import DISK_ERRORS, StoppedError
 from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.jobs import Job
 
@@ -85,7 +84,6 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
 
 
 FULL = "make room and repeat the command: it continues, and no run counts as failed"
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 def disk_error(error: BaseException | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +25,7 @@ from anomalynet.data.sources.simulated import world_of
 from anomalynet.data.steps import fleet_warning, metrics, scores_table, threshold
 from anomalynet.data.telemetry import Incident
 from anomalynet.data.windows import Windows
-from anomalynet.errors import RunError, UsageError
+from anomalynet.errors import DISK_ERRORS, RunError, UsageError
 from anomalynet.models import WindowModel, model_type
 from anomalynet.runs.files import read_json, write_json, write_parquet, write_text
 from anomalynet.runs.folder import Listener, RunFolder
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
     from anomalynet.training.finished import FinishedRun
-
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 SINGLES = 50  # windows whose scoring is timed one by one
 

@@ -180,7 +180,7 @@ def _remove_cut_line(journal: Path, lock: JournalFileOpenLock) -> None:
         finally:
             lock.release()
     if last := journal.read_bytes()[:-1].rpartition(b"\n")[2]:
-        json_value(last)  # Optuna would leave it out
+        json_value(last, values=False)  # Optuna would leave it out
 
 
 def empty_storage() -> BaseStorage:
