@@ -17,18 +17,20 @@ import numpy as np
 import numpy.typing as npt
 
 from anomalynet.detection.engine.table import DamagedError
-from anomalynet.detection.service.journal import Entry, Journal, batches, sync_folder
+from anomalynet.detection.service.journal import Entry, Journal, batches
 from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.documents import json_value
 from anomalynet.errors import RunError, UsageError, first_line
 from anomalynet.runs.files import read_json, write_json
+from anomalynet.runs.files import sync as sync_folder
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 OWN = "service"  # key of the array with the state of the service, JSON as bytes
 
 SUFFIX = {"snapshot": ".npz", "journal": ".log"}
-NAME = re.compile(r"(snapshot|journal)-([0-9]{8})\.(npz|log)")
+NAME = re.compile(r"(snapshot|journal)-([0-9]{8}|[1-9][0-9]{8,11})\.(npz|log)")
+LAST = 500_000_000_000  # a larger number is of a stray file: those that follow must fit too
 
 Restore = Callable[[Arrays, dict[str, Any]], None]
 
@@ -87,7 +89,8 @@ class State:
         for left in self.folder.glob(".*.tmp"):
             left.unlink()  # left by a process that was killed
         for path in (*self.folder.glob("snapshot-*.npz"), *self.folder.glob("journal-*.log")):
-            if not NAME.fullmatch(path.name):
+            name = NAME.fullmatch(path.name)
+            if not name or int(name[2]) > LAST:
                 raise RunError(f"{path}: not a file of a state folder", "move it away")
         snapshots, journals = self._numbers("snapshot"), self._numbers("journal")
         self._number = max(journals, default=0)
