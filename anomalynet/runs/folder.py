@@ -21,7 +21,15 @@ from anomalynet.documents import json_value
 from anomalynet.errors import RunError, UsageError
 from anomalynet.runs import codec
 from anomalynet.runs.code import made_by_other_code
-from anomalynet.runs.files import json_bytes, read_json, sha256, sync, write_bytes, write_json
+from anomalynet.runs.files import (
+    is_alive,
+    json_bytes,
+    read_json,
+    sha256,
+    sync,
+    write_bytes,
+    write_json,
+)
 from anomalynet.runs.schema import RESULT_VERSION, Result, invalid_value
 
 SILENCE = 3600.0  # seconds without an epoch after which a run on another host is assumed dead
@@ -281,14 +289,3 @@ def repair_note(folder: Path, repaired: Mapping[str, str]) -> str:
     """What to tell of a run that was damaged; `repaired`: as `RunFolder.repair` returns it."""
     what = "; ".join(f"{name} {wrong}" for name, wrong in repaired.items())
     return f"{folder} was damaged and is repaired: {what}"
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process with this id exists on this host."""
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return pid > 0
