@@ -24,6 +24,17 @@ def first_line(error: BaseException) -> str:
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
+# A text that a spreadsheet computes, unless it is a number
+_FORMULA = re.compile(r"\s*([=@]|[+-](?!$|\.?\d[\d.]*(e[+-]?\d+)?$))", re.IGNORECASE)
+
+
+def cell_text(text: str) -> str:
+    """A text for a cell of a CSV file: printable, with an apostrophe before what a spreadsheet
+    would compute."""
+    shown = printable(text)
+    return f"'{shown}" if _FORMULA.match(shown) else shown
+
+
 class AnomalynetError(Exception):
     """An expected failure, shown to the user as one message without a traceback.
 

@@ -46,18 +46,11 @@ def fetch(name: str) -> Fetched:
         )
     if url is None or source is None:
         raise DataError(f"{name} needs no download", f"anomalynet data info {name}")
-    hashes = manifest(name)
+    hashes = digests.manifest(name)
     missing = [file for file in hashes if not _verified(folder / file, hashes[file])]
     if missing:
         _download(name, folder, {file: url(file) for file in missing}, hashes)
     return Fetched(folder, len(missing), len(hashes) - len(missing))
-
-
-def manifest(name: str) -> dict[str, str]:
-    """Return file → SHA-256 of a built-in source, from `sources/<name>.sha256`, which `sha256sum
-    -c` reads too."""
-    text = Path(__file__).parent.joinpath("sources", f"{name}.sha256").read_text(encoding="utf-8")
-    return {file: digest for digest, file in (line.split("  ", 1) for line in text.splitlines())}
 
 
 def _verified(path: Path, digest: str) -> bool:

@@ -86,7 +86,7 @@ def _build_unchanged(config: DataConfig, fingerprint: str, folder: Path) -> None
         build(sources.load(config), config, fingerprint, folder)
     except pl.exceptions.PolarsError as error:
         failed = error
-    if sources.fingerprint(config) != fingerprint:
+    if sources.fingerprint(config, reread=True) != fingerprint:
         what = f"{config.title} changed while it was prepared"
         raise DataError(what, "repeat the command when nothing writes there")
     if failed is not None:

@@ -10,11 +10,14 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from anomalynet.cli.main import main
 from anomalynet.cli.output import print_table, warn
+from anomalynet.detection.records import Steps
+from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.errors import DataError, printable
 from anomalynet.reporting.figures import draw_all, encode, style
 from anomalynet.reporting.formats.files import harmless, translate
@@ -59,6 +62,21 @@ def test_letters_of_every_language_stay_as_they_are(text: str) -> None:
 def test_a_cell_of_a_csv_is_never_a_formula(text: str) -> None:
     _, (cell,) = csv.reader(io.StringIO(to_csv(["name"], [[text]])))
     assert cell == f"'{text}"
+
+
+@pytest.mark.parametrize("name", ["=1+1", "@SUM(1)", "-1+cmd", "-12", "node 7"])
+def test_a_device_is_no_formula_in_a_csv_of_scores_and_itself_in_json(
+    tmp_path: Path, name: str
+) -> None:
+    one, nan = np.zeros(1, np.int64), np.full((1, 1), np.nan)
+    for suffix in (".csv", ".jsonl"):
+        file = ScoresFile(tmp_path / f"scores{suffix}")
+        file.put([name], Steps(one, one, one == 0, nan, np.ones(1)))
+        file.close()
+    (row,) = csv.DictReader((tmp_path / "scores.csv").read_text().splitlines())
+    assert row["device"] == (name if name in ("-12", "node 7") else f"'{name}")
+    assert row["score"] == "1.0"
+    assert json.loads((tmp_path / "scores.jsonl").read_text())["device"] == name
 
 
 def test_numbers_of_a_csv_stay_numbers() -> None:

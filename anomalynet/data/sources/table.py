@@ -75,10 +75,12 @@ def checksums(root: Path) -> dict[str, str]:
     """File → SHA-256 of a set, as its import wrote them. Raises DataError: damaged."""
     path = root / CHECKSUMS
     try:
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return {file: digest for digest, file in (line.split("  ") for line in lines)}
+        found = digests.listed(path) if path.exists() else None
     except (OSError, ValueError) as error:
         raise _damaged(path) from error
+    if found is not None and not {DESCRIPTION, TELEMETRY} <= found.keys():
+        raise _damaged(path)
+    return found or {}
 
 
 def check(path: Path) -> None:

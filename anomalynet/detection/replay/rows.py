@@ -96,6 +96,7 @@ def write_rows(
 ) -> None:
     """Write a detector's table as `.csv` (missing = empty), `.jsonl` (missing = null) or
     `.parquet`, atomically. `frame`: of `detector_rows`, sorted by device; `scratch`: see `ordered`.
+    Names stay as they are, even those that a spreadsheet would compute: `detect` reads the file.
     Raises UsageError: unknown suffix, or the folder cannot be written to."""
     if path.suffix not in SUFFIXES:
         what = f"{path}: unknown suffix; known are {', '.join(SUFFIXES)}"

@@ -17,7 +17,7 @@ import numpy as np
 from anomalynet.detection.records import Event, Steps
 from anomalynet.detection.service.journal import AppendFile
 from anomalynet.detection.sinks import Sink, key_of
-from anomalynet.errors import RunError, UsageError
+from anomalynet.errors import RunError, UsageError, cell_text
 from anomalynet.runs.files import replacing
 
 TAIL = 32 << 20  # bytes at the end of the file that are read at start
@@ -92,7 +92,8 @@ HEADER = b"device,time,observed,score\n"
 
 class ScoresFile:
     """Appends scores to a file. `path`: `.csv` or `.jsonl`, a new file or one with scores;
-    `replace`: write a new file and replace the old one at the end.
+    `replace`: write a new file and replace the old one at the end. In a CSV file, names of devices
+    are `cell_text`, because people open it in spreadsheets; in JSON lines they are as they came.
 
     Raises UsageError: the file has other content, or another suffix.
     """
@@ -147,7 +148,7 @@ class ScoresFile:
         text = io.StringIO()
         if self._csv:
             csv.writer(text, lineterminator="\n").writerows(
-                (name, time, int(seen), score) for name, time, seen, score in lines
+                (cell_text(name), time, int(seen), score) for name, time, seen, score in lines
             )
         else:
             for name, time, seen, score in lines:
