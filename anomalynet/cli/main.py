@@ -14,7 +14,7 @@ from typing import NoReturn
 from anomalynet import __version__
 from anomalynet.cli.arguments import warn_of_contradictions
 from anomalynet.cli.output import OutputLostError, guarded_streams
-from anomalynet.errors import AnomalynetError, UsageError
+from anomalynet.errors import DISK_FULL, AnomalynetError, UsageError
 
 # fmt: off
 VERBS = (
@@ -133,8 +133,7 @@ def _run(argv: Sequence[str]) -> int:
 
 HINTS = {
     errno.ENAMETOOLONG: "use a shorter name",
-    errno.ENOSPC: "free some space and repeat the command: nothing finished is lost",
-    errno.EDQUOT: "free some space and repeat the command: nothing finished is lost",
+    **dict.fromkeys(DISK_FULL, "free some space and repeat the command: nothing finished is lost"),
 }
 
 

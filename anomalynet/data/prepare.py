@@ -18,7 +18,7 @@ from filelock import FileLock
 from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
 from anomalynet.data.describe import common_warnings
-from anomalynet.data.folder import data_folder, sync
+from anomalynet.data.folder import data_folder
 from anomalynet.data.prepared import (
     COLUMNS,
     FORMAT,
@@ -34,6 +34,7 @@ from anomalynet.data.telemetry import MASK, Channel, Telemetry
 from anomalynet.errors import DataError, first_line
 from anomalynet.preprocessing.calibration import calibrate
 from anomalynet.runs.code import code_hash
+from anomalynet.runs.files import sync
 
 MOST_CALIBRATION_ROWS = 10_000_000  # which are in memory until a series has them
 

@@ -13,8 +13,8 @@ from typing import Any, Literal
 from anomalynet.errors import RunError, UsageError
 from anomalynet.runs import codec
 from anomalynet.runs.code import made_by_other_code
-from anomalynet.runs.files import read_json, write_json
-from anomalynet.runs.folder import RunFolder, is_alive
+from anomalynet.runs.files import is_alive, read_json, write_json
+from anomalynet.runs.folder import RunFolder
 
 FOLDER = ".sweeps"
 

@@ -171,8 +171,7 @@ def renew_report(
         planned, facts, folders
     ):
         write()
-        for path in [*planned.out.rglob("*"), planned.out]:  # the record vouches for all of them
-            sync(path)
+        sync(*planned.out.rglob("*"), planned.out)  # the record vouches for all of them
         digest = _digest(planned, facts, folders)  # again: writing may have made the audit
         write_sweep(planned.runs, replace(record, reported=digest))
     return planned.out / FILE_OF_FORM[forms[0]]

@@ -14,7 +14,6 @@ from typing import Any
 import polars as pl
 from filelock import FileLock, Timeout
 
-from anomalynet.data.folder import sync
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.sources import digests
 from anomalynet.data.sources._reading import SourceInfo
@@ -22,6 +21,7 @@ from anomalynet.data.telemetry import Channel, Incident, Telemetry
 from anomalynet.documents import read_json_value
 from anomalynet.errors import DataError
 from anomalynet.runs import codec
+from anomalynet.runs.files import sync
 
 DESCRIPTION = "dataset.json"
 TELEMETRY = "telemetry.parquet"

@@ -21,7 +21,7 @@ from anomalynet.detection.service.journal import Entry, Journal, batches
 from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.documents import json_value
 from anomalynet.errors import RunError, UsageError, first_line
-from anomalynet.runs.files import read_json, write_json
+from anomalynet.runs.files import read_json, replacing, write_json
 from anomalynet.runs.files import sync as sync_folder
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -157,17 +157,11 @@ class State:
         self.unlock()
 
     def _write(self, number: int, content: Arrays) -> None:
-        temporary = self.folder / f".snapshot-{number:08}.tmp"
         try:
-            with temporary.open("wb") as file:
+            path = self._path("snapshot", number)
+            with replacing(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, allow_pickle=False, **content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path("snapshot", number))
-            if self.sync:
-                sync_folder(self.folder)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             self._problems.add("snapshot not written, the journal continues", error)
             return
         kept = self._numbers("snapshot")[-2:]
