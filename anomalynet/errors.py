@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TextIO, cast
 
 # Control characters except tab and newline, changes of the direction of writing, lone surrogates
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -13,6 +14,12 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u206
 def printable(text: str) -> str:
     r"""A text with what could steer a terminal or break a file written as `\u001b`."""
     return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def terminal(stream: TextIO) -> TextIO:
+    """A stream of this command for Rich and for escape sequences of its own: texts written to it
+    are not made printable."""
+    return cast(TextIO, getattr(stream, "terminal", stream))
 
 
 def first_line(error: BaseException) -> str:
