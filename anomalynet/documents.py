@@ -46,8 +46,7 @@ def json_value(text: str | bytes, *, values: bool = True, nan: bool = False) -> 
 
     Args:
         values: whether long numbers, NaN, infinities, duplicate keys and halves of characters are
-            refused; False where the caller checks each value, so that one of them does not make the
-            rest unreadable.
+            refused; False where the caller checks each, so that one does not hide the rest.
         nan: read NaN and Infinity nevertheless, in files that the package wrote with them.
     Raises: JSONDecodeError, a ValueError: not JSON, or outside the limits.
     """
@@ -88,12 +87,9 @@ def _unique(text: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _number(text: str, digits: str) -> int | float:
-    if digits.lstrip("-").isdecimal() and len(digits) <= MAX_DIGITS:
-        return int(digits)
-    if not digits.lstrip("-").isdecimal() and math.isfinite(value := float(digits)):
-        return value
-    shown = digits if len(digits) <= MAX_DIGITS else f"a number of {len(digits)} characters"
-    raise json.JSONDecodeError(f"{shown} is not a valid JSON number", text, text.find(digits))
+    if len(digits) <= MAX_DIGITS and math.isfinite(value := float(digits)):
+        return int(digits) if digits.lstrip("-").isdecimal() else value
+    raise json.JSONDecodeError(f"{digits[:40]} is not a valid JSON number", text, text.find(digits))
 
 
 def _check_depth(value: Any, text: str) -> None:
@@ -114,10 +110,9 @@ def yaml_root(loader: yaml.SafeLoader) -> yaml.Node | None:
     def limited(parent: yaml.Node | None, index: int) -> yaml.Node | None:
         nonlocal depth, nodes
         depth, nodes = depth + 1, nodes + 1
-        if depth > MAX_DEPTH:
-            raise _problem(f"nested deeper than {MAX_DEPTH} levels", parent)
-        if nodes > MAX_NODES:
-            raise _problem(f"more than {MAX_NODES:,} values", parent)
+        if depth > MAX_DEPTH or nodes > MAX_NODES:
+            what = f"more than {MAX_NODES:,} values, or {MAX_DEPTH} inside each other"
+            raise _problem(what, parent)
         node = compose(parent, index)
         depth -= 1
         return node

@@ -17,8 +17,7 @@ def printable(text: str) -> str:
 
 
 def terminal(stream: TextIO) -> TextIO:
-    """A stream of this command for Rich and for escape sequences of its own: texts written to it
-    are not made printable."""
+    """A stream of this command for Rich and escape sequences: its texts stay as they are."""
     return cast(TextIO, getattr(stream, "terminal", stream))
 
 

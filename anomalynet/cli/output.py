@@ -88,11 +88,6 @@ def warn(warnings: Iterable[str]) -> None:
         show(f"warning: {warning}", to_stderr=True)
 
 
-def say(text: str) -> None:
-    """Print a notice to stderr: stdout is for results."""
-    show(text, to_stderr=True)
-
-
 def print_json(value: object) -> None:
     """Print one JSON document; letters that stdout's encoding does not have are escaped."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)

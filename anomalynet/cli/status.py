@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from anomalynet.cli.arguments import add_json, add_runs, flag, option
-from anomalynet.cli.output import print_json, print_table, say
+from anomalynet.cli.output import print_json, print_table
 from anomalynet.errors import NothingToCompareError, UsageError, terminal
-from anomalynet.sweep.progress import duration
+from anomalynet.sweep.progress import duration, say
 
 if TYPE_CHECKING:
     from anomalynet.runs.sweeps import RunStatus, SweepStatus

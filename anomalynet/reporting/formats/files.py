@@ -132,7 +132,7 @@ def refuse_other_report(
     free = next(path for n in count(2) if not (path := out.with_name(f"{out.name}-{n}")).exists())
     raise UsageError(
         f"{out} has another report, {title!r}: {reason}",
-        f"{free} is free: {hint.format(name=free.name)}",
+        f"{free} is free: {hint.replace('{name}', free.name)}",
     )
 
 
