@@ -17,9 +17,11 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.live import Live
 
+from anomalynet import errors
+from anomalynet.cli import output
 from anomalynet.cli.main import main
-from anomalynet.cli.output import guarded_streams, print_table, warn
-from anomalynet.errors import DataError, printable, terminal
+from anomalynet.cli.output import print_table, warn
+from anomalynet.errors import DataError, printable
 from anomalynet.reporting.figures import draw_all, encode, style
 from anomalynet.reporting.formats.files import harmless, translate
 from anomalynet.reporting.render import write_report
@@ -72,10 +74,10 @@ def test_no_error_or_print_of_a_command_steers_the_terminal(
 def test_only_what_the_program_draws_may_steer(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with guarded_streams():
+    with output.guarded_streams():
         monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
         audit_progress(STEERING)("fold 0")
-        with Live(console=Console(file=terminal(sys.stdout), force_terminal=True)):
+        with Live(console=Console(file=errors.terminal(sys.stdout), force_terminal=True)):
             print(STEERING, file=sys.stderr)
     shown = capsys.readouterr()
     assert shown.err.startswith("\r\x1b[Kaudit \\u001b[2J")
