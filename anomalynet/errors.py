@@ -6,6 +6,7 @@ import errno
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TextIO, cast
 
 # Control characters except tab and newline, changes of the direction of writing, lone surrogates
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -17,6 +18,11 @@ DISK_ERRORS = (*DISK_FULL, errno.EFBIG, errno.EROFS, errno.EIO)  # nothing more 
 def printable(text: str) -> str:
     r"""A text with what could steer a terminal or break a file written as `\u001b`."""
     return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def terminal(stream: TextIO) -> TextIO:
+    """A stream of this command for Rich and escape sequences: its texts stay as they are."""
+    return cast(TextIO, getattr(stream, "terminal", stream))
 
 
 def first_line(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from anomalynet.cli.arguments import add_data, add_json, add_runs, data_config, option
 from anomalynet.cli.output import print_json, print_table, show
+from anomalynet.errors import terminal
 
 if TYPE_CHECKING:
     from anomalynet.data.audit import AuditResult
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(found: AuditResult) -> None:
     if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        print("\r\x1b[K", end="", file=terminal(sys.stderr), flush=True)
     if found.refused:
         show(f"{found.data}: a chronological split is refused: {found.refused}")
         both = sum(day.normal > 0 and day.attack > 0 for day in found.days) or "none"

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from anomalynet.cli.arguments import add_json, add_runs, flag, option
-from anomalynet.cli.output import print_json, print_table, say
-from anomalynet.errors import NothingToCompareError, UsageError
-from anomalynet.sweep.progress import duration
+from anomalynet.cli.output import print_json, print_table
+from anomalynet.errors import NothingToCompareError, UsageError, terminal
+from anomalynet.sweep.progress import duration, say
 
 if TYPE_CHECKING:
     from anomalynet.runs.sweeps import RunStatus, SweepStatus
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
                 print(_headline(sweep), flush=True)
         else:
             if args.watch:
-                print("\x1b[2J\x1b[H", end="")  # an empty terminal
+                print("\x1b[2J\x1b[H", end="", file=terminal(sys.stdout))  # an empty terminal
             _show(found)
         if args.json or not args.watch or not _in_progress(found):
             return 0

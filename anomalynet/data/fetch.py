@@ -12,7 +12,7 @@ from typing import Any
 
 from anomalynet.data.folder import data_folder
 from anomalynet.data.sources import built_in, digests, info
-from anomalynet.errors import DataError
+from anomalynet.errors import DataError, terminal
 
 RETRIES = 2
 TIMEOUT = 30.0  # seconds without an answer after which a download has failed
@@ -122,5 +122,5 @@ def _progress(files: Iterable[str], name: str) -> Iterator[Iterable[str]]:
         print(f"fetching {len(listed)} files of {name}", file=sys.stderr)
         yield listed
         return
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=Console(file=terminal(sys.stderr)), transient=True) as progress:
         yield progress.track(listed, description=f"fetching {name}")

@@ -199,7 +199,7 @@ class RunFolder:
         try:
             for text in self.progress.read_text(encoding="utf-8").splitlines():
                 try:
-                    line = json_value(text)
+                    line = json_value(text, nan=True)  # such as the loss of a diverged epoch
                 except ValueError:  # cut by a kill; the epoch is trained again
                     break
                 if not isinstance(line, dict):

@@ -157,6 +157,8 @@ def run_sweep(
     own = tuple(jobs[number - 1] for number in numbers(only, len(jobs)))
     path = None
     if not plan_only:
+        if only is None:  # before hours of training
+            report.refuse_other(planned, [job.folder for job in jobs])
         record = _train(planned, own, "failed" in rerun, progress)
         if only is None and any(job.state == "done" for job in own):
             facts = str([(job.folder.path.name, job.state, job.run.arm) for job in jobs])
