@@ -3,6 +3,7 @@ and after a power cut too."""
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 from anomalynet.documents import read_json_value
+from anomalynet.errors import UsageError
 
 
 def write_text(path: Path, text: str) -> None:
@@ -24,6 +26,10 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace a file atomically, and sync it and its folder. Nothing is left of a failed write."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        pid = left.name.split(".")[-2]
+        if pid.isdecimal() and not is_alive(int(pid)):
+            left.unlink(missing_ok=True)  # by a process that was killed
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -35,6 +41,25 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process with this id exists on this host."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return pid > 0
+
+
+def refuse_unwritable(folder: Path, option: str) -> None:
+    """Raise UsageError: a folder, or the nearest one above it, is not writable. Nothing is made."""
+    nearest = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        what = f"{folder}: {nearest} is not a writable folder"
+        raise UsageError(what, f"choose another {option}")
 
 
 def sync(path: Path) -> None:

@@ -20,7 +20,15 @@ from anomalynet.documents import json_value
 from anomalynet.errors import RunError, UsageError
 from anomalynet.runs import codec
 from anomalynet.runs.code import made_by_other_code
-from anomalynet.runs.files import json_bytes, read_json, sha256, sync, write_bytes, write_json
+from anomalynet.runs.files import (
+    is_alive,
+    json_bytes,
+    read_json,
+    sha256,
+    sync,
+    write_bytes,
+    write_json,
+)
 from anomalynet.runs.schema import RESULT_VERSION, Result, invalid_value
 
 SILENCE = 3600.0  # seconds without an epoch after which a run on another host is assumed dead
@@ -143,6 +151,7 @@ class RunFolder:
             sync(self.best.parent)
         facts[self.result.name] = [len(result), hashlib.sha256(result).hexdigest()]
         write_json(self.checksums, facts)
+        (self.path / ".holder.json").unlink(missing_ok=True)  # before: a kill leaves none for ever
         write_bytes(self.result, result)
 
     def read_result(self) -> Result:
@@ -241,14 +250,3 @@ class RunFolder:
         who = read_json(self.path / ".holder.json")
         known = {"pid", "host"} <= who.keys()
         return f"process {who['pid']} on {who['host']}" if known else "another process"
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process with this id exists on this host."""
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return pid > 0

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
     from anomalynet.training.finished import FinishedRun
 
+OWN_ERRORS = (RuntimeError, TypeError, ValueError, AttributeError, IndexError, SystemExit)
+"""What a user's own model may raise."""
+
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 SINGLES = 50  # windows whose scoring is timed one by one
@@ -143,7 +146,7 @@ def train(
             with tracked(loaded, folder, group):
                 module, fitted = _fit(loaded.config, folder, listener, trainer_options)
                 result = _evaluate(loaded, folder, module, fitted)
-        except (RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except OWN_ERRORS as error:
             if not loaded.config.model.name.endswith(".py"):
                 raise
             raise in_user_file(loaded.config.model.name, error) from error

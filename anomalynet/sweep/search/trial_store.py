@@ -28,7 +28,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from anomalynet.errors import UsageError, first_line
-from anomalynet.runs.folder import is_alive
+from anomalynet.runs.files import is_alive
 from anomalynet.sweep.search.pruning import Judge
 from anomalynet.sweep.search.settings import SearchSettings
 from anomalynet.sweep.search.space import Params
