@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Show the status of the sweeps; with --watch until no process works on one of them."""
     if args.watch and args.json:
-        raise UsageError("--watch and --json: JSON is printed once", "leave out one of them")
+        raise UsageError("--watch and --json: JSON is printed once", "leave out one")
     while True:
         found = _read_status(args)
         if args.json:

@@ -7,6 +7,8 @@ import glob
 import hashlib
 import json
 import os
+import socket
+import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 from anomalynet.documents import read_json_value
 from anomalynet.errors import UsageError
 
+_HOST = zlib.crc32(socket.gethostname().encode())  # several hosts may write to one folder
+
 
 def write_text(path: Path, text: str) -> None:
     """Replace a text file; see `write_bytes`."""
@@ -26,11 +30,11 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace a file atomically, and sync it and its folder. Nothing is left of a failed write."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        pid = left.name.split(".")[-2]
-        if pid.isdecimal() and not is_alive(int(pid)):
+    begin = f".{path.name}.{_HOST:08x}-"
+    for left in path.parent.glob(f"{glob.escape(begin)}*.tmp"):
+        if not is_alive(int(left.stem.rpartition("-")[2])):
             left.unlink(missing_ok=True)  # by a process that was killed
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f"{begin}{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(content)

@@ -18,17 +18,9 @@ from filelock import FileLock, Timeout
 
 from anomalynet.documents import json_value
 from anomalynet.errors import RunError, UsageError
-from anomalynet.runs import codec
+from anomalynet.runs import codec, files
 from anomalynet.runs.code import made_by_other_code
-from anomalynet.runs.files import (
-    is_alive,
-    json_bytes,
-    read_json,
-    sha256,
-    sync,
-    write_bytes,
-    write_json,
-)
+from anomalynet.runs.files import json_bytes, read_json, sha256, sync, write_bytes, write_json
 from anomalynet.runs.schema import RESULT_VERSION, Result, invalid_value
 
 SILENCE = 3600.0  # seconds without an epoch after which a run on another host is assumed dead
@@ -240,9 +232,9 @@ class RunFolder:
         who = read_json(self.path / ".holder.json")
         if who.get("host") == socket.gethostname():
             pid = who.get("pid")
-            return isinstance(pid, int) and is_alive(pid)
-        files = (self.path / ".holder.json", self.progress)
-        signs = [path.stat().st_mtime for path in files if path.exists()]
+            return isinstance(pid, int) and files.is_alive(pid)
+        own = (self.path / ".holder.json", self.progress)
+        signs = [path.stat().st_mtime for path in own if path.exists()]
         return bool(who) and max(signs, default=0.0) > time.time() - SILENCE
 
     def holder(self) -> str:

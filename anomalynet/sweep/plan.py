@@ -161,11 +161,8 @@ def plan(
                 continue
             first, data = PlannedRun(arm, axis, loaded, tuple(overrides)), loaded.config.data
             if "data.world" in arm.values and world_of(data) is None:
-                where = sweep.locations.get("data.world", sweep.name)
-                problem = Problem(
-                    where, f"data.world: {data.name} is not simulated, it has one world"
-                )
-                problems[str(problem)] = problem
+                what = f"data.world: {data.name} is not simulated and has one world"
+                problems[what] = Problem(sweep.locations.get("data.world", sweep.name), what)
                 continue
             key = (data.name, data.root, data.subset, data.split.policy)
             if key not in one_fold:

@@ -42,9 +42,8 @@ if TYPE_CHECKING:
 
     from anomalynet.training.finished import FinishedRun
 
+# What a user's own model may raise
 OWN_ERRORS = (RuntimeError, TypeError, ValueError, AttributeError, IndexError, SystemExit)
-"""What a user's own model may raise."""
-
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 SINGLES = 50  # windows whose scoring is timed one by one

@@ -94,11 +94,7 @@ class State:
             if not NAME.fullmatch(path.name):
                 raise RunError(f"{path}: not a file of a state folder", "move it away")
         snapshots, journals = self._numbers("snapshot"), self._numbers("journal")
-        lost = [
-            self._path("journal", number).name
-            for number in snapshots  # its journal is begun before a snapshot
-            if number not in journals or not self._path("journal", number).stat().st_size
-        ]
+        sizes = {number: self._path("journal", number).stat().st_size for number in journals}
         self._number = max(journals, default=0)
         if journals:  # what a killed process was writing is cut off: the next journal follows
             Journal(self._path("journal", self._number), self.sync).close()
@@ -117,7 +113,8 @@ class State:
             for path in damaged:  # it is none of the two that are kept
                 path.rename(path.with_suffix(".damaged"))
             self._number = max(self._number, number)
-            for name in lost:
+            if not sizes.get(number):  # it was begun before the snapshot
+                name = self._path("journal", number).name
                 self._problems.add(f"{name} is missing or empty, what it had is lost")
             return True, self._since(number)
         # From the start; the first snapshot may not have been written.
