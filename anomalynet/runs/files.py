@@ -62,7 +62,7 @@ def refuse_unwritable(folder: Path, option: str) -> None:
     """Raise UsageError: a folder, or the nearest one above it, is not writable. Nothing is made."""
     nearest = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        what = f"{folder}: {nearest} is not a writable folder"
+        what = f"{folder}: {nearest} is no folder, or is not writable"
         raise UsageError(what, f"choose another {option}")
 
 
