@@ -25,6 +25,15 @@ def terminal(stream: TextIO) -> TextIO:
     return cast(TextIO, getattr(stream, "terminal", stream))
 
 
+_LONG_WORD = re.compile(r"(\S{100})\S{250,}(\S{40})")
+
+
+def shortened(text: str) -> str:
+    """A message without the middle of each word, such as a value of 5,000 digits, that is too long
+    to be read."""
+    return _LONG_WORD.sub(r"\1…\2", text)
+
+
 def first_line(error: BaseException) -> str:
     """What an exception says, in one line; its class where it says nothing."""
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
@@ -58,7 +67,7 @@ class AnomalynetError(Exception):
 
     def __str__(self) -> str:
         own = f"{self.message}\n  → {self.next_step}" if self.next_step else self.message
-        return printable(own)
+        return shortened(printable(own))
 
 
 @dataclass(frozen=True, slots=True)

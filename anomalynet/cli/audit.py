@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import add_data, add_json, add_runs, data_config, option
+from anomalynet.cli.arguments import add_data, add_json, add_runs, data_config, option, seed
 from anomalynet.cli.output import print_json, print_table, show
 from anomalynet.errors import terminal
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.epilog = EPILOG
     add_data(parser)
-    option(parser, "--seed", "N", "seed of the probes (default: 0)", int, 0)
+    option(parser, "--seed", "N", "seed of the probes (default: 0)", seed, 0)
     add_runs(parser)
     add_json(parser)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 from anomalynet.documents import read_json_value
+from anomalynet.errors import UsageError
 
 
 def write_text(path: Path, text: str) -> None:
@@ -52,6 +53,14 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+def refuse_unwritable(folder: Path, option: str) -> None:
+    """Raise UsageError: a folder, or the nearest one above it, is not writable. Nothing is made."""
+    nearest = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        what = f"{folder}: {nearest} is no folder, or is not writable"
+        raise UsageError(what, f"choose another {option}")
 
 
 def sync(*paths: Path) -> None:

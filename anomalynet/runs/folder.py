@@ -19,10 +19,9 @@ from filelock import FileLock, Timeout
 
 from anomalynet.documents import json_value
 from anomalynet.errors import RunError, UsageError
-from anomalynet.runs import codec
+from anomalynet.runs import codec, files
 from anomalynet.runs.code import made_by_other_code
 from anomalynet.runs.files import (
-    is_alive,
     json_bytes,
     read_json,
     sha256,
@@ -166,6 +165,7 @@ class RunFolder:
             sync(self.best.parent)
         facts[self.result.name] = [len(result), hashlib.sha256(result).hexdigest()]
         write_json(self.checksums, {**facts, OWN: _digest(facts)})
+        (self.path / ".holder.json").unlink(missing_ok=True)  # before: a kill leaves none for ever
         write_bytes(self.result, result)
 
     def read_result(self, *, checked: bool = False) -> Result:
@@ -269,9 +269,9 @@ class RunFolder:
         who = read_json(self.path / ".holder.json")
         if who.get("host") == socket.gethostname():
             pid = who.get("pid")
-            return isinstance(pid, int) and is_alive(pid)
-        files = (self.path / ".holder.json", self.progress)
-        signs = [path.stat().st_mtime for path in files if path.exists()]
+            return isinstance(pid, int) and files.is_alive(pid)
+        own = (self.path / ".holder.json", self.progress)
+        signs = [path.stat().st_mtime for path in own if path.exists()]
         return bool(who) and max(signs, default=0.0) > time.time() - SILENCE
 
     def holder(self) -> str:

@@ -160,6 +160,10 @@ def plan(
                 problems |= {str(problem): problem for problem in error.problems}
                 continue
             first, data = PlannedRun(arm, axis, loaded, tuple(overrides)), loaded.config.data
+            if "data.world" in arm.values and world_of(data) is None:
+                what = f"data.world: {data.name} is not simulated and has one world"
+                problems[what] = Problem(sweep.locations.get("data.world", sweep.name), what)
+                continue
             key = (data.name, data.root, data.subset, data.split.policy)
             if key not in one_fold:
                 one_fold[key] = has_one_fold(data)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from anomalynet.errors import RunError, StoppedError, UsageError
 from anomalynet.reporting.formats.files import read_forms
+from anomalynet.runs.files import refuse_unwritable
 from anomalynet.runs.sweeps import SweepRecord, brief
 from anomalynet.sweep import report
 from anomalynet.sweep.file import Sweep, read_sweep
@@ -152,6 +153,8 @@ def run_sweep(
         slots=choose_slots(hardware, slots, gpus, runs_per_gpu, on, notify),
         on=on,
     )
+    if not plan_only:
+        refuse_unwritable(planned.out, "out (--out)")
     if searched:
         return run_search(planned, forms, trials, storage, rerun, plan_only, progress)
     own = tuple(jobs[number - 1] for number in numbers(only, len(jobs)))

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
     from anomalynet.training.finished import FinishedRun
 
+# What a user's own model may raise
+OWN_ERRORS = (RuntimeError, TypeError, ValueError, AttributeError, IndexError, SystemExit)
+
 SINGLES = 50  # windows whose scoring is timed one by one
 
 PARTS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
@@ -141,7 +144,7 @@ def train(
             with tracked(loaded, folder, group):
                 module, fitted = _fit(loaded.config, folder, listener, trainer_options)
                 result = _evaluate(loaded, folder, module, fitted)
-        except (RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except OWN_ERRORS as error:
             if not loaded.config.model.name.endswith(".py"):
                 raise
             raise in_user_file(loaded.config.model.name, error) from error

@@ -66,6 +66,10 @@ class State:
             self.unlock()
             what = f"{folder}: belongs to another model, or {owner.name} is damaged"
             raise UsageError(what, "give each model its own --state")
+        if not owner.exists() and any(map(self._numbers, SUFFIX)):
+            self.unlock()
+            what = f"{folder}: {owner.name} is missing, so that the model of this state is unknown"
+            raise UsageError(what, "restore it, or move the folder away to start without a state")
         try:
             if not owner.exists():
                 write_json(owner, {"model": model})
@@ -93,6 +97,7 @@ class State:
             if not name or int(name[2]) > LAST:
                 raise RunError(f"{path}: not a file of a state folder", "move it away")
         snapshots, journals = self._numbers("snapshot"), self._numbers("journal")
+        sizes = {number: self._path("journal", number).stat().st_size for number in journals}
         self._number = max(journals, default=0)
         if journals:  # what a killed process was writing is cut off: the next journal follows
             Journal(self._path("journal", self._number), self.sync).close()
@@ -111,9 +116,14 @@ class State:
             for path in damaged:  # it is none of the two that are kept
                 path.rename(path.with_suffix(".damaged"))
             self._number = max(self._number, number)
+            if not sizes.get(number):  # it was begun before the snapshot
+                journal = self._path("journal", number).name
+                self._problems.add(f"{journal} is missing or empty, what it had is lost")
             return True, self._since(number)
-        if snapshots and 0 not in journals:
-            what = f"{self.folder}: all snapshots are damaged"
+        # From the start; the first snapshot may not have been written.
+        whole = 0 in journals or (journals == [1] and not snapshots)
+        if (snapshots or journals) and not whole:
+            what = f"{self.folder}: all snapshots are damaged or missing"
             raise UsageError(what, "move the folder away to start without a state")
         return False, self._since(0)
 
