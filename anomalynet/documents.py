@@ -1,23 +1,29 @@
 """Parses JSON and YAML within limits, so that no file, message or metadata can fill the memory or
-the stack: on the size, the depth, the number of values after YAML's aliases are expanded, and the
-digits of a number. Every reader of the package uses these functions."""
+the stack: on the size, the depth, the number of values before anything is built and after YAML's
+aliases are expanded, and the digits of a number. Every reader of the package uses these functions.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import yaml
 
-JSON_BYTES, YAML_BYTES = 64 * 2**20, 2**20  # largest documents
+JSON_BYTES, YAML_BYTES = 64 * 2**20, 2**18  # largest documents
 MAX_DEPTH = 100  # most values inside each other
-MAX_VALUES = 500_000  # most values of a YAML document, each alias counted as what it stands for
+MAX_NODES = 100_000  # most values of a YAML text, of which PyYAML reads about 30,000 per second
+MAX_VALUES = 500_000  # with each alias counted as what it stands for; objects and lists in JSON
+MAX_COMMAS = 4 * MAX_VALUES  # in JSON; the state of a detector of 100,000 devices has up to 900,000
 MAX_DIGITS = 300  # longest number; a float has at most 309 digits before the point
 
-_LONG_NUMBER = re.compile(rf"\d{{{MAX_DIGITS}}}")
+_LONG_NUMBER = re.compile(rf"\d{{{MAX_DIGITS}}}|\d[eE]\+?\d{{3}}")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half a character, unless its other half follows
 
 
@@ -26,7 +32,7 @@ def read_text(path: Path, limit: int = JSON_BYTES, encoding: str = "utf-8") -> s
     with path.open("rb") as file:
         content = file.read(limit + 1)
     if len(content) > limit:
-        raise ValueError(f"larger than {limit >> 20} MiB")
+        raise ValueError(f"larger than {limit / 2**20:.3g} MiB")
     return content.decode(encoding)
 
 
@@ -35,33 +41,34 @@ def read_json_value(path: Path) -> Any:
     return json_value(read_text(path))
 
 
-def json_value(text: str | bytes, *, values: bool = True, **hooks: Any) -> Any:
+def json_value(text: str | bytes, *, values: bool = True, nan: bool = False) -> Any:
     """The value of a JSON text.
 
     Args:
-        values: whether long numbers and halves of characters are refused; False where the caller
-            checks each value, so that one of them does not make the rest unreadable.
-        hooks: those of `json.loads`.
+        values: whether long numbers, NaN, infinities, duplicate keys and halves of characters are
+            refused; False where the caller checks each, so that one does not hide the rest.
+        nan: read NaN and Infinity nevertheless, in files that the package wrote with them.
     Raises: JSONDecodeError, a ValueError: not JSON, or outside the limits.
     """
     if isinstance(text, bytes):
-        text = text.decode(json.detect_encoding(text))
+        text = text.decode("utf-8-sig")
     if len(text) > JSON_BYTES:
         raise json.JSONDecodeError(f"larger than {JSON_BYTES >> 20} MiB", text[:1], 0)
-
-    def whole(digits: str) -> int:
-        if len(digits) > MAX_DIGITS:
-            what = f"a number of {len(digits)} characters"
-            raise json.JSONDecodeError(what, text, text.find(digits))
-        return int(digits)
-
-    if values and _LONG_NUMBER.search(text):  # perhaps within a string
-        hooks["parse_int"] = whole
+    nested = text.count("[") + text.count("{")
+    if nested > MAX_VALUES or text.count(",") > MAX_COMMAS:
+        raise json.JSONDecodeError("too many values", text[:1], 0)
+    hooks: dict[str, Any] = {}
+    if values:
+        hooks["object_pairs_hook"] = partial(_unique, text)
+        if not nan:
+            hooks["parse_constant"] = partial(_number, text)
+        if _LONG_NUMBER.search(text):  # perhaps within a string
+            hooks["parse_int"] = hooks["parse_float"] = partial(_number, text)
     try:
         value = json.loads(text, **hooks)
     except RecursionError:
         raise json.JSONDecodeError("nested too deeply", text, 0) from None
-    if text.count("[") + text.count("{") > MAX_DEPTH:
+    if nested > MAX_DEPTH:
         _check_depth(value, text)
     if values and _SURROGATE.search(text):
         try:
@@ -69,6 +76,20 @@ def json_value(text: str | bytes, *, values: bool = True, **hooks: Any) -> Any:
         except UnicodeEncodeError:
             raise json.JSONDecodeError("half a character", text, 0) from None
     return value
+
+
+def _unique(text: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        key = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise json.JSONDecodeError(f"duplicate key {key!r}", text, max(text.rfind(f'"{key}"'), 0))
+    return found
+
+
+def _number(text: str, digits: str) -> int | float:
+    if len(digits) <= MAX_DIGITS and math.isfinite(value := float(digits)):
+        return int(digits) if digits.lstrip("-").isdecimal() else value
+    raise json.JSONDecodeError(f"{digits[:40]} is not a valid JSON number", text, text.find(digits))
 
 
 def _check_depth(value: Any, text: str) -> None:
@@ -84,10 +105,20 @@ def _check_depth(value: Any, text: str) -> None:
 def yaml_root(loader: yaml.SafeLoader) -> yaml.Node | None:
     """The node of the only document of a YAML text; None if it is empty. Raises YAMLError: not
     YAML, or outside the limits."""
-    try:
-        root: yaml.Node | None = loader.get_single_node()
-    except RecursionError:
-        raise _problem("nested too deeply", None) from None
+    compose, depth, nodes = loader.compose_node, 0, 0
+
+    def limited(parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        nonlocal depth, nodes
+        depth, nodes = depth + 1, nodes + 1
+        if depth > MAX_DEPTH or nodes > MAX_NODES:
+            what = f"more than {MAX_NODES:,} values, or {MAX_DEPTH} inside each other"
+            raise _problem(what, parent)
+        node = compose(parent, index)
+        depth -= 1
+        return node
+
+    loader.compose_node = limited  # type: ignore[method-assign]
+    root: yaml.Node | None = loader.get_single_node()
     if root is not None:
         _expanded(root, {})
     return root

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TextIO, cast
 
 # Control characters except tab and newline, changes of the direction of writing, lone surrogates
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_ERRORS = (*DISK_FULL, errno.EFBIG, errno.EROFS, errno.EIO)  # nothing more can be written
 
 
 def printable(text: str) -> str:
@@ -15,9 +20,34 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
+def terminal(stream: TextIO) -> TextIO:
+    """A stream of this command for Rich and escape sequences: its texts stay as they are."""
+    return cast(TextIO, getattr(stream, "terminal", stream))
+
+
+_LONG_WORD = re.compile(r"(\S{100})\S{250,}(\S{40})")
+
+
+def shortened(text: str) -> str:
+    """A message without the middle of each word, such as a value of 5,000 digits, that is too long
+    to be read."""
+    return _LONG_WORD.sub(r"\1…\2", text)
+
+
 def first_line(error: BaseException) -> str:
     """What an exception says, in one line; its class where it says nothing."""
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+# A text that a spreadsheet computes, unless it is a number
+_FORMULA = re.compile(r"\s*([=@]|[+-](?!$|\.?\d[\d.]*(e[+-]?\d+)?$))", re.IGNORECASE)
+
+
+def cell_text(text: str) -> str:
+    """A text for a cell of a CSV file: printable, with an apostrophe before what a spreadsheet
+    would compute."""
+    shown = printable(text)
+    return f"'{shown}" if _FORMULA.match(shown) else shown
 
 
 class AnomalynetError(Exception):
@@ -37,7 +67,7 @@ class AnomalynetError(Exception):
 
     def __str__(self) -> str:
         own = f"{self.message}\n  → {self.next_step}" if self.next_step else self.message
-        return printable(own)
+        return shortened(printable(own))
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,13 @@ def amount(text: str) -> float:
     return value
 
 
+def seed(text: str) -> int:
+    """The seed of a generator of random numbers."""
+    if not text.isdecimal() or len(text) > 10 or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^32 - 1")
+    return int(text)
+
+
 def flag(parser: Parser, name: str, text: str) -> None:
     """Declare `--name`."""
     parser.add_argument(name, action="store_true", help=text)
@@ -61,7 +68,14 @@ def warn_of_contradictions(overrides: Sequence[str]) -> None:
 
 def add_runs(parser: Parser) -> None:
     """Declare `--runs DIR`."""
-    option(parser, "--runs", "DIR", "folder of the runs (default: runs)", Path, Path("runs"))
+    text = "folder of the runs (default: runs)"
+    option(parser, "--runs", "DIR", text, _runs, Path("runs"))
+
+
+def _runs(text: str) -> Path:
+    if Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} is a file, not a folder")
+    return Path(text)
 
 
 def add_launch(parser: Parser) -> None:
@@ -128,6 +142,13 @@ def forms_of(args: argparse.Namespace) -> list[Form]:
 def names(text: str) -> tuple[str, ...]:
     """The names in `a, b`."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def some_names(text: str) -> tuple[str, ...]:
+    """The names in `a, b`, at least one."""
+    if not (found := names(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} has no name")
+    return found
 
 
 def add_data(parser: Parser) -> None:

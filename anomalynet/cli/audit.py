@@ -7,8 +7,9 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import add_data, add_json, add_runs, data_config, option
+from anomalynet.cli.arguments import add_data, add_json, add_runs, data_config, option, seed
 from anomalynet.cli.output import print_json, print_table, show
+from anomalynet.errors import terminal
 
 if TYPE_CHECKING:
     from anomalynet.data.audit import AuditResult
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.epilog = EPILOG
     add_data(parser)
-    option(parser, "--seed", "N", "seed of the probes (default: 0)", int, 0)
+    option(parser, "--seed", "N", "seed of the probes (default: 0)", seed, 0)
     add_runs(parser)
     add_json(parser)
 
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(found: AuditResult) -> None:
     if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        print("\r\x1b[K", end="", file=terminal(sys.stderr), flush=True)
     if found.refused:
         show(f"{found.data}: a chronological split is refused: {found.refused}")
         both = sum(day.normal > 0 and day.attack > 0 for day in found.days) or "none"

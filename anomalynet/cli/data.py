@@ -11,7 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from anomalynet.cli.arguments import add_data, add_json, amount, data_config, flag, names, option
+from anomalynet.cli.arguments import (
+    add_data,
+    add_json,
+    amount,
+    data_config,
+    flag,
+    names,
+    option,
+    some_names,
+)
 from anomalynet.cli.output import print_json, print_rows, print_table, warn
 from anomalynet.errors import DataError, UsageError
 
@@ -96,14 +105,15 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     text = "one label per row, or a table with the same time column, joined by time"
     option(parser, "--labels", "FILE", text, Path)
     text = "use only these columns as sensors (default: all without another role)"
-    option(parser, "--channels", "A,B", text, names, ())
-    option(parser, "--ignore", "X,Y", "columns to leave out", names, ())
+    option(parser, "--channels", "A,B", text, some_names, ())
+    option(parser, "--ignore", "X,Y", "columns to leave out", some_names, ())
     option(parser, "--units", "A=°C,B=%", "units of the sensors", _units, ())
     text = "character between fields, or a word: comma, semicolon, tab, bar, space"
     option(parser, "--separator", "CHARACTER", text, _separator)
     text = "the first line is a row; columns are column_1, column_2 …"
     add("--no-header", dest="header", action="store_false", help=text)
-    option(parser, "--columns", "A,B,C", "names of the columns of a file without header", names, ())
+    text = "names of the columns of a file without header"
+    option(parser, "--columns", "A,B,C", text, some_names, ())
     words = {
         "--null": "words for a missing reading, such as -999 (empty, NA and NaN are known)",
         "--attack": "words of the label for an attack (1, attack, anomaly … are known)",
@@ -148,7 +158,7 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
 
 def _add_series(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
-    option(parser, "--series", "A,B", "these series only", names, ())
+    option(parser, "--series", "A,B", "these series only", some_names, ())
 
 
 def run(args: argparse.Namespace) -> int:
@@ -271,7 +281,7 @@ def _replay(args: argparse.Namespace) -> int:
     config = data_config(args, ONE_WORLD)
     with ExitStack() as stack:
         send: Callable[[str], None] = partial(print, flush=True)
-        if args.mqtt:
+        if args.mqtt is not None:
             send = stack.enter_context(Publisher(args.mqtt))
         telemetry = sources.load(config)
         warn(telemetry.warnings)

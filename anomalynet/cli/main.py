@@ -14,7 +14,7 @@ from typing import NoReturn
 from anomalynet import __version__
 from anomalynet.cli.arguments import warn_of_contradictions
 from anomalynet.cli.output import OutputLostError, guarded_streams
-from anomalynet.errors import AnomalynetError, UsageError
+from anomalynet.errors import DISK_FULL, AnomalynetError, UsageError, printable, shortened
 
 # fmt: off
 VERBS = (
@@ -55,6 +55,7 @@ class _Parser(argparse.ArgumentParser):
             near = difflib.get_close_matches(given, VERBS, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             message = f"unknown verb {given!r}{hint}"
+        message = shortened(printable(message))
         self.exit(2, f"{self.prog}: {message}\n  → {self.prog} --help\n")
 
 
@@ -133,8 +134,7 @@ def _run(argv: Sequence[str]) -> int:
 
 HINTS = {
     errno.ENAMETOOLONG: "use a shorter name",
-    errno.ENOSPC: "free some space and repeat the command: nothing finished is lost",
-    errno.EDQUOT: "free some space and repeat the command: nothing finished is lost",
+    **dict.fromkeys(DISK_FULL, "free some space and repeat the command: nothing finished is lost"),
 }
 
 
@@ -152,5 +152,9 @@ def _explained(error: Exception) -> str | None:
     if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8":
         hint = "names and paths must be UTF-8, because results record them: rename it"
         return f"{error.object[:200]!r} is not UTF-8\n  → {hint}"
+    text = str(error)
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text:
+        hint = "choose a smaller model, window or training.batch_size, or a machine with more"
+        return f"not enough memory\n  → {hint}"
     hint = "please report it with the output of --debug"
-    return f"unexpected {type(error).__name__}: {error}\n  → {hint}"
+    return f"unexpected {type(error).__name__}: {shortened(text)}\n  → {hint}"

@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from anomalynet.errors import UsageError, printable
+from anomalynet.errors import UsageError, printable, terminal
 
 
 class OutputLostError(BaseException):
@@ -22,13 +22,14 @@ class OutputLostError(BaseException):
 
 
 class _Stream:
-    """A stream that survives the loss of its reader or its disk, and shows any text.
+    """A stream that survives the loss of its reader or its disk, and shows any text; no name in it
+    may steer the terminal, except by `terminal`.
 
     What stderr cannot take is dropped: progress and warnings never end the work. On stdout, a
     closed pipe raises OutputLostError, and any other failure UsageError."""
 
-    def __init__(self, stream: TextIO, *, results: bool) -> None:
-        self._stream, self._results = stream, results
+    def __init__(self, stream: TextIO, *, results: bool, filtered: bool = True) -> None:
+        self._stream, self._results, self._filtered = stream, results, filtered
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what the encoding does not have
 
@@ -37,7 +38,7 @@ class _Stream:
 
     def write(self, text: str) -> int:
         try:
-            return self._stream.write(text)
+            return self._stream.write(printable(text) if self._filtered else text)
         except OSError as error:
             self._lost(error)
             return len(text)
@@ -47,6 +48,11 @@ class _Stream:
             self._stream.flush()
         except OSError as error:
             self._lost(error)
+
+    @property
+    def terminal(self) -> _Stream:
+        """The same stream for texts that may draw: escape sequences of this program."""
+        return _Stream(self._stream, results=self._results, filtered=False)
 
     def _lost(self, error: OSError) -> None:
         with suppress(OSError):  # so that nothing fails again at exit
@@ -80,11 +86,6 @@ def warn(warnings: Iterable[str]) -> None:
     """Print one warning per line."""
     for warning in warnings:
         show(f"warning: {warning}", to_stderr=True)
-
-
-def say(text: str) -> None:
-    """Print a notice to stderr: stdout is for results."""
-    show(text, to_stderr=True)
 
 
 def print_json(value: object) -> None:
@@ -131,7 +132,7 @@ def print_table(rows: Sequence[Mapping[str, object]], title: str | None = None) 
         table.add_column(heading, overflow="fold")
     for line in cells:
         table.add_row(*(Text(cell) for cell in line))
-    Console().print(table)
+    Console(file=terminal(sys.stdout)).print(table)
 
 
 def rounded(value: float | None) -> str:

@@ -8,10 +8,10 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from anomalynet.cli.arguments import add_json, add_runs, flag, option
-from anomalynet.cli.output import print_json, print_table, say
-from anomalynet.errors import NothingToCompareError, UsageError
-from anomalynet.sweep.progress import duration
+from anomalynet.cli.arguments import add_json, add_runs, amount, flag, option
+from anomalynet.cli.output import print_json, print_table
+from anomalynet.errors import NothingToCompareError, UsageError, terminal
+from anomalynet.sweep.progress import duration, say
 
 if TYPE_CHECKING:
     from anomalynet.runs.sweeps import RunStatus, SweepStatus
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=text)
     flag(parser, "--watch", "repeat it until interrupted, or until no process works on the sweeps")
     text = "seconds between two updates with --watch (default: 2)"
-    option(parser, "--every", "S", text, float, 2.0)
+    option(parser, "--every", "S", text, amount, 2.0)
     add_runs(parser)
     add_json(parser)
     parser.epilog = "Only reads files: it does not disturb running sweeps."
@@ -36,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the status of the sweeps; with --watch until no process works on one of them."""
+    if args.watch and args.json:
+        raise UsageError("--watch and --json: JSON is printed once", "leave out one")
     while True:
         found = _read_status(args)
         if args.json:
@@ -45,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
                 print(_headline(sweep), flush=True)
         else:
             if args.watch:
-                print("\x1b[2J\x1b[H", end="")  # an empty terminal
+                print("\x1b[2J\x1b[H", end="", file=terminal(sys.stdout))  # an empty terminal
             _show(found)
         if args.json or not args.watch or not _in_progress(found):
             return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from anomalynet.cli.arguments import add_json, add_runs, option
+from anomalynet.cli.arguments import add_json, add_runs, amount, option
 from anomalynet.cli.output import print_rows
 from anomalynet.sweep.progress import say
 
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "a run's folder or the start of its id (default: every run)"
     parser.add_argument("ids", nargs="*", metavar="RUN", help=text)
     add_runs(parser)
-    option(parser, "--timeout", "SECONDS", "longest time for one run (default: 300)", float, 300.0)
+    option(parser, "--timeout", "SECONDS", "longest time for one run (default: 300)", amount, 300.0)
     add_json(parser)
     parser.epilog = (
         "A run that was interrupted and resumed was tracked in several parts; they become one W&B "

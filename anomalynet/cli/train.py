@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
     from anomalynet.cli.progress import TrainingProgress
     from anomalynet.runs.code import made_by_other_code
-    from anomalynet.runs.folder import BusyError
+    from anomalynet.runs.folder import BusyError, repair_note
     from anomalynet.training.run import planned_folder, train
 
     folder = planned_folder(loaded, args.runs)
@@ -71,8 +71,7 @@ def run(args: argparse.Namespace) -> int:
         if made_by_other_code(outcome.folder.environment):
             warn([f"other code made this run; delete {path} to train it with this code"])
     if outcome.repaired:
-        what = "; ".join(f"{name} {wrong}" for name, wrong in outcome.repaired.items())
-        warn([f"{path} was damaged and is repaired: {what}"])
+        warn([repair_note(path, outcome.repaired)])
     warn(result.warnings)
     if args.json:
         from dataclasses import asdict

@@ -31,6 +31,7 @@ _AT_LEAST = {
 _POSITIVE = (
     *("data.clip", "data.quality.hampel_threshold", "training.learning_rate", "model.strength"),
 )
+_MOST, _WIDEST = 10**9, 10_000  # of a whole number; of the sizes of a network
 _SHARES = ("data.split.validation_fraction",)
 
 
@@ -72,6 +73,10 @@ def _bounds(config: Config) -> Iterator[tuple[str, str]]:
             value = value_of(config, key)
             if isinstance(value, int | float) and not value >= least:
                 yield key, f"must be at least {least}, not {value}"
+            size = key.startswith("model.") and key not in ("model.trees", "model.iterations")
+            most = _WIDEST if size else _MOST
+            if isinstance(value, int) and value > most and key != "seed":
+                yield key, f"must be at most {most:,}, not {value}"
     for key in _POSITIVE:
         value = value_of(config, key)
         if value is not None and not (value > 0 and math.isfinite(value)):

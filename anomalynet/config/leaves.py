@@ -81,7 +81,7 @@ def read_yaml(path: Path) -> list[Leaf]:
         raise ConfigError([Problem(f"{name}:1", "expected keys and values at the top level")])
     problems: list[Problem] = []
     try:
-        found = list(_walk(loader, root, "", name, problems))
+        found = list(_walk(loader, root, "", name, problems, {}))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problems.append(Problem(f"{name}:{line}", f"not plain YAML: {error.problem}"))
@@ -91,21 +91,27 @@ def read_yaml(path: Path) -> list[Leaf]:
 
 
 def _walk(
-    loader: _Loader, node: yaml.MappingNode, prefix: str, name: str, problems: list[Problem]
+    loader: _Loader,
+    node: yaml.MappingNode,
+    prefix: str,
+    name: str,
+    problems: list[Problem],
+    seen: dict[str, int],
 ) -> Iterator[Leaf]:
-    seen: dict[str, int] = {}
+    """The leaves of a section. `seen`: dotted key → line, of the whole file; `a: {b: 1}` and
+    `a.b: 2` set the same key."""
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
-        key = str(_written(key_node))
+        key = prefix + str(_written(key_node))
         if key in seen:
-            what = f"duplicate key {prefix + key!r}, first set in line {seen[key]}"
+            what = f"duplicate key {key!r}, first set in line {seen[key]}"
             problems.append(Problem(f"{name}:{line}", what))
         seen[key] = line
         if isinstance(value_node, yaml.MappingNode) and value_node.value:
-            yield from _walk(loader, value_node, f"{prefix}{key}.", name, problems)
+            yield from _walk(loader, value_node, f"{key}.", name, problems, seen)
         else:
             value = loader.construct_object(value_node, deep=True)
-            yield Leaf(prefix + key, value, f"{name}:{line}", _written(value_node))
+            yield Leaf(key, value, f"{name}:{line}", _written(value_node))
 
 
 def read_overrides(overrides: Sequence[str]) -> list[Leaf]:

@@ -208,13 +208,13 @@ def user_module(path: str) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise in_user_file(path, error) from None
     return module
 
 
-def in_user_file(path: str, error: Exception) -> UsageError:
+def in_user_file(path: str, error: BaseException) -> UsageError:
     """An exception as one message that names the last line in the user's model file."""
     line, trace = getattr(error, "lineno", None), error.__traceback__
     while trace:

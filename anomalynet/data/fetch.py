@@ -12,7 +12,7 @@ from typing import Any
 
 from anomalynet.data.folder import data_folder
 from anomalynet.data.sources import built_in, digests, info
-from anomalynet.errors import DataError
+from anomalynet.errors import DataError, terminal
 
 RETRIES = 2
 TIMEOUT = 30.0  # seconds without an answer after which a download has failed
@@ -46,18 +46,11 @@ def fetch(name: str) -> Fetched:
         )
     if url is None or source is None:
         raise DataError(f"{name} needs no download", f"anomalynet data info {name}")
-    hashes = manifest(name)
+    hashes = digests.manifest(name)
     missing = [file for file in hashes if not _verified(folder / file, hashes[file])]
     if missing:
         _download(name, folder, {file: url(file) for file in missing}, hashes)
     return Fetched(folder, len(missing), len(hashes) - len(missing))
-
-
-def manifest(name: str) -> dict[str, str]:
-    """Return file → SHA-256 of a built-in source, from `sources/<name>.sha256`, which `sha256sum
-    -c` reads too."""
-    text = Path(__file__).parent.joinpath("sources", f"{name}.sha256").read_text(encoding="utf-8")
-    return {file: digest for digest, file in (line.split("  ", 1) for line in text.splitlines())}
 
 
 def _verified(path: Path, digest: str) -> bool:
@@ -129,5 +122,5 @@ def _progress(files: Iterable[str], name: str) -> Iterator[Iterable[str]]:
         print(f"fetching {len(listed)} files of {name}", file=sys.stderr)
         yield listed
         return
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=Console(file=terminal(sys.stderr)), transient=True) as progress:
         yield progress.track(listed, description=f"fetching {name}")

@@ -13,16 +13,3 @@ def data_folder() -> Path:
     their `dataset.json`, simulated worlds in `<data folder>/simulated/`, windows ready for training
     in `<data folder>/prepared/`."""
     return Path(os.environ.get("ANOMALYNET_DATA") or "data")
-
-
-def sync(*paths: Path) -> None:
-    """Wait until files, or the names in folders, are on the disk."""
-    for path in paths:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        except OSError:
-            if not path.is_dir():  # some systems cannot sync folders
-                raise
-        finally:
-            os.close(descriptor)

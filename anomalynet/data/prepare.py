@@ -18,7 +18,7 @@ from filelock import FileLock
 from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
 from anomalynet.data.describe import common_warnings
-from anomalynet.data.folder import data_folder, sync
+from anomalynet.data.folder import data_folder
 from anomalynet.data.prepared import (
     COLUMNS,
     FORMAT,
@@ -34,6 +34,7 @@ from anomalynet.data.telemetry import MASK, Channel, Telemetry
 from anomalynet.errors import DataError, first_line
 from anomalynet.preprocessing.calibration import calibrate
 from anomalynet.runs.code import code_hash
+from anomalynet.runs.files import sync
 
 MOST_CALIBRATION_ROWS = 10_000_000  # which are in memory until a series has them
 
@@ -85,7 +86,7 @@ def _build_unchanged(config: DataConfig, fingerprint: str, folder: Path) -> None
         build(sources.load(config), config, fingerprint, folder)
     except pl.exceptions.PolarsError as error:
         failed = error
-    if sources.fingerprint(config) != fingerprint:
+    if sources.fingerprint(config, reread=True) != fingerprint:
         what = f"{config.title} changed while it was prepared"
         raise DataError(what, "repeat the command when nothing writes there")
     if failed is not None:

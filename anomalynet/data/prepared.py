@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from anomalynet.config.schema import SplitPolicy
-from anomalynet.data.folder import sync
 from anomalynet.data.telemetry import MASK, Channel, Incident
 from anomalynet.documents import read_json_value
-from anomalynet.runs.files import write_text
+from anomalynet.runs.files import sync, write_text
 
 # Version of the folder's layout: it enters the cache key, so another layout never reads this one
 FORMAT = 4
@@ -136,8 +135,8 @@ def describe(folder: Path, facts: Mapping[str, Any]) -> None:
     unfinished. `facts`: the fields of `Prepared` that are not arrays."""
     sync(*folder.iterdir())
     text = json.dumps({"format": FORMAT, **facts, "arrays": checksums(folder)}, default=asdict)
-    own = {**json.loads(text), "checksum": zlib.crc32(text.encode())}
-    write_text(folder / "prepared.json", json.dumps(own))
+    own = f'{text[:-1]}, "checksum": {zlib.crc32(text.encode())}}}'
+    write_text(folder / "prepared.json", own)
     sync(folder)
 
 

@@ -93,7 +93,7 @@ def detect_file(
                 target.drain()
 
     try:
-        targets += sinks(alarms, problems)
+        targets += sinks(alarms, problems, scores=scores)
         for target in targets:
             target.start()
         for messages in _batches(recording.messages()):

@@ -49,6 +49,7 @@ def write_report(
     ablations: Sequence[AblationReport] | None = None,
     command: str | None = None,
     formats: Sequence[str] = (),
+    replace: bool = False,
 ) -> Path:
     """Write the report of one data set's runs into the folder `out`, and return the path of its
     `report.md`, or of the first of the `formats`.
@@ -70,10 +71,12 @@ def write_report(
         ablations: reports of sweeps on the same data; by default those beside the runs.
         command: the command that makes the report again, if known.
         formats: `md`, `html`, `latex`, `csv` or `all`; Markdown is always written.
+        replace: also replace a report of more or other runs.
 
     Raises:
         NothingToCompareError: there is no run.
-        UsageError: the runs are of several data sets, or one cannot be found.
+        UsageError: the runs are of several data sets, one cannot be found, or `out` has a report of
+            more or other runs.
         RunError: the scores or the incidents of a run, or the audit, cannot be read.
     """
     records = read_runs(runs)
@@ -82,6 +85,9 @@ def write_report(
         raise NothingToCompareError(
             "a report needs at least one finished run", "anomalynet train EXPERIMENT"
         )
+    if not replace:
+        made_of = [f"{run.result.experiment}/{run.result.id}" for run in records]
+        refuse_other_report(out, made_of, hint="another `out`, or replace=True")
     folder, data = records[0].folder.parents[1], records[0].result.data
     audit = read_audit(folder, data) if audit is None else audit
     ablations = ablation_reports(folder, out, data) if ablations is None else ablations
@@ -172,7 +178,7 @@ def write_reports(
     rows: list[dict[str, object]] = []
     for one, folder in folders.items():
         command = _command(name, one, runs, out)
-        path = write_report(records[one], folder, command=command, formats=forms)
+        path = write_report(records[one], folder, command=command, formats=forms, replace=True)
         rows.append({"data": one, "runs": len(records[one]), "report": str(path)})
     if compared:
         with wanted(forms, out / COMPARISON) as path:

@@ -5,22 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from itertools import product
 from typing import Any
 
-from anomalynet.errors import printable
+from anomalynet.errors import cell_text
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
 from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.measures import MEASURES, RANKING
 from anomalynet.reporting.paper import published
 from anomalynet.runs.collect import RunRecord
-
-# A text that a spreadsheet computes, unless it is a number
-_FORMULA = re.compile(r"\s*([=@]|[+-](?!$|\.?\d[\d.]*(e[+-]?\d+)?$))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,10 +210,7 @@ def device_seconds(record: RunRecord) -> float | None:
 def _cell(value: object) -> object:
     if isinstance(value, float):
         return f"{value:.4f}"
-    if not isinstance(value, str):
-        return value
-    text = printable(value)
-    return f"'{text}" if _FORMULA.match(text) else text
+    return cell_text(value) if isinstance(value, str) else value
 
 
 def to_csv(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:

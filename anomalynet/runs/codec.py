@@ -22,20 +22,9 @@ RENAMED = {
 
 
 def parse(text: str, name: str) -> Any:
-    """The value of a JSON text. Raises UsageError with file and line: invalid, NaN, duplicate."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        for key in keys if len(set(keys)) < len(keys) else ():
-            if keys.count(key) > 1:
-                raise UsageError(f"{name}: duplicate key {key!r} in an object")
-        return dict(pairs)
-
-    def refused(text: str) -> Any:
-        raise UsageError(f"{name}: {text} is not a valid JSON number")
-
+    """The value of a JSON text. Raises UsageError with file and line; see `json_value`."""
     try:
-        return json_value(text, object_pairs_hook=unique, parse_constant=refused)
+        return json_value(text)
     except json.JSONDecodeError as error:
         what = f"{name}:{error.lineno}: not valid JSON: {error.msg} (column {error.colno})"
         raise UsageError(what) from None

@@ -3,9 +3,14 @@ and after a power cut too."""
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
+import socket
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 from anomalynet.documents import read_json_value
+from anomalynet.errors import UsageError
 
 
 def write_text(path: Path, text: str) -> None:
@@ -24,12 +30,24 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace a file atomically, and sync it and its folder. Nothing is left of a failed write."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Replace a file atomically and durably: yields the path of a temporary file beside it, to be
+    written inside. It is removed after an error; so are those of processes that were killed."""
+    # Of this host alone: elsewhere, a process may be writing the same file on a shared disk.
+    stem = f".{path.name}.{zlib.crc32(socket.gethostname().encode()):08x}-"
+    for left in path.parent.glob(f"{glob.escape(stem)}*.tmp"):
+        pid = left.name[len(stem) : -len(".tmp")]
+        if pid.isdecimal() and not is_alive(int(pid)):
+            left.unlink(missing_ok=True)
+    temporary = path.with_name(f"{stem}{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
+        sync(temporary)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -37,18 +55,27 @@ def write_bytes(path: Path, content: bytes) -> None:
     sync(path.parent)
 
 
-def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk; a system that cannot sync
-    folders is left alone."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+def refuse_unwritable(folder: Path, option: str) -> None:
+    """Raise UsageError: a folder, or the nearest one above it, is not writable. Nothing is made."""
+    nearest = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        what = f"{folder}: {nearest} is no folder, or is not writable"
+        raise UsageError(what, f"choose another {option}")
+
+
+def sync(*paths: Path) -> None:
+    """Wait until files, or the names in folders, are on the disk; a system that cannot sync folders
+    is left alone."""
+    for path in paths:
         try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError:
-        if not path.is_dir():
-            raise
+            descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            if not path.is_dir():
+                raise
 
 
 def write_json(path: Path, value: object) -> None:
@@ -81,3 +108,14 @@ def sha256(path: Path) -> str:
     """The SHA-256 of a file, hexadecimal. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process with this id exists on this host."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return pid > 0

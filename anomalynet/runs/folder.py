@@ -8,9 +8,10 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,12 +19,21 @@ from filelock import FileLock, Timeout
 
 from anomalynet.documents import json_value
 from anomalynet.errors import RunError, UsageError
-from anomalynet.runs import codec
+from anomalynet.runs import codec, files
 from anomalynet.runs.code import made_by_other_code
-from anomalynet.runs.files import json_bytes, read_json, sha256, sync, write_bytes, write_json
+from anomalynet.runs.files import (
+    json_bytes,
+    read_json,
+    sha256,
+    sync,
+    write_bytes,
+    write_json,
+)
 from anomalynet.runs.schema import RESULT_VERSION, Result, invalid_value
 
 SILENCE = 3600.0  # seconds without an epoch after which a run on another host is assumed dead
+LAST = "checkpoints/last.ckpt"
+OWN = "checksums.json"  # in itself: the SHA-256 of all others
 
 
 class BusyError(RunError):
@@ -59,7 +69,7 @@ class RunFolder:
     config = File("config.yaml")  # the resolved configuration, origins as comments
     environment = File("environment.json")  # versions, hardware, data and code of the run
     progress = File("progress.jsonl")  # one JSON line per epoch
-    last = File("checkpoints/last.ckpt")  # checkpoint after the last finished epoch, to resume from
+    last = File(LAST)  # checkpoint after the last finished epoch, to resume from
     # the model of the epoch that validation chose, with its threshold in result.json
     best = File("checkpoints/best.ckpt")
     classical = File("checkpoints/best.skops")  # a classical model, in skops' format
@@ -79,7 +89,7 @@ class RunFolder:
     stop = File(".stop")  # if this file exists, the run stops after the current epoch
 
     # size and SHA-256 of every file that a result vouches for; missing in runs of earlier versions
-    checksums = File("checksums.json")
+    checksums = File(OWN)
     result = File("result.json")  # written last: a run without it is unfinished
 
     @property
@@ -96,11 +106,13 @@ class RunFolder:
         if not (self.result.exists() and self.checksums.exists()):
             return {}
         known, found = read_json(self.checksums), dict[str, str]()
-        if self.result.name not in known:
+        if self.result.name not in known or known.pop(OWN, None) not in (None, _digest(known)):
             return {self.checksums.name: "is damaged"}
         for name, facts in known.items():
             try:
                 size, digest = facts
+                if name == LAST and not self.last.exists():
+                    continue  # deleted to save space: the result does not need it
                 if (self.path / name).stat().st_size != size:
                     found[name] = "has another size than when the run ended"
                 elif contents and sha256(self.path / name) != digest:
@@ -113,15 +125,25 @@ class RunFolder:
 
     def repair(self) -> dict[str, str]:
         """Prepare a damaged run for `train`, and return its `damage`. What a checkpoint can give
-        again is evaluated again; otherwise the run is trained again. Call it with the lock held."""
-        damage = self.damage()
+        again is evaluated again; otherwise the run is trained again, and its files are moved to
+        `runs/<experiment>/damaged/`. Call it with the lock held. Raises RunError: only the
+        checksums are known to be damaged."""
+        damage, known = self.damage(), read_json(self.checksums)
+        if self.checksums.name in damage:
+            hint = "delete it to use the run unchecked; or move the run's folder away"
+            raise RunError(f"{self.checksums}: is damaged", hint)
         again = {self.scores, self.incidents, self.architecture, self.explanations, self.result}
         again |= {self.config, self.progress, self.timings}
-        if damage.keys() <= {path.name for path in again}:
-            for name in damage and [self.result.name, *damage]:
+        lost = damage.keys() - {path.name for path in again}
+        resumable = LAST not in known or self.last.exists()
+        if damage.keys() == {LAST}:
+            self.last.unlink()  # the result does not need it
+        elif lost or (damage and (not resumable or made_by_other_code(self.environment))):
+            aside = self._set_aside()
+            return {name: f"{what}, moved to {aside}" for name, what in damage.items()}
+        elif damage:
+            for name in (self.result.name, *damage):
                 (self.path / name).unlink(missing_ok=True)
-        else:
-            self._clear()
         return damage
 
     def write_result(self, result: Result) -> None:
@@ -133,7 +155,7 @@ class RunFolder:
         their checksums are on the disk before it is."""
         models = self.best, self.last, self.classical, self.model_file
         tables = self.scores, self.incidents, self.architecture, self.explanations
-        facts = {}
+        facts: dict[str, object] = {}
         for path in (self.config, self.environment, self.progress, *models, *tables, self.timings):
             if path.exists():
                 sync(path)
@@ -142,13 +164,14 @@ class RunFolder:
         if self.best.parent.exists():
             sync(self.best.parent)
         facts[self.result.name] = [len(result), hashlib.sha256(result).hexdigest()]
-        write_json(self.checksums, facts)
+        write_json(self.checksums, {**facts, OWN: _digest(facts)})
+        (self.path / ".holder.json").unlink(missing_ok=True)  # before: a kill leaves none for ever
         write_bytes(self.result, result)
 
-    def read_result(self) -> Result:
-        """The result of the run. Raises RunError: not finished, written by another version, or one
-        of its files is missing or damaged."""
-        if damage := self.damage():
+    def read_result(self, *, checked: bool = False) -> Result:
+        """The result of the run; `checked`: its `damage` is known to be none. Raises RunError: not
+        finished, written by another version, or one of its files is missing or damaged."""
+        if damage := {} if checked else self.damage():
             name, what = next(iter(damage.items()))
             hint = "the command that trained the run repairs it; or move its folder away"
             raise RunError(f"{self.path / name}: {what}", hint)
@@ -176,7 +199,7 @@ class RunFolder:
         try:
             for text in self.progress.read_text(encoding="utf-8").splitlines():
                 try:
-                    line = json_value(text)
+                    line = json_value(text, nan=True)  # such as the loss of a diverged epoch
                 except ValueError:  # cut by a kill; the epoch is trained again
                     break
                 if not isinstance(line, dict):
@@ -212,10 +235,25 @@ class RunFolder:
 
     def renew(self, *, finished: bool) -> None:
         """Empty the folder if another version of the code made it. An unfinished run is always
-        removed, a finished one only if `finished`. Raises BusyError: another process uses it."""
+        removed, a finished one only if `finished`; a damaged one is left to `repair`. Raises
+        BusyError: another process uses it."""
         with self.locked(wait=False):
-            if made_by_other_code(self.environment) and (finished or not self.finished):
+            kept = not finished and (self.finished or self.damage(contents=False))
+            if made_by_other_code(self.environment) and not kept:
                 self._clear()
+
+    def _set_aside(self) -> Path:
+        """Move all files to a new folder below `damaged` and return it. The result is moved nearly
+        last: after an interruption the run is still damaged."""
+        parent = self.path.parent / "damaged"
+        names = (parent / f"{self.path.name}-{number}" for number in count(1))
+        aside = next(path for path in names if not path.exists())
+        aside.mkdir(parents=True)
+        last = [self.result, self.checksums]
+        for path in [*(path for path in self.path.iterdir() if path not in last), *last]:
+            if path.name not in (".lock", ".holder.json"):
+                path.rename(aside / path.name)
+        return aside
 
     def _clear(self) -> None:
         # The result is removed first: after an interruption the run is unfinished, not damaged.
@@ -231,9 +269,9 @@ class RunFolder:
         who = read_json(self.path / ".holder.json")
         if who.get("host") == socket.gethostname():
             pid = who.get("pid")
-            return isinstance(pid, int) and is_alive(pid)
-        files = (self.path / ".holder.json", self.progress)
-        signs = [path.stat().st_mtime for path in files if path.exists()]
+            return isinstance(pid, int) and files.is_alive(pid)
+        own = (self.path / ".holder.json", self.progress)
+        signs = [path.stat().st_mtime for path in own if path.exists()]
         return bool(who) and max(signs, default=0.0) > time.time() - SILENCE
 
     def holder(self) -> str:
@@ -243,12 +281,11 @@ class RunFolder:
         return f"process {who['pid']} on {who['host']}" if known else "another process"
 
 
-def is_alive(pid: int) -> bool:
-    """Whether a process with this id exists on this host."""
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return pid > 0
+def _digest(facts: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def repair_note(folder: Path, repaired: Mapping[str, str]) -> str:
+    """What to tell of a run that was damaged; `repaired`: as `RunFolder.repair` returns it."""
+    what = "; ".join(f"{name} {wrong}" for name, wrong in repaired.items())
+    return f"{folder} was damaged and is repaired: {what}"

@@ -13,8 +13,8 @@ from typing import Any, Literal
 from anomalynet.errors import RunError, UsageError
 from anomalynet.runs import codec
 from anomalynet.runs.code import made_by_other_code
-from anomalynet.runs.files import read_json, write_json
-from anomalynet.runs.folder import RunFolder, is_alive
+from anomalynet.runs.files import is_alive, read_json, write_json
+from anomalynet.runs.folder import RunFolder
 
 FOLDER = ".sweeps"
 
@@ -89,6 +89,9 @@ def read_sweep_record(runs: Path, label: str) -> SweepRecord | None:
         return None
     try:
         record = codec.read(SweepRecord, read_json(path), "record")
+        names = {name for run in record.runs for name in (run.experiment, run.id)}
+        if outside := [name for name in names if not name or name[0] == "." or "/" in name]:
+            raise UsageError(f"{outside[0]!r} is not the name of an experiment or a run")
         if record.label != label or record.slots < 1 or any(run.epochs < 1 for run in record.runs):
             raise UsageError("label, slots or epochs are not those of a sweep")
     except UsageError as error:

@@ -16,7 +16,7 @@ import yaml
 from anomalynet.config.leaves import Leaf, read_overrides, read_yaml
 from anomalynet.config.load import filled, nearest
 from anomalynet.config.locate import summary
-from anomalynet.errors import ConfigError, Problem, UsageError
+from anomalynet.errors import ConfigError, Problem, UsageError, printable
 from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.scenario import Scenario, frame_period, seconds
 
@@ -155,6 +155,8 @@ def violations(scenario: Scenario) -> Iterator[tuple[str, str, str | None]]:
             yield low, f"must not exceed {high} = {most}, but is {least}", None
     if (share := scenario.radio.duty_cycle) > 1:
         yield "radio.duty_cycle", f"must be a share of at most 1, not {share}", None
+    if printable(scenario.name) != scenario.name:
+        yield "name", f"{scenario.name!r} has characters that cannot be printed", None
     yield from _times(scenario)
     yield from _incidents(scenario)
 

@@ -213,7 +213,10 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         manifest = Manifest(**raw)
         keys = [facts.keys() for facts in manifest.files.values()]
-        if NODES_FILE in manifest.files and all({"sha256", "bytes", "rows"} <= one for one in keys):
+        whole = all({"sha256", "bytes", "rows"} <= one for one in keys)
+        whole &= all(isinstance(one, int | float) for one in manifest.counts.values())
+        whole &= isinstance(manifest.scenario, dict) and isinstance(manifest.versions, dict)
+        if NODES_FILE in manifest.files and whole:
             return manifest
     except (TypeError, AttributeError):
         pass

@@ -23,8 +23,8 @@ from anomalynet.data import sources
 from anomalynet.data.folder import data_folder
 from anomalynet.errors import AnomalynetError, RunError, UsageError, first_line
 from anomalynet.runs.code import code_hash
-from anomalynet.runs.files import write_bytes, write_text
-from anomalynet.runs.folder import BusyError, RunFolder, is_alive
+from anomalynet.runs.files import is_alive, write_bytes, write_text
+from anomalynet.runs.folder import BusyError, RunFolder
 from anomalynet.sweep.launch import LocalWorker
 from anomalynet.sweep.slots import THREADS, Slot
 from anomalynet.tracking.run import catch_up
@@ -238,9 +238,13 @@ class RayWorker:
         try:
             folder.renew(finished=job["renew"])
             with folder.locked(wait=False):
-                if folder.finished:
-                    return {"failed": None, "was_done": True}
-                return self._carry_out(job, folder)
+                try:
+                    repaired = folder.repair()
+                except RunError as error:
+                    return {"failed": str(error)}
+                done = {"failed": None, "was_done": True}
+                reply = done if folder.finished else self._carry_out(job, folder)
+                return {**reply, "repaired": repaired}
         except BusyError:
             return {"failed": None, "busy": True}
         except errors.RayTaskError as error:

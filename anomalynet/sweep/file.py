@@ -129,8 +129,11 @@ def _sweep(
     search, more = read_search(_below(values, "search."), searched)
     problems += [*wrong, *more, *_metric_problem(values)]
     problems += _reference_problems(values, axes, design)
-    if not {"experiment", "experiments"} & values.keys() and not problems:
-        problems.append(Problem(path.name, "missing key 'experiment' or 'experiments'"))
+    named = [values[key] for key in ("experiment", "experiments") if key in values]
+    if len(named) != 1 and not problems:
+        both = "give 'experiment' or 'experiments', not both, here or in the file that is extended"
+        what = both if named else "missing key 'experiment' or 'experiments'"
+        problems.append(Problem(named[-1].where if named else path.name, what))
     if problems:
         raise ConfigError(problems)
     extras: dict[str, dict[str, object]] = {}

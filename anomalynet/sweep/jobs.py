@@ -139,15 +139,20 @@ class PlannedSweep:
         preset = ["--preset", sweep.preset] if sweep.preset else []
         return shlex.join(["anomalynet", *verb, *preset, *map(shown, self.overrides)])
 
+    @property
+    def reported(self) -> str:
+        """`SweepRecord.reported` of the last command; empty without one."""
+        try:
+            last = read_sweep_record(self.runs, self.label)
+        except RunError:
+            last = None  # damaged: it is written again
+        return last.reported if last else ""
+
     def write_record(
         self, runs: Iterable[SweepRun] | None = None, trials: int | None = None
     ) -> SweepRecord:
         """Write the record of the command, for `status` and `report`; `runs` are by default the
         planned ones. The digest of the last report is kept."""
-        try:
-            last = read_sweep_record(self.runs, self.label)
-        except RunError:
-            last = None  # damaged: it is written again
         own = self.source.endswith((".yaml", ".yml"))
         record = SweepRecord(
             label=self.label,
@@ -159,7 +164,7 @@ class PlannedSweep:
             report=str(self.out),
             runs=tuple(self._runs() if runs is None else runs),
             trials=trials,
-            reported=last.reported if last else "",
+            reported=self.reported,
             pid=os.getpid(),
             host=socket.gethostname(),
         )

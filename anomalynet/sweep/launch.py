@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from anomalynet.errors import RunError
+from anomalynet.runs.folder import repair_note
 from anomalynet.sweep.jobs import Job
 from anomalynet.sweep.slots import Slot
 from anomalynet.sweep.worker import FULL
@@ -208,6 +209,8 @@ class Launch:
             job.fail(reply["failed"])
         else:
             job.state, job.was_done, job.stale = "done", reply["was_done"], False
+        if repaired := reply.get("repaired"):
+            self.notify(repair_note(job.folder.path, repaired))
 
     def _requeue(self, job: Job, *, counts: bool = False) -> None:
         """Put a job back into the queue; `counts`: the attempt counts as one of `ATTEMPTS`."""

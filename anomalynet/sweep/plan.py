@@ -164,6 +164,10 @@ def plan(
                 problems |= {str(problem): problem for problem in error.problems}
                 continue
             first, data = PlannedRun(arm, axis, loaded, tuple(overrides)), loaded.config.data
+            if "data.world" in arm.values and not generated(data):
+                what = f"data.world: {data.name} is not simulated and has one world"
+                problems[what] = Problem(sweep.locations.get("data.world", sweep.name), what)
+                continue
             key = data.name, data.root, data.subset, data.worlds, data.split
             if key not in counts:
                 counts[key] = fold_count(data)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from anomalynet.errors import printable
+from anomalynet.errors import printable, terminal
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -49,7 +49,7 @@ class Display:
         if self.live:
             from rich.console import Console
 
-            self.shown = self.make_live(Console(stderr=True))
+            self.shown = self.make_live(Console(file=terminal(sys.stderr)))
             self.shown.start()
         return self
 
@@ -213,7 +213,8 @@ def audit_progress(title: str) -> Callable[[str], None]:
     def report(line: str) -> None:
         fold = line.split(":", maxsplit=1)[0]
         if sys.stderr.isatty():
-            print(f"\r\x1b[Kaudit {title}: {line}", end="", file=sys.stderr, flush=True)
+            text = f"\r\x1b[K{printable(f'audit {title}: {line}')}"
+            print(text, end="", file=terminal(sys.stderr), flush=True)
         elif fold not in folds:
             say(f"audit {title}: {fold}")
         folds.add(fold)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalynet.errors import NothingToCompareError, RunError
 from anomalynet.reporting.formats import FILE_OF_FORM, present, wanted
+from anomalynet.reporting.formats.files import refuse_other_report
 from anomalynet.runs.code import code_hash
-from anomalynet.runs.files import sync
+from anomalynet.runs.files import sha256, sync
 from anomalynet.runs.sweeps import SweepRecord, read_sweeps, write_sweep
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import Job, PlannedSweep, jobs_of
@@ -53,6 +54,7 @@ def write_sweep_report(
         title=f"Report on {planned.data}",
         command=planned.command,
         formats=forms,
+        replace=True,  # `renew_report` and `anomalynet report` have asked
     )
 
 
@@ -163,24 +165,38 @@ def renew_report(
     facts: str,
     folders: Sequence[RunFolder],
     write: Callable[[], object],
+    trials: int = 0,
 ) -> Path:
     """Write a report unless its folder has one with all of these forms that was made from the same
     `facts` and finished runs: another command may have written it. Returns the path of the first
-    form."""
+    form. Raises UsageError as `refuse_other`."""
     if not {"md", *forms} <= present(planned.out) or record.reported != _digest(
         planned, facts, folders
     ):
+        refuse_other(planned, folders, trials)
         write()
-        for path in [*planned.out.rglob("*"), planned.out]:  # the record vouches for all of them
-            sync(path)
+        sync(*planned.out.rglob("*"), planned.out)  # the record vouches for all of them
         digest = _digest(planned, facts, folders)  # again: writing may have made the audit
         write_sweep(planned.runs, replace(record, reported=digest))
     return planned.out / FILE_OF_FORM[forms[0]]
 
 
+def refuse_other(planned: PlannedSweep, folders: Iterable[RunFolder], trials: int = 0) -> None:
+    """Raise UsageError: the folder has a report of more or other results than these runs, or
+    `trials` of a search, and it is not the last one that a command of this sweep has written."""
+    made_of = ["/".join(folder.path.parts[-2:]) for folder in folders]
+    made_of += [f"trial {number}" for number in range(trials)]
+    text, sweep = planned.out / FILE_OF_FORM["md"], planned.sweep
+    if not (text.is_file() and planned.reported.endswith(sha256(text))):
+        compares = bool(sweep.axes or sweep.extras or sweep.design == "search")
+        hint = f"--out {planned.out.parent / '{name}'}; or move the report away"
+        refuse_other_report(planned.out, made_of, sweep=compares, hint=hint)
+
+
 def _digest(planned: PlannedSweep, facts: str, folders: Sequence[RunFolder]) -> str:
     """A digest of a report's text and of everything that it is made from: the question, the facts,
-    the results, the code, and if it quotes them, the audit and the findings of ablations."""
+    the results, the code, and if it quotes them, the audit and the findings of ablations. It ends
+    with the SHA-256 of the text."""
     from anomalynet.reporting.sections.ablations import FINDINGS, ablation_reports
     from anomalynet.runs.audits import audit_path
 
@@ -197,7 +213,8 @@ def _digest(planned: PlannedSweep, facts: str, folders: Sequence[RunFolder]) -> 
     digest = hashlib.sha256(f"{code} {code_hash()} {out} {sweep} {facts}".encode())
     for path in paths:
         digest.update(f"{path} ".encode() + (path.read_bytes() if path.is_file() else b""))
-    return digest.hexdigest()
+    text = sha256(paths[0]) if paths[0].is_file() else ""
+    return f"{digest.hexdigest()} {text}"
 
 
 _TEST = ("average_precision", "auroc", "f1_attack", "balanced_accuracy")

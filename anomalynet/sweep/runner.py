@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from anomalynet.errors import RunError, StoppedError, UsageError
 from anomalynet.reporting.formats.files import read_forms
+from anomalynet.runs.files import refuse_unwritable
 from anomalynet.runs.sweeps import SweepRecord, brief
 from anomalynet.sweep import report
 from anomalynet.sweep.file import Sweep, read_sweep
@@ -152,11 +153,15 @@ def run_sweep(
         slots=choose_slots(hardware, slots, gpus, runs_per_gpu, on, notify),
         on=on,
     )
+    if not plan_only:
+        refuse_unwritable(planned.out, "out (--out)")
     if searched:
         return run_search(planned, forms, trials, storage, rerun, plan_only, progress)
     own = tuple(jobs[number - 1] for number in numbers(only, len(jobs)))
     path = None
     if not plan_only:
+        if only is None:  # before hours of training
+            report.refuse_other(planned, [job.folder for job in jobs])
         record = _train(planned, own, "failed" in rerun, progress)
         if only is None and any(job.state == "done" for job in own):
             facts = str([(job.folder.path.name, job.state, job.run.arm) for job in jobs])

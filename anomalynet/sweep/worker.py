@@ -4,7 +4,6 @@ replies to stdout, one JSON line each. It ends when its stdin closes: then its p
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import queue
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalynet.config.show import scalar
-from anomalynet.errors import StoppedError
+from anomalynet.errors import DISK_ERRORS, StoppedError
 from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.jobs import Job
 
@@ -53,7 +52,7 @@ def _read(jobs: queue.Queue[str]) -> None:
 
 def work(job: dict[str, Any]) -> dict[str, Any]:
     """Carry out one job (`Job.message`). The reply holds plain values: `failed` is the reason or
-    None; `busy`, `stopped`, `was_done`, `died` and `full` are handled in `Launch`."""
+    None; `busy`, `stopped`, `was_done`, `repaired`, `died` and `full` are handled in `Launch`."""
     from anomalynet.config.load import load
     from anomalynet.errors import AnomalynetError
     from anomalynet.runs.folder import BusyError
@@ -80,11 +79,11 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
 
         traceback.print_exc()
         return {"failed": f"{type(error).__name__}: {error}"}
-    return {"failed": None, "was_done": outcome is not None and outcome.was_done}
+    assert outcome is not None  # as on rank 0
+    return {"failed": None, "was_done": outcome.was_done, "repaired": dict(outcome.repaired)}
 
 
 FULL = "make room and repeat the command: it continues, and no run counts as failed"
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 def disk_error(error: BaseException | None) -> str:
@@ -99,7 +98,7 @@ def disk_error(error: BaseException | None) -> str:
 def _train_in_processes(job: Mapping[str, Any]) -> dict[str, Any]:
     """Call `anomalynet train` with a process per device; they end with it, as stdin closes."""
     folder = RunFolder(Path(job["folder"]))
-    was_done = folder.finished
+    was_done, damage = folder.finished, folder.damage()
     words = [*_arguments(job["axis"], job["overrides"]), "--runs", job["runs"], "--no-wait"]
     words += ["--life-line", *(["--group", job["group"]] if job["group"] else [])]
     command = [sys.executable, "-m", "anomalynet", "train", job["experiment"], *words]
@@ -117,7 +116,7 @@ def _train_in_processes(job: Mapping[str, Any]) -> dict[str, Any]:
         return {"failed": None, "full": f"{folder.path}: {full[0]}"}
     if code:
         return {"failed": "\n".join(last) or f"exit status {code}", "busy": folder.running}
-    return {"failed": None, "was_done": was_done}
+    return {"failed": None, "was_done": was_done, "repaired": damage}
 
 
 def _arguments(axis: Mapping[str, object], overrides: Sequence[str]) -> list[str]:

@@ -124,7 +124,8 @@ def fit_network(
     resume = _resumable(folder, checkpoints)
     unfinished = checkpoints.epochs < config.training.epochs and not checkpoints.patience_over
     model.chooses_threshold = False  # the evaluation chooses it once, for the best epoch
-    if not (unfinished or folder.progress.exists()):  # it was damaged
+    if not unfinished and folder.read_progress() != checkpoints.lines:  # damaged, or killed
+        folder.progress.unlink(missing_ok=True)
         for line in checkpoints.lines:
             folder.append_progress(line)
     if unfinished:

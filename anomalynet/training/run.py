@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +25,7 @@ from anomalynet.data.sources.simulated import world_of
 from anomalynet.data.steps import fleet_warning, metrics, scores_table, threshold
 from anomalynet.data.telemetry import Incident
 from anomalynet.data.windows import Windows
-from anomalynet.errors import RunError, UsageError
+from anomalynet.errors import DISK_ERRORS, RunError, UsageError
 from anomalynet.models import WindowModel, model_type
 from anomalynet.runs.files import read_json, write_json, write_parquet, write_text
 from anomalynet.runs.folder import Listener, RunFolder
@@ -42,7 +41,8 @@ if TYPE_CHECKING:
 
     from anomalynet.training.finished import FinishedRun
 
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+# What a user's own model may raise
+OWN_ERRORS = (RuntimeError, TypeError, ValueError, AttributeError, IndexError, SystemExit)
 
 SINGLES = 50  # windows whose scoring is timed one by one
 
@@ -128,11 +128,12 @@ def train(
         return None
     if folder.finished and not folder.damage():
         catch_up(loaded, folder, group)
-        return TrainingOutcome(folder, folder.read_result(), was_done=True)
+        return TrainingOutcome(folder, folder.read_result(checked=True), was_done=True)
     with _disk_errors(folder), folder.locked(wait=wait):
         repaired = folder.repair()
         if folder.finished:
-            return TrainingOutcome(folder, folder.read_result(), was_done=True)
+            result = folder.read_result(checked=True)
+            return TrainingOutcome(folder, result, was_done=True, repaired=repaired)
         folder.stop.unlink(missing_ok=True)
         folder.failed.unlink(missing_ok=True)
         write_text(folder.config, as_yaml(loaded, origin=True))
@@ -143,7 +144,7 @@ def train(
             with tracked(loaded, folder, group):
                 module, fitted = _fit(loaded.config, folder, listener, trainer_options)
                 result = _evaluate(loaded, folder, module, fitted)
-        except (RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except OWN_ERRORS as error:
             if not loaded.config.model.name.endswith(".py"):
                 raise
             raise in_user_file(loaded.config.model.name, error) from error

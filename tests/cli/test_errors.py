@@ -43,7 +43,7 @@ SMALL = f"data.worlds=null data.scenario='{TINY}' data.calibration_rows=50"
         ("train cnn evaluation.fixed_threshold=.nan", 2, "must be finite"),
         ("train cnn data.name=${oc.env:HOME}", 2, "only ${another.key} is supported"),
         ("train cnn data.name=skap", 2, "did you mean data.name=skab?"),
-        ("train cnn --runs taken", 2, "cannot be created"),
+        ("train cnn --runs taken", 2, "is a file, not a folder"),
         (f"train cnn model.name=./broken.py {SMALL}", 2, "./broken.py:15: RuntimeError: mat1 and"),
         ("train extended.yaml", 2, "extended.yaml:2: unknown key 'training.epoch'"),
         ("train lost.yaml", 2, "lost.yaml:1: extends 'hybird', neither in "),

@@ -19,6 +19,7 @@ import pytest
 from anomalynet.cli.main import main
 from anomalynet.errors import UsageError
 from anomalynet.runs.files import read_json, write_json
+from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import PlannedSweep
 from anomalynet.sweep.launch import LocalWorker
@@ -204,6 +205,7 @@ def test_runs_of_other_code_are_told_and_made_again_on_request(
     assert main(two) == 0
     old = results()[0].parent / "environment.json"
     write_json(old, {**read_json(old), "code": "0123456789"})
+    RunFolder(old.parent).seal(results()[0].read_bytes())
     assert sorted(states(capsys)) == ["done", "stale", *["waiting"] * 4]
     assert main(two) == 0
     assert "other code made 1 of them" in capsys.readouterr().err

@@ -32,7 +32,7 @@ def use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
         monkeypatch.setattr(sources, "load", lambda config: telemetry(found, facts))
 
     monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path))
-    monkeypatch.setattr(sources, "fingerprint", lambda config: "one")
+    monkeypatch.setattr(sources, "fingerprint", lambda config, **_: "one")
     return make
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from anomalynet.data import fetch as fetching
-from anomalynet.data.fetch import fetch, manifest
-from anomalynet.data.sources import built_in, lwsndr, nab, skab, smd
+from anomalynet.data.fetch import fetch
+from anomalynet.data.sources import built_in, digests, lwsndr, nab, skab, smd
+from anomalynet.data.sources.digests import manifest
 from anomalynet.errors import DataError
 
 FILES = {"single-hop.csv": b"reading,mote_id\n1,1\n", "multi-hop.csv": b"reading,mote_id\n1,2\n"}
@@ -36,7 +37,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(fetching, "RETRIES", 0)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
-    monkeypatch.setattr(fetching, "manifest", lambda name: hashes)
+    monkeypatch.setattr(digests, "manifest", lambda name: hashes)
     return tmp_path / "data"
 
 

@@ -30,7 +30,7 @@ class Source:
         self.rows = 20
         self.reads = 0
 
-    def fingerprint(self, config: DataConfig) -> str:
+    def fingerprint(self, config: DataConfig, reread: bool = False) -> str:
         return self.content
 
     def load(self, config: DataConfig) -> Telemetry:
@@ -119,7 +119,7 @@ def load(config):
     time.sleep(0.5)
     return telemetry([steady("s", 20, [0] * 20)])
 
-sources.fingerprint, sources.load = (lambda config: "one"), load
+sources.fingerprint, sources.load = (lambda config, **_: "one"), load
 print(float(prepare(DataConfig(name="mine", calibration_rows=0)).values.sum()))
 """
     log, root = tmp_path / "log", str(Path(__file__).parents[2])

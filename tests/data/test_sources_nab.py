@@ -106,7 +106,8 @@ def test_audit_and_training_on_an_excerpt(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path))
     small = ["data.window=4", "data.calibration_rows=6", "data.max_gap=2", "data.split.folds=3"]
-    assert main(["data", "info", "nab"]) == 0 and "NAB" in capsys.readouterr().out
+    small += [own := "data.root=nab"]
+    assert main(["data", "info", "nab", own]) == 0 and "NAB" in capsys.readouterr().out
     assert main(["audit", "nab", *small]) == 0
     assert "one channel" in capsys.readouterr().out
     assert main(["train", "random_forest", "data.name=nab", *small, "model.trees=5"]) == 0

@@ -93,7 +93,8 @@ def test_audit_and_training_on_an_excerpt(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path))
     small = ["data.window=4", "data.calibration_rows=6", "data.max_gap=2", "data.split.folds=3"]
-    assert main(["data", "info", "smd", "data.subset=machine-1-1"]) == 0
+    small += [own := "data.root=smd"]
+    assert main(["data", "info", "smd", "data.subset=machine-1-1", own]) == 0
     assert "channel 38" in capsys.readouterr().out
     assert main(["audit", "smd", *small]) == 0
     assert "channel 1" in capsys.readouterr().out

@@ -324,7 +324,7 @@ def test_arguments_that_cannot_be(run: Run, arguments: str) -> None:
         ("rows.csv", "device,time,a\nn,1,2.5\nn,61,TRUE\n", ["rows.csv:3: ", "'TRUE'"]),
         ("rows.csv", "device,time,a\nn,01/02/2024,2\n", ["rows.csv:2: ", "ambiguous"]),
         ("rows.jsonl", '{"device": "n", "time": 1, "a": "2,5"}\n', ["no value of 'a'"]),
-        ("rows.jsonl", '{"device": "n", "time": 1e13, "a": 2}\n', ["no reading could be read"]),
+        ("rows.jsonl", '{"device": "n", "time": 1e13, "a": 2}\n', ["no reading was taken"]),
     ],
 )
 def test_values_that_cannot_be_read_are_an_error_without_options_of_an_import(

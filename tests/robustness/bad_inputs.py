@@ -1125,8 +1125,11 @@ detect | enormous | detect readings.csv --model model.onnx --max-devices {NUMBER
 detect | contradictory | detect readings.csv --follow readings.jsonl --model model.onnx
 detect | contradictory | detect readings.csv --model model.onnx --state state
 detect | duplicated | detect readings.csv readings.csv --model model.onnx
-detect | duplicated | detect readings.csv --model model.onnx --alarms a.jsonl --alarms a.jsonl
+detect | duplicated | detect readings.csv --model model.onnx --alarms a.jsonl --alarms a.jsonl | the file is written once
 detect | duplicated | detect readings.csv --model model.onnx --alarms a.jsonl --scores a.jsonl
+detect | duplicated | detect readings.csv --model model.onnx --alarms a.jsonl --alarms ./a.jsonl
+detect | empty | detect --mqtt '' --model model.onnx
+detect | empty | detect --follow '' --model model.onnx
 detect | encoded otherwise | detect '\udcff.csv' --model model.onnx
 ls | missing | ls runs --runs nowhere | no run yet is a fact
 ls | empty | ls ''
@@ -1176,7 +1179,7 @@ FINE = {
     "run: timings.json": "durations are unknown",
     "run: environment.json": "it is not known where the run was made",
     "run: progress.jsonl": "the run is finished",
-    "fingerprints": "says 06c24faf3862af695a00459b580e074d065f5b5af6586b0ea0b811f526d35678",
+    "fingerprints": "says {fingerprint}",
 }
 """Readers of files that are made again, or that no result depends on: what may be bad with them
 changes nothing, whatever it is."""
@@ -1189,6 +1192,7 @@ ABSENT = {
     ("leakage audit", "missing"): "nobody asked for one",
     ("detect devices", "truncated"): "fewer devices",
     ("detect JSON lines", "truncated"): "says malformed",
+    ("state: snapshots", "missing"): "the journal has all since the start",
     ("state: journal", "truncated"): "a torn end is what a kill leaves",
     ("state: journal", "missing"): "says journal-",
     ("state: journal", "empty"): "says journal-",

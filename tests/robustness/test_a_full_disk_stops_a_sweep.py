@@ -43,7 +43,7 @@ def trains(errors: Mapping[int, Exception]) -> Callable[..., Any]:
         if fold in errors:
             raise errors[fold]
         finish(training.planned_folder(loaded, runs), {"seed": 0, "data.split.fold": fold})
-        return SimpleNamespace(was_done=False)
+        return SimpleNamespace(was_done=False, repaired={})
 
     return train
 

@@ -8,6 +8,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -121,7 +122,8 @@ def problems(case: Case, place: Path, ids: dict[str, str]) -> list[str]:
         return [f"took more than {LONGEST} s"]
     except BaseException as error:
         return [f"ended by {type(error).__name__}: {error}"[:300]]
-    wrong = [*_told(case, ended), *_left(case, ended, before, place)]
+    told = replace(case, fine=case.fine.replace("{fingerprint}", ids["fingerprint"]))
+    wrong = [*_told(told, ended), *_left(case, ended, before, place)]
     return wrong and [*wrong, f"it said: {(ended.err + ended.out).strip()[-300:]!r}"]
 
 
@@ -162,6 +164,8 @@ def test_a_bad_input_is_one_message_and_costs_nothing(
     case: Case, place: Path, good: Path, no_figures: None
 ) -> None:
     ids = {name: scene.run_id(good, name) for name in ("logistic", "hybrid")}
+    result = good / "runs/logistic" / ids["logistic"] / "result.json"
+    ids["fingerprint"] = scene.read_json(result)["fingerprint"]
     try:
         assert problems(case, place, ids) == []
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from anomalynet.data import sources
 from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.data.prepare import prepare
+from anomalynet.data.sources import digests
 from anomalynet.data.sources.table import CHECKSUMS, DESCRIPTION, TELEMETRY
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.errors import DataError
@@ -72,8 +74,6 @@ def damage(path: Path, how: str, as_before: bool = False) -> bytes:
 def test_an_imported_set_is_refused(home: Path, how: str) -> None:
     before = sources.fingerprint(CONFIG)
     for name in (DESCRIPTION, TELEMETRY, CHECKSUMS):
-        if name == CHECKSUMS and how == "empty":
-            continue  # as a set of an earlier version, which has none
         path = home / "mine" / name
         for act in (sources.load, sources.fingerprint, prepare):
             content = damage(path, how)
@@ -97,6 +97,64 @@ def test_a_set_of_an_earlier_version_without_its_whole_table_is_refused(
     damage(home / "mine" / TELEMETRY, how)
     with pytest.raises(DataError, match=r"telemetry\.parquet"):
         sources.load(CONFIG)
+
+
+@pytest.mark.parametrize("missing", [DESCRIPTION, TELEMETRY])
+def test_checksums_that_leave_a_file_out_are_refused(home: Path, missing: str) -> None:
+    path = home / "mine" / CHECKSUMS
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if missing not in line))
+    for act in (sources.load, sources.fingerprint, prepare):
+        with pytest.raises(DataError, match=CHECKSUMS):
+            act(CONFIG)
+
+
+@pytest.fixture
+def fetched(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A published file in the data folder, and the list of it."""
+    rows = "".join(f"{mote},{at},{at % 7},{at % 5},0\n" for mote in (1, 2) for at in range(1, 60))
+    path = home / "lwsndr" / "single-hop.csv"
+    path.parent.mkdir()
+    path.write_text(f"mote_id,reading,humidity,temperature,label\n{rows}")
+    published = {path.name: digests.of_file(path)}
+    monkeypatch.setattr(digests, "manifest", lambda name: published)
+    return path
+
+
+PUBLISHED = DataConfig(name="lwsndr", subset="single-hop", calibration_rows=5)
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_published_file_is_as_it_was_published_when_it_is_prepared(
+    fetched: Path, how: str
+) -> None:
+    before = sources.fingerprint(PUBLISHED)
+    content = damage(fetched, how)
+    for act in (sources.fingerprint, prepare):
+        with pytest.raises(DataError, match=fetched.name):
+            act(PUBLISHED)
+    own = replace(PUBLISHED, root=str(fetched.parent))
+    assert sources.fingerprint(own) != before  # as it is, it is other data
+    fetched.write_bytes(content)
+    assert sources.fingerprint(PUBLISHED) == sources.fingerprint(own) == before
+    assert prepare(PUBLISHED).fingerprint == before
+
+
+@pytest.mark.parametrize("root", [False, True])
+def test_a_bit_that_a_disk_flips_without_a_trace_is_found_before_data_are_prepared(
+    fetched: Path, root: bool
+) -> None:
+    config = replace(PUBLISHED, root=str(fetched.parent)) if root else PUBLISHED
+    before = sources.fingerprint(config)
+    state = fetched.stat()
+    fetched.write_bytes(fetched.read_bytes().replace(b"1,9,2,4,0", b"1,9,3,4,0"))
+    os.utime(fetched, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert fetched.stat().st_size == state.st_size
+    with pytest.raises(DataError):
+        prepare(config)
+    assert not [path for path in (fetched.parents[1] / "prepared").iterdir() if path.is_dir()]
+    if root:  # whose content is not known: from now on it is other data
+        assert prepare(config).fingerprint != before
 
 
 @pytest.mark.parametrize("how", DAMAGE)

@@ -13,6 +13,7 @@ import pytest
 from anomalynet.cli.main import main
 from tests.detection import graphs
 from tests.detection.conftest import echo
+from tests.robustness.test_leftovers_are_swept import DEAD, left_by
 
 
 @pytest.fixture
@@ -62,7 +63,6 @@ def test_with_a_target_of_alarms_that_cannot_be(tmp_path: Path, command: list[st
 
 
 def test_what_a_killed_one_left_is_swept(tmp_path: Path, command: list[str]) -> None:
-    (tmp_path / ".scores.csv.4711.tmp").write_bytes(b"half")
-    (tmp_path / ".other.csv.4711.tmp").write_bytes(b"half")
-    assert main(command) == 0
-    assert [path.name for path in tmp_path.glob(".*")] == [".other.csv.4711.tmp"]
+    with left_by(DEAD, tmp_path / "scores.csv"), left_by(DEAD, tmp_path / "other.csv") as other:
+        assert main(command) == 0
+        assert list(tmp_path.glob(".*")) == [other]

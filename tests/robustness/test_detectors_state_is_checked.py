@@ -15,7 +15,7 @@ import pytest
 
 from anomalynet.cli.main import main
 from anomalynet.detection.service.problem_log import ProblemLog
-from anomalynet.detection.service.snapshots import OWN, State
+from anomalynet.detection.service.snapshots import OWN, SUFFIX, State
 from anomalynet.detection.sources.follow import Followed
 from tests.detection import graphs
 from tests.detection.conftest import echo
@@ -58,7 +58,10 @@ Detect = Callable[..., tuple[int, str]]
 
 @pytest.mark.parametrize(
     "name",
-    ["snapshot-99999999999999999999.npz", "journal-99999999999999999999.log", "snapshot-x.npz"],
+    [
+        *("snapshot-99999999999999999999.npz", "journal-99999999999999999999.log"),
+        *("journal-999999999999.log", "journal-000000001.log", "snapshot-x.npz"),
+    ],
 )
 def test_a_file_that_is_not_of_a_state_is_named_and_nothing_loops(
     tmp_path: Path, detect: Detect, name: str
@@ -81,6 +84,19 @@ def test_a_stray_snapshot_with_a_possible_number_is_passed_over(
     assert (tmp_path / "state" / "snapshot-99999998.damaged").read_bytes() == b"hello"
     names = sorted(path.name for path in (tmp_path / "state").glob("snapshot-*.npz"))
     assert len(names) == 2 and names[-1] < "snapshot-00000010"
+
+
+@pytest.mark.parametrize("number", ["99999998", "99999999", "100000000", "99999999999"])
+def test_a_stray_journal_with_a_possible_number_locks_nothing_out(
+    tmp_path: Path, detect: Detect, number: str
+) -> None:
+    assert detect(0, 4)[0] == 0
+    (tmp_path / "state" / f"journal-{number}.log").write_bytes(b"")
+    for first in range(4, 16, 4):
+        assert detect(first, first + 4)[0] == 0
+        assert alarms(tmp_path) == first // 2 + 2
+    names = [path.stem.split("-")[1] for path in (tmp_path / "state").glob("snapshot-*.npz")]
+    assert min(map(int, names)) > int(number)
 
 
 def test_killed_before_its_first_snapshot_nothing_is_missing(
@@ -158,23 +174,42 @@ def test_a_snapshot_whose_service_part_cannot_be_is_damaged_and_the_one_before_i
     assert alarms(tmp_path) == 4
 
 
-def test_no_flipped_bit_of_the_state_is_believed(tmp_path: Path, detect: Detect) -> None:
-    assert detect(0, 4)[0] == 0
-    state = tmp_path / "state"
+@pytest.mark.parametrize("killed", [False, True])
+def test_no_flipped_bit_of_the_state_is_believed(
+    tmp_path: Path, detect: Detect, killed: bool
+) -> None:
+    rule = ("--hits", "3/7")  # the alarm at 5 is of the readings 1, 3 and 5
+    state, written = tmp_path / "state", tmp_path / "alarms.jsonl"
+    for first in (0, 2):
+        assert detect(first, first + 2, *rule)[0] == 0
+    newest = max(state.glob("snapshot-*.npz"))
+    if killed:  # before its last snapshot: the journal says what came since
+        newest.unlink()
+        max(state.glob("journal-*.log")).unlink()
     whole = {path: path.read_bytes() for path in state.iterdir()}
-    newest = max(path for path in whole if path.suffix == ".npz")
-    places = range(0, len(whole[newest]), len(whole[newest]) // 40)
-    for at in places:
-        for path in state.iterdir():
+    before = written.read_bytes()
+
+    def continued(damaged: Path | None = None, at: int = 0) -> tuple[list[str], str]:
+        for path in (*state.iterdir(), written):
             path.unlink()
+        written.write_bytes(before)
         for path, content in whole.items():
             path.write_bytes(content)
-        damaged = bytearray(whole[newest])
-        damaged[at] ^= 1
-        newest.write_bytes(damaged)
-        (tmp_path / "alarms.jsonl").unlink(missing_ok=True)
-        assert detect(4, 8)[0] == 0
-        assert alarms(tmp_path) >= 2  # those from there on; before them, where it is read again
+        if damaged is not None:
+            changed = bytearray(whole[damaged])
+            changed[at] ^= 1
+            damaged.write_bytes(changed)
+        code, error = detect(4, 8, *rule)
+        assert code == 0 or "all snapshots are damaged" in error
+        return written.read_text().splitlines(), error
+
+    expected, _ = continued()
+    assert [json.loads(line)["time"] for line in expected] == ["1970-01-01T00:05:00Z"]
+    for path in sorted(whole):
+        if path.suffix in SUFFIX.values():
+            for at in range(0, len(whole[path]), len(whole[path]) // 8 + 1):
+                found, error = continued(path, at)
+                assert found == expected or (killed and "damaged" in error)
 
 
 @pytest.mark.parametrize("call", ["pwrite", "fsync", "open", "replace"])

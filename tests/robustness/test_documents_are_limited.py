@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import ast
 import json
+import math
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +19,14 @@ from anomalynet.cli.main import main
 from anomalynet.config.leaves import read_overrides, read_yaml
 from anomalynet.config.load import load
 from anomalynet.detection.contract import KEY, read
-from anomalynet.documents import MAX_DEPTH, MAX_VALUES, json_value, read_text, yaml_value
+from anomalynet.documents import (
+    MAX_DEPTH,
+    MAX_VALUES,
+    json_value,
+    read_text,
+    yaml_root,
+    yaml_value,
+)
 from anomalynet.errors import AnomalynetError, ConfigError
 from anomalynet.reporting.captions import warnings
 from anomalynet.reporting.paper.table_audit.read import parse
@@ -45,6 +54,7 @@ BOMBS = MappingProxyType(
         "cycle": "a: &a [*a]",
         "deep": "a: " + "[" * 150 + "]" * 150,
         "very deep": "a:\n" + "- " * 1000 + "x",
+        "deep flow": "a: " + "[" * 3000,
         "digits": "a: " + "9" * 5000,
         "digits of a fraction": "a: 0." + "9" * 5000,
         "wrong tag": "a: !!int ten",
@@ -57,6 +67,12 @@ JSON_BOMBS = MappingProxyType(
         "digits": '{"a": ' + "9" * 5000 + "}",
         "half a character": '{"a": "\\ud800"}',
         "fewer digits": '{"a": ' + "9" * 400 + "}",
+        "infinite": '{"a": 1e999}',
+        "digits before a point": '{"a": ' + "9" * 310 + ".0}",
+        "NaN": '{"a": NaN}',
+        "duplicate key": '{"a": 1, "a": 2}',
+        "many lists": '{"a": [' + "[]," * 2**20 + "0]}",
+        "many numbers": "[" + "1," * 2**22 + "1]",
     }
 )
 
@@ -105,6 +121,46 @@ def test_json(bomb: str, tmp_path: Path) -> None:
     for reader in readers.values():
         with pytest.raises(AnomalynetError):
             reader()
+
+
+@pytest.mark.parametrize("bomb", ["many lists", "many numbers", "very deep"])
+def test_no_value_is_made_of_what_is_refused(bomb: str) -> None:
+    text = JSON_BOMBS[bomb]
+    tracemalloc.start()
+    try:
+        with pytest.raises(json.JSONDecodeError):
+            json_value(text)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("bomb", ["deep flow", "very deep", "many values"])
+def test_yaml_is_read_no_further_than_its_limit(bomb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "MAX_NODES", 150)
+    made: list[object] = []
+
+    class Counting(yaml.SafeLoader):
+        def get_event(self) -> object:
+            made.append(None)
+            return super().get_event()  # type: ignore[no-untyped-call]
+
+    with pytest.raises(yaml.YAMLError):
+        yaml_root(Counting(BOMBS.get(bomb, "[" + "x, " * 1000 + "x]")))
+    assert len(made) < 160
+
+
+def test_where_every_value_is_checked_afterwards_none_is_refused_here() -> None:
+    read = json_value('{"a": NaN, "b": 1e999, "c": 1, "c": -Infinity}', values=False)
+    assert repr(read) == "{'a': nan, 'b': inf, 'c': -inf}"
+    assert json_value("[1e308, -1.5E+100, 1e-999, 12]") == [1e308, -1.5e100, 0.0, 12]
+
+
+def test_nan_that_the_package_wrote_is_read(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for loss in (0.5, math.nan, math.inf):
+        folder.append_progress({"epoch": 0, "train/loss": loss})
+    assert repr([line["train/loss"] for line in folder.read_progress()]) == "[0.5, nan, inf]"
 
 
 def test_numbers_within_texts_are_limited_too(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,42 @@ def test_a_disk_that_is_full_at_any_file_changes_nothing(
     assert content(folder) == before
     write_all(files)
     assert content(folder) == {path.name: new for path, new in files.items()}
+
+
+@pytest.mark.parametrize("nth", range(3))
+def test_a_file_that_cannot_be_replaced_changes_nothing(
+    files: dict[Path, bytes], nth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, calls = next(iter(files)).parent, []
+    before, real = content(folder), Path.replace
+
+    def replace(self: Path, to: Path) -> Path:
+        calls.append(to)
+        if len(calls) == nth + 1:
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+        return real(self, to)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        with pytest.raises(RunError, match="Operation not permitted") as raised:
+            write_all(files)
+    assert list(files)[nth].name in str(raised.value)
+    assert content(folder) == before
+
+
+def test_a_system_that_cannot_sync_folders_has_all_files(
+    files: dict[Path, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+
+    def fsync(file: int) -> None:
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        real(file)
+
+    monkeypatch.setattr("os.fsync", fsync)
+    write_all(files)
+    assert content(next(iter(files)).parent) == {path.name: new for path, new in files.items()}
 
 
 def test_what_a_killed_export_left_is_swept_and_other_files_stay(files: dict[Path, bytes]) -> None:

@@ -4,22 +4,32 @@ HTML or a link in a report, or be a formula in a figure."""
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import re
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from rich.console import Console
+from rich.live import Live
 
+from anomalynet import errors
+from anomalynet.cli import output
 from anomalynet.cli.main import main
 from anomalynet.cli.output import print_table, warn
+from anomalynet.detection.records import Steps
+from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.errors import DataError, printable
 from anomalynet.reporting.figures import draw_all, encode, style
 from anomalynet.reporting.formats.files import harmless, translate
 from anomalynet.reporting.render import write_report
 from anomalynet.reporting.tables import paper_tables, to_csv
+from anomalynet.sweep.progress import audit_progress
 from tests.reporting.formats.documents import COMMITTED
 from tests.reporting.synthetic import context, record
 
@@ -49,6 +59,36 @@ def test_the_terminal_is_not_steered(
     assert json.loads(text)["rows"][0]["model"] == name
 
 
+def test_no_error_or_print_of_a_command_steers_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(kind: str) -> list[str]:
+        print(STEERING)
+        print(STEERING, file=sys.stderr)
+        raise PermissionError(errno.EACCES, "Permission denied", STEERING)
+
+    monkeypatch.setattr("anomalynet.config.locate.files", refused)
+    assert main(["ls", "experiments"]) == 2
+    shown = capsys.readouterr()
+    assert not set("\x1b\x07\r\x9b\u202e") & set(shown.out + shown.err)
+    assert [stream.count(r"\u001b[2J") for stream in shown] == [1, 2]
+
+
+def test_only_what_the_program_draws_may_steer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with output.guarded_streams():
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+        audit_progress(STEERING)("fold 0")
+        with Live(console=Console(file=errors.terminal(sys.stdout), force_terminal=True)):
+            print(STEERING, file=sys.stderr)
+    shown = capsys.readouterr()
+    assert shown.err.startswith("\r\x1b[Kaudit \\u001b[2J")
+    assert shown.err.count("\x1b") == 1
+    assert "\x1b[?25l" in shown.out  # Rich hides the cursor
+    assert "\x1b[2J" not in shown.out
+
+
 @pytest.mark.parametrize("text", ["Größe\t∞ – ✓\n", "מבחן", "\u200d👩‍💻"])
 def test_letters_of_every_language_stay_as_they_are(text: str) -> None:
     assert printable(text) == text
@@ -59,6 +99,21 @@ def test_letters_of_every_language_stay_as_they_are(text: str) -> None:
 def test_a_cell_of_a_csv_is_never_a_formula(text: str) -> None:
     _, (cell,) = csv.reader(io.StringIO(to_csv(["name"], [[text]])))
     assert cell == f"'{text}"
+
+
+@pytest.mark.parametrize("name", ["=1+1", "@SUM(1)", "-1+cmd", "-12", "node 7"])
+def test_a_device_is_no_formula_in_a_csv_of_scores_and_itself_in_json(
+    tmp_path: Path, name: str
+) -> None:
+    one, nan = np.zeros(1, np.int64), np.full((1, 1), np.nan)
+    for suffix in (".csv", ".jsonl"):
+        file = ScoresFile(tmp_path / f"scores{suffix}")
+        file.put([name], Steps(one, one, one == 0, nan, np.ones(1)))
+        file.close()
+    (row,) = csv.DictReader((tmp_path / "scores.csv").read_text().splitlines())
+    assert row["device"] == (name if name in ("-12", "node 7") else f"'{name}")
+    assert row["score"] == "1.0"
+    assert json.loads((tmp_path / "scores.jsonl").read_text())["device"] == name
 
 
 def test_numbers_of_a_csv_stay_numbers() -> None:

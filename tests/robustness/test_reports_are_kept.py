@@ -1,8 +1,9 @@
-"""`anomalynet report` never replaces a report of more or other runs, or a sweep's, unless told so
-with `--replace`; the refusal names a free folder."""
+"""No command and no function replaces a report of more or other runs, or a sweep's, unless asked to
+replace it or the same sweep wrote it; the refusal names a free folder."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,12 @@ import pytest
 from anomalynet.cli.main import main
 from anomalynet.errors import UsageError
 from anomalynet.reporting.formats.files import refuse_other_report
+from anomalynet.reporting.render import write_report
+from anomalynet.sweep.runner import run_sweep
 from tests.cli.test_report import store
+from tests.regression.training import in_process
 from tests.reporting.synthetic import snapshot
+from tests.sweep.test_runner import OVERRIDES, SWEEP, SWEEP_FILE
 
 COMMITTED = Path(__file__).parents[2] / "reports"
 
@@ -38,12 +43,62 @@ def test_other_or_fewer_runs_are_refused_before_anything_is_written(
     assert main(["report", "--runs", "tiny"]) == 2
     assert snapshot(here / "reports") == before
     shown = capsys.readouterr().err
-    assert "reports/skab has another report, 'Report on skab': 1 of its 2 results" in shown
-    assert "reports/skab-3 is free: `anomalynet report skab-3 --data NAME`" in shown
+    assert [text in shown for text in ("reports/skab ", "1 of its 2", "reports/skab-3 ")] == [
+        True
+    ] * 3
     assert main(["report", "skab-3", "--data", "skab", "--runs", "tiny"]) == 0
     assert (here / "reports/skab-3/report.md").is_file()
     assert main(["report", "--runs", "tiny", "--replace"]) == 0
     assert (here / "reports/lwsndr/report.md").is_file()
+
+
+def test_from_python_too(here: Path) -> None:
+    before = snapshot(here / "reports")
+    store(here / "tiny", "cnn", "skab")
+    with pytest.raises(UsageError, match="1 of its 2"):
+        write_report("tiny", "reports/skab")
+    assert snapshot(here / "reports") == before
+    write_report("tiny", "reports/skab", replace=True)
+    write_report("runs", "reports/skab")
+    assert "`lstm/" in Path("reports/skab/report.md").read_text(encoding="utf-8")
+
+
+def test_a_sweep_replaces_only_what_it_is_made_of_or_what_it_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    in_process(monkeypatch)
+    Path(SWEEP_FILE).write_text(SWEEP)
+    sweep = partial(run_sweep, SWEEP_FILE, overrides=OVERRIDES, slots=1)
+    planned = sweep(plan_only=True)
+    folder = Path("reports") / planned.label
+    folder.mkdir(parents=True)
+    ids = [job.folder.path.name for job in planned.jobs]
+    committed = "# windows\n\n## Arms\n" + "".join(f"\n| `logistic/{one}` | x |" for one in ids)
+
+    (folder / "report.md").write_text(f"{committed}\n| `logistic/0123456789` | x |")
+    with pytest.raises(UsageError, match=f"1 of its 3.*\n.*{folder}-2"):
+        sweep()
+    assert not Path("runs").exists()  # refused before the first run
+
+    (folder / "report.md").write_text(committed)
+    planned.jobs[0].fail("no reason")
+    with pytest.raises(UsageError, match="1 of its 2"):
+        sweep()  # one run failed
+    assert (folder / "report.md").read_text() == committed
+
+    (folder / "report.md").unlink()
+    sweep()
+    Path(SWEEP_FILE).write_text(SWEEP.replace("[32, 24]", "[40]"))
+    assert sweep().report == folder / "report.md"
+    written = (folder / "report.md").read_text()
+    assert [one in written for one in ids] == [False, False]
+
+    (folder / "report.md").write_text(f"{written}\nMy remark.\n")
+    Path(SWEEP_FILE).write_text(SWEEP)
+    with pytest.raises(UsageError, match="1 of its 1"):
+        sweep()
+    assert (folder / "report.md").read_text() == f"{written}\nMy remark.\n"
 
 
 def test_a_report_of_the_same_and_further_runs_replaces(here: Path) -> None:
@@ -56,7 +111,7 @@ def test_a_report_of_the_same_and_further_runs_replaces(here: Path) -> None:
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in COMMITTED.glob("*/report.md")))
 def test_no_committed_report_is_replaced_by_a_few_runs(name: str) -> None:
     for made_of in ([], ["cnn/0123456789"], ["trial 0", "trial 1"], ["skab"]):
-        with pytest.raises(UsageError, match=f"{name} has another report"):
+        with pytest.raises(UsageError, match=name):
             refuse_other_report(COMMITTED / name, made_of, sweep=True)
 
 
@@ -64,7 +119,7 @@ def test_each_kind_of_report_is_replaced_by_what_it_is_made_of() -> None:
     sweep = COMMITTED / "tune_hybrid-smart_city-quick"
     refuse_other_report(sweep, [f"trial {number}" for number in range(30)], sweep=True)
     refuse_other_report(COMMITTED / "comparison", ["skab", "smart_city", "mine"])
-    with pytest.raises(UsageError, match="1 of its 30 results"):
+    with pytest.raises(UsageError, match="1 of its 30"):
         refuse_other_report(sweep, [f"trial {number}" for number in range(29)], sweep=True)
 
 
@@ -72,5 +127,5 @@ def test_a_sweeps_report_is_only_replaced_by_a_sweeps(tmp_path: Path) -> None:
     text = "# components on toy\n\n## Arms\n\n| `cnn/0a` | CNN |\n"
     (tmp_path / "report.md").write_text(text, encoding="utf-8")
     refuse_other_report(tmp_path, ["cnn/0a"], sweep=True)
-    with pytest.raises(UsageError, match="it is a sweep's"):
+    with pytest.raises(UsageError, match="sweep"):
         refuse_other_report(tmp_path, ["cnn/0a", "cnn/0b"])

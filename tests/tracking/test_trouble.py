@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from anomalynet.runs.folder import RunFolder, is_alive
+from anomalynet.runs.files import is_alive
+from anomalynet.runs.folder import RunFolder
 from anomalynet.tracking import run as tracking
 from anomalynet.tracking.record import pending, read_record
 from anomalynet.tracking.run import logged, track_sweep

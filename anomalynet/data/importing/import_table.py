@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from anomalynet.data.describe import not_in_order
-from anomalynet.data.folder import data_folder, sync
+from anomalynet.data.folder import data_folder
 from anomalynet.data.importing import checks, ordering
 from anomalynet.data.importing.cells import is_name, quote
 from anomalynet.data.importing.intervals import mark, read_intervals
@@ -34,6 +34,7 @@ from anomalynet.data.sources.table import (
 )
 from anomalynet.data.telemetry import Incident
 from anomalynet.errors import DataError, first_line
+from anomalynet.runs.files import sync
 
 JUDGED = 100_000  # rows from which the order of rows is judged
 ROW_GROUP = 262_144

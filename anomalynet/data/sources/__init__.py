@@ -84,14 +84,18 @@ def load(config: DataConfig) -> Telemetry:
     return widen(labelled, config.view, config.neighbours, SENSOR_CHANNELS, name)
 
 
-def fingerprint(config: DataConfig) -> str:
-    """The SHA-256 of a data set's content, without parsing it. Raises DataError as `load`."""
+def fingerprint(config: DataConfig, reread: bool = False) -> str:
+    """The SHA-256 of a data set's content, without parsing it; `reread`: also of files that seem
+    unchanged. Raises DataError: as `load`, or a file is not as it was imported or published."""
     root = locate(config)
     if simulated.knows(config.name):
         return simulated.fingerprint(config)
     source = _source(config)
-    expected = table.checksums(root) if isinstance(source, table.Imported) else {}
-    return digests.of_files(root, source.files(root, config.subset), expected)
+    if isinstance(source, table.Imported):
+        expected = table.checksums(root)
+    else:  # in a folder of their own, files may be others
+        expected = digests.manifest(config.name) if config.root is None else {}
+    return digests.of_files(root, source.files(root, config.subset), expected, reread)
 
 
 def table_format(config: DataConfig) -> TableFormat | None:

@@ -16,11 +16,25 @@ from anomalynet.runs.files import read_json
 CACHE = ".fingerprints.json"
 
 
-def of_files(root: Path, paths: Sequence[Path], expected: Mapping[str, str]) -> str:
+def manifest(name: str) -> dict[str, str]:
+    """The published files of a built-in source, as `listed`; empty if it has no list."""
+    path = Path(__file__).with_name(f"{name}.sha256")
+    return listed(path) if path.exists() else {}
+
+
+def listed(path: Path) -> dict[str, str]:
+    """File → SHA-256 of a list for `sha256sum -c`. Raises OSError, or ValueError: no such list."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {file: digest for digest, file in (line.split("  ", 1) for line in lines)}
+
+
+def of_files(
+    root: Path, paths: Sequence[Path], expected: Mapping[str, str], reread: bool = False
+) -> str:
     """The SHA-256 of a manifest of `paths`: their names below `root` and their SHA-256.
 
     Hashes are cached in the data folder by path, size and modification time, so that large files
-    are read only once.
+    are read only once; `reread`: read them all the same.
 
     Raises DataError: a file cannot be read, or differs from its `expected` hash; where none is
     known, any content is right.
@@ -35,14 +49,17 @@ def of_files(root: Path, paths: Sequence[Path], expected: Mapping[str, str]) -> 
         try:
             state = path.stat()
             key = f"{path.resolve()}|{state.st_size}|{state.st_mtime_ns}"
-            if key not in known:
+            if reread or key not in known:
                 known[key] = of_file(path)
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
         name = path.relative_to(root).as_posix()
-        if expected and expected.get(name) != known[key]:
-            what = f"{path}: damaged: its SHA-256 is not that of its import"
-            raise DataError(what, "import the table again with --replace")
+        if expected.get(name, known[key]) != known[key]:
+            raise DataError(
+                f"{path}: damaged or edited: SHA-256 is not that of its import or publication",
+                "import the table again with --replace; move a published file away and fetch it "
+                "again, or use it as it is with data.root=FOLDER",
+            )
         lines.append(f"{known[key]}  {name}")
     if known != cache:
         with suppress(OSError):  # without it, or if it is written in part, files are hashed again

@@ -14,7 +14,6 @@ from typing import Any
 import polars as pl
 from filelock import FileLock, Timeout
 
-from anomalynet.data.folder import sync
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.sources import digests
 from anomalynet.data.sources._reading import SourceInfo
@@ -22,6 +21,7 @@ from anomalynet.data.telemetry import Channel, Incident, Telemetry
 from anomalynet.documents import read_json_value
 from anomalynet.errors import DataError
 from anomalynet.runs import codec
+from anomalynet.runs.files import sync
 
 DESCRIPTION = "dataset.json"
 TELEMETRY = "telemetry.parquet"
@@ -75,10 +75,12 @@ def checksums(root: Path) -> dict[str, str]:
     """File → SHA-256 of a set, as its import wrote them. Raises DataError: damaged."""
     path = root / CHECKSUMS
     try:
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return {file: digest for digest, file in (line.split("  ") for line in lines)}
+        found = digests.listed(path) if path.exists() else None
     except (OSError, ValueError) as error:
         raise _damaged(path) from error
+    if found is not None and not {DESCRIPTION, TELEMETRY} <= found.keys():
+        raise _damaged(path)
+    return found or {}
 
 
 def check(path: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import glob
 import logging
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from anomalynet.errors import UsageError
+from anomalynet.runs.files import refuse_unwritable
 
 Variant = Literal["int8", "float16"]
 VARIANTS: dict[str, Variant] = {"int8": "int8", "fp16": "float16"}  # in `--variants` → in contracts
@@ -33,14 +34,13 @@ def checked(out: Path, variants: Sequence[str], *, replace: bool) -> dict[str, P
     False."""
     if out.suffix != ".onnx" or out.is_dir():
         raise UsageError(f"{out}: not the name of an ONNX file", "for example --out model.onnx")
-    nearest = next(folder for folder in out.absolute().parents if folder.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        what = f"{out}: folder {nearest} is not writable"
-        raise UsageError(what, "give a file in a writable folder with --out")
+    refuse_unwritable(out.absolute().parent, "--out")
     kinds = ["float32", *(VARIANTS[name] for name in variants)]
     paths = {kind: out.with_name(out.stem + SUFFIX[kind]) for kind in (*kinds, "card")}
     there = [path for path in paths.values() if path.exists()]
-    if there and not replace:
+    # An export that was killed while it named its files, the model last: this one finishes it.
+    left = not out.exists() and any(out.parent.glob(f".{glob.escape(out.name)}.*.tmp"))
+    if there and not (replace or left):
         raise UsageError(f"{there[0]} exists already", "choose another --out, or add --replace")
     return paths
 

@@ -28,11 +28,10 @@ from anomalynet.detection.export.graphs import (
 from anomalynet.detection.export.paths import VARIANTS
 from anomalynet.detection.export.tidy import fold, to_bytes, variant
 from anomalynet.detection.export.verify import Loss, Parity, Session, compare, latencies, measure
-from anomalynet.detection.service.journal import sync_folder
 from anomalynet.errors import RunError
 from anomalynet.metrics.threshold import off_ties
 from anomalynet.models import Classical, Detector
-from anomalynet.runs.files import read_json
+from anomalynet.runs.files import read_json, sync, write_bytes
 from anomalynet.training.finished import FinishedRun
 from anomalynet.training.reproducibility import prepare_process
 
@@ -117,6 +116,7 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
     """Write files, in this order; none is replaced before all are on the disk. Raises RunError: the
     disk is full, or a folder cannot be written to; the files are as they were."""
     written: dict[Path, Path] = {}
+    replaced: dict[Path, bytes | None] = {}  # what was there
     try:
         for path, content in contents.items():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,9 +128,17 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
         for path, temporary in written.items():
+            before = path.read_bytes() if path.exists() else None
             temporary.replace(path)
-            sync_folder(path.parent)
+            replaced[path] = before
+        for folder in {path.parent for path in contents}:
+            sync(folder)
     except OSError as error:
+        for done, before in replaced.items():
+            if before is None:
+                done.unlink()
+            else:
+                write_bytes(done, before)
         how = "free disk space, or choose another --out; the same command exports again"
         raise RunError(f"{path}: {error.strerror or error}", how) from None
     finally:

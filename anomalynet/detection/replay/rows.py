@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, groupby
@@ -18,6 +16,7 @@ import polars as pl
 from anomalynet.data.prepared import CHUNK
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.errors import DataError, UsageError, first_line
+from anomalynet.runs.files import replacing
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 
@@ -97,11 +96,11 @@ def write_rows(
 ) -> None:
     """Write a detector's table as `.csv` (missing = empty), `.jsonl` (missing = null) or
     `.parquet`, atomically. `frame`: of `detector_rows`, sorted by device; `scratch`: see `ordered`.
+    Names stay as they are, even those that a spreadsheet would compute: `detect` reads the file.
     Raises UsageError: unknown suffix, or the folder cannot be written to."""
     if path.suffix not in SUFFIXES:
         what = f"{path}: unknown suffix; known are {', '.join(SUFFIXES)}"
         raise UsageError(what, f"--out {path.stem or 'rows'}.csv")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if order == "time":
@@ -109,15 +108,12 @@ def write_rows(
         if path.suffix != ".parquet":
             frame = frame.with_columns(pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"))
         sinks = (frame.sink_csv, frame.sink_ndjson, frame.sink_parquet)
-        dict(zip(SUFFIXES, sinks, strict=True))[path.suffix](temporary)  # type: ignore[operator]
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            dict(zip(SUFFIXES, sinks, strict=True))[path.suffix](temporary)  # type: ignore[operator]
     except (OSError, pl.exceptions.ComputeError) as error:  # Polars says either of a full disk
         why = getattr(error, "strerror", None) or first_line(error)
         what = f"{path}: cannot be written: {why}"
         raise UsageError(what, "use a file in a writable folder with free space") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
 
 
 @dataclass(frozen=True, slots=True)

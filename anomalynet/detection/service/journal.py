@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import struct
@@ -12,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from anomalynet.errors import RunError, UsageError
+from anomalynet.errors import DISK_FULL, RunError, UsageError
+from anomalynet.runs.files import sync as sync_folder
 
 
 class AppendFile:
@@ -31,7 +31,7 @@ class AppendFile:
         try:
             self._file = os.open(path, how, 0o644)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in DISK_FULL:
                 raise self._failed(error) from None
             what = f"{self._shown}: {error.strerror}"
             raise UsageError(what, "use a file in an existing folder") from None
@@ -73,13 +73,6 @@ class AppendFile:
     def _failed(self, error: OSError) -> RunError:
         what = f"{self._shown}: {error.strerror or error}"
         return RunError(what, "free disk space; the same command continues")
-
-
-def sync_folder(folder: Path) -> None:
-    """Make created and renamed files of a folder survive a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    os.fsync(descriptor)
-    os.close(descriptor)
 
 
 MAGIC = b"anomalynet journal 1\n"
@@ -167,8 +160,9 @@ def _entries(body: memoryview) -> list[Entry]:
 
 
 def _stretches(content: bytes, closed: bool = False) -> list[tuple[int, int, bool]]:
-    """Start and end of each whole frame (True), and of each damaged stretch (False); without the
-    frame that was being written at the end, of a file that was not closed."""
+    """Start and end of each whole frame (True; only its length may be damaged), and of each damaged
+    stretch (False); without the frame that was being written at the end, of a file that was not
+    closed."""
     found: list[tuple[int, int, bool]] = []
     at, size = len(MAGIC) if content.startswith(MAGIC) else 0, len(content)
     if MAGIC.startswith(content):
@@ -177,7 +171,9 @@ def _stretches(content: bytes, closed: bool = False) -> list[tuple[int, int, boo
         if stop := _frame(content, at):
             found.append((at, stop, True))
         elif stop := _next_frame(content, at):
-            found.append((at, stop, False))
+            found.append((at, stop, _matches(content, at, stop)))
+        elif _matches(content, at, size):
+            found.append((at, stop := size, True))
         elif at and not closed and not 0 < _length(content, at) <= size:
             break  # it was being written
         else:
@@ -194,12 +190,16 @@ def _length(content: bytes, at: int) -> int:
 
 def _frame(content: bytes, at: int) -> int:
     """Where the frame ends that begins here; 0: there is no whole one."""
-    if content[at + FRAME.size : at + FRAME.size + 1] not in KINDS:
-        return 0
     stop = _length(content, at)
+    return stop if stop <= len(content) and _matches(content, at, stop) else 0
+
+
+def _matches(content: bytes, at: int, stop: int) -> bool:
+    """Whether the check of a frame is that of all bytes up to `stop`, whatever its length says."""
+    if content[at + FRAME.size : at + FRAME.size + 1] not in KINDS:
+        return False
     body = memoryview(content)[at + FRAME.size : stop]
-    whole = stop <= len(content) and zlib.crc32(body) == FRAME.unpack_from(content, at)[1]
-    return stop if whole else 0
+    return zlib.crc32(body) == int(FRAME.unpack_from(content, at)[1])
 
 
 def _next_frame(content: bytes, at: int) -> int:

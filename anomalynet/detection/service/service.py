@@ -3,7 +3,6 @@ no message is lost or processed twice."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from anomalynet.detection.service.status import Status
 from anomalynet.detection.sinks import Sink, check_delivered, key_of
 from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.detection.sources import Raw, Source
+from anomalynet.documents import json_value
 
 if TYPE_CHECKING:
     from anomalynet.detection.engine.engine import Engine
@@ -221,7 +221,7 @@ class Service:
     def _restore(self, arrays: dict[str, Any], own: dict[str, Any]) -> None:
         """Go on from a snapshot; what is damaged raises an error before anything changes."""
         position, seen = own["place"].encode(), own["seen"]
-        dict(json.loads(position or b"{}")), bytes.fromhex(seen)
+        dict(json_value(position or b"{}")), bytes.fromhex(seen)
         behind = {name: float(seconds) for name, seconds in own["behind"].items()}
         pending = {name: [*lines] for name, lines in own["pending"].items()}
         for line in chain.from_iterable(pending.values()):

@@ -17,18 +17,20 @@ import numpy as np
 import numpy.typing as npt
 
 from anomalynet.detection.engine.table import DamagedError
-from anomalynet.detection.service.journal import Entry, Journal, batches, sync_folder
+from anomalynet.detection.service.journal import Entry, Journal, batches
 from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.documents import json_value
 from anomalynet.errors import RunError, UsageError, first_line
-from anomalynet.runs.files import read_json, write_json
+from anomalynet.runs.files import read_json, replacing, write_json
+from anomalynet.runs.files import sync as sync_folder
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 OWN = "service"  # key of the array with the state of the service, JSON as bytes
 
 SUFFIX = {"snapshot": ".npz", "journal": ".log"}
-NAME = re.compile(r"(snapshot|journal)-([0-9]{8})\.(npz|log)")
+NAME = re.compile(r"(snapshot|journal)-([0-9]{8}|[1-9][0-9]{8,11})\.(npz|log)")
+LAST = 500_000_000_000  # a larger number is of a stray file: those that follow must fit too
 
 Restore = Callable[[Arrays, dict[str, Any]], None]
 
@@ -64,6 +66,10 @@ class State:
             self.unlock()
             what = f"{folder}: belongs to another model, or {owner.name} is damaged"
             raise UsageError(what, "give each model its own --state")
+        if not owner.exists() and any(map(self._numbers, SUFFIX)):
+            self.unlock()
+            what = f"{folder}: {owner.name} is missing, so that the model of this state is unknown"
+            raise UsageError(what, "restore it, or move the folder away to start without a state")
         try:
             if not owner.exists():
                 write_json(owner, {"model": model})
@@ -87,9 +93,11 @@ class State:
         for left in self.folder.glob(".*.tmp"):
             left.unlink()  # left by a process that was killed
         for path in (*self.folder.glob("snapshot-*.npz"), *self.folder.glob("journal-*.log")):
-            if not NAME.fullmatch(path.name):
+            name = NAME.fullmatch(path.name)
+            if not name or int(name[2]) > LAST:
                 raise RunError(f"{path}: not a file of a state folder", "move it away")
         snapshots, journals = self._numbers("snapshot"), self._numbers("journal")
+        sizes = {number: self._path("journal", number).stat().st_size for number in journals}
         self._number = max(journals, default=0)
         if journals:  # what a killed process was writing is cut off: the next journal follows
             Journal(self._path("journal", self._number), self.sync).close()
@@ -108,9 +116,14 @@ class State:
             for path in damaged:  # it is none of the two that are kept
                 path.rename(path.with_suffix(".damaged"))
             self._number = max(self._number, number)
+            if not sizes.get(number):  # it was begun before the snapshot
+                journal = self._path("journal", number).name
+                self._problems.add(f"{journal} is missing or empty, what it had is lost")
             return True, self._since(number)
-        if snapshots and 0 not in journals:
-            what = f"{self.folder}: all snapshots are damaged"
+        # From the start; the first snapshot may not have been written.
+        whole = 0 in journals or (journals == [1] and not snapshots)
+        if (snapshots or journals) and not whole:
+            what = f"{self.folder}: all snapshots are damaged or missing"
             raise UsageError(what, "move the folder away to start without a state")
         return False, self._since(0)
 
@@ -154,17 +167,11 @@ class State:
         self.unlock()
 
     def _write(self, number: int, content: Arrays) -> None:
-        temporary = self.folder / f".snapshot-{number:08}.tmp"
         try:
-            with temporary.open("wb") as file:
+            path = self._path("snapshot", number)
+            with replacing(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, allow_pickle=False, **content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path("snapshot", number))
-            if self.sync:
-                sync_folder(self.folder)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             self._problems.add("snapshot not written, the journal continues", error)
             return
         kept = self._numbers("snapshot")[-2:]
@@ -204,5 +211,5 @@ class State:
 def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
-    own: dict[str, Any] = json_value(arrays.pop(OWN).tobytes())
+    own: dict[str, Any] = json_value(arrays.pop(OWN).tobytes(), nan=True)
     return arrays, own

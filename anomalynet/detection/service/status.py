@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from anomalynet.detection.records import Event, Message, Outcome, iso
 from anomalynet.detection.service.drift import Measure
-from anomalynet.errors import printable
+from anomalynet.errors import printable, terminal
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -132,7 +132,7 @@ class StatusView:
             from rich.console import Console
             from rich.live import Live
 
-            self._view = Live(console=Console(stderr=True), refresh_per_second=4)
+            self._view = Live(console=Console(file=terminal(sys.stderr)), refresh_per_second=4)
             self._view.start()
         return self
 

@@ -65,10 +65,10 @@ def open_service(
     scores_file = ScoresFile(scores) if scores is not None else None
     model = f"{contract.run} {engine.model.fingerprint}"
     saved = None if state is None else State(state, model, problems, fsync)
-    broker = address(mqtt) if mqtt else None
+    broker = None if mqtt is None else address(mqtt)
     source: Source
     if broker is None:
-        source = _followed(follow or "-", parser)
+        source = _followed("-" if follow is None else follow, parser)
     else:
         from anomalynet.detection.sources.mqtt import MqttSource
 
@@ -84,7 +84,7 @@ def open_service(
         engine=engine,
         source=source,
         parser=parser,
-        sinks=sinks(alarms, problems, broker),
+        sinks=sinks(alarms, problems, broker, scores),
         scores=scores_file,
         state=saved,
         silence=_silence_watch(patience, engine),

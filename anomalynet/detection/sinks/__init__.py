@@ -60,5 +60,5 @@ def check_delivered(sinks: Sequence[Sink]) -> None:
 
 def key_of(line: str | bytes) -> str:
     """`Event.key` of an event as JSON. Raises ValueError, TypeError or KeyError: not an event."""
-    event = json_value(line)
+    event = json_value(line, nan=True)
     return f"{event['id']}-{event['kind']}"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import csv
-import glob
 import io
 import json
 import math
-import os
 import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +17,8 @@ import numpy as np
 from anomalynet.detection.records import Event, Steps
 from anomalynet.detection.service.journal import AppendFile
 from anomalynet.detection.sinks import Sink, key_of
-from anomalynet.errors import RunError, UsageError
+from anomalynet.errors import RunError, UsageError, cell_text
+from anomalynet.runs.files import replacing
 
 TAIL = 32 << 20  # bytes at the end of the file that are read at start
 
@@ -93,7 +92,8 @@ HEADER = b"device,time,observed,score\n"
 
 class ScoresFile:
     """Appends scores to a file. `path`: `.csv` or `.jsonl`, a new file or one with scores;
-    `replace`: write a new file and replace the old one at the end.
+    `replace`: write a new file and replace the old one at the end. In a CSV file, names of devices
+    are `cell_text`, because people open it in spreadsheets; in JSON lines they are as they came.
 
     Raises UsageError: the file has other content, or another suffix.
     """
@@ -114,12 +114,8 @@ class ScoresFile:
             raise UsageError(what, "use a file in an existing folder") from None
         if there and there != begin:
             raise UsageError(f"{path}: exists and is not a file of scores", "give another file")
-        self._written = path
-        if replace:
-            self._written = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-            for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-                left.unlink(missing_ok=True)  # by a process that was killed
-        self._file = AppendFile(self._written, shown=path, empty=replace)
+        self._replacing = replacing(path) if replace else nullcontext(path)
+        self._file = AppendFile(self._replacing.__enter__(), shown=path, empty=replace)
         if self._csv and not self.size:
             try:
                 self._file.append(HEADER)
@@ -152,7 +148,7 @@ class ScoresFile:
         text = io.StringIO()
         if self._csv:
             csv.writer(text, lineterminator="\n").writerows(
-                (name, time, int(seen), score) for name, time, seen, score in lines
+                (cell_text(name), time, int(seen), score) for name, time, seen, score in lines
             )
         else:
             for name, time, seen, score in lines:
@@ -163,11 +159,8 @@ class ScoresFile:
     def close(self, done: bool = True) -> None:
         """Close the file. With `replace`, it replaces the old one if `done`."""
         self._file.close()
-        if self._written != self.path:
-            try:
-                if done:
-                    self._written.replace(self.path)
-            except OSError as error:
-                raise RunError(f"{self.path}: {error.strerror}", "give another file") from None
-            finally:
-                self._written.unlink(missing_ok=True)
+        undone = None if done else RunError("not done")  # which leaves the old one
+        try:
+            self._replacing.__exit__(None if done else RunError, undone, None)
+        except OSError as error:
+            raise RunError(f"{self.path}: {error.strerror}", "give another file") from None

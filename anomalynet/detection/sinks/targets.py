@@ -246,14 +246,22 @@ def webhook(url: str, problems: ProblemLog) -> Delivery:
 
 
 def sinks(
-    targets: Sequence[str], problems: ProblemLog, readings: Address | None = None
+    targets: Sequence[str],
+    problems: ProblemLog,
+    readings: Address | None = None,
+    scores: Path | None = None,
 ) -> list[Sink]:
     """One sink per target: `-`, a file, `mqtt[s]://…` or `http[s]://…`. `readings`: the broker of
-    the readings, if there is one.
+    the readings, if there is one. `scores`: the file of the scores, if there is one.
 
-    Raises UsageError: a target is invalid.
+    Raises UsageError: a target is invalid, or two outputs are one file.
     """
-    return [_sink(target, problems, readings) for target in dict.fromkeys(targets)]
+    alone = list(dict.fromkeys(targets))
+    files = [Path(target).resolve() for target in alone if target != "-" and not scheme(target)]
+    files += [] if scores is None else [scores.resolve()]
+    if twice := [file for file in files if files.count(file) > 1]:
+        raise UsageError(f"{twice[0]}: two outputs in one file", "give each its own file")
+    return [_sink(target, problems, readings) for target in alone]
 
 
 def _sink(target: str, problems: ProblemLog, readings: Address | None) -> Sink:

@@ -97,10 +97,14 @@ def write_files(out: Path, files: Mapping[str, bytes]) -> Path:
 _RUN = re.compile(r"^\| `([^`|]+/[^`|]+)` \|", re.MULTILINE)  # a line of the appendix
 _DATA = re.compile(r"^- `([^`]+)`: Data:", re.MULTILINE)  # a data set of a comparison
 _SWEEP = re.compile(r"^## Arms$", re.MULTILINE)  # it compares arms, not only models
+REPORT_HINT = "`anomalynet report {name} --data NAME`, or another parent with --out; --replace "
+REPORT_HINT += "replaces the report"
 _TRIAL = re.compile(r"^\| \**(\d+)\** \| [a-z]+ \|", re.MULTILINE)  # a trial of a search
 
 
-def refuse_other_report(out: Path, made_of: Collection[str], *, sweep: bool = False) -> None:
+def refuse_other_report(
+    out: Path, made_of: Collection[str], *, sweep: bool = False, hint: str = REPORT_HINT
+) -> None:
     """Refuse to replace a report of more or other results.
 
     Args:
@@ -108,6 +112,7 @@ def refuse_other_report(out: Path, made_of: Collection[str], *, sweep: bool = Fa
         made_of: what the new report is made of: runs as `experiment/id`, of a search its trials as
             `trial N`, of a comparison its data sets.
         sweep: whether the new report is a sweep's, which may replace a sweep's.
+        hint: what to do instead; `{name}` is a free folder's.
 
     Raises UsageError: the folder has a `report.md` that is not only made of these.
     """
@@ -127,8 +132,7 @@ def refuse_other_report(out: Path, made_of: Collection[str], *, sweep: bool = Fa
     free = next(path for n in count(2) if not (path := out.with_name(f"{out.name}-{n}")).exists())
     raise UsageError(
         f"{out} has another report, {title!r}: {reason}",
-        f"{free} is free: `anomalynet report {free.name} --data NAME`, or another parent with "
-        "--out; --replace replaces the report",
+        f"{free} is free: {hint.replace('{name}', free.name)}",
     )
 
 

@@ -64,6 +64,7 @@ def run_search(
     notify = say if progress else say_nothing
     if plan_only:
         return _outcome(search, search.store.trials())
+    report.refuse_other(planned, [], max(search.total, len(search.store.trials())))
     if rerun:
         search.renew(rerun)
     stored = search.store.trials()
@@ -87,7 +88,7 @@ def run_search(
     done = [folder for folder in chosen if folder.finished]
     write = partial(_report, search, stored, forms, notify)
     facts = f"{search.total} {list(trial_facts)}"
-    path = report.renew_report(planned, record, forms, facts, done, write)
+    path = report.renew_report(planned, record, forms, facts, done, write, len(stored))
     outcome = _outcome(search, stored, path)
     if planned.jobs[0].run.loaded.config.tracking == "wandb":
         folders = [folder.path for trial in stored for folder in search.folders(trial)]

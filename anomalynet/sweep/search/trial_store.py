@@ -27,8 +27,9 @@ from optuna.storages import BaseStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from anomalynet.documents import json_value
 from anomalynet.errors import UsageError, first_line
-from anomalynet.runs.folder import is_alive
+from anomalynet.runs.files import is_alive
 from anomalynet.sweep.search.pruning import Judge
 from anomalynet.sweep.search.settings import SearchSettings
 from anomalynet.sweep.search.space import Params
@@ -179,7 +180,7 @@ def _remove_cut_line(journal: Path, lock: JournalFileOpenLock) -> None:
         finally:
             lock.release()
     if last := journal.read_bytes()[:-1].rpartition(b"\n")[2]:
-        json.loads(last)  # Optuna would leave it out
+        json_value(last, values=False)  # Optuna would leave it out
 
 
 def empty_storage() -> BaseStorage:

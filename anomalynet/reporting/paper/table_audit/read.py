@@ -195,7 +195,9 @@ def _make_table(
         cells: dict[str, str] = {}
         for heading, text in pairs:
             column = _column(heading, of)
-            if column == "model":
+            if column == "model" and model is not None:
+                problems.append(Problem(where, "two cells for model"))
+            elif column == "model":
                 model = text
             elif column not in COLUMNS:
                 ignored[heading] = heading + _hint(column)
