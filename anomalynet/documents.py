@@ -51,7 +51,7 @@ def json_value(text: str | bytes, *, values: bool = True, nan: bool = False) -> 
     Raises: JSONDecodeError, a ValueError: not JSON, or outside the limits.
     """
     if isinstance(text, bytes):
-        text = text.decode("utf-8-sig")
+        text = text.decode(json.detect_encoding(text))
     if len(text) > JSON_BYTES:
         raise json.JSONDecodeError(f"larger than {JSON_BYTES >> 20} MiB", text[:1], 0)
     nested = text.count("[") + text.count("{")

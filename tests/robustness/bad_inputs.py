@@ -1192,6 +1192,7 @@ ABSENT = {
     ("leakage audit", "missing"): "nobody asked for one",
     ("detect devices", "truncated"): "fewer devices",
     ("detect JSON lines", "truncated"): "says malformed",
+    ("detect JSON lines", "encoded otherwise"): "says malformed",
     ("state: snapshots", "missing"): "the journal has all since the start",
     ("state: journal", "truncated"): "a torn end is what a kill leaves",
     ("state: journal", "missing"): "says journal-",

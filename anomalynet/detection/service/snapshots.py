@@ -121,8 +121,8 @@ class State:
                 self._problems.add(f"{journal} is missing or empty, what it had is lost")
             return True, self._since(number)
         # From the start; the first snapshot may not have been written.
-        whole = 0 in journals or (journals == [1] and not snapshots)
-        if (snapshots or journals) and not whole:
+        whole = 0 in journals or (not snapshots and journals in ([], [1]))
+        if not whole and (snapshots or any(sizes.values())):
             what = f"{self.folder}: all snapshots are damaged or missing"
             raise UsageError(what, "move the folder away to start without a state")
         return False, self._since(0)
