@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     add_overrides(parser)
     option(parser, "--models", "a,b", "only these experiments")
-    text = "few epochs and one seed, or up to 100 epochs and 3 seeds, on more and longer simulated data"
+    text = "few epochs and one seed, or up to 100 epochs and 3 seeds on more simulated data"
     parser.add_argument("--preset", choices=("quick", "full"), default="quick", help=text)
     add_launch(parser)
     text = (
