@@ -118,11 +118,11 @@ def test_a_torn_end_of_a_journal_that_was_closed_is_damage(written: Path) -> Non
 
 def test_a_missing_journal_between_others_is_named(tmp_path: Path) -> None:
     problems = ProblemLog(lambda line: None)
+    state = State(tmp_path, "m", problems)
     for number in (0, 1, 4):
         journal = Journal(tmp_path / f"journal-{number:08}.log")
         journal.add(BATCHES[number])
         journal.close()
-    state = State(tmp_path, "m", problems)
     _, found = state.load(lambda arrays, own: None)
     assert list(found) == [BATCHES[0], BATCHES[1], BATCHES[4]]
     assert problems.counts == {"journals missing before journal-00000004.log": 2}

@@ -138,7 +138,7 @@ def test_a_run_comes_home_with_its_result_last(
     ray = FakeRay([HELLO, {"files": EARLY}, DONE])
     assert launched(ray, [job]) == []
     assert (job.state, job.was_done, job.attempts) == ("done", False, 1)
-    assert all(held) and not job.folder.running
+    assert written[-1] == "result.json" and all(held[:-1]) and not job.folder.running
     last = ["best.ckpt", "last.ckpt", "scores.parquet", "timings.json", "result.json"]
     assert written == ["last.ckpt", "progress.jsonl", *last]
     assert {name: (job.folder.path / name).read_bytes() for name in FILES} == FILES
