@@ -543,7 +543,7 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
             put("segments", []),
         ],
         "hostile": [DEEP],
-        "enormous": [swap('"format": 3', f'"format": {NUMBER}')],
+        "enormous": [swap('"format": 4', f'"format": {NUMBER}')],
         "contradictory": [
             put("fingerprint", "x"),
             put("series", ["d0"]),
