@@ -166,7 +166,7 @@ class TrainingConfig:
     validation_windows: int = 20_000
     """Validation windows that are scored after each epoch. If there are more, so many at equal
     distances. The threshold uses all."""
-    classical_windows: int = 40_000
+    classical_windows: int = 20_000
     """Training windows that a classical model is fitted on. If there are more, so many are drawn,
     in equal shares of the worlds."""
     batch_size: int = 32
