@@ -52,6 +52,11 @@ def violations(config: Config) -> Iterator[tuple[str, str]]:
         yield "evaluation.fixed_threshold", f"must be finite, not {limit}"
     if split.fold >= split.folds:
         yield "data.split.fold", f"must be below data.split.folds = {split.folds}, not {split.fold}"
+    if split.validation_worlds is not None and split.test_worlds is None:
+        yield "data.split.validation_worlds", "needs data.split.test_worlds"
+    if split.test_worlds is not None and split.policy not in ("auto", "group"):
+        what = f"holds out whole worlds: not with data.split.policy={split.policy}"
+        yield "data.split.test_worlds", what
     dropout = getattr(model, "dropout", 0.0)
     if not 0 <= dropout < 1:
         yield "model.dropout", f"must be in [0, 1), not {dropout}"

@@ -13,6 +13,7 @@ from typing import Any
 from anomalynet.data.folder import data_folder
 from anomalynet.data.sources import built_in, digests, info
 from anomalynet.errors import DataError, terminal
+from anomalynet.runs.files import sha256
 
 RETRIES = 2
 TIMEOUT = 30.0  # seconds without an answer after which a download has failed
@@ -56,7 +57,7 @@ def fetch(name: str) -> Fetched:
 def _verified(path: Path, digest: str) -> bool:
     if not path.exists():
         return False
-    if digests.of_file(path) != digest:
+    if sha256(path) != digest:
         raise DataError(
             f"{path}: not the published file, SHA-256 differs",
             "move it away and fetch again, or use it as it is with data.root=FOLDER",

@@ -40,6 +40,8 @@ class Steps:
         """From a table as `scored_steps` makes it; without event_label the labels stand for it."""
         labels = table["label"].fill_null(-1)
         judged = table["event_label"] if "event_label" in table.columns else labels
+        unknown = pl.repeat(False, len(table), eager=True)
+        others = table["other"] if "other" in table.columns else unknown
         return cls(
             labels=labels.to_numpy(),
             event_labels=judged.to_numpy(),
@@ -47,9 +49,7 @@ class Steps:
             series=table["series"].rle_id().to_numpy(),
             times=table["time"].cast(pl.Int64).to_numpy(),
             scores=table["score"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
-            others=table["other"].to_numpy()
-            if "other" in table.columns
-            else labels.to_numpy() < -1,
+            others=others.to_numpy(),
         )
 
     @property

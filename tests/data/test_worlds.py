@@ -18,7 +18,7 @@ from anomalynet.data.prepare import prepare
 from anomalynet.data.prepared import PARTS
 from anomalynet.data.sources import simulated
 from anomalynet.data.split.parts import fold_count, split
-from anomalynet.errors import DataError
+from anomalynet.errors import ConfigError, DataError
 from tests.tiny import TINY
 
 SMALL = f"{TINY} duration=6h"
@@ -114,6 +114,25 @@ def test_named_worlds_must_be_in_the_data() -> None:
     for named in (SplitConfig(test_worlds="7"), SplitConfig(test_worlds="0-2")):
         with pytest.raises(DataError):
             split(prepare(WORLDS), replace(WORLDS, split=named))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "key"),
+    [
+        (["data.split.validation_worlds=1"], "data.split.validation_worlds"),
+        (["data.split.test_worlds=1", "data.split.policy=blocked"], "data.split.test_worlds"),
+        (["data.split.test_worlds=1", "data.split.policy=random"], "data.split.test_worlds"),
+    ],
+)
+def test_named_worlds_that_a_split_would_ignore_are_refused(wrong: list[str], key: str) -> None:
+    with pytest.raises(ConfigError, match=key):
+        load("cnn", wrong)
+
+
+def test_two_worlds_are_too_few_and_the_message_names_three() -> None:
+    two = replace(WORLDS, worlds="0-1")
+    with pytest.raises(DataError, match=r"data\.worlds=3"):
+        split(prepare(two), two)
 
 
 def test_folds_are_no_more_than_worlds() -> None:

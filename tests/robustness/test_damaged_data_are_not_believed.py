@@ -22,6 +22,7 @@ from anomalynet.data.sources import digests
 from anomalynet.data.sources.table import CHECKSUMS, DESCRIPTION, TELEMETRY
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.errors import DataError
+from anomalynet.runs.files import sha256
 
 CONFIG = DataConfig(name="mine", calibration_rows=5)
 ARRAYS = (
@@ -116,7 +117,7 @@ def fetched(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = home / "lwsndr" / "single-hop.csv"
     path.parent.mkdir()
     path.write_text(f"mote_id,reading,humidity,temperature,label\n{rows}")
-    published = {path.name: digests.of_file(path)}
+    published = {path.name: sha256(path)}
     monkeypatch.setattr(digests, "manifest", lambda name: published)
     return path
 

@@ -3,30 +3,14 @@ command continues."""
 
 from __future__ import annotations
 
-import resource
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from anomalynet.cli.main import main
 from anomalynet.runs.folder import RunFolder
+from tests.robustness.disk import largest_file
 from tests.training.small import SHORT, identical, shared
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """No file can become larger, as on a full disk: writing more is an error of the system."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.mark.parametrize("model", ["hybrid", "logistic"])

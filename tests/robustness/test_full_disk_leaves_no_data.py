@@ -3,28 +3,12 @@ nothing half-written is left, and the same command works when there is space."""
 
 from __future__ import annotations
 
-import resource
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from anomalynet.cli.main import main
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """No file can become larger, as on a full disk: writing more is an error of the system."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
+from tests.robustness.disk import largest_file
 
 
 def names(folder: Path) -> list[str]:

@@ -21,7 +21,7 @@ from anomalynet.data.importing.cells import is_name, quote
 from anomalynet.data.importing.intervals import mark, read_intervals
 from anomalynet.data.importing.read import POSITION, Table, read_table
 from anomalynet.data.importing.request import ImportReport, ImportRequest
-from anomalynet.data.sources import built_in, digests, simulated
+from anomalynet.data.sources import built_in, simulated
 from anomalynet.data.sources._reading import LEADING, number_incidents
 from anomalynet.data.sources.table import (
     CHECKSUMS,
@@ -34,7 +34,7 @@ from anomalynet.data.sources.table import (
 )
 from anomalynet.data.telemetry import Incident
 from anomalynet.errors import DataError, first_line
-from anomalynet.runs.files import sync
+from anomalynet.runs.files import sha256, sync
 
 JUDGED = 100_000  # rows from which the order of rows is judged
 ROW_GROUP = 262_144
@@ -84,7 +84,7 @@ def import_table(request: ImportRequest) -> ImportReport:
         if shuffled := not_in_order(frame.head(JUDGED), list(table.form.channels)):
             warnings.append(shuffled)
         # No absolute path and no current time: equal imports give equal sets.
-        files = [(path.name, digests.of_file(path)) for path in request.files]
+        files = [(path.name, sha256(path)) for path in request.files]
         description = {
             "version": VERSION,
             "name": request.name,
@@ -225,7 +225,7 @@ def _write(folder: Path, temporary: Path, frame: pl.LazyFrame, description: dict
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
     files[0].write_text(text, encoding="utf-8")
     sync(*files)
-    lines = [f"{digests.of_file(path)}  {path.name}\n" for path in files]
+    lines = [f"{sha256(path)}  {path.name}\n" for path in files]
     (fresh / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
     sync(fresh / CHECKSUMS, fresh)
     put(fresh, folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from anomalynet.data.folder import data_folder
 from anomalynet.errors import DataError
-from anomalynet.runs.files import read_json
+from anomalynet.runs.files import read_json, sha256
 
 CACHE = ".fingerprints.json"
 
@@ -50,7 +50,7 @@ def of_files(
             state = path.stat()
             key = f"{path.resolve()}|{state.st_size}|{state.st_mtime_ns}"
             if reread or key not in known:
-                known[key] = of_file(path)
+                known[key] = sha256(path)
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror}") from error
         name = path.relative_to(root).as_posix()
@@ -68,12 +68,6 @@ def of_files(
             text = json.dumps({"checksum": checksum, "files": known}, indent=0)
             cache_file.write_text(text, encoding="utf-8")
     return of_text("\n".join(sorted(lines)))
-
-
-def of_file(path: Path) -> str:
-    """The SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def of_text(text: str) -> str:

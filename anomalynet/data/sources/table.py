@@ -21,7 +21,7 @@ from anomalynet.data.telemetry import Channel, Incident, Telemetry
 from anomalynet.documents import read_json_value
 from anomalynet.errors import DataError
 from anomalynet.runs import codec
-from anomalynet.runs.files import sync
+from anomalynet.runs.files import sha256, sync
 
 DESCRIPTION = "dataset.json"
 TELEMETRY = "telemetry.parquet"
@@ -85,7 +85,7 @@ def checksums(root: Path) -> dict[str, str]:
 
 def check(path: Path) -> None:
     """Raises DataError: a file of a set that is not as its import wrote it. Raises OSError."""
-    if (known := checksums(path.parent)) and digests.of_file(path) != known.get(path.name):
+    if (known := checksums(path.parent)) and sha256(path) != known.get(path.name):
         raise _damaged(path)
 
 

@@ -64,6 +64,9 @@ def _assign_groups(prepared: Prepared, config: DataConfig) -> dict[str, int]:
         raise DataError(what, f"choose 0 … {folds - 1}")
     if len(groups) < max(folds, 3):
         policy = (prepared.policy or "group") if chosen.policy == "auto" else chosen.policy
+        if simulated.several_worlds(config):
+            what = f"data.worlds={config.worlds}: {len(groups)} worlds are too few for three parts"
+            raise DataError(what, "use at least three: data.worlds=3; or one: data.worlds=null")
         raise DataError(
             f"data.split.policy={policy}: {len(groups)} groups of series are too "
             f"few for {folds} folds and three parts",
