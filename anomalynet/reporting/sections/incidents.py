@@ -27,18 +27,19 @@ NAME, TITLE = "by_type", "Alarms by type of incident"
 TITLES = {"by_type": "By type", "by_cause": "By cause", "by_severity": "By severity"}
 
 NOTE = (
-    "Every labelled step of the test parts is in one row. *Steps* counts them over all folds and "
-    "repetitions, *missed* counts those without a score; *incidents* are distinct. Steps of label "
-    "1 should be alarmed: *detected* is the share of their incidents with at least one alarmed "
-    "step in any fold; an incident without any scored step is undetected. All other steps should "
-    "not be alarmed: their share of alarmed steps is that of false alarms, during faults, during "
-    "events of the environment, and outside all incidents. Shares of steps are shares of scored "
-    "steps. Mean ± standard deviation over repetitions."
+    "Every step of the test parts with a label or an incident is in one row. *Steps* counts them "
+    "over all folds and repetitions, *missed* counts those without a score; *incidents* are "
+    "distinct. Steps of label 1 should be alarmed: *detected* is the share of their incidents with "
+    "at least one alarmed step in any fold; an incident without any scored step is undetected. All "
+    "other steps should not be alarmed, during faults, during events of the environment, and "
+    "outside all incidents; `evaluation.other_incidents` says whether metrics count an alarm in the "
+    "first two. Shares of steps are shares of scored steps. Mean ± standard deviation over "
+    "repetitions."
 )
 
 HALVES = {
     True: ("label 1: should be alarmed", "Blues"),
-    False: ("label 0: every alarm is false", "Oranges"),
+    False: ("other steps: should not be alarmed", "Oranges"),
 }
 """Label → heading, colour map; lighter colours are smaller shares."""
 
