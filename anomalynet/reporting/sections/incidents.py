@@ -32,8 +32,8 @@ NOTE = (
     "distinct. Steps of label 1 should be alarmed: *detected* is the share of their incidents with "
     "at least one alarmed step in any fold; an incident without any scored step is undetected. All "
     "other steps should not be alarmed, during faults, during events of the environment, and "
-    "outside all incidents; `evaluation.other_incidents` says whether metrics count an alarm in the "
-    "first two. Shares of steps are shares of scored steps. Mean ± standard deviation over "
+    "outside all incidents; `evaluation.other_incidents` says whether metrics count an alarm in "
+    "the first two. Shares of steps are shares of scored steps. Mean ± standard deviation over "
     "repetitions."
 )
 
