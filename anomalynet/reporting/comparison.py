@@ -7,41 +7,40 @@ JMLR 7, 2006."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from anomalynet.reporting import figures
 from anomalynet.reporting.ablation.contrasts import LEVEL
 from anomalynet.reporting.aggregate import ArmMetrics, aggregate, in_world
 from anomalynet.reporting.arms import Arm, arms
 from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.figures import drawn, heading
 from anomalynet.reporting.formats import write_files
 from anomalynet.reporting.formats.markdown import grid, unit
 from anomalynet.reporting.measures import MEASURES
-from anomalynet.reporting.tables import to_csv
+from anomalynet.reporting.tables import runs_csv, to_csv
 from anomalynet.runs.collect import RunRecord
-from anomalynet.runs.scores import reading_once
 
 COMPARISON = "comparison"  # name of its folder
 MIN_DATA, MIN_MODELS = 2, 3
 ROUGH = 10  # up to this number of blocks, Friedman's p is a rough approximation
 
+SHORT = {"average_precision_fold_mean": "AP", "auroc_fold_mean": "AUROC"}
 METRICS = ("average_precision_fold_mean", "auroc_fold_mean", "f1_attack", "balanced_accuracy")
 COLUMNS = ("metric", "model", "block", "value", "rank", "unit")
 
-NOTE = f"""\
-A *block* is a data set, or each world of a simulated one. Its value for a model is the mean over \
-the repetitions there; decisions are pooled over folds, rankings are averaged over folds. In every \
-block the models are ranked: 1 is best, equal models share their mean rank. *Friedman's test* asks \
-whether the ranks of any model differ from chance (p below {LEVEL:g}; χ², corrected for ties; an \
-approximation that needs more than {ROUGH} blocks, so that fewer are not tested); it does not show \
-which model. Worlds of one simulator are more alike than data sets: they show how a result \
-generalises to another world, not to other data."""
+NOTE = """\
+A *block* is a data set, or each world of a simulated one; its value is the mean over the \
+repetitions there. In every block the models are ranked: 1 is best, equal models share their mean \
+rank. Worlds of one simulator are more alike than data sets."""
+
+FIGURE, FIGURE_TITLE = "ranks", "Mean ranks of the models, 1 is best"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +167,6 @@ def verdict(values: NDArray[np.float64]) -> str:
     )
 
 
-@reading_once()
 def write_comparison(records_by_data: Mapping[str, Sequence[RunRecord]], out: Path) -> Path:
     """Write the comparison of the models that every data set has into the folder `out`, and return
     the path of its `report.md`.
@@ -184,85 +182,122 @@ def write_comparison(records_by_data: Mapping[str, Sequence[RunRecord]], out: Pa
     contexts = {name: ReportContext.of(models, among=everything) for name, models in own.items()}
     facts = [f"- `{data}`: {context.facts()}" for data, context in contexts.items()]
     facts += [f"- Not compared: {sentence}" for sentence in comparison.left_out]
-    names = ", ".join(comparison.titles.values())
+    facts += dict.fromkeys(
+        f"- {note}" for one in contexts.values() for note in one.notes(one.models)
+    )
+    warned = ((data, text) for data, one in contexts.items() for text in one.warnings())
+    found = {metric: blocks_of(comparison, metric) for metric in METRICS}
+    ranks = {
+        metric: rank(blocks.values, MEASURES[metric].higher_is_better)
+        for metric, blocks in found.items()
+        if blocks.names
+    }
+    title = f"{len(comparison.titles)} models on {len(comparison.models)} data sets"
     parts = [
-        f"# {len(comparison.titles)} models on {len(comparison.models)} data sets",
-        f"Compared: {names}, of which every data set has runs of one configuration.",
+        f"# {title}",
+        _leader(comparison, found, ranks),
+        "\n".join(f"- ⚠ {data}: {warning}" for data, warning in warned),
+        f"![{FIGURE_TITLE}](figures/{FIGURE}.svg)\n\n> **{FIGURE_TITLE}.** {NOTE}",
+        *(part for metric in METRICS for part in _metric(comparison, metric, found[metric], ranks)),
+        "Numbers: [ranks.csv](tables/ranks.csv).",
+        "## Conditions",
         "\n".join(facts),
-        "## How to read the tables",
-        NOTE,
     ]
-    files: dict[str, bytes] = {}
-    rows: list[tuple[object, ...]] = []
-    for metric in METRICS:
-        _add_metric(metric, comparison, parts, files, rows)
-    notes = dict.fromkeys(note for one in contexts.values() for note in one.notes(one.models))
-    lines = [f"- {note}" for note in notes]
-    for data, context in contexts.items():
-        lines += [f"- ⚠ {data}: {warning}" for warning in context.warnings()]
-    parts += ["## Notes on the runs", "\n".join(lines)] if lines else []
-    parts.append("Numbers: [ranks.csv](tables/ranks.csv).")
-    files["tables/ranks.csv"] = to_csv(COLUMNS, rows).encode()
-    files["report.md"] = ("\n\n".join(parts) + "\n").encode()
+    rows = [
+        (
+            metric,
+            name,
+            block,
+            float(value) * MEASURES[metric].scale,
+            own_rank,
+            MEASURES[metric].unit,
+        )
+        for metric, all_ranks in ranks.items()
+        for block, values, place in zip(
+            found[metric].names, found[metric].values, all_ranks.tolist(), strict=True
+        )
+        for name, value, own_rank in zip(comparison.titles, values, place, strict=True)
+    ]
+    files = {"tables/ranks.csv": to_csv(COLUMNS, rows).encode()}
+    files["tables/runs.csv"] = runs_csv(everything).encode()
+    means = {metric: own.mean(axis=0).tolist() for metric, own in ranks.items()}
+    if means:
+        text = " ".join(facts)
+        looks = figures.looks(next(iter(contexts.values())))
+        files |= figures.drawn(
+            FIGURE, FIGURE_TITLE, text, lambda: _figure(comparison, means, looks)
+        )
+    files["report.md"] = ("\n\n".join(filter(None, parts)) + "\n").encode()
     return write_files(out, files)
 
 
-def _add_metric(
-    metric: str,
+def _leader(
+    comparison: Comparison, found: Mapping[str, Blocks], ranks: Mapping[str, NDArray[np.float64]]
+) -> str:
+    """Which model has the best mean rank by the first metric that has one, and how sure that is."""
+    if not ranks:
+        return "**Nothing to compare:** no block has a value for every model."
+    metric, own = next(iter(ranks.items()))
+    titles, mean = list(comparison.titles.values()), own.mean(axis=0)
+    best = int(np.argmin(mean))
+    first = int((own[:, best] == own.min(axis=1)).sum())
+    return (
+        f"**{titles[best]} ranks best** by {MEASURES[metric].title}: first in {first} of "
+        f"{len(own)} blocks, mean rank {mean[best]:.2f}. {verdict(found[metric].values)}"
+    )
+
+
+def _metric(
     comparison: Comparison,
-    parts: list[str],
-    files: dict[str, bytes],
-    rows: list[tuple[object, ...]],
-) -> None:
-    """Add the section of a metric, its figure, and its rows of the CSV."""
+    metric: str,
+    blocks: Blocks,
+    ranks: Mapping[str, NDArray[np.float64]],
+) -> Iterator[str]:
+    """The section of a metric: a line per block, models by their mean rank, and its test."""
     measure, titles = MEASURES[metric], list(comparison.titles.values())
-    blocks = blocks_of(comparison, metric)
-    parts.append(f"## {measure.title}")
-    left_out = [f"Blocks left out: {'; '.join(blocks.left_out)}."] if blocks.left_out else []
-    if not blocks.names:
-        parts += ["No block has a value for every model.", *left_out]
-        return
-    ranks = rank(blocks.values, measure.higher_is_better)
-    mean = ranks.mean(axis=0)
-    order = sorted(range(len(mean)), key=lambda one: (mean[one], one))
-    lines = []
-    for block, values, own in zip(blocks.names, blocks.values * measure.scale, ranks, strict=True):
-        lines.append([block, *(f"{measure.text(float(values[i]))} ({own[i]:g})" for i in order)])
-        for name, value, at in zip(comparison.titles, values.tolist(), own.tolist(), strict=True):
-            rows.append((metric, name, block, value, at, measure.unit))
-    lines.append(["**Mean rank**", *(f"**{mean[one]:.2f}**" for one in order)])
-    header = [f"Block{unit(measure.unit)} (rank)", *(titles[one] for one in order)]
-    name, title = f"ranks_{metric}", f"Mean ranks by {measure.title}"
-    count = len(blocks.names)
-    foot = f"{count} block{'s' if count > 1 else ''}: {'; '.join(blocks.names)}"
-    parts += [
-        grid(header, lines, "l" + "r" * len(titles)),
-        *left_out,
-        verdict(blocks.values),
-        f"![{title}, {foot}](figures/{name}.svg)",
-    ]
-    shown = [(titles[one], float(mean[one])) for one in order]
-    files |= drawn(name, lambda: _figure(shown, title, foot))
+    yield f"## {measure.title}"
+    if blocks.names:
+        own = ranks[metric]
+        mean = own.mean(axis=0)
+        order = sorted(range(len(mean)), key=lambda one: (mean[one], one))
+        lines = [
+            [block, *(f"{measure.text(float(values[i]))} ({place[i]:g})" for i in order)]
+            for block, values, place in zip(
+                blocks.names, blocks.values * measure.scale, own, strict=True
+            )
+        ]
+        lines.append(["**Mean rank**", *(f"**{mean[one]:.2f}**" for one in order)])
+        header = [f"Block{unit(measure.unit)} (rank)", *(titles[one] for one in order)]
+        yield grid(header, lines, "l" + "r" * len(titles))
+        if len(blocks.names) > ROUGH:
+            yield verdict(blocks.values)
+    else:
+        yield "No block has a value for every model."
+    if blocks.left_out:
+        yield f"Blocks left out: {'; '.join(blocks.left_out)}."
 
 
-def _figure(ranked: Sequence[tuple[str, float]], title: str, foot: str) -> Figure:
-    """The models on a line of mean ranks. `ranked`: title and mean rank, best first."""
-    models, left_count = len(ranked), (len(ranked) + 1) // 2  # the other names are on the right
-    figure = Figure(figsize=(9.0, 1.7 + 0.34 * left_count), layout="constrained")
-    axes = figure.subplots()
-    axes.set_xlim(1 - 0.42 * (models - 1), models + 0.42 * (models - 1))
-    axes.set_ylim(left_count + 0.9, -1.0)
-    axes.axis("off")
-    axes.plot([1, models], [0, 0], color="black", linewidth=1.0)
-    for tick in range(1, models + 1):
-        axes.plot([tick, tick], [0, -0.2], color="black", linewidth=1.0)
-        axes.text(tick, -0.3, str(tick), ha="center", va="bottom")
-    for at, (name, mean) in enumerate(ranked):
-        on_left = at < left_count
-        line = (at if on_left else models - 1 - at) + 0.8
-        edge, side = (1 - 0.04 * models, "right") if on_left else (1.04 * models, "left")
-        axes.plot([mean, mean, edge], [0, line, line], color="#606060", linewidth=0.8)
-        axes.text(edge, line, f" {name} ({mean:.2f}) ", ha=side, va="center")
-    heading(figure, title)
-    figure.supxlabel(foot, fontsize=7, color="#404040", x=0.012, ha="left")
+def _figure(
+    comparison: Comparison,
+    means: Mapping[str, Sequence[float]],
+    looks: Mapping[str, Mapping[str, Any]],
+) -> Figure:
+    """A panel per metric, a line per model: its mean rank."""
+    order = sorted(range(len(comparison.titles)), key=lambda at: next(iter(means.values()))[at])
+    titles = list(comparison.titles.items())
+    size = (1.6 + 1.75 * len(means), 1.0 + 0.27 * len(order))
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(1, len(means), sharey=True, squeeze=False)[0]
+    for axes, (metric, own) in zip(panels, means.items(), strict=True):
+        for line, at in enumerate(order):
+            look = looks[titles[at][0]]
+            axes.plot([1, own[at]], [line, line], color=look["color"], linewidth=0.8, alpha=0.5)
+            axes.plot(own[at], line, marker=look["marker"], color=look["color"])
+        axes.set_title(SHORT.get(metric, MEASURES[metric].title), fontsize=9, loc="left")
+        axes.set_xlim(0.7, len(order) + 0.3)
+        axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
+        axes.tick_params(axis="y", length=0)
+    panels[0].set_yticks(range(len(order)), [titles[at][1] for at in order])
+    panels[0].set_ylim(len(order) - 0.5, -0.5)
+    figure.supxlabel("mean rank", fontsize=9)
     return figure

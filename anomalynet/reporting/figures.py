@@ -1,10 +1,9 @@
 """Draws Figures 2–6 like the paper's from the tables: grouped bars and confusion matrices. The same
-rows give the same bytes. Also the style, foot and encoding of all other figures."""
+rows give the same bytes. Also the style, the colours of models and the encoding of all figures."""
 
 from __future__ import annotations
 
 import io
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -18,6 +17,7 @@ from anomalynet.errors import printable
 from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.formats import current
+from anomalynet.reporting.paper import published
 from anomalynet.reporting.tables import Row, Table
 
 if TYPE_CHECKING:
@@ -41,17 +41,15 @@ METADATA: dict[str, dict[Any, Any]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 """Format of a figure's file → metadata that is left out of it."""
+DESCRIPTIONS = {"svg": "Description", "png": "Description", "pdf": "Subject"}
+"""Format → the field of its metadata for the conditions, which the picture does not show."""
 
 # Okabe–Ito
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW, BLACK = "#CC79A7", "#56B4E9", "#F0E442", "#000000"
 
-# Hatch, lightness and position also distinguish the bars
-SERIES = (
-    ("paper, printed", "#D9D9D9", "////"),
-    ("paper, repaired", BLUE, ""),
-    ("ours, mean ± spread", ORANGE, ""),
-)
+PAPER = (("paper, printed", "#E6E6E6", "////"), ("paper, repaired", "#9A9A9A", ""))
+"""Label, colour and hatch of the paper's bars; ours have the model's colour."""
 
 BAR = 0.27
 
@@ -78,66 +76,68 @@ def broken_names(arms: Sequence[Arm], context: ReportContext) -> list[str]:
     return [title + context.by_arm[arm.name].sign for title, arm in zip(titles, arms, strict=True)]
 
 
-def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
+def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str], colours: Sequence[str]) -> None:
     """Draw one panel with three bars per model, ours with its spread."""
-    for index, (label, colour, hatch) in enumerate(SERIES):
-        values = [(row.printed, row.repaired, row.mean)[index] for row in rows]
-        positions = [model + (index - 1) * BAR for model in range(len(rows))]
-        heights = [value or 0.0 for value in values]
+    values_of = [[getattr(one, name) for one in rows] for name in ("printed", "repaired", "mean")]
+    for index, values in enumerate(values_of):
+        at = [model + (index - 1) * BAR for model in range(len(rows))]
+        label, colour, hatch = PAPER[index] if index < 2 else ("ours, mean ± spread", "", "")
         axes.bar(
-            positions,
-            heights,
+            at,
+            [value or 0.0 for value in values],
             width=BAR,
             label=label,
-            color=colour,
+            color=colour or colours,
             hatch=hatch,
             edgecolor="#404040",
             linewidth=0.5,
+            yerr=None if colour else [row.spread or 0.0 for row in rows],
+            error_kw={"elinewidth": 0.9},
         )
-        for row, position, value in zip(rows, positions, values, strict=True):
-            height = value or 0.0
-            spread = (row.spread or 0.0) if index == 2 else 0.0
-            if spread:
-                axes.errorbar(position, height, spread, color="black", capsize=2.5, linewidth=0.9)
-            absent = ("undefined" if row.seeds else "no run") if index == 2 else ""
-            text = absent if value is None else f"{value:.1f}"
-            axes.text(
-                position,
-                height + spread + 1.5,
-                text,
-                fontsize=6.5,
-                rotation=90,
-                ha="center",
-                va="bottom",
-            )
+        for place, value, row in zip(at, values, rows, strict=True):
+            if value is None and not colour:
+                text = "undefined" if row.seeds else "no run"
+                axes.text(place, 2, text, fontsize=6.5, rotation=90, ha="center", va="bottom")
     axes.set_xticks(range(len(rows)), names)
     axes.tick_params(axis="x", length=0)
-    axes.set_ylim(0, 118)
-    axes.set_yticks(range(0, 101, 20))
+    axes.set_ylim(0, 103)
     axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
 
 
-CHARACTERS_PER_INCH = 17.5  # of a figure's foot
+COLOURS = (BLUE, GREEN, ORANGE, VERMILION, PURPLE, SKY, "#882255", "#999933", "#332288", "#44AA99")
+MARKERS = "osD^vP*X<>hd"
+"""A model keeps its colour and marker through all figures of a report; the colours are told apart
+by the colour-blind (Okabe and Ito, then Tol), the markers by everyone."""
 
 
-def foot(figure: Figure, facts: str, note: str = "") -> None:
-    """Write the facts under a figure, below a note, in as many lines as they need."""
-    text = textwrap.fill(facts, int(CHARACTERS_PER_INCH * figure.get_figwidth()))
-    figure.supxlabel(f"{note}\n{text}".strip(), fontsize=7, color="#404040", x=0.012, ha="left")
+def looks(context: ReportContext) -> dict[str, dict[str, Any]]:
+    """Name of an arm → how its lines and points look in every figure of a report."""
+    names = [one.arm.name for one in context.models]
+    every = list(dict.fromkeys([*published.TITLES, *names]))  # the paper's are alike in all reports
+    return {
+        name: {
+            "color": COLOURS[every.index(name) % len(COLOURS)],
+            "marker": MARKERS[every.index(name) % len(MARKERS)],
+            "linestyle": "-" if every.index(name) < len(COLOURS) else "-.",
+        }
+        for name in names
+    }
 
 
 def draw_bars(table: Table, panels: dict[str, str], context: ReportContext) -> Figure:
     """Printed, repaired and our values of each model in percent, one panel per metric."""
     from matplotlib.figure import Figure
 
-    lines = len(panels) // 2
-    size = (max(9.0, 2.1 * len(table.models)), 0.9 + 2.7 * lines)
+    lines, own = len(panels) // 2, looks(context)
+    size = (max(7.0, 1.7 * len(table.models)), 0.7 + 2.3 * lines)
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(lines, 2, squeeze=False)
     names = broken_names([one.arm for one in table.models], context)
+    colours = [own[one.arm.name]["color"] for one in table.models]
     for axes, (metric, name) in zip(grid.flat, panels.items(), strict=True):
-        _bars(axes, [table.row(one.arm.name, metric) for one in table.models], names)
+        _bars(axes, [table.row(one.arm.name, metric) for one in table.models], names, colours)
         axes.set_title(name, loc="left", fontsize=9.5)
+    for axes in grid[:, 0]:
         axes.set_ylabel("percent")
     handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False)
@@ -177,7 +177,7 @@ def draw_confusion(table: Table, context: ReportContext) -> Figure:
     from matplotlib.figure import Figure
 
     models = table.models
-    figure = Figure(figsize=(max(9.0, 2.1 * len(models)), 5.0), layout="constrained")
+    figure = Figure(figsize=(max(7.0, 1.75 * len(models)), 4.2), layout="constrained")
     grid = figure.subplots(2, len(models), squeeze=False)
     names = broken_names([one.arm for one in models], context)
     for column, (one, name) in enumerate(zip(models, names, strict=True)):
@@ -235,13 +235,16 @@ def _show_literally(figure: Figure) -> None:
             axis.set_minor_formatter("{x:g}" if high < 10 * low else "")
 
 
-def encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
-    """(suffix, bytes) as SVG, PNG and, for LaTeX, PDF, without date and program version."""
+def encode(
+    figure: Figure, suffixes: Sequence[str] = ("svg", "png"), title: str = "", facts: str = ""
+) -> Iterator[tuple[str, bytes]]:
+    """(suffix, bytes) in each format, without date and program version, with title and facts."""
     _show_literally(figure)
     _fix_layout(figure)
-    for suffix, metadata in METADATA.items():
-        if suffix == "pdf" and "latex" not in current():
-            continue
+    for suffix in suffixes:
+        metadata = METADATA[suffix]
+        if title:
+            metadata = {**metadata, "Title": title, DESCRIPTIONS[suffix]: facts}
         target = io.BytesIO()
         figure.savefig(target, format=suffix, dpi=150, metadata=metadata)
         content = target.getvalue()
@@ -250,14 +253,17 @@ def encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
         yield suffix, content
 
 
-def drawn(name: str, build: Callable[[], Figure]) -> dict[str, bytes]:
-    """Draw a figure in the style of reports; returns `figures/<name>.<suffix>` → content."""
+def drawn(name: str, title: str, facts: str, build: Callable[[], Figure]) -> dict[str, bytes]:
+    """Draw a figure in the style of reports as SVG and, for LaTeX, PDF; title and facts go into its
+    metadata, the picture has neither. Returns `figures/<name>.<suffix>` → content."""
+    suffixes = ("svg", "pdf") if "latex" in current() else ("svg",)
     with style():
-        return {f"figures/{name}.{suffix}": content for suffix, content in encode(build())}
+        found = encode(build(), suffixes, printable(title), printable(facts))
+        return {f"figures/{name}.{suffix}": content for suffix, content in found}
 
 
 def heading(figure: Figure, title: str) -> None:
-    """Write the title above a figure."""
+    """Write the title above a picture that stands alone."""
     figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
 
 
@@ -265,16 +271,10 @@ def draw_all(tables: Sequence[Table], context: ReportContext) -> dict[str, bytes
     """Figures 2–6 as path → content, one per table."""
     files: dict[str, bytes] = {}
     for table, (name, title) in zip(tables, TITLES.items(), strict=True):
-        files |= drawn(name, partial(_titled, table, title, context))
-    return files
-
-
-def _titled(table: Table, title: str, context: ReportContext) -> Figure:
-    if table.name == "confusion":
-        figure = draw_confusion(table, context)
-    else:
         both = {metric: metric.rpartition("_")[2].capitalize() for metric in table.metrics}
-        figure = draw_bars(table, PANELS if table.name == "table_5_accuracy" else both, context)
-    heading(figure, title)
-    foot(figure, context.short_facts(table.models))
-    return figure
+        panels = PANELS if table.name == "table_5_accuracy" else both
+        build = partial(draw_bars, table, panels, context)
+        if table.name == "confusion":
+            build = partial(draw_confusion, table, context)
+        files |= drawn(name, title, context.facts(), build)
+    return files

@@ -80,7 +80,15 @@ def _write_ablation(planned: PlannedSweep, records: Mapping[Path, RunRecord]) ->
     axes = {key: levels(axis) for key, axis in sweep.axes.items()}
     if len(sweep.experiments) > 1:
         axes = {"experiment": list(sweep.experiments), **axes}
-    ablation = Ablation(sweep.name, sweep.question, sweep.design, axes, sweep.metric, tuple(arms))
+    ablation = Ablation(
+        sweep.name,
+        sweep.question,
+        sweep.design,
+        axes,
+        sweep.metric,
+        tuple(arms),
+        planned.command,
+    )
     write_ablation(ablation, planned.out, f"{sweep.name} on {planned.data}")
 
 

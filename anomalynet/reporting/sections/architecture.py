@@ -14,10 +14,9 @@ from matplotlib.figure import Figure
 
 from anomalynet.documents import read_json_value
 from anomalynet.errors import RunError
+from anomalynet.reporting import figures
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.figures import drawn, heading
-from anomalynet.reporting.formats import markdown
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import to_csv
 from anomalynet.runs.collect import MOVE_AWAY, RunRecord
@@ -27,10 +26,7 @@ EDGE = 0.36  # rows from the middle of a box to the ends of its arrows
 MAIN, OTHERS = "figure_1_architecture", "figure_1_other_networks"
 TITLE, OTHERS_TITLE = "Figure 1. Architecture of the hybrid", "Architecture of the other networks"
 COLUMNS = ("model", "data", "run", "part", "kind", "layers", "output", "parameters")
-NOTE = (
-    "Each box is a part of the trained network, with the shape of its output and its number of "
-    "weights; parts that are switched off are not shown. The order is that of the configuration."
-)
+NOTE = "Parts of the trained network, shapes of their outputs, weights."
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,28 +107,19 @@ def figure_1_section(context: ReportContext) -> Section:
         return Section()
     networks = [found for model in context.models if (found := _shown(model))]
     main = [found for found in networks if found.model.arm.experiment == "hybrid"][:1]
-    parts, files = [f"### {TITLE}"], dict[str, bytes]()
+    parts, files = list[str](), dict[str, bytes]()
     if not main:
         missing = "there is no such run, or an earlier version made it."
         parts.append(f"No run of the hybrid has stored the parts of its network: {missing}")
-    parts += [NOTE] if networks else []
     for name, title, shown in (
         (MAIN, TITLE, main),
         (OTHERS, OTHERS_TITLE, [found for found in networks if found not in main]),
     ):
         if shown:
             note = "; ".join(f"{found.title}, {found.source}" for found in shown) + "."
-            parts.append(context.figure(name, title, [found.model for found in shown], note))
-            files |= drawn(name, partial(_figure, title, shown))
-    if main:
-        network = main[0].network
-        lines = [
-            [f"`{part.name}`", part.kind, part.layers, part.output, _count(part.parameters)]
-            for part in network.parts
-        ]
-        lines.append(["**all**", "", "", "", f"**{_count(network.parameters)}**"])
-        header = ["Part", "kind", "layers", "output", "parameters"]
-        parts.append(markdown.grid(header, lines, "llllr"))
+            note = f"{NOTE} {note}" if shown is main or not main else note
+            parts.append(context.figure(name, title, note, "architecture.csv"))
+            files |= figures.drawn(name, title, note, partial(_figure, shown))
     if networks:
         rows = [
             (found.model.arm.name, context.data, found.run, *astuple(part))
@@ -140,7 +127,6 @@ def figure_1_section(context: ReportContext) -> Section:
             for part in found.network.parts
         ]
         files["tables/architecture.csv"] = to_csv(COLUMNS, rows).encode()
-        parts.append("The parts of every network: [architecture.csv](tables/architecture.csv).")
     return Section(parts, files)
 
 
@@ -166,7 +152,7 @@ def _count(number: int) -> str:
     return f"{number:,}".replace(",", " ")
 
 
-def _figure(title: str, shown: Sequence[_Shown]) -> Figure:
+def _figure(shown: Sequence[_Shown]) -> Figure:
     columns = min(3, len(shown))
     lines = -(-len(shown) // columns)
     rows = max(len(found.network.chain) for found in shown) + 2
@@ -180,7 +166,6 @@ def _figure(title: str, shown: Sequence[_Shown]) -> Figure:
         axes.set_xlim(-1, 1)
         axes.set_ylim(rows - 0.4, -0.6)
         _blocks(axes, found.network)
-    heading(panels, title)
     return panels
 
 

@@ -219,19 +219,19 @@ def sentence(timeline: Timeline, summary: TimelineSummary) -> str:
     """One sentence that describes the figure."""
     shown, steps = int(timeline.during.sum()), timeline.example.steps
     cut = f" (the first {shown} are shown)" if shown < steps else ""
-    phrases = [f"{100 * summary.alarmed_share:.0f} % of its {steps} scored steps{cut} are alarmed"]
+    phrases = [f"{100 * summary.alarmed_share:.0f} % of {steps} scored steps{cut} alarmed"]
     if not math.isnan(summary.delay):
-        phrases[0] += f", the first {summary.delay:g} s after its first scored step"
+        phrases[0] += f", the first after {summary.delay:g} s"
     rises = [(name, *pair) for name, pair in summary.error.items() if pair[1] > pair[0]]
     if rises:
         highest = sorted(rises, key=lambda rise: rise[1] - rise[2])[:CHANNELS_NAMED]
         rose = " and ".join(f"{name} ({old:.3g} → {new:.3g})" for name, old, new in highest)
-        phrases.append(f"compared with before the incident, the error rose most in {rose}")
+        phrases.append(f"error rose most in {rose}")
     elif summary.error and not any(math.isnan(before) for before, _ in summary.error.values()):
         phrases.append("no channel's error rose")
     before, during = summary.attention
     if not math.isnan(during):
-        newest = f"the newest {summary.newest} of {summary.parts} parts of the window"
+        newest = f"newest {summary.newest} of {summary.parts} parts"
         earlier = "" if math.isnan(before) else f" (before: {100 * before:.0f} %)"
-        phrases.append(f"{100 * during:.0f} % of the attention falls on {newest}{earlier}")
+        phrases.append(f"{100 * during:.0f} % of attention on the {newest}{earlier}")
     return f"{'; '.join(phrases)}."
