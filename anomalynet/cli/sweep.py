@@ -133,6 +133,8 @@ def _show(args: argparse.Namespace, outcome: SweepOutcome) -> None:
     print_table(rows)
     text = f"{len(jobs)} runs of {arms} arms, {outcome.count('done')} done, {left} left"
     print(text + _time_text(left, seconds, unmeasured, outcome.slots))
+    if power := estimate.power_text(jobs):
+        print(power)
 
 
 def _show_search(args: argparse.Namespace, outcome: SweepOutcome) -> None:

@@ -53,14 +53,12 @@ PAPER = (("paper, printed", "#E6E6E6", "////"), ("paper, repaired", "#9A9A9A", "
 
 BAR = 0.27
 
-# File name → title, in the order of `tables.PAPER_TABLES`
 TITLES = {
-    "figure_2_precision": "Figure 2. Precision",
-    "figure_3_recall": "Figure 3. Recall",
-    "figure_4_f1": "Figure 4. F1",
+    "figures_2_to_4": "Figures 2–4. Precision, recall and F1",
     "figure_5_accuracy": "Figure 5. Accuracy",
     "figure_6_confusion": "Figure 6. Confusion matrices",
 }
+"""File name → title."""
 PANELS = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
@@ -124,19 +122,23 @@ def looks(context: ReportContext) -> dict[str, dict[str, Any]]:
     }
 
 
-def draw_bars(table: Table, panels: dict[str, str], context: ReportContext) -> Figure:
+Panels = Sequence[tuple[Table, str, str]]  # table, metric and title of each panel
+
+
+def draw_bars(panels: Panels, columns: int, context: ReportContext) -> Figure:
     """Printed, repaired and our values of each model in percent, one panel per metric."""
     from matplotlib.figure import Figure
 
-    lines, own = len(panels) // 2, looks(context)
-    size = (max(7.0, 1.7 * len(table.models)), 0.7 + 2.3 * lines)
+    models, own = panels[0][0].models, looks(context)
+    lines = len(panels) // columns
+    size = (max(3.5, 0.95 * len(models)) * columns, 0.6 + 1.9 * lines)
     figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(lines, 2, squeeze=False)
-    names = broken_names([one.arm for one in table.models], context)
-    colours = [own[one.arm.name]["color"] for one in table.models]
-    for axes, (metric, name) in zip(grid.flat, panels.items(), strict=True):
-        _bars(axes, [table.row(one.arm.name, metric) for one in table.models], names, colours)
-        axes.set_title(name, loc="left", fontsize=9.5)
+    grid = figure.subplots(lines, columns, squeeze=False, sharey=True, sharex=True)
+    names = broken_names([one.arm for one in models], context)
+    colours = [own[one.arm.name]["color"] for one in models]
+    for axes, (table, metric, name) in zip(grid.flat, panels, strict=True):
+        _bars(axes, [table.row(one.arm.name, metric) for one in models], names, colours)
+        axes.set_title(name, loc="left", fontsize=9)
     for axes in grid[:, 0]:
         axes.set_ylabel("percent")
     handles, labels = grid.flat[0].get_legend_handles_labels()
@@ -268,13 +270,21 @@ def heading(figure: Figure, title: str) -> None:
 
 
 def draw_all(tables: Sequence[Table], context: ReportContext) -> dict[str, bytes]:
-    """Figures 2–6 as path → content, one per table."""
+    """Figures 2–6 as path → content, from Tables 2–5 and the confusion matrices."""
+    *by_class, accuracy, confusion = tables
+    columns = [(table, table.title.partition(". ")[2]) for table in by_class]
+    panels = [
+        (table, table.metrics[row], f"{title} ({class_})")
+        for row, class_ in enumerate(("normal", "attack"))
+        for table, title in columns
+    ]
+    of_accuracy = [(accuracy, metric, title) for metric, title in PANELS.items()]
+    builds: list[Callable[[], Figure]] = [
+        partial(draw_bars, panels, 3, context),
+        partial(draw_bars, of_accuracy, 2, context),
+        partial(draw_confusion, confusion, context),
+    ]
     files: dict[str, bytes] = {}
-    for table, (name, title) in zip(tables, TITLES.items(), strict=True):
-        both = {metric: metric.rpartition("_")[2].capitalize() for metric in table.metrics}
-        panels = PANELS if table.name == "table_5_accuracy" else both
-        build = partial(draw_bars, table, panels, context)
-        if table.name == "confusion":
-            build = partial(draw_confusion, table, context)
+    for (name, title), build in zip(TITLES.items(), builds, strict=True):
         files |= drawn(name, title, context.facts(), build)
     return files

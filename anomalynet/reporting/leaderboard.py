@@ -14,7 +14,7 @@ from anomalynet.reporting import figures
 from anomalynet.reporting.ablation.contrasts import LEVEL, smallest_p
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
 from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.formats.markdown import grid, unit
+from anomalynet.reporting.formats.markdown import emphasised, grid, unit
 from anomalynet.reporting.measures import MEASURES, primary
 from anomalynet.reporting.paper.claims.judge import Evidence, gather, share_interval
 from anomalynet.reporting.sections.base import Section
@@ -121,7 +121,8 @@ def verdict(board: Leaderboard) -> str:
     if not board.gaps:
         return f"**{title} has an F1 of {own} %; there is nothing to compare it with.**"
     second = board.gaps[0]
-    lead = f"{100 * second.mean:.2f} points ahead of {second.model.arm.title}"
+    ahead = f"{100 * second.mean:.2f} points ahead of" if second.mean > 5e-5 else "level with"
+    lead = f"{ahead} {second.model.arm.title}"
     open_ = [gap.model.arm.title for gap in board.gaps if not gap.sure]
     if not open_:
         sure = f"**This is certain** against each of the {len(board.gaps)} others"
@@ -183,17 +184,21 @@ def _text(metric: str, summary: Summary) -> str:
 def leaderboard_section(board: Leaderboard) -> Section:
     """The table, the forest plot and their CSV."""
     context, lines, rows = board.context, list[list[str]](), list[list[Any]]()
-    for one in (*board.ranked, *board.others):
-        values = {metric: board.value(one, metric) for metric in METRICS}
-        cells = [_text(metric, value) for metric, value in values.items()]
+    models = (*board.ranked, *board.others)
+    found = [[board.value(one, metric) for metric in METRICS] for one in models]
+    texts = [list(map(_text, METRICS, own)) for own in found]
+    means = [
+        [defined(value.mean) if one in board.ranked else None for value in own]
+        for one, own in zip(models, found, strict=True)
+    ]
+    for one, own, cells in zip(models, found, emphasised(texts, means, METRICS), strict=True):
         name = f"**{one.arm.title}**{context[one].sign}"
         lines.append([name, *cells, str(len(one.values))])
-        rows += [_row(context, one.arm.name, metric, value) for metric, value in values.items()]
-    for who, own in board.trivial.items():
-        n = len(context.base.values)
-        cells = [_text(metric, value) for metric, value in own.items()]
-        lines.append([f"*{who.capitalize()}*", *cells, str(n)])
-        rows += [_row(context, who, metric, value) for metric, value in own.items()]
+        rows += [_row(context, one.arm.name, *pair) for pair in zip(METRICS, own, strict=True)]
+    for who, values in board.trivial.items():
+        cells = [_text(metric, value) for metric, value in values.items()]
+        lines.append([f"*{who.capitalize()}*", *cells, str(len(context.base.values))])
+        rows += [_row(context, who, metric, value) for metric, value in values.items()]
     titles = [SHORT.get(name, MEASURES[name].title + unit(MEASURES[name].unit)) for name in METRICS]
     note = (
         "Mean ± standard deviation over n repetitions. *Incidents at one false alarm*: detected "

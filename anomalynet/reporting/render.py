@@ -180,7 +180,8 @@ def write_reports(
             refuse_other_report(folder, made_of)
         if compared:
             every = [one.result for own in records.values() for one in own]
-            refuse_other_report(out / COMPARISON, [f"{run.experiment}/{run.id}" for run in every])
+            made_of = [f"{run.experiment}/{run.id}" for run in every]
+            refuse_other_report(out / COMPARISON, [*made_of, *found])
     rows: list[dict[str, object]] = []
     for one, folder in folders.items():
         command = _command(name, one, runs, out)

@@ -95,7 +95,8 @@ def write_files(out: Path, files: Mapping[str, bytes]) -> Path:
     return out / list(files)[-1]
 
 
-_RUN = re.compile(r"^\| `([^`|]+/[^`|]+)` \|", re.MULTILINE)  # in reports without `runs.csv`
+# runs, and data sets of a comparison, in reports without `runs.csv`
+_RUN = re.compile(r"^(?:\| `([^`|]+/[^`|]+)` \||- `([^`]+)`: Data:)", re.MULTILINE)
 _SWEEP = re.compile(r"^## Arms$", re.MULTILINE)  # it compares arms, not only models
 REPORT_HINT = "`anomalynet report {name} --data NAME`, or another parent with --out; --replace "
 REPORT_HINT += "replaces the report"
@@ -109,7 +110,7 @@ def refuse_other_report(
     Args:
         out: the folder of the report.
         made_of: what the new report is made of: runs as `experiment/id`, of a search its trials as
-            `trial N`.
+            `trial N`, of a comparison also its data sets.
         sweep: whether the new report is a sweep's, which may replace a sweep's.
         hint: what to do instead; `{name}` is a free folder's.
 
@@ -119,7 +120,8 @@ def refuse_other_report(
         text = (out / FILE_OF_FORM["md"]).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return  # there is none; other trouble appears when the new one is written
-    held = {*(_column(out / "tables/runs.csv", "run") or _RUN.findall(text))}
+    listed = _column(out / "tables/runs.csv", "run")
+    held = {*(listed or (run or data for run, data in _RUN.findall(text)))}
     held |= {f"trial {number}" for number in _column(out / "tables/trials.csv", "trial")}
     lost = held - {*made_of}
     reason = f"{len(lost)} of its {len(held)} results are not in the new one"

@@ -72,6 +72,21 @@ def _three(row: Row) -> list[str]:
     return [_printed(row), measure.text(row.repaired), measure.text(row.mean, row.spread)]
 
 
+def emphasised(
+    cells: Sequence[Sequence[str]], values: Sequence[Sequence[float | None]], metrics: Sequence[str]
+) -> list[list[str]]:
+    """The cells of models (rows) and metrics (columns), the best of each metric in bold, if several
+    models have it."""
+    found = [list(line) for line in cells]
+    for column, metric in enumerate(metrics):
+        own = [line[column] for line in values if line[column] is not None]
+        best = max if MEASURES[metric].higher_is_better else min
+        for line, row in zip(found, values, strict=True):
+            if len(own) > 1 and metric != "prevalence" and row[column] == best(own):
+                line[column] = f"**{line[column]}**"
+    return found
+
+
 def matrix(table: Table, signs: Mapping[str, str]) -> str:
     """A line per model, a column per metric; with n where it is undefined in some repetitions."""
     lines = []

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from functools import partial
 from typing import Any
@@ -23,10 +21,8 @@ from anomalynet.runs.collect import MOVE_AWAY, RunRecord
 from anomalynet.runs.folder import RunFolder
 
 EDGE = 0.36  # rows from the middle of a box to the ends of its arrows
-MAIN, OTHERS = "figure_1_architecture", "figure_1_other_networks"
-TITLE, OTHERS_TITLE = "Figure 1. Architecture of the hybrid", "Architecture of the other networks"
+FIGURE, TITLE = "figure_1_architecture", "Figure 1. Architecture of the hybrid"
 COLUMNS = ("model", "data", "run", "part", "kind", "layers", "output", "parameters")
-NOTE = "Parts of the trained network, shapes of their outputs, weights."
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,28 +102,19 @@ def figure_1_section(context: ReportContext) -> Section:
     if all(record.result.epochs is None for record in records):
         return Section()
     networks = [found for model in context.models if (found := _shown(model))]
-    main = [found for found in networks if found.model.arm.experiment == "hybrid"][:1]
-    parts, files = list[str](), dict[str, bytes]()
-    if not main:
+    main = next((found for found in networks if found.model.arm.experiment == "hybrid"), None)
+    if main is None:
         missing = "there is no such run, or an earlier version made it."
-        parts.append(f"No run of the hybrid has stored the parts of its network: {missing}")
-    for name, title, shown in (
-        (MAIN, TITLE, main),
-        (OTHERS, OTHERS_TITLE, [found for found in networks if found not in main]),
-    ):
-        if shown:
-            note = "; ".join(f"{found.title}, {found.source}" for found in shown) + "."
-            note = f"{NOTE} {note}" if shown is main or not main else note
-            parts.append(context.figure(name, title, note, "architecture.csv"))
-            files |= figures.drawn(name, title, note, partial(_figure, shown))
-    if networks:
-        rows = [
-            (found.model.arm.name, context.data, found.run, *astuple(part))
-            for found in networks
-            for part in found.network.parts
-        ]
-        files["tables/architecture.csv"] = to_csv(COLUMNS, rows).encode()
-    return Section(parts, files)
+        return Section([f"No run of the hybrid has stored the parts of its network: {missing}"])
+    rows = [
+        (found.model.arm.name, context.data, found.run, *astuple(part))
+        for found in networks
+        for part in found.network.parts
+    ]
+    files = {"tables/architecture.csv": to_csv(COLUMNS, rows).encode()}
+    image = context.figure(FIGURE, TITLE, f"{main.title}, {main.source}.", "architecture.csv")
+    drawn = figures.drawn(FIGURE, TITLE, main.source, partial(_figure, main.network))
+    return Section([image], files | drawn)
 
 
 def _shown(model: ArmMetrics) -> _Shown | None:
@@ -152,21 +139,15 @@ def _count(number: int) -> str:
     return f"{number:,}".replace(",", " ")
 
 
-def _figure(shown: Sequence[_Shown]) -> Figure:
-    columns = min(3, len(shown))
-    lines = -(-len(shown) // columns)
-    rows = max(len(found.network.chain) for found in shown) + 2
-    size = (max(3.6 * columns, 6.0), 0.72 * rows * lines + 0.6)
-    panels = Figure(figsize=size, layout="constrained")
-    grid = panels.subplots(lines, columns, squeeze=False)
-    for axes in grid.flat:
-        axes.axis("off")
-    for axes, found in zip(grid.flat, shown, strict=False):
-        axes.set_title(textwrap.fill(found.title, 44), fontsize=9)
-        axes.set_xlim(-1, 1)
-        axes.set_ylim(rows - 0.4, -0.6)
-        _blocks(axes, found.network)
-    return panels
+def _figure(network: Network) -> Figure:
+    rows = len(network.chain) + 2
+    figure = Figure(figsize=(4.6, 0.62 * rows), layout="constrained")
+    axes = figure.subplots()
+    axes.axis("off")
+    axes.set_xlim(-1, 1)
+    axes.set_ylim(rows - 0.4, -0.6)
+    _blocks(axes, network)
+    return figure
 
 
 def _blocks(axes: Axes, network: Network) -> None:

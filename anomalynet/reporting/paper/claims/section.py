@@ -75,9 +75,10 @@ def _claims_table(found: Sequence[Judgement], titles: Mapping[str, str]) -> str:
     for one in found:
         name = "" if last is one.claim else f"**{one.claim.claim}** ({one.claim.source})"
         cells = _cells(one.weakest, one, titles)
-        lines.append([name, f"**{one.verdict}**", one.rule, _title(one.measured), *cells])
+        lines.append([name, f"**{one.verdict}**", _title(one.measured), *cells, one.rule])
         last = one.claim
-    return grid(["Claim", "Verdict", "Rule", "Metric", "Decided by", *NUMBERS], lines, "lllllrrrrr")
+    header = ["Claim", "Verdict", "Metric", "Decided by", *NUMBERS, "Rule"]
+    return grid(header, lines, "llllrrrrrl")
 
 
 def _cells(finding: Finding, one: Judgement, titles: Mapping[str, str]) -> list[str]:

@@ -14,7 +14,6 @@ from matplotlib.ticker import MaxNLocator
 
 from anomalynet.reporting import figures
 from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.figures import BLUE, VERMILION
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.sections.explanations import timeline
 from anomalynet.reporting.sections.explanations.timeline import (
@@ -124,12 +123,13 @@ def spans(mask: Bools, at: Floats) -> list[tuple[float, float]]:
 def _figure(line: Timeline, looks: Looks) -> Figure:
     """Scores, alarms, readings, errors and attention over time, and the mean attention."""
     at = columns_of(line.seconds)
+    line = timeline.busiest(line)
     channels = 0.18 * len(line.channels) + 0.35
     heights = {"scores": 1.9, "alarms": 0.17 * (2 + len(line.others)) + 0.3}
     heights |= {"reading": channels} if line.reading is not None else {}
     heights |= {"error": channels} if line.error is not None else {}
     if line.attention is not None:
-        heights |= {"attention": 1.3, "profile": 1.3}
+        heights["attention"] = 1.3
     figure = Figure(figsize=(8.4, 0.8 + sum(heights.values()) * 1.05), layout="constrained")
     ratios = {"height_ratios": list(heights.values()), "width_ratios": [1, 0.014]}
     grid = figure.subplots(len(heights), 2, squeeze=False, gridspec_kw=ratios)
@@ -141,8 +141,7 @@ def _figure(line: Timeline, looks: Looks) -> Figure:
             _heat(figure, *panels[name], line, values, at, error=name == "error")
     if "attention" in panels:
         _attention(figure, *panels["attention"], line, at)
-        _profile(*panels["profile"], line)
-    shared = [axes for name, (axes, _) in panels.items() if name != "profile"]
+    shared = [axes for axes, _ in panels.values()]
     for axes in shared:
         axes.set_xlim(-0.5, at[-1] + 0.5)
         _clock(axes, line.seconds, at, named=axes is shared[-1])
@@ -233,26 +232,6 @@ def _attention(figure: Figure, axes: Axes, side: Axes, line: Timeline, at: Float
     axes.set_yticks([0, len(shown) - 1], ["newest", "oldest"], fontsize=7)
     axes.set_title("Attention over the window that ends at each step", **LEFT)
     figure.colorbar(image, cax=side, label="weight", extend="neither")
-
-
-def _profile(axes: Axes, side: Axes, line: Timeline) -> None:
-    """Mean attention by part of the window, the newest at the right."""
-    assert line.attention is not None
-    parts = line.attention.shape[1]
-    for name, mask, colour, dashes in (
-        ("before", line.before, BLUE, (0, (4, 2))),
-        ("during the incident", line.during, VERMILION, "-"),
-    ):
-        if mask.any():
-            mean = line.attention[mask].mean(axis=0)
-            axes.plot(range(parts), mean, color=colour, linestyle=dashes, linewidth=1.4, label=name)
-    axes.axhline(1 / parts, color="#808080", linewidth=0.8, linestyle=":", label="equal weights")
-    axes.set_xticks([0, parts - 1], ["oldest", "newest"])
-    axes.set_xlim(-0.5, parts - 0.5)
-    axes.set_ylim(bottom=0)
-    axes.set_ylabel("mean weight")
-    axes.set_title(f"Attention by part of the window ({parts} parts)", **LEFT)
-    _legend(axes, side)
 
 
 def _clock(axes: Axes, seconds: Floats, at: Floats, named: bool) -> None:

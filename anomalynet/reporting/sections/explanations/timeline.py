@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -27,6 +27,7 @@ Bools = NDArray[np.bool_]
 BEST, MIDDLE, WORST = "best", "middle", "worst"
 
 CHANNELS_NAMED = 2  # most channels that a sentence names
+CHANNELS_DRAWN = 10  # most channels that a figure shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +207,18 @@ def summarise(timeline: Timeline) -> TimelineSummary:
         shares = _means_before_and_during(timeline, on_newest)
     attention = (float(shares[0]), float(shares[1]))
     return TimelineSummary(timeline.example.alarmed_share, delay, error, newest, parts, attention)
+
+
+def busiest(timeline: Timeline) -> Timeline:
+    """The timeline with only the channels whose error rises most, or without errors the first."""
+    error, every = summarise(timeline).error, range(len(timeline.channels))
+    rises = [error[name][0] - error[name][1] if error else 0.0 for name in timeline.channels]
+    kept = sorted(sorted(every, key=lambda at: rises[at])[:CHANNELS_DRAWN])
+    reading, values = (
+        None if matrix is None else matrix[:, kept] for matrix in (timeline.reading, timeline.error)
+    )
+    names = tuple(timeline.channels[at] for at in kept)
+    return replace(timeline, channels=names, reading=reading, error=values)
 
 
 def _means_before_and_during(timeline: Timeline, values: Floats) -> Floats:
