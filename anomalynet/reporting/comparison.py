@@ -1,5 +1,6 @@
 """Writes the comparison of models over data sets: ranks in each block, which is a data set or a
-world of a simulated one, Friedman's test, and figures of mean ranks.
+world of a simulated one, and a figure of mean ranks. Ranks alone: with so few blocks no test of
+them means anything.
 
 Source: not in the paper. Demšar: Statistical Comparisons of Classifiers over Multiple Data Sets,
 JMLR 7, 2006."""
@@ -7,7 +8,7 @@ JMLR 7, 2006."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,29 +18,27 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from anomalynet.reporting import figures
-from anomalynet.reporting.ablation.contrasts import LEVEL
 from anomalynet.reporting.aggregate import ArmMetrics, aggregate, in_world
 from anomalynet.reporting.arms import Arm, arms
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.formats import write_files
-from anomalynet.reporting.formats.markdown import grid, unit
+from anomalynet.reporting.formats.markdown import grid
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.tables import runs_csv, to_csv
 from anomalynet.runs.collect import RunRecord
 
 COMPARISON = "comparison"  # name of its folder
 MIN_DATA, MIN_MODELS = 2, 3
-ROUGH = 10  # up to this number of blocks, Friedman's p is a rough approximation
 
-SHORT = {"average_precision_fold_mean": "AP", "auroc_fold_mean": "AUROC"}
 METRICS = ("average_precision_fold_mean", "auroc_fold_mean", "f1_attack", "balanced_accuracy")
 COLUMNS = ("metric", "model", "block", "value", "rank", "unit")
+MEANS = ("metric", "model", "mean_rank", "first", "blocks")
 
-NOTE = """\
-A *block* is a data set, or each world of a simulated one; its value is the mean over the \
-repetitions there. In every block the models are ranked: 1 is best, equal models share their mean \
-rank. Worlds of one simulator are more alike than data sets."""
-
+NOTE = (
+    "A *block* is a data set, or each world of a simulated one; its value is the mean over the "
+    "repetitions there. In each, 1 is best and equal models share their mean rank. Worlds of one "
+    "simulator are more alike than data sets."
+)
 FIGURE, FIGURE_TITLE = "ranks", "Mean ranks of the models, 1 is best"
 
 
@@ -73,14 +72,14 @@ def comparable(records: Mapping[str, Sequence[RunRecord]]) -> bool:
 
 def compare_models(records: Mapping[str, Sequence[RunRecord]]) -> Comparison:
     """Compute the metrics of each data set's models; an experiment with several configurations in
-    one data set is left out.
+    a data set is left out.
 
     Raises: RunError: a run's scores cannot be read.
     """
     found = _arms(records)
-    kept, left_out = _chosen(found)
+    chosen, left_out = _chosen(found)
     models = {
-        data: dict(zip(kept, aggregate([own[name][0] for name in kept]), strict=True))
+        data: dict(zip(chosen, aggregate([own[name][0] for name in chosen]), strict=True))
         for data, own in found.items()
     }
     return Comparison(models, tuple(left_out))
@@ -145,28 +144,6 @@ def rank(values: NDArray[np.float64], higher_is_better: bool) -> NDArray[np.floa
     return ranks
 
 
-def verdict(values: NDArray[np.float64]) -> str:
-    """The result of Friedman's test of values (blocks, models) as a sentence, or why there is none:
-    up to `ROUGH` blocks only the ranks are shown."""
-    from scipy.stats import friedmanchisquare
-
-    blocks, models = values.shape
-    if blocks <= ROUGH:
-        return (
-            f"Nothing is tested with {ROUGH} blocks or fewer: the ranks above only show the order "
-            f"of models in {'this block' if blocks == 1 else f'these {blocks} blocks'}."
-        )
-    if (values == values[:, :1]).all():
-        return "All models have the same value in every block: there is nothing to test."
-    statistic, p = map(float, friedmanchisquare(*values.T))
-    p_text = f"{p:.4f}" if p >= 0.0001 else f"{p:.1e}"
-    found = "The ranks differ" if p < LEVEL else "No evidence that any model's ranks differ"
-    return (
-        f"Friedman's χ² = {statistic:.2f}, p = {p_text} over {blocks} blocks and {models} models. "
-        f"{found}."
-    )
-
-
 def write_comparison(records_by_data: Mapping[str, Sequence[RunRecord]], out: Path) -> Path:
     """Write the comparison of the models that every data set has into the folder `out`, and return
     the path of its `report.md`.
@@ -180,124 +157,117 @@ def write_comparison(records_by_data: Mapping[str, Sequence[RunRecord]], out: Pa
     own = {data: tuple(models.values()) for data, models in comparison.models.items()}
     everything = [one.arm for models in own.values() for one in models]
     contexts = {name: ReportContext.of(models, among=everything) for name, models in own.items()}
-    facts = [f"- `{data}`: {context.facts()}" for data, context in contexts.items()]
-    facts += [f"- Not compared: {sentence}" for sentence in comparison.left_out]
-    facts += dict.fromkeys(
-        f"- {note}" for one in contexts.values() for note in one.notes(one.models)
-    )
-    warned = ((data, text) for data, one in contexts.items() for text in one.warnings())
+    notes = [f"`{data}`: {context.facts()}" for data, context in contexts.items()]
+    notes += [f"Not compared: {sentence}" for sentence in comparison.left_out]
+    notes += dict.fromkeys(note for one in contexts.values() for note in one.notes(one.models))
     found = {metric: blocks_of(comparison, metric) for metric in METRICS}
+    for metric, blocks in found.items():
+        if blocks.left_out:
+            notes.append(f"{MEASURES[metric].title}, left out: {'; '.join(blocks.left_out)}.")
     ranks = {
         metric: rank(blocks.values, MEASURES[metric].higher_is_better)
         for metric, blocks in found.items()
         if blocks.names
     }
-    title = f"{len(comparison.titles)} models on {len(comparison.models)} data sets"
     parts = [
-        f"# {title}",
-        _leader(comparison, found, ranks),
-        "\n".join(f"- ⚠ {data}: {warning}" for data, warning in warned),
-        f"![{FIGURE_TITLE}](figures/{FIGURE}.svg)\n\n> **{FIGURE_TITLE}.** {NOTE}",
-        *(part for metric in METRICS for part in _metric(comparison, metric, found[metric], ranks)),
-        "Numbers: [ranks.csv](tables/ranks.csv).",
-        "## Conditions",
-        "\n".join(facts),
+        f"# {len(comparison.titles)} models on {len(comparison.models)} data sets",
+        _leader(comparison, ranks),
+        "\n".join(
+            f"- ⚠ {data}: {warning}" for data, one in contexts.items() for warning in one.warnings()
+        ),
     ]
     rows = [
-        (
-            metric,
-            name,
-            block,
-            float(value) * MEASURES[metric].scale,
-            own_rank,
-            MEASURES[metric].unit,
+        (metric, name, block, float(value) * MEASURES[metric].scale, place, MEASURES[metric].unit)
+        for metric, every in ranks.items()
+        for block, values, places in zip(
+            found[metric].names, found[metric].values, every.tolist(), strict=True
         )
-        for metric, all_ranks in ranks.items()
-        for block, values, place in zip(
-            found[metric].names, found[metric].values, all_ranks.tolist(), strict=True
-        )
-        for name, value, own_rank in zip(comparison.titles, values, place, strict=True)
+        for name, value, place in zip(comparison.titles, values, places, strict=True)
     ]
     files = {"tables/ranks.csv": to_csv(COLUMNS, rows).encode()}
     files["tables/runs.csv"] = runs_csv(everything).encode()
-    means = {metric: own.mean(axis=0).tolist() for metric, own in ranks.items()}
-    if means:
-        text = " ".join(facts)
+    if ranks:
+        table, files["tables/mean_ranks.csv"] = _table(comparison, ranks)
+        links = "Numbers: [mean_ranks.csv](tables/mean_ranks.csv), [ranks.csv](tables/ranks.csv)."
+        parts += [f"{table}\n\n> **Mean ranks, and in how many blocks a model is first.** {links}"]
+        parts += [f"![{FIGURE_TITLE}](figures/{FIGURE}.svg)\n\n> **{FIGURE_TITLE}.** {NOTE}"]
         looks = figures.looks(next(iter(contexts.values())))
         files |= figures.drawn(
-            FIGURE, FIGURE_TITLE, text, lambda: _figure(comparison, means, looks)
+            FIGURE, FIGURE_TITLE, " ".join(notes), lambda: _figure(comparison, ranks, looks)
         )
+    parts += ["## Conditions", "\n".join(f"- {note}" for note in notes)]
     files["report.md"] = ("\n\n".join(filter(None, parts)) + "\n").encode()
     return write_files(out, files)
 
 
-def _leader(
-    comparison: Comparison, found: Mapping[str, Blocks], ranks: Mapping[str, NDArray[np.float64]]
-) -> str:
+Ranks = Mapping[str, NDArray[np.float64]]  # metric → (blocks, models)
+
+
+def _leader(comparison: Comparison, ranks: Ranks) -> str:
     """Which model has the best mean rank by the first metric that has one, and how sure that is."""
     if not ranks:
         return "**Nothing to compare:** no block has a value for every model."
     metric, own = next(iter(ranks.items()))
-    titles, mean = list(comparison.titles.values()), own.mean(axis=0)
+    mean = own.mean(axis=0)
     best = int(np.argmin(mean))
-    first = int((own[:, best] == own.min(axis=1)).sum())
+    blocks = f"{len(own)} block{'s' * (len(own) != 1)}"
     return (
-        f"**{titles[best]} ranks best** by {MEASURES[metric].title}: first in {first} of "
-        f"{len(own)} blocks, mean rank {mean[best]:.2f}. {verdict(found[metric].values)}"
+        f"**{list(comparison.titles.values())[best]} ranks best** by {MEASURES[metric].title}: "
+        f"first in {_first(own)[best]} of {blocks}, mean rank {mean[best]:.2f}. **Nothing is "
+        f"tested**: the ranks only show the order of models in {blocks}."
     )
 
 
-def _metric(
-    comparison: Comparison,
-    metric: str,
-    blocks: Blocks,
-    ranks: Mapping[str, NDArray[np.float64]],
-) -> Iterator[str]:
-    """The section of a metric: a line per block, models by their mean rank, and its test."""
-    measure, titles = MEASURES[metric], list(comparison.titles.values())
-    yield f"## {measure.title}"
-    if blocks.names:
-        own = ranks[metric]
-        mean = own.mean(axis=0)
-        order = sorted(range(len(mean)), key=lambda one: (mean[one], one))
-        lines = [
-            [block, *(f"{measure.text(float(values[i]))} ({place[i]:g})" for i in order)]
-            for block, values, place in zip(
-                blocks.names, blocks.values * measure.scale, own, strict=True
-            )
+def _first(ranks: NDArray[np.float64]) -> list[int]:
+    """In how many blocks each model is first, alone or with others."""
+    found: list[int] = (ranks == ranks.min(axis=1, keepdims=True)).sum(axis=0).tolist()
+    return found
+
+
+def _order(ranks: Ranks) -> list[int]:
+    """The models by their mean rank in the first metric."""
+    mean = next(iter(ranks.values())).mean(axis=0)
+    return sorted(range(len(mean)), key=lambda at: (mean[at], at))
+
+
+def _table(comparison: Comparison, ranks: Ranks) -> tuple[str, bytes]:
+    """A line per model, mean rank and number of first places by each metric; and as CSV."""
+    titles, names = list(comparison.titles.values()), list(comparison.titles)
+    means = {metric: own.mean(axis=0).tolist() for metric, own in ranks.items()}
+    lines = [
+        [
+            f"**{titles[at]}**",
+            *(f"{means[metric][at]:.2f} ({_first(own)[at]})" for metric, own in ranks.items()),
         ]
-        lines.append(["**Mean rank**", *(f"**{mean[one]:.2f}**" for one in order)])
-        header = [f"Block{unit(measure.unit)} (rank)", *(titles[one] for one in order)]
-        yield grid(header, lines, "l" + "r" * len(titles))
-        if len(blocks.names) > ROUGH:
-            yield verdict(blocks.values)
-    else:
-        yield "No block has a value for every model."
-    if blocks.left_out:
-        yield f"Blocks left out: {'; '.join(blocks.left_out)}."
+        for at in _order(ranks)
+    ]
+    rows = [
+        (metric, name, mean, first, len(own))
+        for metric, own in ranks.items()
+        for name, mean, first in zip(names, means[metric], _first(own), strict=True)
+    ]
+    header = ["Model", *(MEASURES[metric].title for metric in ranks)]
+    return grid(header, lines, "l" + "r" * len(ranks)), to_csv(MEANS, rows).encode()
 
 
-def _figure(
-    comparison: Comparison,
-    means: Mapping[str, Sequence[float]],
-    looks: Mapping[str, Mapping[str, Any]],
-) -> Figure:
+def _figure(comparison: Comparison, ranks: Ranks, looks: Mapping[str, Mapping[str, Any]]) -> Figure:
     """A panel per metric, a line per model: its mean rank."""
-    order = sorted(range(len(comparison.titles)), key=lambda at: next(iter(means.values()))[at])
-    titles = list(comparison.titles.items())
-    size = (1.6 + 1.75 * len(means), 1.0 + 0.27 * len(order))
-    figure = Figure(figsize=size, layout="constrained")
-    panels = figure.subplots(1, len(means), sharey=True, squeeze=False)[0]
-    for axes, (metric, own) in zip(panels, means.items(), strict=True):
+    order, names = _order(ranks), list(comparison.titles)
+    figure = Figure(
+        figsize=(1.6 + 1.75 * len(ranks), 1.0 + 0.27 * len(order)), layout="constrained"
+    )
+    panels = figure.subplots(1, len(ranks), sharey=True, squeeze=False)[0]
+    for axes, (metric, own) in zip(panels, ranks.items(), strict=True):
+        mean = own.mean(axis=0)
         for line, at in enumerate(order):
-            look = looks[titles[at][0]]
-            axes.plot([1, own[at]], [line, line], color=look["color"], linewidth=0.8, alpha=0.5)
-            axes.plot(own[at], line, marker=look["marker"], color=look["color"])
-        axes.set_title(SHORT.get(metric, MEASURES[metric].title), fontsize=9, loc="left")
+            look = looks[names[at]]
+            axes.plot([1, mean[at]], [line, line], color=look["color"], linewidth=0.8, alpha=0.5)
+            axes.plot(mean[at], line, marker=look["marker"], color=look["color"])
+        axes.set_title(MEASURES[metric].title.partition(",")[0], fontsize=9, loc="left")
         axes.set_xlim(0.7, len(order) + 0.3)
         axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
         axes.tick_params(axis="y", length=0)
-    panels[0].set_yticks(range(len(order)), [titles[at][1] for at in order])
+    panels[0].set_yticks(range(len(order)), [comparison.titles[names[at]] for at in order])
     panels[0].set_ylim(len(order) - 0.5, -0.5)
     figure.supxlabel("mean rank", fontsize=9)
     return figure

@@ -14,10 +14,9 @@ from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
 
 RULE = (
-    "A *repetition* is a seed with one assignment of groups to folds. Decisions are pooled over "
-    "its folds, each with the threshold of its own validation part; AUROC, average precision and "
-    "rates of incidents and false alarms are means over folds. A repetition that lacks a fold "
-    "counts only if none is complete."
+    "A *repetition* is a seed with its assignment of groups to folds. Decisions are pooled over "
+    "folds, each with the threshold of its validation part; AUROC, average precision, incidents "
+    "and false alarms are means over folds. Incomplete repetitions count only if none is complete."
 )
 
 SHOWN_SETTINGS = {
@@ -26,12 +25,9 @@ SHOWN_SETTINGS = {
     "data.label": "attack means {}",
     "data.view": "view of a {}",
     "data.window": "window {}",
-    "data.label_step": "label of the {} step",
-    "data.calibration_rows": "first {} readings calibrate",
     "data.calibration": "calibration by {}",
     "data.stride": "training stride {}",
     "training.epochs": "at most {} epochs",
-    "training.patience": "patience {}",
     "training.windows_per_epoch": "{} windows per epoch",
     "training.monitor": "best epoch by {}",
     "evaluation.threshold": "threshold by {}",

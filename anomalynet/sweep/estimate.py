@@ -1,5 +1,5 @@
-"""Estimates the time for a sweep's unfinished runs from the durations of finished ones, and what its
-tests can show at best."""
+"""Estimates the time for a sweep's unfinished runs from the durations of finished ones, and what
+its tests can show at best."""
 
 from __future__ import annotations
 
@@ -126,6 +126,7 @@ def power_text(jobs: Sequence[Job]) -> str:
         )
     size = detectable(most, tests)
     return (
-        f"{each} over at most {most} clusters of series: p not below {tests * smallest_p(most):.3g}, "
-        f"and differences of {size:.2g} standard deviations between clusters are found (80 %)"
+        f"{each} over at most {most} clusters of series: p not below "
+        f"{tests * smallest_p(most):.3g}; differences of {size:.2g} standard deviations between "
+        "clusters are found (80 %)"
     )

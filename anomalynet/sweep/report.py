@@ -183,6 +183,10 @@ def renew_report(
     ):
         refuse_other(planned, folders, trials)
         write()
+        if planned.out.parent == Path("reports"):
+            from anomalynet.reporting.formats.overview import write_overview
+
+            write_overview(planned.out.parent)
         sync(*planned.out.rglob("*"), planned.out)  # the record vouches for all of them
         digest = _digest(planned, facts, folders)  # again: writing may have made the audit
         write_sweep(planned.runs, replace(record, reported=digest))

@@ -79,7 +79,7 @@ def emphasised(
     models have it."""
     found = [list(line) for line in cells]
     for column, metric in enumerate(metrics):
-        own = [line[column] for line in values if line[column] is not None]
+        own = [value for line in values if (value := line[column]) is not None]
         best = max if MEASURES[metric].higher_is_better else min
         for line, row in zip(found, values, strict=True):
             if len(own) > 1 and metric != "prevalence" and row[column] == best(own):

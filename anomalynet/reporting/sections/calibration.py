@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -31,7 +30,6 @@ COLUMNS: tuple[str, ...] = ("model", "data", "bin", "low", "high", "steps", "sco
 COLUMNS += ("attack_lowest", "attack_highest")
 
 WIDTHS: Floats = np.linspace(0.0, 1.0, BINS + 1)  # edges of bins of equal width
-PANELS = 4  # most panels beside each other
 
 NOTE = (
     "A Brier score above that of the *share of attack alone* is worse than no model. *Calibration "
@@ -185,58 +183,21 @@ def _rows(one: Calibrated, data: str) -> Iterator[list[object]]:
 
 
 def _figure(models: Sequence[Calibrated], context: ReportContext) -> Figure:
-    """One panel per model: share of attack over mean score, and the number of steps per bin."""
-    columns = min(PANELS, len(models))
-    lines = -(-len(models) // columns)
-    size = (max(2.5 * columns + 0.4, 6.0), 3.3 * lines + 0.8)
-    figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(2 * lines, columns, squeeze=False, height_ratios=[2.3, 1.0] * lines)
-    names = figures.broken_names([one.metrics.arm for one in models], context)
-    for index in range(lines * columns):
-        line, column = divmod(index, columns)
-        above, below = grid[2 * line][column], grid[2 * line + 1][column]
-        if index >= len(models):
-            above.axis("off")
-            below.axis("off")
-            continue
-        colour = figures.looks(context)[models[index].metrics.arm.name]["color"]
-        _reliability(above, models[index], colour)
-        _counts(below, models[index].pooled)
-        above.set_title(names[index], loc="left", fontsize=9.5)
-        if column == 0:
-            above.set_ylabel("share of attack")
-            below.set_ylabel("steps")
-        below.set_xlabel("score")
-    return figure
-
-
-def _reliability(axes: Axes, one: Calibrated, colour: str) -> None:
-    """Draw the bins of all repetitions with their range; the diagonal is perfect calibration."""
-    pooled, (low, high) = one.pooled, one.observed_range
-    filled = pooled.steps > 0
-    x, y = pooled.predicted[filled], pooled.observed[filled]
-    axes.plot([0, 1], [0, 1], color="#808080", linewidth=0.8, linestyle=(0, (4, 3)))
-    axes.vlines(x, low[filled], high[filled], color=colour, linewidth=1.0)
-    axes.plot(x, y, "o-", color=colour, markersize=3.5, linewidth=1.0)
+    """Share of attack over mean score, a line per model; the diagonal is perfect calibration."""
+    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+    axes, looks = figure.subplots(), figures.looks(context)
+    axes.plot([0, 1], [0, 1], color="#808080", linewidth=0.8, linestyle="--")
+    for one in models:
+        arm, pooled, (low, high) = one.metrics.arm, one.pooled, one.observed_range
+        filled = pooled.steps > 0
+        x, y = pooled.predicted[filled], pooled.observed[filled]
+        look = {**looks[arm.name], "linewidth": 1.0, "markersize": 4}
+        axes.vlines(x, low[filled], high[filled], color=look["color"], linewidth=0.8, alpha=0.6)
+        axes.plot(x, y, label=arm.title + context[one.metrics].sign, **look)
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
+    axes.set_xlabel("score")
+    axes.set_ylabel("share of attack")
     axes.grid(color="#E5E5E5", linewidth=0.6)
-    axes.set_xticks(np.linspace(0, 1, 6), [""] * 6)
-
-
-def _counts(axes: Axes, bins: Bins) -> None:
-    """Draw the steps per bin on a logarithmic scale, because most scores are near zero."""
-    axes.bar(
-        bins.edges[:-1],
-        bins.steps,
-        width=np.diff(bins.edges),
-        align="edge",
-        color="#B8B8B8",
-        edgecolor="#404040",
-        linewidth=0.4,
-    )
-    if bins.steps.any():
-        axes.set_yscale("log")
-        axes.set_ylim(bottom=0.7)
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_xticks(np.linspace(0, 1, 6))
+    figure.legend(loc="outside right upper", frameon=False)
+    return figure
