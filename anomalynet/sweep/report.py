@@ -88,6 +88,7 @@ def _write_ablation(planned: PlannedSweep, records: Mapping[Path, RunRecord]) ->
         sweep.metric,
         tuple(arms),
         planned.command,
+        sweep.preset,
     )
     write_ablation(ablation, planned.out, f"{sweep.name} on {planned.data}")
 

@@ -42,6 +42,7 @@ class Ablation:
     metric: str  # `test/` and the name of a metric that is computed from single steps
     arms: tuple[AblationArm, ...]  # in the order of the tables
     command: str = ""  # that makes the report again
+    preset: str = ""  # of the sweep's file
 
     @property
     def reference(self) -> AblationArm | None:

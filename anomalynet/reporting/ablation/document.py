@@ -167,6 +167,7 @@ def _document(found: _Found, title: str) -> str:
     question = f"*{ablation.question}* " if ablation.question else ""
     warnings = "\n".join(f"- ⚠ {warning}" for warning in context.warnings())
     again = f" `{ablation.command}` makes this report again." if ablation.command else ""
+    preset = f", preset {ablation.preset}" if ablation.preset else ""
     parts = [
         f"# {title}",
         _verdict(found),
@@ -180,7 +181,7 @@ def _document(found: _Found, title: str) -> str:
         parts.append(context.figure(figures.DIFFERENCES, name, note))
     parts += [
         f"**Run:** {sum(len(arm.runs) for arm in arms)} runs of {len(arms)} arms on "
-        f"{context.data}, {prose.settings_of([arm.metrics.arm for arm in arms])}.{again}",
+        f"{context.data}{preset}; {prose.settings_of([arm.metrics.arm for arm in arms])}.{again}",
         "## Arms",
         tables.arms_table(arms, metric, signs),
         context.caption("Arms", "Mean ± standard deviation over n repetitions.", "arms.csv"),

@@ -110,21 +110,17 @@ def verdict_sentence(found: Sequence[Comparison], metric: str) -> str:
     """Which arms are better and worse than the reference, the largest difference first."""
     if not found:
         return "**There is no arm besides the reference.**"
-    groups: dict[str, list[Comparison]] = {}
+    groups: dict[str, list[tuple[float, str]]] = {}
     for one in found:
-        groups.setdefault(one.verdict(metric), []).append(one)
+        mean = math.nan if one.contrast is None else one.contrast.mean
+        groups.setdefault(one.verdict(metric), []).append((mean, one.arm.name))
+    title = f"{MEASURES[series_mean(metric)].title}, {unit_text(metric)}"
     parts = []
-    for verdict, own in groups.items():
-        means = [0.0 if one.contrast is None else one.contrast.mean for one in own]
-        ordered = [own[at] for at in sorted(range(len(own)), key=lambda at: -abs(means[at]))]
-        shown = [
-            f"{one.arm.name} ({signed(one.contrast.mean, metric)} {unit_text(metric)})"
-            for one in ordered[:NAMED]
-            if one.contrast is not None and verdict in (BETTER, WORSE)
-        ]
-        rest = f" and {len(own) - len(shown)} more" if shown and len(own) > len(shown) else ""
-        named = f"{', '.join(shown)}{rest}" if shown else counted(len(own), "arm")
-        parts.append(f"{named}: {verdict}")
-    reached = any(verdict in (BETTER, WORSE) for verdict in groups)
-    start = "**Against the reference**" if reached else "**No difference is shown**"
-    return f"{start}, by {MEASURES[series_mean(metric)].title}: {'; '.join(parts)}."
+    for verdict in (BETTER, WORSE):
+        own = sorted(groups.pop(verdict, ()), key=lambda pair: -abs(pair[0]))
+        names = [f"{name} ({signed(mean, metric)})" for mean, name in own[:NAMED]]
+        names += [f"{len(own) - NAMED} more"] if len(own) > NAMED else []
+        parts += [f"**{verdict.capitalize()} than the reference:** {', '.join(names)}"] * bool(own)
+    start = "" if parts else "**No arm is shown to differ from the reference.** "
+    parts += [f"{verdict}: {counted(len(own), 'arm')}" for verdict, own in groups.items()]
+    return f"{start}{'; '.join(parts)} ({title})."

@@ -141,7 +141,7 @@ def _count(number: int) -> str:
 
 def _figure(network: Network) -> Figure:
     rows = len(network.chain) + 2
-    figure = Figure(figsize=(4.6, 0.62 * rows), layout="constrained")
+    figure = Figure(figsize=(6.0, 0.72 * rows), layout="constrained")
     axes = figure.subplots()
     axes.axis("off")
     axes.set_xlim(-1, 1)

@@ -53,9 +53,8 @@ def written(tmp_path: Path, asked: Ablation) -> Text:
 
 def test_the_verdict_comes_first_and_says_what_the_clusters_carry(tmp_path: Path) -> None:
     text, _, test = written(tmp_path, one_at_a_time(tmp_path / "runs", {True: 0.0, False: -0.1}))
-    found = f"{OFF} (−10.00 points Recall (attack)): worse."
-    title = "Recall (attack), mean over series"
-    assert second(text) == f"**Against the reference**, by {title}: {found}"
+    title = "Recall (attack), mean over series, points Recall (attack)"
+    assert second(text) == f"**Worse than the reference:** {OFF} (−10.00) ({title})."
     assert text.split("\n\n")[2].startswith(
         "*Does attention help?* Reference: model.attention=true"
     )
@@ -158,7 +157,7 @@ def test_why_an_arm_is_not_compared(tmp_path: Path) -> None:
         for name, seed in (("on", 0), ("off", 0), ("late", 1))
     )
     unrun, _, test = written(tmp_path, ablation(on(first), off([], expected=2)))
-    assert second(unrun).endswith("1 arm: not run.") and test["verdict"] == "not run"
+    assert "not run: 1 arm" in second(unrun) and test["verdict"] == "not run"
     assert f"| **{OFF}**† | 0 of 2 | 0 | – | – |" in unrun
     for alone in (ablation(on([], expected=1), off(same)), ablation(off(same))):
         text, _, test = written(tmp_path, alone)

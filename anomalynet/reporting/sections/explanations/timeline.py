@@ -19,7 +19,7 @@ from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import EXPLANATION_COLUMNS
-from anomalynet.runs.scores import read, read_test_steps
+from anomalynet.runs.scores import read, read_test_steps, reading_once
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -60,10 +60,11 @@ def examples(model: ArmMetrics) -> list[Example]:
         if table is None:
             continue
         pairs = table.select("incident", "series").unique(maintain_order=True)
-        for incident, series in pairs.iter_rows():
-            key = (record.result.world, incident)
-            if key not in found and (example := _example(record, incident, series)):
-                found[key] = example
+        with reading_once():
+            for incident, series in pairs.iter_rows():
+                key = (record.result.world, incident)
+                if key not in found and (example := _example(record, incident, series)):
+                    found[key] = example
     return sorted(found.values(), key=lambda example: (-example.alarmed_share, -example.margin))
 
 
@@ -242,9 +243,4 @@ def sentence(timeline: Timeline, summary: TimelineSummary) -> str:
         phrases.append(f"error rose most in {rose}")
     elif summary.error and not any(math.isnan(before) for before, _ in summary.error.values()):
         phrases.append("no channel's error rose")
-    before, during = summary.attention
-    if not math.isnan(during):
-        newest = f"newest {summary.newest} of {summary.parts} parts"
-        earlier = "" if math.isnan(before) else f" (before: {100 * before:.0f} %)"
-        phrases.append(f"{100 * during:.0f} % of attention on the {newest}{earlier}")
     return f"{'; '.join(phrases)}."
