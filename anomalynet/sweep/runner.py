@@ -178,7 +178,6 @@ def _train(planned: PlannedSweep, own: Sequence[Job], again: bool, progress: boo
     _announce(planned, notify)
     validate_splits(own, notify)
     record = planned.write_record()
-    report.track_earlier(own, planned.label)
     carry_out(own, planned.slots, planned.label, planned.on, progress=progress)
     failed = [job for job in own if job.state == "failed"]
     for job in failed:

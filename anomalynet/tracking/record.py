@@ -1,27 +1,24 @@
-"""`tracking.json` in a run's folder: what was logged to W&B, its files, and what failed."""
+"""What W&B has of a run: `tracking.json` in its folder, W&B's files, and the upload of the rest."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from anomalynet.errors import UsageError
 from anomalynet.runs import codec
 from anomalynet.runs.files import read_json, write_json
+from anomalynet.runs.folder import BusyError, RunFolder
 
 FILE = "tracking.json"
-
-
-@dataclass(slots=True)
-class Part:
-    """One W&B session of the run; a run that was interrupted and continued has several."""
-
-    folder: str  # W&B's folder, inside the run's folder
-    mode: str  # `online` or `offline`
-    reason: str = ""  # why it is offline
-    finished: bool = False  # whether W&B has written everything (online: has sent it)
+WANDB = (sys.executable, "-m", "wandb")
 
 
 @dataclass(slots=True)
@@ -30,8 +27,8 @@ class Record:
 
     id: str  # W&B's id of the run: our run id, except under a W&B agent
     next_epoch: int = 0  # the first epoch that is not logged to W&B
+    offline: str = ""  # why the last session was offline; empty: it was online
     warning: str = ""
-    parts: list[Part] = field(default_factory=list)
 
     def write(self, folder: Path) -> None:
         """Store it in a run's folder."""
@@ -46,15 +43,17 @@ def read_record(folder: Path) -> Record | None:
         return None
 
 
+def synced(file: Path) -> Path:
+    """The mark of a `.wandb` file that the server has: of `wandb sync`, or of an online session."""
+    return file.with_name(f"{file.name}.synced")
+
+
 def pending(folder: Path) -> list[Path]:
-    """The parts of a run that are not on W&B's server, oldest first."""
-    record, found = read_record(folder), []
-    for part in record.parts if record else ():
-        own = folder / part.folder
-        if part.mode == "offline" or not part.finished:
-            synced = any(own.glob("*.wandb.synced"))
-            found += [own] if any(own.glob("*.wandb")) and not synced else []
-    return found
+    """W&B's folders of a run that are not on its server, oldest first; a run that was interrupted
+    and continued has several."""
+    files = folder.glob("wandb/*run-*/*.wandb")
+    missing = [file.parent for file in files if not synced(file).exists()]
+    return sorted(missing, key=lambda part: part.name.removeprefix("offline-"))
 
 
 def notes(folders: Iterable[Path]) -> list[str]:
@@ -62,10 +61,39 @@ def notes(folders: Iterable[Path]) -> list[str]:
     problems: Counter[str] = Counter()
     for folder in folders:
         if record := read_record(folder):
-            offline = {part.reason for part in record.parts if part.mode == "offline"}
-            problems.update(f"offline ({why})" for why in offline if pending(folder))
-            problems.update([record.warning] if record.warning else [])
-    counts = {
-        what: f"{count} {'run' if count == 1 else 'runs'}" for what, count in problems.items()
-    }
-    return [f"W&B: {count}: {what}" for what, count in counts.items()]
+            offline = f"offline ({record.offline})" if record.offline and pending(folder) else ""
+            problems.update(filter(None, (offline, record.warning)))
+    return [f"W&B: {n} run{'s' if n > 1 else ''}: {what}" for what, n in problems.items()]
+
+
+def upload(folder: Path, timeout: float) -> str:
+    """Send W&B the missing parts of a run, of which `wandb sync` makes one run, in their order. It
+    retries forever, so it is stopped after `timeout` seconds, and its exit code is 0 for a broken
+    file, so its marks count. Returns `synced`, `failed`, `running` (still in training) or `nothing
+    to do`."""
+    try:
+        with RunFolder(folder).locked(wait=False):
+            if not (parts := pending(folder)):
+                return "nothing to do"
+            command = [*WANDB, "sync", "--include-online", *map(str, parts)]
+            own: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": 2, "timeout": timeout}
+            own["env"] = environment(folder) | {"WANDB_SILENT": "false"}
+            with suppress(subprocess.TimeoutExpired):
+                subprocess.run(command, check=False, **own)
+            if pending(folder):
+                return "failed"
+            if record := read_record(folder):
+                record.warning = ""
+                record.write(folder)
+            return "synced"
+    except BusyError:
+        return "running"
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment of W&B's processes: files in the run's folder, no service of ours."""
+    wandb = folder.resolve() / "wandb"
+    own = {"WANDB_DIR": str(wandb.parent), "WANDB_DATA_DIR": str(wandb / "staging")}
+    own |= {"WANDB_CACHE_DIR": str(wandb / "cache"), "MPLBACKEND": "agg"}
+    inherited = {key: value for key, value in os.environ.items() if key != "WANDB_SERVICE"}
+    return inherited | own | {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
+import shlex
 import subprocess
 import sys
 import threading
@@ -18,10 +18,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from anomalynet.config.identity import flatten
 from anomalynet.config.load import Loaded
-from anomalynet.runs.files import write_text
+from anomalynet.config.show import scalar
+from anomalynet.runs.files import read_json, write_text
 from anomalynet.runs.folder import RunFolder
-from anomalynet.tracking.record import Record, read_record
+from anomalynet.tracking.record import Record, environment, read_record
 
 COMMAND = (sys.executable, "-m", "anomalynet.tracking.session")
 
@@ -47,28 +49,56 @@ def catch_up(loaded: Loaded, folder: RunFolder, group: str | None) -> None:
 
 
 def describe(loaded: Loaded, folder: RunFolder, group: str | None) -> dict[str, Any]:
-    """The description of a run for `wandb.init`."""
-    config, name = loaded.config, folder.path.name
+    """The description of a run for `wandb.init`. Its configuration has a number, text, true or
+    false for every key: parallel coordinates leave out runs where a value is empty or a list."""
+    config, name, values = loaded.config, folder.path.name, flatten(loaded.config)
     policy = [] if config.data.split.policy == "auto" else [config.data.split.policy]
-    resolved = {key: value for key, value in asdict(config).items() if key != "tracking"}
+    own = [key for key, where in loaded.origins.items() if "experiments/" not in where]
+    words = [f"{key}={scalar(values[key])}" for key in own if key in values]
     return {
         "job_type": "train",
         "id": name,
         "name": f"{loaded.name} {name}",
         "group": group,
         "tags": [Path(config.model.name).stem, config.data.title, *policy],
-        "config": {"experiment": loaded.name, "run_id": name, **resolved},
+        "config": {
+            "experiment": loaded.name,
+            "run_id": name,
+            "command": shlex.join(["anomalynet", "train", loaded.name, *words]),
+            **_plain(asdict(config)),
+        },
     }
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(own) for key, own in value.items()}
+    return value if isinstance(value, bool | int | float | str) else scalar(value)
+
+
+def track_export(folder: RunFolder, onnx: Path) -> None:
+    """Add a run's exported ONNX file to its W&B run, if it was tracked."""
+    setup, record = read_json(folder.path / "wandb" / "setup.json"), read_record(folder.path)
+    if setup and record:
+        with logged(folder.path, {**setup, "id": record.id, "onnx": str(onnx.resolve())}):
+            pass
+
+
 def track_sweep(
-    name: str, rows: Sequence[Mapping[str, Any]], report_folder: Path | None, runs: Path
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    report: Path | None,
+    runs: Path,
+    trials: Sequence[Mapping[str, Any]] = (),
 ) -> Path | None:
-    """Log a sweep's summary, one row of plain values per run, and its report as an artifact. Equal
-    rows are logged only once. Problems are reported on stderr and have no other effect.
+    """Log a sweep's summary, one row of plain values per run, with its report as a page and as an
+    artifact; and each trial of a search as a run. Equal rows are logged only once. Problems are
+    reported on stderr and have no other effect.
 
     Args:
         name: W&B group of the runs.
+        trials: `id`, `name`, `job_type` and `config` of each for W&B, `steps` (the metrics of each
+            of its runs) and `summary`.
 
     Returns: the folder of W&B's files, `.sweeps/NAME` below the runs, where `anomalynet sync` finds
         them. None if nothing is logged: W&B is disabled, or a W&B agent runs this command and shows
@@ -76,15 +106,14 @@ def track_sweep(
     """
     if os.environ.get("WANDB_MODE") == "disabled" or os.environ.get("WANDB_SWEEP_ID"):
         return None
-    folder = runs / ".sweeps" / name
-    text = json.dumps(rows, sort_keys=True, default=str)
+    folder, text = runs / ".sweeps" / name, json.dumps(rows, sort_keys=True, default=str)
     identity = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
     record = read_record(folder)
-    if record and record.id == identity and record.parts and record.parts[-1].finished:
+    if record and record.id == identity and not record.warning:
         return folder
     run: dict[str, Any] = {"job_type": "sweep", "id": identity, "name": name, "group": name}
     run |= {"tags": ["sweep"], "config": {"sweep": name, "runs": len(rows)}, "rows": rows}
-    run["report"] = str(report_folder.resolve()) if report_folder else None
+    run |= {"report": str(report.resolve()) if report else None, "trials": trials}
     with logged(folder, run, patience=60.0):
         pass
     return folder
@@ -115,7 +144,7 @@ def logged(
             )
     except OSError as error:
         _warn(folder, run, f"cannot be started: {error}", quiet)
-    if process is None:
+    if process is None:  # not in the handler: it would be the context of errors in the block
         yield
         return
     listener = threading.Thread(target=_listen, args=(process, quiet), daemon=True)
@@ -134,9 +163,8 @@ def logged(
                 "`anomalynet sync` uploads what is missing"
             )
         finally:
-            if process.poll() is None:  # it was too slow, or this is Ctrl-C
-                os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
-                process.wait()
+            process.kill()  # it was too slow, or this is Ctrl-C
+            process.wait()
         listener.join(1.0)
         if warning:
             _warn(folder, run, warning, quiet)
@@ -157,20 +185,3 @@ def _warn(folder: Path, run: Mapping[str, Any], what: str, quiet: bool) -> None:
         print(f"warning: {record.warning}", file=sys.stderr, flush=True)
     with suppress(OSError):
         record.write(folder)
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """The environment of W&B's processes: files in the run's folder, one thread."""
-    wandb = folder.resolve() / "wandb"
-    own = {
-        "WANDB_DIR": str(wandb.parent),
-        "WANDB_DATA_DIR": str(wandb / "staging"),
-        "WANDB_CACHE_DIR": str(wandb / "cache"),
-        "WANDB_ERROR_REPORTING": "false",
-        "WANDB_SILENT": "true",
-        "POLARS_MAX_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-    }
-    inherited = {**os.environ}
-    inherited.pop("WANDB_SERVICE", None)  # belongs to another process
-    return inherited | own

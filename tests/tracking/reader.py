@@ -34,7 +34,9 @@ class Read:
     @property
     def config(self) -> dict[str, Any]:
         """Its configuration."""
-        config: dict[str, Any] = self._all("run")[0]["config"]["update"]
+        config: dict[str, Any] = {}
+        for record in (*(run["config"] for run in self._all("run")), *self._all("config")):
+            config |= record.get("update", {})
         return config
 
     @property
@@ -59,6 +61,11 @@ class Read:
     def artifacts(self) -> dict[str, dict[str, Any]]:
         """Artifacts by name."""
         return {artifact["name"]: artifact for artifact in self._all("artifact")}
+
+    @property
+    def exited(self) -> bool:
+        """Whether it ended, not only was cut."""
+        return bool(self._all("exit"))
 
     @property
     def exit_code(self) -> int:

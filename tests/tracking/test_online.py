@@ -55,15 +55,15 @@ def test_a_run_is_sent_while_it_is_trained(
     name = outcome.folder.path.name
     assert epochs(server, name) == outcome.folder.read_progress()
     assert server.exit_codes == {name: 0}
-    assert {f"data-{outcome.result.fingerprint[:10]}", f"model-{name}"} <= set(server.artifacts)
+    assert {"smart_city", f"model-{name}"} <= set(server.artifacts)
+    assert server.used == 1
     first = server.upserts[0]
     said = [first[key] for key in ("name", "project", "jobType", "tags")]
     assert said == [name, "anomalynet", "train", ["cnn", "smart_city"]]
     assert json.loads(first["config"])["training"]["value"]["epochs"] == 2
     record = read_record(outcome.folder.path)
     assert record and not record.warning
-    (part,) = record.parts
-    assert (part.mode, part.reason, part.finished) == ("online", "", True)
+    assert record.offline == ""
     assert not pending(outcome.folder.path)
     assert f"W&B: {server.url}/us/anomalynet/runs/{name}\n" in capfd.readouterr().err
 
