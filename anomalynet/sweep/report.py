@@ -219,14 +219,12 @@ def _digest(planned: PlannedSweep, facts: str, folders: Sequence[RunFolder]) -> 
 
 def track(
     planned: PlannedSweep,
+    folders: Iterable[RunFolder],
     notify: Callable[[str], None],
-    rows: Sequence[Mapping[str, object]] = (),
-    folders: Sequence[RunFolder] = (),
     trials: Sequence[Mapping[str, object]] = (),
 ) -> None:
-    """Log a sweep in W&B if its runs are tracked: runs that were finished before and are not there,
-    its report and a table, and each of a search's `trials`; notify of what W&B has not received.
-    `rows`, `folders`: of the table and the runs, by default those of the plan."""
+    """Log a sweep in W&B if its runs are tracked: runs that were finished before, unless they are
+    there, its report, and a search's `trials`; notify of what W&B lacks of `folders`."""
     if planned.jobs[0].run.loaded.config.tracking != "wandb":
         return
     from anomalynet.tracking.record import notes
@@ -236,19 +234,6 @@ def track(
         if job.was_done:
             with job.folder.locked(wait=True):
                 catch_up(job.run.loaded, job.folder, planned.label)
-    paths = [folder.path for folder in folders or [job.folder for job in planned.jobs]]
-    rows = rows or list(map(_row, planned.jobs))
-    own = track_sweep(planned.label, rows, planned.out, planned.runs, trials)
-    for note in notes([*paths, *([own] if own else [])]):
+    own = track_sweep(planned.label, planned.out, planned.runs, trials)
+    for note in notes([*(folder.path for folder in folders), *([own] if own else [])]):
         notify(f"{note}; `anomalynet sync` uploads later")
-
-
-def _row(job: Job) -> dict[str, object]:
-    """A run in the table of its sweep: the arm with its level on each axis, and its metrics."""
-    names = ("experiment", "seed", "fold", "world")
-    row: dict[str, object] = {
-        "arm": job.run.arm.name,
-        **dict(zip(names, job.run.expected, strict=True)),
-    }
-    row |= {"run": job.folder.path.name, "state": job.state, **job.run.arm.levels}
-    return row | (job.folder.read_result().metrics if job.state == "done" else {})

@@ -168,7 +168,7 @@ def run_sweep(
             done = [job.folder for job in jobs if job.state == "done"]
             write = partial(report.write_sweep_report, planned, forms, progress=progress)
             path = report.renew_report(planned, record, forms, facts, done, write)
-            report.track(planned, notify)
+            report.track(planned, [job.folder for job in jobs], notify)
     return SweepOutcome(label=label, slots=len(planned.slots), jobs=own, report=path)
 
 

@@ -24,28 +24,28 @@ from anomalynet.runs.scores import read, read_incidents
 POINTS = 1000  # largest number of points of a curve
 EXAMPLES = 4  # incidents that are drawn, evenly spaced from the easiest to the hardest
 AROUND = timedelta(minutes=30)  # least time shown before and after an incident
-TEXTS = ("report.md", "cost.md", "best.yaml", "pareto_*.yaml")
-REPORT = (*TEXTS, "tables/*.csv", "figures/*.svg", "figures/*.png")  # files of a report
 
 
-def log(run: wandb.Run, setup: Mapping[str, Any], folder: RunFolder | None) -> None:
-    """Log what a session is about: a sweep, an exported file, or the result of a finished run."""
-    if folder is None:
-        _log_sweep(run, setup)
+def log(run: wandb.Run, setup: Mapping[str, Any], folder: RunFolder) -> None:
+    """Log a sweep's report, an exported file, or the result of a finished run."""
+    if "report" in setup:
+        from anomalynet.reporting.formats.html import html
+
+        root = Path(setup["report"])
+        files = {f"figures/{path.name}": path.read_bytes() for path in root.glob("figures/*")}
+        page = html((root / "report.md").read_text(encoding="utf-8"), files)
+        run.log({"report": wandb.Html(page, inject=False, data_is_not_path=True)})
     elif "onnx" in setup:
-        file = artifact(f"onnx-{setup['config']['run_id']}", "model", [Path(setup["onnx"])])
-        run.log_artifact(file, aliases=["best", "latest"])
+        _log_model(run, f"onnx-{setup['config']['run_id']}", Path(setup["onnx"]))
     else:
         _log_result(run, folder, folder.read_result())
 
 
 def _log_result(run: wandb.Run, folder: RunFolder, result: Result) -> None:
-    facts = {name: getattr(result, name) for name in ("epochs", "best_epoch", "parameters")}
-    facts |= {"threshold": result.threshold, "split": result.split}
-    # those of the chosen epoch, not of the last one: sorting by the summary ranks the runs
-    run.summary.update({**result.metrics, **facts, **read_json(folder.timings)})
-    if result.split[:64] not in (run.tags or ()):
-        run.tags = (*(run.tags or ()), result.split[:64])
+    facts = {key: getattr(result, key) for key in ("epochs", "best_epoch", "parameters", "split")}
+    # metrics of the chosen epoch, not of the last one: sorting by the summary ranks the runs
+    run.summary.update(result.metrics | facts | {"threshold": result.threshold})
+    run.summary.update(read_json(folder.timings))
     steps = read(folder.scores, lambda rows: rows.filter(split="test").drop_nulls("score"))
     charts = dict(_charts(steps.drop_nulls("label"))) | _incidents(folder, steps)
     run.log(charts, step=result.epochs or 0)
@@ -55,18 +55,14 @@ def _log_result(run: wandb.Run, folder: RunFolder, result: Result) -> None:
         file.write(json.dumps(what, indent=2))
     # `use_artifact` raises offline, and waits for uploads online; so does `wandb sync` use it
     run._log_artifact(data, aliases=[result.fingerprint[:10]], use_after_commit=True)
-    best = [path for path in (folder.best, folder.classical) if path.exists()]
-    if best:
-        run.log_artifact(artifact(f"model-{result.id}", "model", best), aliases=["best", "latest"])
+    _log_model(run, f"model-{result.id}", folder.best if folder.best.exists() else folder.classical)
 
 
-def artifact(name: str, kind: str, files: list[Path], root: Path | None = None) -> wandb.Artifact:
-    """Files as an artifact, named below `root`; W&B reads them in place, without a copy."""
-    made = wandb.Artifact(name, kind)
-    for path in files:
-        shown = path.relative_to(root).as_posix() if root else path.name
-        made.add_file(str(path), name=shown, skip_cache=True, policy="immutable")
-    return made
+def _log_model(run: wandb.Run, name: str, path: Path) -> None:
+    """Log a file as an artifact; W&B reads it in place, without a copy."""
+    artifact = wandb.Artifact(name, "model")
+    artifact.add_file(str(path), skip_cache=True, policy="immutable")
+    run.log_artifact(artifact, aliases=["best", "latest"])
 
 
 def _charts(steps: pl.DataFrame) -> Iterator[tuple[str, Any]]:
@@ -141,29 +137,8 @@ def _picture(incident: Mapping[str, Any], steps: pl.DataFrame) -> wandb.Image:
     return wandb.Image(figure, caption=title)
 
 
-def _log_sweep(run: wandb.Run, setup: Mapping[str, Any]) -> None:
-    """A sweep's table, whose columns are all keys of all rows, and its report."""
-    columns: list[str | int] = list(dict.fromkeys(key for row in setup["rows"] for key in row))
-    data = [[row.get(str(key)) for key in columns] for row in setup["rows"]]
-    shown: dict[str, Any] = {
-        "runs": wandb.Table(columns=columns, data=data, allow_mixed_types=True)
-    }
-    root = Path(setup["report"] or ".")
-    if setup["report"] and (root / "report.md").is_file():
-        from anomalynet.reporting.formats.html import html
-
-        # other files in the folder may be private
-        paths = [path for pattern in REPORT for path in sorted(root.glob(pattern))]
-        files = {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
-        shown["report"] = wandb.Html(
-            html(files["report.md"].decode(), files), inject=False, data_is_not_path=True
-        )
-        run.log_artifact(artifact(f"report-{root.name}", "report", paths, root))
-    run.log(shown, step=0)
-
-
 def log_trial(run: wandb.Run, trial: Mapping[str, Any]) -> None:
     """One trial of a search: a step for each of its runs, then its objectives."""
     for step, metrics in enumerate(trial["steps"]):
-        run.log(metrics, step=step)
+        run.log(metrics, step=step, commit=True)  # else it would overwrite the summary
     run.summary.update(trial["summary"])

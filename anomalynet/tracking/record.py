@@ -1,4 +1,4 @@
-"""What W&B has of a run: `tracking.json` in its folder, W&B's files, and the upload of the rest."""
+"""What W&B has of a run: `tracking.json` in its folder, W&B's own files, and their upload."""
 
 from __future__ import annotations
 
@@ -8,39 +8,22 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from anomalynet.errors import UsageError
-from anomalynet.runs import codec
 from anomalynet.runs.files import read_json, write_json
 from anomalynet.runs.folder import BusyError, RunFolder
 
 FILE = "tracking.json"
+"""W&B's `id` of the run; `next_epoch`, the first that is not logged to W&B; `offline`, why the last
+session was offline, empty if it was not; `warning`, what went wrong."""
+
 WANDB = (sys.executable, "-m", "wandb")
 
 
-@dataclass(slots=True)
-class Record:
-    """The content of `tracking.json`."""
-
-    id: str  # W&B's id of the run: our run id, except under a W&B agent
-    next_epoch: int = 0  # the first epoch that is not logged to W&B
-    offline: str = ""  # why the last session was offline; empty: it was online
-    warning: str = ""
-
-    def write(self, folder: Path) -> None:
-        """Store it in a run's folder."""
-        write_json(folder / FILE, asdict(self))
-
-
-def read_record(folder: Path) -> Record | None:
-    """A folder's record; None if it was never tracked or the file is unreadable."""
-    try:
-        return codec.read(Record, read_json(folder / FILE), FILE)
-    except UsageError:
-        return None
+def update(folder: Path, **values: object) -> None:
+    """Change values of `tracking.json`."""
+    write_json(folder / FILE, read_json(folder / FILE) | values)
 
 
 def synced(file: Path) -> Path:
@@ -60,9 +43,11 @@ def notes(folders: Iterable[Path]) -> list[str]:
     """Messages about the tracking of many runs: each problem once, with its number of runs."""
     problems: Counter[str] = Counter()
     for folder in folders:
-        if record := read_record(folder):
-            offline = f"offline ({record.offline})" if record.offline and pending(folder) else ""
-            problems.update(filter(None, (offline, record.warning)))
+        record = read_json(folder / FILE)
+        if (why := record.get("offline")) and pending(folder):
+            problems[f"offline ({why})"] += 1
+        if warning := record.get("warning"):
+            problems[warning] += 1
     return [f"W&B: {n} run{'s' if n > 1 else ''}: {what}" for what, n in problems.items()]
 
 
@@ -82,9 +67,7 @@ def upload(folder: Path, timeout: float) -> str:
                 subprocess.run(command, check=False, **own)
             if pending(folder):
                 return "failed"
-            if record := read_record(folder):
-                record.warning = ""
-                record.write(folder)
+            update(folder, warning="")
             return "synced"
     except BusyError:
         return "running"

@@ -5,7 +5,6 @@ sends it nothing and never waits for it."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shlex
@@ -13,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,29 +20,26 @@ from typing import Any
 from anomalynet.config.identity import flatten
 from anomalynet.config.load import Loaded
 from anomalynet.config.show import scalar
-from anomalynet.runs.files import read_json, write_text
+from anomalynet.runs.files import read_json, sha256, write_text
 from anomalynet.runs.folder import RunFolder
-from anomalynet.tracking.record import Record, environment, read_record
+from anomalynet.tracking.record import FILE, environment, update
 
 COMMAND = (sys.executable, "-m", "anomalynet.tracking.session")
 
 
-@contextmanager
-def tracked(loaded: Loaded, folder: RunFolder, group: str | None) -> Iterator[None]:
+def tracked(loaded: Loaded, folder: RunFolder, group: str | None) -> AbstractContextManager[None]:
     """Log the run that is trained in this block to W&B, if the configuration asks for it. Call it
     only in rank 0. Problems are reported on stderr; in a sweep (`group`) only in `tracking.json`,
     because hundreds of runs would report the same."""
     if loaded.config.tracking != "wandb" or os.environ.get("WANDB_MODE") == "disabled":
-        yield
-        return
-    with logged(folder.path, describe(loaded, folder, group), quiet=group is not None):
-        yield
+        return nullcontext()
+    return logged(folder.path, describe(loaded, folder, group), quiet=group is not None)
 
 
 def catch_up(loaded: Loaded, folder: RunFolder, group: str | None) -> None:
     """Log a run that was finished before: if it is not in W&B yet, or if a W&B agent started it
     under the agent's own id."""
-    if read_record(folder.path) is None or os.environ.get("WANDB_SWEEP_ID"):
+    if not read_json(folder.path / FILE) or os.environ.get("WANDB_SWEEP_ID"):
         with tracked(loaded, folder, group):
             pass
 
@@ -52,7 +48,6 @@ def describe(loaded: Loaded, folder: RunFolder, group: str | None) -> dict[str, 
     """The description of a run for `wandb.init`. Its configuration has a number, text, true or
     false for every key: parallel coordinates leave out runs where a value is empty or a list."""
     config, name, values = loaded.config, folder.path.name, flatten(loaded.config)
-    policy = [] if config.data.split.policy == "auto" else [config.data.split.policy]
     own = [key for key, where in loaded.origins.items() if "experiments/" not in where]
     words = [f"{key}={scalar(values[key])}" for key in own if key in values]
     return {
@@ -60,7 +55,7 @@ def describe(loaded: Loaded, folder: RunFolder, group: str | None) -> dict[str, 
         "id": name,
         "name": f"{loaded.name} {name}",
         "group": group,
-        "tags": [Path(config.model.name).stem, config.data.title, *policy],
+        "tags": [Path(config.model.name).stem, config.data.title],
         "config": {
             "experiment": loaded.name,
             "run_id": name,
@@ -78,27 +73,18 @@ def _plain(value: Any) -> Any:
 
 def track_export(folder: RunFolder, onnx: Path) -> None:
     """Add a run's exported ONNX file to its W&B run, if it was tracked."""
-    setup, record = read_json(folder.path / "wandb" / "setup.json"), read_record(folder.path)
-    if setup and record:
-        with logged(folder.path, {**setup, "id": record.id, "onnx": str(onnx.resolve())}):
+    setup, record = read_json(folder.path / "wandb" / "setup.json"), read_json(folder.path / FILE)
+    if setup and record and os.environ.get("WANDB_MODE") != "disabled":
+        with logged(folder.path, setup | {"id": record["id"], "onnx": str(onnx.resolve())}):
             pass
 
 
 def track_sweep(
-    name: str,
-    rows: Sequence[Mapping[str, Any]],
-    report: Path | None,
-    runs: Path,
-    trials: Sequence[Mapping[str, Any]] = (),
+    name: str, report: Path, runs: Path, trials: Sequence[Mapping[str, Any]] = ()
 ) -> Path | None:
-    """Log a sweep's summary, one row of plain values per run, with its report as a page and as an
-    artifact; and each trial of a search as a run. Equal rows are logged only once. Problems are
-    reported on stderr and have no other effect.
-
-    Args:
-        name: W&B group of the runs.
-        trials: `id`, `name`, `job_type` and `config` of each for W&B, `steps` (the metrics of each
-            of its runs) and `summary`.
+    """Log a sweep's report as a run in its group, unless it is logged already, and each trial of a
+    search: `id`, `name`, `job_type` and `config` for W&B, `steps` (the metrics of each of its runs)
+    and `summary`. Problems are reported on stderr and have no other effect.
 
     Returns: the folder of W&B's files, `.sweeps/NAME` below the runs, where `anomalynet sync` finds
         them. None if nothing is logged: W&B is disabled, or a W&B agent runs this command and shows
@@ -106,16 +92,18 @@ def track_sweep(
     """
     if os.environ.get("WANDB_MODE") == "disabled" or os.environ.get("WANDB_SWEEP_ID"):
         return None
-    folder, text = runs / ".sweeps" / name, json.dumps(rows, sort_keys=True, default=str)
-    identity = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
-    record = read_record(folder)
-    if record and record.id == identity and not record.warning:
-        return folder
-    run: dict[str, Any] = {"job_type": "sweep", "id": identity, "name": name, "group": name}
-    run |= {"tags": ["sweep"], "config": {"sweep": name, "runs": len(rows)}, "rows": rows}
-    run |= {"report": str(report.resolve()) if report else None, "trials": trials}
-    with logged(folder, run, patience=60.0):
-        pass
+    folder, record = runs / ".sweeps" / name, read_json(runs / ".sweeps" / name / FILE)
+    identity = f"{name}-{sha256(report / 'report.md')[:10]}"
+    if record.get("id") != identity or record.get("warning"):
+        run: dict[str, Any] = {"job_type": "sweep", "id": identity, "name": name, "group": name}
+        run |= {
+            "tags": ["sweep"],
+            "config": {"sweep": name},
+            "report": str(report.resolve()),
+            "trials": trials,
+        }
+        with logged(folder, run, patience=60.0):
+            pass
     return folder
 
 
@@ -179,9 +167,8 @@ def _listen(process: subprocess.Popen[str], quiet: bool) -> None:
 
 def _warn(folder: Path, run: Mapping[str, Any], what: str, quiet: bool) -> None:
     """Print a warning and store it in `tracking.json`, after the process that writes it ended."""
-    record = read_record(folder) or Record(str(run["id"]))
-    record.warning = f"W&B {what}"
+    warning = f"W&B {what}"
     if not quiet:
-        print(f"warning: {record.warning}", file=sys.stderr, flush=True)
+        print(f"warning: {warning}", file=sys.stderr, flush=True)
     with suppress(OSError):
-        record.write(folder)
+        update(folder, **{"id": run["id"], **read_json(folder / FILE), "warning": warning})

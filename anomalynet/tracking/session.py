@@ -18,7 +18,7 @@ import wandb
 
 from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
-from anomalynet.tracking.record import Record, read_record, synced
+from anomalynet.tracking.record import FILE, synced, update
 
 PROJECT = "anomalynet"
 FINISH_TIMEOUT = 60.0  # seconds for the last uploads; the training process waits less
@@ -59,9 +59,9 @@ def _init(setup: Mapping[str, Any], mode: Any) -> wandb.Run:
     )
 
 
-def follow(folder: RunFolder, run: wandb.Run, record: Record, ended: threading.Event) -> None:
+def follow(folder: RunFolder, run: wandb.Run, ended: threading.Event) -> None:
     """Log the epochs in a run's folder and what it was trained with, until the event."""
-    seen, last = 0.0, False
+    seen, last, next_epoch = 0.0, False, read_json(folder.path / FILE)["next_epoch"]
     while not last:
         last = ended.wait(POLL)
         changed = folder.progress.stat().st_mtime if folder.progress.exists() else 0.0
@@ -72,13 +72,13 @@ def follow(folder: RunFolder, run: wandb.Run, record: Record, ended: threading.E
         facts["data_fingerprint"] = saw.get("data", {}).get("fingerprint")
         run.config.update(facts, allow_val_change=True)  # type: ignore[no-untyped-call]
         for line in folder.read_progress():
-            if line["epoch"] >= record.next_epoch:
+            if line["epoch"] >= next_epoch:
                 run.log(line, step=line["epoch"], commit=True)
-                record.next_epoch = line["epoch"] + 1
-                record.write(folder.path)
+                next_epoch = line["epoch"] + 1
+                update(folder.path, next_epoch=next_epoch)
 
 
-def finish(run: wandb.Run, *, failed: bool) -> None:
+def finish(run: wandb.Run, *, failed: bool = False) -> None:
     """Finish a run, and mark what the server has, so that `sync` does not send it again."""
     run.finish(exit_code=int(failed))
     if not run.offline:
@@ -101,28 +101,28 @@ def main() -> int:
     folder = Path(sys.argv[1])
     setup = read_json(folder / "wandb" / "setup.json")
     run, offline = start(folder, setup)
-    before = read_record(folder)
-    known = before.next_epoch if before and before.id == run.id else 0
-    record = Record(run.id, known, offline)
-    record.write(folder)
+    record = read_json(folder / FILE)
+    epoch = record.get("next_epoch", 0) if record.get("id") == run.id else 0
+    update(folder, id=run.id, next_epoch=epoch, offline=offline, warning="")
     text = f"is offline: {offline}; `anomalynet sync` uploads the run later"
     with suppress(OSError):  # the reader may have ended
         print(f"W&B {text}" if offline else f"W&B: {run.url}", file=messages, flush=True)
-    own = RunFolder(folder) if setup["job_type"] == "train" else None
+    own, failed = RunFolder(folder), False
     try:
-        if own and "onnx" not in setup:
-            follow(own, run, record, ended)
-        if own is None or own.finished:
+        if setup["job_type"] == "train" and "onnx" not in setup:
+            follow(own, run, ended)
+            failed = not own.finished
+        if not failed:
             from anomalynet.tracking import content  # slow imports: only after training
 
             content.log(run, setup, own)
     finally:
-        finish(run, failed=own is not None and not own.finished)
+        finish(run, failed=failed)
     for trial in setup.get("trials", ()):
         if not any(folder.glob(f"wandb/*run-*-{trial['id']}")):
             run, _ = start(folder, setup | trial)
             content.log_trial(run, trial)
-            finish(run, failed=False)
+            finish(run)
     return 0
 
 

@@ -24,7 +24,7 @@ from anomalynet.sweep.jobs import jobs_of
 from anomalynet.sweep.launch import Launch
 from anomalynet.sweep.plan import Arm, PlannedRun
 from anomalynet.sweep.slots import Slot
-from anomalynet.tracking.record import notes, pending, read_record
+from anomalynet.tracking.record import FILE, notes, pending
 from anomalynet.tracking.run import track_export
 from anomalynet.training.run import train
 from tests.regression.training import in_process
@@ -98,8 +98,8 @@ def test_runs_of_one_worker_stay_apart_and_say_what_their_files_say(
         kept = job.folder.classical if name == "logistic" else job.folder.best
         assert Path(checkpoint["local_path"]) == kept
         assert found.exit_code == 0
-        record = read_record(job.folder.path)
-        assert record and record.id == job.folder.path.name
+        record = read_json(job.folder.path / FILE)
+        assert record and record["id"] == job.folder.path.name
         assert pending(job.folder.path) == [part]
     assert notes(job.folder.path for job in jobs) == [
         "W&B: 3 runs: offline (No API key configured. Use `wandb login` to log in)"
@@ -194,8 +194,8 @@ def test_wandb_s_own_variables_are_obeyed(tmp_path: Path, monkeypatch: pytest.Mo
     assert outcome
     (part,) = parts(outcome.folder.path)
     assert (read(part).run["project"], read(part).run["entity"]) == ("mine", "us")
-    record = read_record(outcome.folder.path)
-    assert record and record.offline == "WANDB_MODE=offline"
+    record = read_json(outcome.folder.path / FILE)
+    assert record and record["offline"] == "WANDB_MODE=offline"
 
 
 def test_an_agent_s_run_keeps_wandb_s_id_and_names_ours(

@@ -12,7 +12,7 @@ import pytest
 from anomalynet.cli.main import main
 from anomalynet.runs.folder import RunFolder
 from anomalynet.tracking import record
-from anomalynet.tracking.record import Record, notes, pending, synced, upload
+from anomalynet.tracking.record import notes, pending, synced, update, upload
 
 STUB = """\
 import json, sys, time
@@ -51,7 +51,7 @@ def run(runs: Path, name: str, *kinds: str) -> Path:
         if kind == "online":
             synced(file).touch()
     (folder / "config.yaml").touch()
-    Record(name, warning="W&B did not finish").write(folder)
+    update(folder, id=name, warning="W&B did not finish")
     return folder
 
 

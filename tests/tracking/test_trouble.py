@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from anomalynet.runs.files import is_alive
+from anomalynet.runs.files import is_alive, read_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.tracking import run as tracking
-from anomalynet.tracking.record import pending, read_record
+from anomalynet.tracking.record import FILE, pending
 from anomalynet.tracking.run import logged, track_sweep
 from anomalynet.training.run import planned_folder, train
 from tests.tracking.reader import parts, read
@@ -98,13 +98,13 @@ def test_a_server_that_never_answers_costs_no_run(
     assert outcome
     assert started["wandb"] < started["disabled"] + 20
     assert whole < 60
-    record = read_record(outcome.folder.path)
-    assert record and record.offline and not record.warning
+    record = read_json(outcome.folder.path / FILE)
+    assert record and record["offline"] and not record["warning"]
     (part,) = parts(outcome.folder.path)
     assert part.name.startswith("offline-run-")
     assert read(part).epochs == outcome.folder.read_progress()
     said = capfd.readouterr()
-    assert f"W&B is offline: {record.offline}; `anomalynet sync`" in said.err
+    assert f"W&B is offline: {record['offline']}; `anomalynet sync`" in said.err
     assert said.out == ""
 
 
@@ -121,8 +121,8 @@ def test_a_process_that_crashes_at_once_costs_a_warning(
     said = capfd.readouterr().err
     assert said.count("warning: W&B") == 1
     assert str(log) in said
-    record = read_record(outcome.folder.path)
-    assert record and "the run is not affected" in record.warning
+    record = read_json(outcome.folder.path / FILE)
+    assert record and "the run is not affected" in record["warning"]
 
 
 def test_a_process_that_hangs_never_makes_training_wait(
@@ -139,31 +139,29 @@ def test_a_process_that_hangs_never_makes_training_wait(
     with logged(tmp_path, {"id": "abc"}, quiet=True, patience=1.0):
         assert time.monotonic() - since < 5
     assert time.monotonic() - since < 15
-    record = read_record(tmp_path)
-    assert record and "did not finish within 1 s after the run" in record.warning
+    record = read_json(tmp_path / FILE)
+    assert record and "did not finish within 1 s after the run" in record["warning"]
     assert not is_alive(int((tmp_path / "pid").read_text()))
 
 
-def test_a_sweep_has_a_run_of_its_own_once(tmp_path: Path) -> None:
-    (tmp_path / "report").mkdir()
-    (tmp_path / "report" / "report.md").write_text("# Results\n")
-    other = {"id": "b", "test/auroc": None, "note": "failed"}
-    rows: list[dict[str, object]] = [{"id": "a", "test/auroc": 0.5}, {**other}]
-    folder = track_sweep("components", rows, tmp_path / "report", tmp_path / "runs")
+def test_a_sweep_has_a_run_of_its_own_with_its_report_once(tmp_path: Path) -> None:
+    report, runs = tmp_path / "report", tmp_path / "runs"
+    (report / "figures").mkdir(parents=True)
+    (report / "report.md").write_text("# Results\n\n![bars](figures/bars.png)\n")
+    (report / "figures" / "bars.png").write_bytes(b"picture")
+    folder = track_sweep("components", report, runs)
     assert folder
     (part,) = parts(folder)
-    wandb = read(part)
-    assert (wandb.run["job_type"], wandb.run["run_group"]) == ("sweep", "components")
-    assert wandb.exit_code == 0
-    (table,) = (part / "files" / "media" / "table").glob("runs*.json")
-    assert '"a"' in table.read_text() and '"failed"' in table.read_text()
-    artifact = wandb.artifacts["report-report"]
-    assert artifact["type"] == "report"
-    assert [entry["path"] for entry in artifact["manifest"]["contents"]] == ["report.md"]
+    found = read(part)
+    assert (found.run["job_type"], found.run["run_group"]) == ("sweep", "components")
+    assert found.exit_code == 0
+    (page,) = (part / "files" / "media" / "html").glob("report*.html")
+    assert "<h1" in page.read_text() and "data:image/png;base64," in page.read_text()
     assert pending(folder) == [part]
-    assert track_sweep("components", rows, tmp_path / "report", tmp_path / "runs") == folder
+    assert track_sweep("components", report, runs) == folder
     assert parts(folder) == [part]
-    track_sweep("components", rows[:1], None, tmp_path / "runs")
+    (report / "report.md").write_text("# Other results\n")
+    track_sweep("components", report, runs)
     assert len({read(one).run["run_id"] for one in parts(folder)}) == 2
 
 

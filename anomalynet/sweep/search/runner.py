@@ -94,7 +94,7 @@ def run_search(
     folders = [search.folders(trial) for trial in stored]
     tracked = map(partial(_tracked, search), stored, folders, outcome.trials)
     every = [folder for own in folders for folder in own]
-    report.track(planned, notify, outcome.trials, every, [trial for trial in tracked if trial])
+    report.track(planned, every, notify, [trial for trial in tracked if trial])
     return outcome
 
 
