@@ -15,8 +15,8 @@ from anomalynet.runs.files import read_json, write_json
 from anomalynet.runs.folder import BusyError, RunFolder
 
 FILE = "tracking.json"
-"""W&B's `id` of the run; `next_epoch`, the first that is not logged to W&B; `offline`, why the last
-session was offline, empty if it was not; `warning`, what went wrong."""
+"""Its keys: `id`, W&B's of the run; `next_epoch`, the first that no ended session logged; `open`,
+W&B's folder of a session that did not end; `offline`, why the last one was so; `warning`."""
 
 WANDB = (sys.executable, "-m", "wandb")
 

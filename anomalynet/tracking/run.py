@@ -96,13 +96,9 @@ def track_sweep(
     identity = f"{name}-{sha256(report / 'report.md')[:10]}"
     if record.get("id") != identity or record.get("warning"):
         run: dict[str, Any] = {"job_type": "sweep", "id": identity, "name": name, "group": name}
-        run |= {
-            "tags": ["sweep"],
-            "config": {"sweep": name},
-            "report": str(report.resolve()),
-            "trials": trials,
-        }
-        with logged(folder, run, patience=60.0):
+        run |= {"tags": ["sweep"], "config": {"sweep": name}, "trials": trials}
+        run["report"] = str(report.resolve())
+        with logged(folder, run, patience=60.0 + 2.0 * len(trials)):
             pass
     return folder
 
@@ -146,10 +142,8 @@ def logged(
             if status := process.wait(patience):
                 warning = f"ended with status {status}, see {log}; the run is not affected"
         except subprocess.TimeoutExpired:
-            warning = (
-                f"did not finish within {patience:.0f} s after the run; "
-                "`anomalynet sync` uploads what is missing"
-            )
+            warning = f"did not finish within {patience:.0f} s after the run; "
+            warning += "`anomalynet sync` uploads what is missing"
         finally:
             process.kill()  # it was too slow, or this is Ctrl-C
             process.wait()

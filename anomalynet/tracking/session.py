@@ -28,20 +28,20 @@ POLL = 0.5  # seconds between two looks at progress.jsonl
 
 def start(folder: Path, setup: Mapping[str, Any]) -> tuple[wandb.Run, str]:
     """Start a run online, or else offline. Returns the run and why it is offline."""
-    before = set(folder.glob("wandb/run-*"))
-    if wandb.setup().settings.mode in ("offline", "dryrun"):
-        return _init(setup, "offline"), "WANDB_MODE=offline"
-    try:
-        return _init(setup, "online"), ""
-    except Exception as error:  # no key, no network, a wrong key, a server that does not answer
-        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+    reason, before = "WANDB_MODE=offline", set(folder.glob("wandb/run-*"))
+    if wandb.setup().settings.mode not in ("offline", "dryrun"):
+        try:
+            return _init(setup), ""
+        except Exception as error:  # no key, no network, a wrong key, a server that does not answer
+            reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
         wandb.teardown()  # the failed attempt still holds the run's id
+        os.environ["WANDB_MODE"] = "offline"
         for stub in set(folder.glob("wandb/run-*")) - before:
             shutil.rmtree(stub, ignore_errors=True)
-    return _init(setup, "offline"), reason
+    return _init(setup), reason
 
 
-def _init(setup: Mapping[str, Any], mode: Any) -> wandb.Run:
+def _init(setup: Mapping[str, Any]) -> wandb.Run:
     agent = bool(os.environ.get("WANDB_SWEEP_ID"))  # a W&B sweep gives each run its id and project
     settings = wandb.Settings(console="off", silent=True, x_stats_pid=setup["pid"], save_code=False)
     settings.x_transaction_log_flush_interval = 1.0  # else a kill loses every row
@@ -49,7 +49,6 @@ def _init(setup: Mapping[str, Any], mode: Any) -> wandb.Run:
     if "WANDB_INIT_TIMEOUT" not in os.environ:
         settings.init_timeout = INIT_TIMEOUT
     return wandb.init(
-        mode=mode,
         project=None if agent else wandb.setup().settings.project or PROJECT,
         id=None if agent else setup["id"],
         resume=None if agent else "allow",
@@ -59,9 +58,10 @@ def _init(setup: Mapping[str, Any], mode: Any) -> wandb.Run:
     )
 
 
-def follow(folder: RunFolder, run: wandb.Run, ended: threading.Event) -> None:
-    """Log the epochs in a run's folder and what it was trained with, until the event."""
-    seen, last, next_epoch = 0.0, False, read_json(folder.path / FILE)["next_epoch"]
+def follow(folder: RunFolder, run: wandb.Run, next_epoch: int, ended: threading.Event) -> int:
+    """Log the epochs in a run's folder from `next_epoch` on, and what it was trained with, until
+    the event. Returns the next epoch."""
+    seen, last = 0.0, False
     while not last:
         last = ended.wait(POLL)
         changed = folder.progress.stat().st_mtime if folder.progress.exists() else 0.0
@@ -75,7 +75,7 @@ def follow(folder: RunFolder, run: wandb.Run, ended: threading.Event) -> None:
             if line["epoch"] >= next_epoch:
                 run.log(line, step=line["epoch"], commit=True)
                 next_epoch = line["epoch"] + 1
-                update(folder.path, next_epoch=next_epoch)
+    return next_epoch
 
 
 def finish(run: wandb.Run, *, failed: bool = False) -> None:
@@ -100,17 +100,20 @@ def main() -> int:
     threading.Thread(target=wait, daemon=True).start()
     folder = Path(sys.argv[1])
     setup = read_json(folder / "wandb" / "setup.json")
-    run, offline = start(folder, setup)
     record = read_json(folder / FILE)
-    epoch = record.get("next_epoch", 0) if record.get("id") == run.id else 0
-    update(folder, id=run.id, next_epoch=epoch, offline=offline, warning="")
+    if (left := record.get("open", "")).startswith("offline-"):  # W&B was killed: log it all again
+        shutil.rmtree(folder / "wandb" / left, ignore_errors=True)
+    run, offline = start(folder, setup)
+    known = record.get("next_epoch", 0) if record.get("id") == run.id else 0
+    epoch, part = max(known, run.starting_step), Path(run.settings.sync_dir).name
+    update(folder, id=run.id, next_epoch=epoch, offline=offline, warning="", open=part)
     text = f"is offline: {offline}; `anomalynet sync` uploads the run later"
     with suppress(OSError):  # the reader may have ended
         print(f"W&B {text}" if offline else f"W&B: {run.url}", file=messages, flush=True)
     own, failed = RunFolder(folder), False
     try:
         if setup["job_type"] == "train" and "onnx" not in setup:
-            follow(own, run, ended)
+            epoch = follow(own, run, epoch, ended)
             failed = not own.finished
         if not failed:
             from anomalynet.tracking import content  # slow imports: only after training
@@ -118,6 +121,7 @@ def main() -> int:
             content.log(run, setup, own)
     finally:
         finish(run, failed=failed)
+    update(folder, next_epoch=epoch, open="")
     for trial in setup.get("trials", ()):
         if not any(folder.glob(f"wandb/*run-*-{trial['id']}")):
             run, _ = start(folder, setup | trial)

@@ -165,6 +165,33 @@ def test_a_sweep_has_a_run_of_its_own_with_its_report_once(tmp_path: Path) -> No
     assert len({read(one).run["run_id"] for one in parts(folder)}) == 2
 
 
+def test_rows_that_wandb_lost_because_it_was_killed_are_logged_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, folder = tmp_path / "killed.py", RunFolder(tmp_path / "run")
+    script.write_text(
+        "import os, signal\n"
+        "from anomalynet.tracking import session\n"
+        "session.finish = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "session.main()\n"
+    )
+    run: dict[str, object] = {"job_type": "train", "id": "abc1234567", "name": "n"}
+    run |= {"group": None, "tags": [], "config": {}}
+    for epoch in (0, 1):
+        folder.path.mkdir(exist_ok=True)
+        folder.append_progress({"epoch": epoch})
+        with monkeypatch.context() as patch:
+            if epoch == 0:
+                patch.setattr(tracking, "COMMAND", (sys.executable, str(script)))
+            with logged(folder.path, run, quiet=True):
+                pass
+        assert read_json(folder.path / FILE)["open"] == (
+            "" if epoch else parts(folder.path)[0].name
+        )
+    (part,) = parts(folder.path)
+    assert [line["epoch"] for line in read(part).epochs] == [0, 1]
+
+
 def test_a_run_goes_on_after_the_last_epoch_that_wandb_has(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     folder.path.mkdir()
