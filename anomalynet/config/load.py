@@ -92,7 +92,9 @@ def chain(path: Path, kind: locate.Kind = "experiments") -> tuple[list[list[Leaf
             return levels, []
         # `extends` names a file in the same folder, or one of its kind
         sibling, others = path.parent / named.word, locate.files(kind)
-        parent = sibling if sibling.is_file() else others.get(named.word.removesuffix(".yaml"))
+        parent = (
+            sibling if locate.is_file(sibling) else others.get(named.word.removesuffix(".yaml"))
+        )
         if parent is None:
             siblings = [other.name for other in path.parent.glob("*.yaml") if other != path]
             what = f"extends {named.word!r}, neither in {path.parent} nor among the {kind}"
