@@ -111,14 +111,15 @@ def _runs(runs: Path) -> list[dict[str, object]]:
         label, planned = sweeps.get((experiment, name), (None, planned))
         status = run_status(planned, folder)
         state = {"waiting": "interrupted"}.get(status.state, status.state)
-        metrics, reason = {}, status.reason
+        metrics: dict[str, float | None] = {}
+        reason, data = status.reason, values.get("data.name")
         try:
-            metrics = folder.read_result(checked=True).metrics if folder.finished else {}
+            if folder.finished:
+                result = folder.read_result(checked=True)
+                metrics, data = result.metrics, result.data
             if not folder.finished and (damage := folder.damage(contents=False)):
-                state, reason = (
-                    "damaged",
-                    "; ".join(f"{one} {what}" for one, what in damage.items()),
-                )
+                state = "damaged"
+                reason = "; ".join(f"{one} {what}" for one, what in damage.items())
         except RunError as error:
             state, reason = "damaged", error.message
         if state in ("running", "interrupted"):
@@ -127,7 +128,7 @@ def _runs(runs: Path) -> list[dict[str, object]]:
             standard[experiment] = _standard(experiment)
         date = datetime.fromtimestamp(config.stat().st_mtime).strftime("%Y-%m-%d %H:%M")
         row: dict[str, object] = {"experiment": experiment, "id": name, "state": state}
-        row |= {"data": values.get("data.name"), "seed": values.get("seed")}
+        row |= {"data": data, "seed": values.get("seed")}
         row |= {"fold": values.get("data.split.fold"), "date": date, "sweep": label}
         row["changed"] = _changed(values, standard[experiment])
         for title, metric in METRICS.items():
