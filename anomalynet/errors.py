@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import re
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TextIO, cast
 
@@ -18,6 +20,12 @@ DISK_ERRORS = (*DISK_FULL, errno.EFBIG, errno.EROFS, errno.EIO)  # nothing more 
 def printable(text: str) -> str:
     r"""A text with what could steer a terminal or break a file written as `\u001b`."""
     return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def say(text: str) -> None:
+    """Print a notice to stderr, if anybody reads it: stdout is for results."""
+    with suppress(OSError):
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 def terminal(stream: TextIO) -> TextIO:

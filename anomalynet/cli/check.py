@@ -17,8 +17,8 @@ from anomalynet.errors import (
     RunError,
     StoppedError,
     UsageError,
+    say,
 )
-from anomalynet.sweep.progress import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -22,7 +21,7 @@ from anomalynet.cli.arguments import (
     some_names,
 )
 from anomalynet.cli.output import print_json, print_rows, print_table, warn
-from anomalynet.errors import DataError, UsageError
+from anomalynet.errors import DataError, UsageError, say
 
 ONE_WORLD = ("data.worlds=null",)  # simulated data is one world here, unless the user asks for more
 
@@ -256,7 +255,7 @@ def _import(args: argparse.Namespace) -> int:
     facts = {**facts, "channels": ", ".join(report.channels), **counts}
     _print_facts({key: value for key, value in facts.items() if value is not None})
     warn(warnings)
-    print(f"next: anomalynet data info {report.name}", file=sys.stderr)
+    say(f"next: anomalynet data info {report.name}")
     return 0
 
 
@@ -288,7 +287,7 @@ def _replay(args: argparse.Namespace) -> int:
         chosen = {name: getattr(args, name) for name in ("speed", "first", "last", "shift")}
         sent = replay(telemetry, config.title, send, series=args.series, **chosen)
     count = f"{sent.messages:,} messages of {sent.gateways:,} gateways"
-    print(f"{count}, {sent.readings:,} readings", file=sys.stderr)
+    say(f"{count}, {sent.readings:,} readings")
     return 0
 
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from anomalynet.errors import UsageError, printable, terminal
+from anomalynet.errors import UsageError, printable, say, terminal
 
 
 class OutputLostError(BaseException):
@@ -77,15 +77,15 @@ def guarded_streams() -> Iterator[None]:
                 results.flush()
 
 
-def show(text: str, *, to_stderr: bool = False) -> None:
+def show(text: str) -> None:
     """Print a text. All that contains names goes this way: none may steer the terminal."""
-    print(printable(text), file=sys.stderr if to_stderr else sys.stdout, flush=True)
+    print(printable(text), flush=True)
 
 
 def warn(warnings: Iterable[str]) -> None:
     """Print one warning per line."""
     for warning in warnings:
-        show(f"warning: {warning}", to_stderr=True)
+        say(f"warning: {warning}")
 
 
 def print_json(value: object) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from anomalynet.cli.arguments import add_json, add_runs, amount, option
 from anomalynet.cli.output import print_rows
-from anomalynet.sweep.progress import say
+from anomalynet.errors import say
 
 SUMMARY = "upload to Weights & Biases what was tracked offline"
 

@@ -7,7 +7,7 @@ import os
 
 from anomalynet.cli.arguments import add_json, add_overrides, add_runs, flag, option
 from anomalynet.cli.output import alarms, print_json, print_table, rounded, warn
-from anomalynet.sweep.progress import say
+from anomalynet.errors import say
 
 SUMMARY = "train one experiment, choose its threshold on the validation part, and test it"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalynet.config import locate
-from anomalynet.errors import NothingToCompareError, RunError, StoppedError, UsageError
+from anomalynet.errors import NothingToCompareError, RunError, StoppedError, UsageError, say
 from anomalynet.regression import golden
 from anomalynet.regression.baseline import Baseline, RunMetrics, read_baseline
 from anomalynet.regression.finding import FAILED, Finding, Part
@@ -20,7 +20,6 @@ from anomalynet.runs.files import read_json
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Job, jobs_of
 from anomalynet.sweep.plan import plan
-from anomalynet.sweep.progress import say
 from anomalynet.sweep.runner import carry_out
 from anomalynet.sweep.slots import cpu_slots
 

@@ -49,8 +49,10 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         sync(temporary)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
+            error.filename = str(path)
         raise
     sync(path.parent)
 
@@ -73,8 +75,9 @@ def sync(*paths: Path) -> None:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        except OSError:
+        except OSError as error:
             if not path.is_dir():
+                error.filename = str(path)
                 raise
 
 

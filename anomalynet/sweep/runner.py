@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from anomalynet.errors import RunError, StoppedError, UsageError
+from anomalynet.errors import RunError, StoppedError, UsageError, say
 from anomalynet.reporting.formats.files import read_forms
 from anomalynet.runs.files import refuse_unwritable
 from anomalynet.runs.sweeps import SweepRecord, brief
@@ -21,7 +21,7 @@ from anomalynet.sweep import report
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Again, Job, PlannedSweep, data_name, jobs_of, label_of
 from anomalynet.sweep.plan import plan, refuse_overridden_axes
-from anomalynet.sweep.progress import SweepProgress, say, say_nothing
+from anomalynet.sweep.progress import SweepProgress, say_nothing
 from anomalynet.sweep.slots import Slot, Where, choose_slots
 from anomalynet.sweep.worker import FULL, disk_error
 

@@ -209,7 +209,7 @@ def test_the_files_of_a_finished_run_are_hashed_once(
         hashed.append(path.relative_to(folder.path).as_posix())
         return sha256(path)
 
-    monkeypatch.setattr("anomalynet.runs.folder.sha256", counted)
+    monkeypatch.setattr("anomalynet.runs.checksums.sha256", counted)
     outcome = train(short("logistic"), tmp_path)
     assert outcome is not None and outcome.was_done
     assert sorted([*hashed, "checksums.json"]) == vouched(folder)

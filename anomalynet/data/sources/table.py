@@ -15,18 +15,15 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from anomalynet.data.importing.format import TableFormat
-from anomalynet.data.sources import digests
 from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Channel, Incident, Telemetry
 from anomalynet.documents import read_json_value
 from anomalynet.errors import DataError
-from anomalynet.runs import codec
+from anomalynet.runs import checksums, codec
 from anomalynet.runs.files import sha256, sync
 
 DESCRIPTION = "dataset.json"
 TELEMETRY = "telemetry.parquet"
-CHECKSUMS = "checksums.sha256"
-"""For `sha256sum -c`; sets that an earlier version imported have none."""
 VERSION = 1
 RENAME_EXCHANGE = 2
 
@@ -71,21 +68,19 @@ class Imported:
             raise _damaged(root / DESCRIPTION) from error
 
 
-def checksums(root: Path) -> dict[str, str]:
-    """File → SHA-256 of a set, as its import wrote them. Raises DataError: damaged."""
-    path = root / CHECKSUMS
+def known_checksums(root: Path) -> dict[str, str]:
+    """File → SHA-256 of a set; empty for one of an earlier version. Raises DataError: damaged."""
     try:
-        found = digests.listed(path) if path.exists() else None
+        known = checksums.read(root, (DESCRIPTION, TELEMETRY)) or {}
     except (OSError, ValueError) as error:
-        raise _damaged(path) from error
-    if found is not None and not {DESCRIPTION, TELEMETRY} <= found.keys():
-        raise _damaged(path)
-    return found or {}
+        raise _damaged(root / checksums.FILE) from error
+    return {name: digest for name, (_, digest) in known.items()}
 
 
 def check(path: Path) -> None:
     """Raises DataError: a file of a set that is not as its import wrote it. Raises OSError."""
-    if (known := checksums(path.parent)) and sha256(path) != known.get(path.name):
+    known = known_checksums(path.parent)
+    if known and sha256(path) != known[path.name]:
         raise _damaged(path)
 
 

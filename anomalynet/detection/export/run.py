@@ -3,9 +3,8 @@ written."""
 
 from __future__ import annotations
 
-import glob
-import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
@@ -31,7 +30,7 @@ from anomalynet.detection.export.verify import Loss, Parity, Session, compare, l
 from anomalynet.errors import RunError
 from anomalynet.metrics.threshold import off_ties
 from anomalynet.models import Classical, Detector
-from anomalynet.runs.files import read_json, sync, write_bytes
+from anomalynet.runs.files import read_json, replacing, sync, write_bytes
 from anomalynet.training.finished import FinishedRun
 from anomalynet.training.reproducibility import prepare_process
 
@@ -115,35 +114,24 @@ def export(
 def write_all(contents: Mapping[Path, bytes]) -> None:
     """Write files, in this order; none is replaced before all are on the disk. Raises RunError: the
     disk is full, or a folder cannot be written to; the files are as they were."""
-    written: dict[Path, Path] = {}
-    replaced: dict[Path, bytes | None] = {}  # what was there
     try:
-        for path, content in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-                left.unlink()  # by an export that was killed
-            written[path] = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-            with written[path].open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        for path, temporary in written.items():
-            before = path.read_bytes() if path.exists() else None
-            temporary.replace(path)
-            replaced[path] = before
-        for folder in {path.parent for path in contents}:
-            sync(folder)
+        before = {path: path.read_bytes() if path.exists() else None for path in contents}
+        with ExitStack() as stack:
+            for folder in {path.parent for path in contents}:
+                folder.mkdir(parents=True, exist_ok=True)
+            # It leaves the last one first.
+            places = {path: stack.enter_context(replacing(path)) for path in [*contents][::-1]}
+            for path, content in contents.items():
+                places[path].write_bytes(content)
+                sync(places[path])
     except OSError as error:
-        for done, before in replaced.items():
-            if before is None:
-                done.unlink()
-            else:
-                write_bytes(done, before)
+        for path, old in before.items():
+            if old is None:
+                path.unlink(missing_ok=True)
+            elif path.read_bytes() != old:
+                write_bytes(path, old)
         how = "free disk space, or choose another --out; the same command exports again"
-        raise RunError(f"{path}: {error.strerror or error}", how) from None
-    finally:
-        for temporary in written.values():
-            temporary.unlink(missing_ok=True)
+        raise RunError(f"{error.filename}: {error.strerror or error}", how) from None
 
 
 def _graph(run: FinishedRun) -> tuple[onnx.ModelProto, Contract]:

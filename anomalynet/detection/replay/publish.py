@@ -15,7 +15,7 @@ from anomalynet.data.telemetry import Telemetry
 from anomalynet.detection.records import iso
 from anomalynet.detection.replay.rows import Sent, detector_rows, gateways, messages
 from anomalynet.detection.service import mqtt
-from anomalynet.detection.service.problem_log import to_stderr
+from anomalynet.errors import say
 
 MAX_UNACKNOWLEDGED = 1000  # messages; publishing waits when there are more
 
@@ -91,7 +91,7 @@ class Publisher(mqtt.Connection):
 
     def __init__(self, url: str) -> None:
         where = mqtt.one_topic(url)
-        super().__init__(where, "", lambda _, why: to_stderr(f"MQTT broker {why}"))
+        super().__init__(where, "", lambda _, why: say(f"MQTT broker {why}"))
         self.client.on_publish = self._on_publish
         self._waiting = 0
         self._again = False

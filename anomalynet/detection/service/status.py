@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from anomalynet.detection.records import Event, Message, Outcome, iso
 from anomalynet.detection.service.drift import Measure
-from anomalynet.errors import printable, terminal
+from anomalynet.errors import printable, say, terminal
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -151,7 +151,7 @@ class StatusView:
             self._history.append(self._status.last.copy())
             self._view.update(self._table(rate))
         else:
-            print(line(self._status, rate), file=sys.stderr, flush=True)
+            say(line(self._status, rate))
 
     def _table(self, rate: float) -> RenderableType:
         from rich.console import Group
