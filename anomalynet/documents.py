@@ -41,21 +41,24 @@ def read_json_value(path: Path) -> Any:
     return json_value(read_text(path))
 
 
-def json_value(text: str | bytes, *, values: bool = True, nan: bool = False) -> Any:
+def json_value(
+    text: str | bytes, *, values: bool = True, nan: bool = False, limited: bool = True
+) -> Any:
     """The value of a JSON text.
 
     Args:
         values: whether long numbers, NaN, infinities, duplicate keys and halves of characters are
             refused; False where the caller checks each, so that one does not hide the rest.
         nan: read NaN and Infinity nevertheless, in files that the package wrote with them.
+        limited: False for what the package wrote and a checksum covers: it may have any size.
     Raises: JSONDecodeError, a ValueError: not JSON, or outside the limits.
     """
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text))
-    if len(text) > JSON_BYTES:
+    if limited and len(text) > JSON_BYTES:
         raise json.JSONDecodeError(f"larger than {JSON_BYTES >> 20} MiB", text[:1], 0)
     nested = text.count("[") + text.count("{")
-    if nested > MAX_VALUES or text.count(",") > MAX_COMMAS:
+    if limited and (nested > MAX_VALUES or text.count(",") > MAX_COMMAS):
         raise json.JSONDecodeError("too many values", text[:1], 0)
     hooks: dict[str, Any] = {}
     if values:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -262,12 +261,13 @@ def _import(args: argparse.Namespace) -> int:
 def _rows(args: argparse.Namespace) -> int:
     from anomalynet.data import sources
     from anomalynet.detection.replay.rows import detector_rows, write_rows
+    from anomalynet.runs.files import scratch_folder
 
     if args.out.exists() and not args.replace:
         raise UsageError(f"{args.out}: exists already", "add --replace, or choose another name")
     telemetry = sources.load(data_config(args, ONE_WORLD))
-    with tempfile.TemporaryDirectory(prefix="anomalynet-") as scratch:
-        write_rows(detector_rows(telemetry, args.series), args.out, args.by, Path(scratch))
+    with scratch_folder() as scratch:
+        write_rows(detector_rows(telemetry, args.series), args.out, args.by, scratch)
     warn(telemetry.warnings)
     print(args.out)
     return 0

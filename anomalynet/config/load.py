@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -26,6 +26,9 @@ TEXT_KEYS = (
     (".data.root", ".data.scenario", ".data.subset"),
 )
 """Keys of a configuration or a sweep that take any text: those that need one, those that do not."""
+
+NUMBERS = ("data.worlds", "data.split.test_worlds", "data.split.validation_worlds")
+"""Keys whose text is a list of numbers, and which may be written as one."""
 
 MOST_REFERENCES = 8  # in one value; each may stand for a value with as many
 
@@ -196,6 +199,8 @@ def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
             return Problem(leaf.where, f"{leaf.key!r} is a section, not a value", inside[0])
         return Problem(leaf.where, f"unknown key {leaf.key!r}", nearest_key(leaf.key, known))
     types, value = _types(tree, leaf.key), leaf.value
+    if leaf.key in NUMBERS and isinstance(value, list):
+        leaf = replace(leaf, text=" ".join(map(str, value)))
     if str in types and leaf.text is None and isinstance(value, bool | float):
         what = f"{leaf.key}: {value!r} is not text; write it in quotes, such as 'no'"
         return Problem(leaf.where, what)

@@ -18,7 +18,6 @@ from anomalynet.config.schema import SplitPolicy
 from anomalynet.data.telemetry import MASK, Channel, Incident
 from anomalynet.documents import read_json_value
 from anomalynet.runs import checksums
-from anomalynet.runs.files import write_text
 
 # Version of the folder's layout: it enters the cache key, so another layout never reads this one
 FORMAT = 5
@@ -130,7 +129,8 @@ def block_checksums(path: Path) -> list[int]:
 def describe(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write `prepared.json` and, last, the checksums: a folder without them is unfinished. `facts`:
     the fields of `Prepared` that are not arrays."""
-    write_text(folder / DESCRIPTION, json.dumps({"format": FORMAT, **facts}, default=asdict))
+    text = json.dumps({"format": FORMAT, **facts}, default=asdict)
+    (folder / DESCRIPTION).write_text(text, encoding="utf-8")
     checksums.write(folder, FILES, checksum=block_checksums)
 
 

@@ -91,6 +91,11 @@ class RunFolder:
         known = read_json(self.result).get("version") == RESULT_VERSION
         return known and not self.damage(contents=False)
 
+    @property
+    def intact(self) -> bool:
+        """Whether the run is `finished` and has no `damage`."""
+        return self.finished and not self.damage()
+
     def damage(self, *, contents: bool = True) -> dict[str, str]:
         """What happened to the files of a finished run since it ended: name → what is wrong. Empty
         for an intact run, an unfinished one, and one of an earlier version without checksums.

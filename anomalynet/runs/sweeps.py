@@ -169,7 +169,7 @@ def sweep_status(record: SweepRecord, runs: Path) -> SweepStatus:
 
 
 def _run_status(run: SweepRun, folder: RunFolder) -> RunStatus:
-    if folder.finished:
+    if folder.intact:
         state: State = "stale" if made_by_other_code(folder.environment) else "done"
         return RunStatus(run, state, run.epochs, None, "", seconds_of(folder))
     lines = folder.read_progress()

@@ -190,7 +190,8 @@ def refuse_other(planned: PlannedSweep, folders: Iterable[RunFolder], trials: in
     if not (text.is_file() and planned.reported.endswith(sha256(text))):
         compares = bool(sweep.axes or sweep.extras or sweep.design == "search")
         hint = f"--out {planned.out.parent / '{name}'}; or move the report away"
-        refuse_other_report(planned.out, made_of, sweep=compares, hint=hint)
+        search = f"{sweep.name} on {planned.data}" if sweep.design == "search" else ""
+        refuse_other_report(planned.out, made_of, sweep=compares, search=search, hint=hint)
 
 
 def _digest(planned: PlannedSweep, facts: str, folders: Sequence[RunFolder]) -> str:

@@ -126,7 +126,7 @@ def train(
     if int(os.environ.get("LOCAL_RANK", "0")) > 0:
         _fit(loaded.config, folder, listener, trainer_options)
         return None
-    if folder.finished and not folder.damage():
+    if folder.intact:
         catch_up(loaded, folder, group)
         return TrainingOutcome(folder, folder.read_result(checked=True), was_done=True)
     with _disk_errors(folder), folder.locked(wait=wait):

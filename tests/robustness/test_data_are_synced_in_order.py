@@ -61,7 +61,7 @@ def test_an_import_and_the_prepared_cache(tmp_path: Path, calls: list[str]) -> N
     calls.clear()
     prepare(DataConfig(name="mine", calibration_rows=5))
     (folder,) = (path for path in (tmp_path / "data/prepared").iterdir() if path.is_dir())
-    arrays = {f"sync {path.name}" for path in folder.glob("*.npy")} | {"move prepared.json"}
+    arrays = {f"sync {path.name}" for path in folder.glob("*.npy")} | {"sync prepared.json"}
     described = {"move checksums.json"}
     assert len(arrays) == 12
     in_order(calls, arrays, described, {f"sync {folder.name}.building"}, {f"move {folder.name}"})

@@ -143,6 +143,17 @@ def test_a_damaged_snapshot_is_none_of_the_two_that_are_kept(tmp_path: Path) -> 
         state.close()
 
 
+def test_a_state_of_any_number_of_sources_is_read(
+    tmp_path: Path, detect: Detect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anomalynet.documents.MAX_VALUES", 3)  # of files that may be strangers'
+    monkeypatch.setattr("anomalynet.documents.MAX_COMMAS", 12)
+    for first in (0, 4):
+        code, error = detect(first, first + 4)
+        assert code == 0 and "damaged" not in error
+    assert alarms(tmp_path) == 4
+
+
 OWNS: list[Any] = [
     {},
     [],

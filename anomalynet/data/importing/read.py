@@ -70,9 +70,9 @@ def read_table(
     with _reported(paths, staging):
         if form.timezone:
             check_zone(form.timezone)
-        if form.period is not None and not 0 < form.period < 1e9:
+        if form.period is not None and not 1e-6 <= form.period < 1e9:
             raise DataError(
-                f"--period must be positive and below 1e9, got {form.period:g}",
+                f"--period must be from 1e-6 to 1e9, got {form.period:g}",
                 "give --period in seconds",
             )
         rows = open_rows(paths, form, staging)

@@ -125,9 +125,9 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
                 places[path].write_bytes(content)
                 sync(places[path])
     except OSError as error:
-        for path, old in before.items():
-            if old is None:
-                path.unlink(missing_ok=True)
+        for path in filter(Path.exists, before):
+            if (old := before[path]) is None:
+                path.unlink()
             elif path.read_bytes() != old:
                 write_bytes(path, old)
         how = "free disk space, or choose another --out; the same command exports again"

@@ -211,5 +211,5 @@ class State:
 def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
-    own: dict[str, Any] = json_value(arrays.pop(OWN).tobytes(), nan=True)
+    own: dict[str, Any] = json_value(arrays.pop(OWN).tobytes(), nan=True, limited=False)
     return arrays, own

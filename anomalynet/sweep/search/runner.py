@@ -85,7 +85,7 @@ def run_search(
         for trial in stored
     )
     chosen = [folder for number in search.best(stored) for folder in search.folders(stored[number])]
-    done = [folder for folder in chosen if folder.finished]
+    done = [folder for folder in chosen if folder.intact]
     write = partial(_report, search, stored, forms, notify)
     facts = f"{search.total} {list(trial_facts)}"
     path = report.renew_report(planned, record, forms, facts, done, write, len(stored))
