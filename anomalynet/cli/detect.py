@@ -189,6 +189,7 @@ def _detect_stream(args: argparse.Namespace) -> int:
     from anomalynet.detection.service.status import line
     from anomalynet.detection.service.stream import open_service, run_service
 
+    options = _engine_options(args)
     caught: list[int] = []  # signals that ask for an end
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -197,7 +198,7 @@ def _detect_stream(args: argparse.Namespace) -> int:
     before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         service = open_service(
-            Engine(Model(args.model), **_engine_options(args)),
+            Engine(Model(args.model), **options),
             alarms=args.alarms or ([] if args.json else ["-"]),
             measure_drift=args.watch,
             **{name: getattr(args, name) for name in STREAM},

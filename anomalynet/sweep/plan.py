@@ -141,8 +141,8 @@ def plan(
     sweep: Sweep, overrides: Sequence[str] = (), wanted: Iterable[Arm] | None = None
 ) -> list[PlannedRun]:
     """Every run of a sweep, or of its `wanted` arms, ordered by seed, so that an interrupted sweep
-    leaves complete repetitions. Raises ConfigError: each problem once; two arms with the same
-    configuration are one.
+    leaves complete repetitions. Raises ConfigError: each problem once; arms of one configuration
+    are one, unless the command line set what they vary: then the first one is planned.
 
     The sweep's worlds, and its settings of `OF_WORLDS`, are ignored if the data is not
     simulated."""
@@ -182,15 +182,16 @@ def plan(
                 raise ConfigError([Problem(sweep.name, what)])
             world = seed if own_worlds and generated(data) else None
             runs += [_repeat(first, fold, world) for fold in folds]
-    known: dict[tuple[str, str], str] = {}
+    unique: dict[tuple[str, str], PlannedRun] = {}
+    fixed = {text.partition("=")[0] for text in overrides}
     for run in runs:
-        name = run.arm.name
-        if (other := known.setdefault((run.arm.experiment, str(run.loaded.config)), name)) != name:
-            what = f"the arms {other!r} and {name!r} are the same configuration"
+        one = unique.setdefault((run.arm.experiment, str(run.loaded.config)), run).arm
+        if one.name != run.arm.name and not fixed & {*one.values, *run.arm.values}:
+            what = f"the arms {one.name!r} and {run.arm.name!r} are the same configuration"
             problems[what] = Problem(sweep.name, what)
     if problems:
         raise ConfigError(list(problems.values()))
-    return runs
+    return list(unique.values())
 
 
 def _repeat(run: PlannedRun, fold: int, world: int | None) -> PlannedRun:

@@ -73,7 +73,7 @@ def test_of_a_dead_process_alone_and_synced(
 def test_scratch_folders_of_dead_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     kept = []
-    for pid in (DEAD, os.getppid()):
+    for pid in (os.getppid(), DEAD):
         with patch("os.getpid", lambda pid=pid: pid):
             kept.append(scratch_folder())
             (kept[-1].__enter__() / "rows.parquet").write_bytes(b"half")
@@ -97,7 +97,8 @@ def test_data_rows_works_in_a_scratch_folder(
 
     monkeypatch.setattr("anomalynet.detection.replay.rows.write_rows", killed)
     monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path))
-    (tmp_path / "t.csv").write_text("v\n" + "1\n2\n" * 20)
-    assert main(["data", "import", str(tmp_path / "t.csv"), "--name", "mine"]) == 0
+    (tmp_path / "t.csv").write_text("t,v\n" + "".join(f"{at},{at % 7}\n" for at in range(40)))
+    asked = ["data", "import", str(tmp_path / "t.csv"), "--name", "mine", "--time", "t"]
+    assert main(asked) == 0
     assert main(["data", "rows", "mine", "--out", str(tmp_path / "rows.csv")]) == 0
     assert seen[0].name.startswith(".anomalynet.") and f"-{os.getpid()}-" in seen[0].name

@@ -88,7 +88,7 @@ def test_an_override_of_what_is_varied_is_refused(tmp_path: Path, text: str, ove
     "text",
     [
         "axes: {model.pool: [1, 2]}\narms: {narrow: {model.pool: 1}}",
-        "arms: {one: {data.window: 16}, two: {data.window: 16.0}}",
+        "arms: {one: {data.window: 16}, two: {data.window: 16}}",
     ],
 )
 def test_two_arms_of_one_configuration_are_refused(tmp_path: Path, text: str) -> None:
