@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TextIO, cast
 
@@ -130,3 +131,28 @@ class RegressionError(AnomalynetError):
     """Something that became worse than the baseline says."""
 
     exit_code = 3
+
+
+MAKE_ROOM = "make room and repeat the command: it continues, and no run counts as failed"
+
+
+def disk_error(error: BaseException | None) -> str:
+    """Why nothing more can be written if an error or one of its causes says so; else empty."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            return os.strerror(error.errno)
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+@contextmanager
+def disk_errors(where: object) -> Iterator[None]:
+    """Make a full or read-only disk one message, which names the file or else `where`; what was
+    written before is kept. Also usable as a decorator. Raises RunError."""
+    try:
+        yield
+    except OSError as error:
+        if full := disk_error(error):
+            what = f"{error.filename or where}: cannot be written: {full}"
+            raise RunError(what, MAKE_ROOM) from error
+        raise

@@ -69,8 +69,7 @@ def warn_of_contradictions(overrides: Sequence[str]) -> None:
 
 def add_runs(parser: Parser) -> None:
     """Declare `--runs DIR`."""
-    text = "folder of the runs (default: runs)"
-    option(parser, "--runs", "DIR", text, _runs, Path("runs"))
+    option(parser, "--runs", "DIR", "folder of the runs (default: runs)", _runs, Path("runs"))
 
 
 def _runs(text: str) -> Path:
@@ -112,8 +111,7 @@ def launch_options(args: argparse.Namespace) -> dict[str, Any]:
 
 def add_run(parser: Parser) -> None:
     """Declare `RUN`."""
-    text = "a run's folder, or the start of its id (`anomalynet ls runs`)"
-    option(parser, "run_id", "RUN", text)
+    option(parser, "run_id", "RUN", "a run's folder, or the start of its id (`anomalynet ls runs`)")
 
 
 def add_json(parser: Parser) -> None:

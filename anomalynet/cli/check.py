@@ -19,6 +19,7 @@ from anomalynet.errors import (
     UsageError,
     say,
 )
+from anomalynet.runs.files import refuse_unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -119,22 +120,16 @@ def _refuse_misuse(args: argparse.Namespace, wanted: Sequence[str] | None) -> No
     if args.history and args.out is not None and args.out.suffix not in (".svg", ".png"):
         raise UsageError(f"--out {args.out}: expected a figure's file, .svg or .png")
     if args.out is not None and args.update is None:
-        _refuse_unwritable(args.out, folder=not args.history)
+        folder = not args.history
+        if args.out.exists() and args.out.is_dir() is not folder:
+            expected = "a folder for check.md and check.json" if folder else "a file for the figure"
+            raise UsageError(f"--out {args.out}: expected {expected}")
+        refuse_unwritable(args.out if folder else args.out.parent, "--out")
     runs: Path | None = args.runs
     if runs is not None and (runs.is_file() or (runs.is_dir() and any(runs.iterdir()))):
         raise UsageError(
             f"--runs {runs}: must be empty: check trains every run", "name another folder"
         )
-
-
-def _refuse_unwritable(out: Path, *, folder: bool) -> None:
-    """Raise UsageError before training if the output could not be written after it."""
-    if out.exists() and out.is_dir() is not folder:
-        expected = "a folder for check.md and check.json" if folder else "a file for the figure"
-        raise UsageError(f"--out {out}: expected {expected}")
-    existing = next(path for path in (out, *out.absolute().parents) if path.exists())
-    if not (existing.is_dir() or existing == out) or not os.access(existing, os.W_OK):
-        raise UsageError(f"--out {out}: {existing} is not writable", "name another path")
 
 
 def _print_update(args: argparse.Namespace, number: int, measured: Measured) -> int:

@@ -15,8 +15,7 @@ KINDS = ("experiments", "sweeps", "models", "runs")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    text = "what to list (default: everything)"
-    parser.add_argument("kind", nargs="?", choices=KINDS, help=text)
+    parser.add_argument("kind", nargs="?", choices=KINDS, help="what to list (default: everything)")
     add_runs(parser)
     add_json(parser)
 

@@ -77,11 +77,6 @@ def guarded_streams() -> Iterator[None]:
                 results.flush()
 
 
-def show(text: str) -> None:
-    """Print a text. All that contains names goes this way: none may steer the terminal."""
-    print(printable(text), flush=True)
-
-
 def warn(warnings: Iterable[str]) -> None:
     """Print one warning per line."""
     for warning in warnings:
@@ -95,7 +90,7 @@ def print_json(value: object) -> None:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(value, indent=2, default=_plain)
-    show(text)
+    print(text, flush=True)
 
 
 def _plain(value: object) -> float | str:

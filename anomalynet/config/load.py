@@ -210,8 +210,7 @@ def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
         what = f"{leaf.key}: {leaf.word!r} is not a plain decimal number, such as 10 or 1e-3"
         return Problem(leaf.where, what)
     if isinstance(value, str) and re.search(r"\$\{(?![\w.]+\})", value):
-        what = f"{leaf.key}: {value!r}: only ${{another.key}} is supported"
-        return Problem(leaf.where, what)
+        return Problem(leaf.where, f"{leaf.key}: {value!r}: only ${{another.key}} is supported")
     if isinstance(value, str) and value.count("${") > MOST_REFERENCES:
         what = f"{leaf.key}: more than {MOST_REFERENCES} references to other keys"
         return Problem(leaf.where, what)

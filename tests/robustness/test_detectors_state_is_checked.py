@@ -156,7 +156,12 @@ def test_a_state_of_any_number_of_sources_is_read(
 
     def opened() -> tuple[State, list[Any]]:
         state, found = State(tmp_path, "m", ProblemLog(lambda line: None)), list[Any]()
-        state.load(lambda arrays, own: (engine.restore(arrays), found.append(own))[1])
+
+        def restore(arrays: Any, own: Any) -> None:
+            engine.restore(arrays)
+            found.append(own)
+
+        state.load(restore)
         return state, found
 
     state, _ = opened()

@@ -207,8 +207,7 @@ def _add_labels(
         label_known.first(), pl.col(ROW).max(), several=label_known.n_unique() > 1
     )
     for row in labels.filter("several")[ROW].sort().head(1):
-        what = f"{rows.where(row)}: another label for the same time"
-        raise DataError(what, "remove one of them")
+        raise DataError(f"{rows.where(row)}: another label for the same time", "remove one of them")
     joined = keys.drop("label").join(labels.drop(ROW), on=key, how="left", maintain_order="left")
     if not joined["label"].count() and labels["label"].count():
         raise DataError(f"{path}: none of its times is in the table", "check zone and series")

@@ -89,8 +89,7 @@ class Publisher(mqtt.Connection):
     refuses this client permanently."""
 
     def __init__(self, url: str) -> None:
-        where = mqtt.one_topic(url)
-        super().__init__(where, "", lambda _, why: say(f"MQTT broker {why}"))
+        super().__init__(mqtt.one_topic(url), "", lambda _, why: say(f"MQTT broker {why}"))
         self.client.on_publish = self._on_publish
         self._waiting = 0
         self._again = False
