@@ -15,9 +15,19 @@ import polars as pl
 from filelock import FileLock
 
 from anomalynet.config.schema import DataConfig
-from anomalynet.data import prepared, sources
+from anomalynet.data import sources
 from anomalynet.data.describe import common_warnings
 from anomalynet.data.folder import data_folder
+from anomalynet.data.prepared import (
+    COLUMNS,
+    FORMAT,
+    ArrayFile,
+    Prepared,
+    Segment,
+    describe,
+    open_prepared,
+    read_rows,
+)
 from anomalynet.data.resample import Layout, Resampler
 from anomalynet.data.telemetry import MASK, Channel, Telemetry
 from anomalynet.errors import DataError, first_line, say
@@ -28,7 +38,7 @@ from anomalynet.runs.files import sync
 MOST_CALIBRATION_ROWS = 10_000_000  # which are in memory until a series has them
 
 
-def prepare(config: DataConfig) -> prepared.Prepared:
+def prepare(config: DataConfig) -> Prepared:
     """Resample recordings to their grid and calibrate them, or open what an earlier call prepared.
 
     One process at a time builds the folder and moves it to its place when it is complete. `config`:
@@ -41,13 +51,13 @@ def prepare(config: DataConfig) -> prepared.Prepared:
         raise DataError(what, f"choose at most {MOST_CALIBRATION_ROWS:,}")
     fingerprint = sources.fingerprint(config)
     folder = data_folder() / "prepared" / cache_key(config, fingerprint)
-    if found := prepared.open_prepared(folder):
+    if found := open_prepared(folder):
         return found
     building = folder.with_suffix(".building")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
-            if found := prepared.open_prepared(folder):
+            if found := open_prepared(folder):
                 return found
             if folder.exists():
                 say(f"{folder}: damaged, the data are prepared again")
@@ -63,7 +73,7 @@ def prepare(config: DataConfig) -> prepared.Prepared:
     except OSError as error:
         what = f"{error.filename or folder}: {error.strerror or error}"
         raise DataError(what, "free some space, or set another ANOMALYNET_DATA") from error
-    if found := prepared.open_prepared(folder):
+    if found := open_prepared(folder):
         return found
     raise DataError(f"{folder} cannot be read after it was written", "check the disk")
 
@@ -89,7 +99,7 @@ def cache_key(config: DataConfig, fingerprint: str) -> str:
     keys = (c.name, c.subset, c.calibration_rows, c.calibration, c.clip, c.mask_channel, c.max_gap)
     channels = (c.view, c.neighbours, c.link_channels, c.evidence_channels, c.without)
     parts = [
-        prepared.FORMAT,
+        FORMAT,
         code_hash(("data", "preprocessing")),
         fingerprint,
         *keys,
@@ -120,8 +130,8 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
     for series, (_, own_mean, own_scale) in layout.commissioned.items():
         mean[series], scale[series] = own_mean, own_scale
     bound = config.clip if calibrated and config.calibration == "deviation" else np.inf
-    with prepared.ArrayFile(folder / "values.npy", "<f4", sensors + config.mask_channel) as file:
-        for start, values in prepared.read_rows(raw, sensors + config.mask_channel):
+    with ArrayFile(folder / "values.npy", "<f4", sensors + config.mask_channel) as file:
+        for start, values in read_rows(raw, sensors + config.mask_channel):
             rows = np.arange(start, start + len(values))
             owner = np.searchsorted(layout.edges, rows, side="right") - 1
             found = values.astype(np.float32)
@@ -159,18 +169,15 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
             *_warnings(layout, config, short, silent),
         ],
     }
-    prepared.describe(folder, facts)
+    describe(folder, facts)
 
 
 def _resample(telemetry: Telemetry, config: DataConfig, folder: Path, raw: Path) -> Resampler:
     """Clean recordings and write their steps, one `.npy` file per column of `prepared.COLUMNS`;
     `raw` receives the values before calibration, float64."""
     resampler = Resampler(telemetry, config)
-    files = {
-        name: prepared.ArrayFile(folder / f"{name}.npy", dtype)
-        for name, dtype in prepared.COLUMNS.items()
-    }
-    files["values"] = prepared.ArrayFile(raw, "<f8", len(telemetry.channels) + config.mask_channel)
+    files = {name: ArrayFile(folder / f"{name}.npy", dtype) for name, dtype in COLUMNS.items()}
+    files["values"] = ArrayFile(raw, "<f8", len(telemetry.channels) + config.mask_channel)
     with ExitStack() as stack:
         for file in files.values():
             stack.enter_context(file)
@@ -182,7 +189,7 @@ def _resample(telemetry: Telemetry, config: DataConfig, folder: Path, raw: Path)
     return resampler
 
 
-def _segments(layout: Layout, telemetry: Telemetry, calibrated: bool) -> list[prepared.Segment]:
+def _segments(layout: Layout, telemetry: Telemetry, calibrated: bool) -> list[Segment]:
     """Every stretch without a long gap, after the commissioning rows."""
     cuts = np.union1d(layout.edges, np.array(layout.breaks, np.int64))
     owners = np.searchsorted(layout.edges, cuts[:-1], side="right") - 1
@@ -193,7 +200,7 @@ def _segments(layout: Layout, telemetry: Telemetry, calibrated: bool) -> list[pr
         if start < stop:
             name = layout.names[owner]
             group, train_only = telemetry.groups.get(name, name), name in telemetry.train_only
-            found.append(prepared.Segment(name, group, train_only, start, stop))
+            found.append(Segment(name, group, train_only, start, stop))
     return found
 
 
