@@ -22,7 +22,6 @@ MAX_NODES = 100_000  # most values of a YAML text, of which PyYAML reads about 3
 MAX_VALUES = 500_000  # with each alias counted as what it stands for; objects and lists in JSON
 MAX_COMMAS = 4 * MAX_VALUES  # in JSON; the state of a detector of 100,000 devices has up to 900,000
 MAX_DIGITS = 300  # longest number; a float has at most 309 digits before the point
-
 _LONG_NUMBER = re.compile(rf"\d{{{MAX_DIGITS}}}|\d[eE]\+?\d{{3}}")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half a character, unless its other half follows
 

@@ -23,9 +23,7 @@ from anomalynet.cli.output import print_json, print_rows, print_table, warn
 from anomalynet.errors import DataError, UsageError, say
 
 ONE_WORLD = ("data.worlds=null",)  # simulated data is one world here, unless the user asks for more
-
 SHOWN = 20  # recordings in a printed table; JSON has all
-
 SUMMARY = "list, inspect, fetch, import, write and replay data sets"
 
 EPILOG = """\

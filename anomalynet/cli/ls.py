@@ -9,7 +9,6 @@ from anomalynet.cli.arguments import add_json, add_runs
 from anomalynet.cli.output import print_json, print_table
 
 SUMMARY = "list experiments, sweeps, models or runs"
-
 KINDS = ("experiments", "sweeps", "models", "runs")
 
 

@@ -33,11 +33,8 @@ COLUMNS: Mapping[str, str] = {
     "visible": "<f4",
 }
 HEADER = 128  # bytes before the rows
-
 CHUNK = 1 << 16  # rows in memory at a time
-
 PARTS = ("train", "validation", "test")
-
 Int8 = npt.NDArray[np.int8]
 Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
@@ -109,7 +106,6 @@ class Prepared:
 SMALL = ("series_starts", "calibration_mean", "calibration_scale")
 DESCRIPTION = "prepared.json"
 FILES = (DESCRIPTION, *(f"{name}.npy" for name in (*COLUMNS, *SMALL)))
-
 BLOCK = 1 << 22  # bytes that have a checksum of their own
 
 

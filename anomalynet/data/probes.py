@@ -14,7 +14,6 @@ from anomalynet.metrics.kernels import ranking_metrics
 from anomalynet.runs.audits import ProbeResult
 
 MAX_AUROC_WITHOUT_SENSORS, MAX_AUROC_ONE_CHANNEL = 0.8, 0.95  # above these a probe shows a leak
-
 RULE_TEXT = "a probe that sees no sensor gives the label away above AUROC "
 RULE_TEXT += f"{MAX_AUROC_WITHOUT_SENSORS}, a single channel above {MAX_AUROC_ONE_CHANNEL}"
 

@@ -18,7 +18,6 @@ Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.floating]
 SECONDS_PER_DAY = 86400.0
-
 LONGEST = 63  # largest `n` of a rule: the detector keeps the last hits as bits of one integer
 
 

@@ -7,7 +7,6 @@ from typing import Literal
 
 Part = Literal["golden", "statistical"]
 PARTS: tuple[Part, ...] = ("golden", "statistical")
-
 REGRESSION, IMPROVEMENT = "regression", "improvement"
 SAME, NO_EVIDENCE = "same", "no evidence of a change"
 INSUFFICIENT_DATA, MISSING, NEW, FAILED = (

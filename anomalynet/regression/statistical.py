@@ -29,7 +29,6 @@ from anomalynet.regression.baseline import RunMetrics
 from anomalynet.reporting.ablation.contrasts import bootstrap_interval, sign_flip_p, smallest_p
 
 LEVEL = 0.05
-
 RunKey = tuple[int, int, int | None]  # (seed, fold, world)
 
 

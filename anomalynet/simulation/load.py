@@ -21,9 +21,7 @@ from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.scenario import Scenario, frame_period, seconds
 
 PRESETS = Path(__file__).parent / "scenarios"
-
 SCENARIO_VERSION = 1  # grows when a key of `Scenario` changes its meaning
-
 MAX_DURATION = 49 * 86400
 """Longest simulated time in seconds. A frame carries its time as 32-bit milliseconds, which would
 overflow after that."""

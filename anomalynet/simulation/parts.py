@@ -36,9 +36,7 @@ Refine = Callable[[Path, pl.DataFrame, pl.DataFrame, Scenario], pl.DataFrame]
 function, so that other processes find it."""
 
 Job = tuple[Path, int]  # a world's folder, and the number of a cell
-
 CODE = ("simulation", "data")  # the packages that make a world and its telemetry
-
 PARTS = "parts"
 """Folder in the world's folder for the notes on finished cells; removed when all are finished."""
 

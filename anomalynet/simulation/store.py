@@ -20,10 +20,8 @@ from anomalynet.simulation.records import CellResult, Columns
 from anomalynet.simulation.scenario import SENSORS, Scenario
 
 FORMAT = 1  # increased when the meaning of a file changes
-
 MANIFEST, SCENARIO = "manifest.json", "scenario.yaml"
 INCIDENTS_FILE, NODES_FILE = "incidents.parquet", "nodes.parquet"
-
 _TIME = pl.Datetime("us")
 
 FRAMES: dict[str, pl.DataType | type[pl.DataType]] = {

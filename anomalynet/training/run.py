@@ -42,9 +42,7 @@ if TYPE_CHECKING:
 
 # What a user's own model may raise
 OWN_ERRORS = (RuntimeError, TypeError, ValueError, AttributeError, IndexError, SystemExit)
-
 SINGLES = 50  # windows whose scoring is timed one by one
-
 PARTS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
 
 

@@ -40,7 +40,6 @@ here."""
 
 MOST_WORLDS = 1000  # of one data set
 LOG_EVERY = 5.0  # seconds between two lines of progress
-
 log = logging.getLogger(__name__)
 
 COLUMNS: dict[str, pl.DataType] = {

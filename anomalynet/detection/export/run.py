@@ -35,7 +35,6 @@ from anomalynet.training.finished import FinishedRun
 from anomalynet.training.reproducibility import prepare_process
 
 LICENCE = "Apache-2.0"  # of the exported file, as of the program
-
 ROWS = 100_000  # most training steps, evenly spaced, for the reference quantiles of a channel
 
 

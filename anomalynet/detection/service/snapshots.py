@@ -25,13 +25,10 @@ from anomalynet.runs.files import read_json, replacing, write_json
 from anomalynet.runs.files import sync as sync_folder
 
 Arrays = dict[str, npt.NDArray[Any]]
-
 OWN = "service"  # key of the array with the state of the service, JSON as bytes
-
 SUFFIX = {"snapshot": ".npz", "journal": ".log"}
 NAME = re.compile(r"(snapshot|journal)-([0-9]{8}|[1-9][0-9]{8,11})\.(npz|log)")
 LAST = 500_000_000_000  # a larger number is of a stray file: those that follow must fit too
-
 Restore = Callable[[Arrays, dict[str, Any]], None]
 
 

@@ -86,7 +86,6 @@ class Status:
 
 
 BARS = "▁▂▃▄▅▆▇█"
-
 SHOWN = 8  # number of devices, those with the highest scores
 HISTORY = 40  # length of a sparkline: one value per second
 EVERY = 5.0  # seconds between two lines without a terminal
