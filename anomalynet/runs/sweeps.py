@@ -169,19 +169,18 @@ def sweep_status(record: SweepRecord, runs: Path) -> SweepStatus:
 
 
 def _run_status(run: SweepRun, folder: RunFolder) -> RunStatus:
+    state: State
     if folder.intact:
-        state: State = "stale" if made_by_other_code(folder.environment) else "done"
+        state = "stale" if made_by_other_code(folder.environment) else "done"
         return RunStatus(run, state, run.epochs, None, "", seconds_of(folder))
     lines = folder.read_progress()
+    failure, state = read_json(folder.failed), "waiting"
     if folder.running:
-        return RunStatus(run, "running", len(lines), _best(lines), "", None)
-    failure = read_json(folder.failed)
-    if run.closed and not failure:
-        return RunStatus(run, "pruned", len(lines), _best(lines), "", None)
-    reason = brief(str(failure.get("reason", ""))) if failure else ""
-    return RunStatus(
-        run, "failed" if failure else "waiting", len(lines), _best(lines), reason, None
-    )
+        state = "running"
+    elif failure or run.closed:
+        state = "failed" if failure else "pruned"
+    reason = brief(str(failure.get("reason", ""))) if state == "failed" else ""
+    return RunStatus(run, state, len(lines), _best(lines), reason, None)
 
 
 def seconds_of(folder: RunFolder) -> float | None:

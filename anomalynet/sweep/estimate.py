@@ -28,9 +28,9 @@ WORK_KEYS: tuple[str, ...] = (
     "data.window",
     "data.stride",
     "data.view",
-    "training.batch_size",
+    "data.worlds",
 )
-WORK_KEYS += ("data.worlds", "training.windows_per_epoch")
+WORK_KEYS += ("training.batch_size", "training.windows_per_epoch")
 """Keys that change how much work an epoch is, on the same data set."""
 MAX_RUNS = 5  # runs per experiment that are read
 

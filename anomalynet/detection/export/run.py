@@ -35,6 +35,19 @@ from anomalynet.training.finished import FinishedRun
 from anomalynet.training.reproducibility import prepare_process
 
 LICENCE = "Apache-2.0"  # of the exported file, as of the program
+# Fields of the contract that a run's result, its data section and the data's quality have, too
+OF_RESULT: tuple[str, ...] = (
+    "experiment",
+    "data",
+    "fingerprint",
+    "seed",
+    "split",
+    "threshold_rule",
+    "probability",
+)
+OF_RESULT += ("metrics",)
+OF_DATA = ("window", "max_gap", "calibration_rows", "calibration")
+OF_QUALITY = ("range_check", "outliers", "hampel_window", "hampel_threshold")
 ROWS = 100_000  # most training steps, evenly spaced, for the reference quantiles of a channel
 
 
@@ -166,40 +179,28 @@ def contract(
     config, result, prepared = run.config, run.result, run.data.prepared
     data, quality = config.data, config.data.quality
     axis: Literal["time", "channel"] = getattr(config.model, "attention_axis", "time")
+    same = {name: getattr(result, name) for name in OF_RESULT}
+    same |= {name: getattr(data, name) for name in OF_DATA}
+    same |= {name: getattr(quality, name) for name in OF_QUALITY}
     return Contract(
+        **same,
         run=result.id,
-        experiment=result.experiment,
         model=Path(result.model).stem,
-        data=result.data,
-        fingerprint=result.fingerprint,
         code=str(read_json(run.folder.environment).get("code", "")),
-        seed=result.seed,
-        split=result.split,
         licence=LICENCE,
         form=form,
         sensors=tuple(Sensor(**asdict(channel)) for channel in sources.load(data).channels),
         mask=prepared.mask is not None,
-        window=data.window,
         period=prepared.period,
         periods=prepared.periods,
-        max_gap=data.max_gap,
         breaks=not simulated.knows(data.name),
         hold=data.max_gap if quality.impute == "hold" else 0,
-        calibration_rows=data.calibration_rows,
-        calibration=data.calibration,
         clip=data.clip if data.calibration_rows and data.calibration == "deviation" else None,
-        range_check=quality.range_check,
-        outliers=quality.outliers,
-        hampel_window=quality.hampel_window,
-        hampel_threshold=quality.hampel_threshold,
         threshold=off_ties(result.threshold, _validation(run)),
-        threshold_rule=result.threshold_rule,
-        probability=result.probability,
         outputs=outputs,
         attention_axis=axis if "attention" in outputs else None,
         carried=carried or {},
         width=width,
-        metrics=result.metrics,
         warnings=tuple(dict.fromkeys((*prepared.warnings, *result.warnings))),
         reference=_reference(run, prepared),
         table=sources.table_format(data),

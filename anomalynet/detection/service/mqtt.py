@@ -43,16 +43,10 @@ def refuse_credentials(target: str, variables: str) -> None:
 READINGS, ALARMS = "ANOMALYNET_MQTT", "ANOMALYNET_ALARMS"
 VARIABLES = f"{READINGS}_USERNAME, _PASSWORD, _CA, _CERT, _KEY"
 
-FINAL = {  # permanent refusals of a broker: trying again does not help
-    "Bad user name or password",
-    "Not authorized",
-    "Bad authentication method",
-    "Banned",
-    "Client identifier not valid",
-    "Unsupported protocol version",
-    "Server moved",
-    "Use another server",
-}
+# Permanent refusals of a broker: trying again does not help
+FINAL = {"Bad user name or password", "Not authorized", "Bad authentication method", "Banned"}
+FINAL |= {"Client identifier not valid", "Unsupported protocol version"}
+FINAL |= {"Server moved", "Use another server"}
 
 
 @dataclass(frozen=True, slots=True)
