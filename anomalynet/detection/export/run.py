@@ -36,16 +36,8 @@ from anomalynet.training.reproducibility import prepare_process
 
 LICENCE = "Apache-2.0"  # of the exported file, as of the program
 # Fields of the contract that a run's result, its data section and the data's quality have, too
-OF_RESULT: tuple[str, ...] = (
-    "experiment",
-    "data",
-    "fingerprint",
-    "seed",
-    "split",
-    "threshold_rule",
-    "probability",
-)
-OF_RESULT += ("metrics",)
+OF_RESULT: tuple[str, ...] = ("experiment", "data", "fingerprint", "seed", "split")
+OF_RESULT += ("threshold_rule", "probability", "metrics")
 OF_DATA = ("window", "max_gap", "calibration_rows", "calibration")
 OF_QUALITY = ("range_check", "outliers", "hampel_window", "hampel_threshold")
 ROWS = 100_000  # most training steps, evenly spaced, for the reference quantiles of a channel
