@@ -35,7 +35,7 @@ experiment: hybrid
 design: one_at_a_time
 folds: [0, 1]
 axes: {model.attention: [true, false], model.pool: [1, 2]}
-presets: {quick: {training.epochs: 2}}
+presets: {quick: {training.epochs: 1}}
 """
 
 MODEL = '''
@@ -278,6 +278,7 @@ def test_killed_again_and_again_it_reports_what_an_undisturbed_sweep_does(here: 
     assert report() == first
 
 
+@pytest.mark.slow  # of a search, two commands at once are quick
 def test_two_commands_at_once_share_the_work(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

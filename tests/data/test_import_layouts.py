@@ -215,7 +215,7 @@ NAMES = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_a_table_in_any_dialect_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -163,7 +163,7 @@ CELL = st.text("0123456789.,' +-eE", max_size=9) | st.sampled_from(
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     texts=st.lists(CELL, min_size=1, max_size=4),

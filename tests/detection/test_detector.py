@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -67,15 +65,3 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
     path.write_bytes(foreign.SerializeToString())
     with pytest.raises(UsageError, match="does not have the inputs and outputs"):
         Model(path)
-
-
-def test_nothing_heavy_is_imported(file: Path) -> None:
-    code = (
-        "import sys, datetime, pathlib; from anomalynet.detection.detector import DeviceDetector; "
-        f"detector = DeviceDetector(pathlib.Path({str(file)!r})); "
-        "detector.push(datetime.datetime(2026, 1, 1), [1.0, 2.0]); "
-        "print([name for name in ('torch', 'lightning', 'polars', 'omegaconf', 'yaml', "
-        "'sklearn', 'scipy', 'onnx') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"

@@ -146,7 +146,12 @@ GROUPS = {
         of_run,
     ),
     "imported set": Group(("data/plant/*",), ("data/plant/*",), of_set),
-    "cache": Group(("data/prepared/*/*",), ("data/prepared/*/[lpv]*",), of_cache, own_cache),
+    "cache": Group(
+        ("data/prepared/*/*",),
+        tuple(f"data/prepared/*/{name}" for name in ("prepared.json", "values*")),
+        of_cache,
+        own_cache,
+    ),
     "exported model": Group(("*.onnx",), ("*.onnx",), of_models),
     "state of a detector": Group(("state/*",), ("state/*",), of_state, killed),
 }

@@ -23,10 +23,22 @@ from tests.detection.export.conftest import Made
 from tests.training.small import short
 
 
-def test_another_process_writes_the_same_bytes_and_is_quiet(
-    made: Callable[[str], Made], tmp_path: Path
+def test_the_command_writes_the_same_bytes_again_and_says_what_it_wrote(
+    made: Callable[[str], Made], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one = made("autoencoder")
+    one, out = made("logistic"), tmp_path / "logistic.onnx"
+    assert main(["export", str(one.run.folder.path), "--out", str(out), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [Path(file["file"]).name for file in told["files"]] == ["logistic.onnx"]
+    assert out.read_bytes() == one.file.read_bytes()
+    assert told["parity"]["windows"] == one.exported.parity.windows
+
+
+@pytest.mark.slow
+def test_another_process_writes_the_same_bytes_and_is_quiet(
+    varied: Callable[[str], Made], tmp_path: Path
+) -> None:
+    one = varied("autoencoder")
     out = tmp_path / "autoencoder.onnx"
     command = ["export", str(one.run.folder.path), "--out", str(out), "--variants", "int8,fp16"]
     command.append("--json")
