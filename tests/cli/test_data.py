@@ -93,9 +93,7 @@ def test_info_as_a_table_and_warnings_aside(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.usefixtures("shared")
-def test_info_is_of_one_world_unless_more_are_asked_for(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_info_is_of_one_world_unless_more_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     one, two = ({"node-0001"}, {"world-0000/node-0001", "world-0001/node-0001"})
     for worlds, count, names in ((), 12, one), (("data.worlds=2",), 24, two):
         asked = ["data", "info", "smart_city", f"data.scenario={TINY}", *worlds, "--json"]

@@ -148,8 +148,7 @@ def test_numbers_that_are_refused(
 
 
 @pytest.mark.parametrize(
-    "form",
-    [{"decimal": ";"}, {"thousands": "_"}, {"decimal": ",", "thousands": ","}],
+    "form", [{"decimal": ";"}, {"thousands": "_"}, {"decimal": ",", "thousands": ","}]
 )
 def test_signs_that_are_refused(tmp_path: Path, form: dict[str, Any]) -> None:
     with pytest.raises(DataError, match=r"--decimal|--thousands"):

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.own_model import own_model
+
 BADNESS = (
     *("missing", "empty", "truncated", "wrong type", "out of range"),
     *("hostile", "enormous", "contradictory", "duplicated", "encoded otherwise"),
@@ -200,23 +202,6 @@ READERS: dict[str, tuple[str, str]] = {
 }
 """What is read: files (a pattern), and a command that reads them."""
 
-OWN_MODEL = """from dataclasses import dataclass
-from torch import nn
-from anomalynet.config.model import ModelConfig
-from anomalynet.models import Detector, Output
-
-@dataclass(kw_only=True, slots=True, frozen=True)
-class Config(ModelConfig):
-    width: int = 3
-
-class Net(Detector):
-    def __init__(self, config, shape):
-        super().__init__(config, shape)
-        self.layer = nn.Linear(shape.steps * shape.channels, 2)
-    def forward(self, x):
-        return Output(logits=self.layer(x.flatten(1)))
-"""
-
 GOOD = {
     "incidents.csv": "start,end,type\n2023-11-14T22:30:00Z,2023-11-14T22:35:00Z,spoofing\n",
     "windows.json": '[["2023-11-14T22:30:00Z", "2023-11-14T22:35:00Z"]]\n',
@@ -227,7 +212,7 @@ GOOD = {
     "table.md": "| model | accuracy | prevalence |\n|---|---|---|\n| cnn | 90.00 | 10.0 |\n",
     "table.json": '[{"model": "cnn", "precision_attack": "90.1", "recall_attack": "80.2"}]\n',
     "table.yaml": "- {model: cnn, precision_attack: '90.1', recall_attack: '80.2'}\n",
-    "mine.py": OWN_MODEL,
+    "mine.py": own_model(),
 }
 """Good files that the scene does not have."""
 
@@ -428,17 +413,13 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
             text('{"device": "d0", "time": 1e300, "values": [1, 2]}\n'),
             text('{"device": "d0", "time": NaN, "values": [1, 2]}\n'),
         ],
-        "hostile": [
-            text('{"device": "\\u001b[31m", "time": 1700000000, "values": [1, 2]}\n'),
-        ],
+        "hostile": [text('{"device": "\\u001b[31m", "time": 1700000000, "values": [1, 2]}\n')],
         "enormous": [
             text(f'{{"device": "d0", "time": {NUMBER}, "values": [1, 2]}}\n'),
             text('{"device": "' + "d" * 2_000_000 + '"}\n'),
         ],
         "contradictory": [text('{"device": "d0", "time": 1700000000, "values": [1, 2, 3]}\n')],
-        "duplicated": [
-            Fine(lines(lambda all_: [*all_, all_[-1]]), "says duplicate"),
-        ],
+        "duplicated": [Fine(lines(lambda all_: [*all_, all_[-1]]), "says duplicate")],
     },
     "detect a model": {  # more of them in test_exported_models_are_checked
         "hostile": [metadata("[" * 100_000)],
@@ -451,9 +432,7 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
         "enormous": [text("d" * 1_000_000 + "\n")],
         "contradictory": [text("\n\n\n")],
     },
-    "state: snapshots": {
-        "hostile": [raw(b"PK\x05\x06" + bytes(18))],
-    },
+    "state: snapshots": {"hostile": [raw(b"PK\x05\x06" + bytes(18))]},
     "state: journal": {
         "hostile": [
             Fine(raw(b"anomalynet journal 1\n" + b"\xff" * 64), "it looks like a torn end")
@@ -520,9 +499,7 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
     },
     "run: config.yaml": {
         "out of range": [swap("window: 16", "window: -1"), swap("seed: 0", "seed: -1", 1)],
-        "hostile": [
-            swap("name: plant", "name: ../../plant"),
-        ],
+        "hostile": [swap("name: plant", "name: ../../plant")],
         "enormous": [swap("window: 16", f"window: {NUMBER}")],
         "contradictory": [
             swap("window: 16", "window: 17"),
@@ -559,7 +536,7 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
                     )
                 ),
                 "it is neutralised",
-            ),
+            )
         ],
         "enormous": [text(f'{{"{NUMBER}": {{}}}}')],
         "contradictory": [text('{"12": {"type": "x", "severity": 99}}')],
@@ -600,10 +577,7 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
             Fine(put("runs.0.arm", HOSTILE_NAME), "it is neutralised"),
         ],
         "enormous": [swap('"slots": 1', f'"slots": {NUMBER}')],
-        "contradictory": [
-            Fine(put("runs.0.experiment", "nothing"), "says waiting"),
-            text("{}"),
-        ],
+        "contradictory": [Fine(put("runs.0.experiment", "nothing"), "says waiting"), text("{}")],
     },
     "experiment": {
         "wrong type": [
@@ -686,10 +660,7 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
             swap("1h", "0s"),
             swap("1h", ".nan"),
         ],
-        "hostile": [
-            text("extends: town.yaml\n"),
-            text('name: "\\e[31m"\n'),
-        ],
+        "hostile": [text("extends: town.yaml\n"), text('name: "\\e[31m"\n')],
         "enormous": [
             swap("nodes: 3", "nodes: 1000000000000"),
             swap("1h", "1000000000d"),
@@ -769,9 +740,7 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
     "published YAML": {
         "wrong type": [text("7\n")],
         "out of range": [swap("'90.1'", ".nan")],
-        "hostile": [
-            text("&a [*a]\n"),
-        ],
+        "hostile": [text("&a [*a]\n")],
         "enormous": [swap("'90.1'", NUMBER)],
         "contradictory": [
             Fine(swap("recall_attack", "recall_of_nothing"), "says not audited: recall_of_nothing")

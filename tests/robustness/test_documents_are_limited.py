@@ -18,14 +18,7 @@ from anomalynet.cli.main import main
 from anomalynet.config.leaves import read_overrides, read_yaml
 from anomalynet.config.load import load
 from anomalynet.detection.contract import KEY, read
-from anomalynet.documents import (
-    MAX_DEPTH,
-    MAX_VALUES,
-    json_value,
-    read_text,
-    yaml_root,
-    yaml_value,
-)
+from anomalynet.documents import MAX_DEPTH, MAX_VALUES, json_value, read_text, yaml_root, yaml_value
 from anomalynet.errors import AnomalynetError, ConfigError
 from anomalynet.reporting.captions import warnings
 from anomalynet.reporting.paper.table_audit.read import parse

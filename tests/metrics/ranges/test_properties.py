@@ -12,10 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from anomalynet.metrics.events import (
-    detection_delays,
-    event_metrics,
-)
+from anomalynet.metrics.events import detection_delays, event_metrics
 from anomalynet.metrics.kernels import ranking_metrics
 from anomalynet.metrics.ranges.affiliation import affiliation
 from anomalynet.metrics.ranges.budget import delay_quantile, event_recall_at_budgets
