@@ -31,7 +31,7 @@ KEYS = {
 }
 """Keys of JSON and YAML, columns of tables by the heading that the baseline has."""
 
-RENAMED = {}
+RENAMED: dict[str, str] = {}
 """Keys and headings that have another name than in the baseline: their values are compared."""
 
 FILES = {
