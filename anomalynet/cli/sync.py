@@ -6,7 +6,7 @@ import argparse
 
 from anomalynet.cli.arguments import add_json, add_runs, amount, option
 from anomalynet.cli.output import print_rows
-from anomalynet.sweep.progress import say
+from anomalynet.errors import say
 
 SUMMARY = "upload to Weights & Biases what was tracked offline"
 
@@ -29,12 +29,12 @@ def run(args: argparse.Namespace) -> int:
     from anomalynet.runs.collect import find_run
     from anomalynet.tracking.record import FILE, upload
 
-    named = [find_run(name, args.runs).path for name in args.ids]
-    rows = []
-    for folder in named or sorted(path.parent for path in args.runs.glob(f"*/*/{FILE}")):
+    rows, folders = [], [find_run(name, args.runs).path for name in args.ids]
+    folders = folders or sorted(path.parent for path in args.runs.glob(f"*/*/{FILE}"))
+    for folder in folders:
         name = f"{folder.parent.name.removeprefix('.')}/{folder.name}"
         rows.append({"run": name, "state": upload(folder, args.timeout)})
-        say(f"{name}: {rows[-1]['state']}")
+        say(f"[{len(rows)}/{len(folders)}] {name}: {rows[-1]['state']}")
     if not rows and not args.json:
         hint = "`anomalynet train … tracking=wandb` tracks a run"
         say(f"no run in {args.runs} was tracked; {hint}")

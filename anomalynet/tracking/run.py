@@ -20,6 +20,7 @@ from typing import Any
 from anomalynet.config.identity import flatten
 from anomalynet.config.load import Loaded
 from anomalynet.config.show import scalar
+from anomalynet.errors import say
 from anomalynet.runs.files import read_json, sha256, write_text
 from anomalynet.runs.folder import RunFolder
 from anomalynet.tracking.record import FILE, environment, update
@@ -156,13 +157,13 @@ def _listen(process: subprocess.Popen[str], quiet: bool) -> None:
     assert process.stdout
     for line in process.stdout:
         if not quiet:
-            print(line.rstrip(), file=sys.stderr, flush=True)
+            say(line.rstrip())
 
 
 def _warn(folder: Path, run: Mapping[str, Any], what: str, quiet: bool) -> None:
     """Print a warning and store it in `tracking.json`, after the process that writes it ended."""
     warning = f"W&B {what}"
     if not quiet:
-        print(f"warning: {warning}", file=sys.stderr, flush=True)
+        say(f"warning: {warning}")
     with suppress(OSError):
         update(folder, **{"id": run["id"], **read_json(folder / FILE), "warning": warning})
