@@ -228,6 +228,7 @@ def track(
     there, its report, and a search's `trials`; notify of what W&B lacks of `folders`."""
     if planned.jobs[0].run.loaded.config.tracking != "wandb":
         return
+    from anomalynet.reporting.formats.html import html
     from anomalynet.tracking.record import notes
     from anomalynet.tracking.run import catch_up, track_sweep
 
@@ -235,6 +236,9 @@ def track(
         if job.was_done:
             with job.folder.locked(wait=True):
                 catch_up(job.run.loaded, job.folder, planned.label)
-    own = track_sweep(planned.label, planned.out, planned.runs, trials)
+    figures = planned.out.glob("figures/*")
+    files = {f"figures/{path.name}": path.read_bytes() for path in figures}
+    page = html((planned.out / FILE_OF_FORM["md"]).read_text(encoding="utf-8"), files)
+    own = track_sweep(planned.label, page, planned.runs, trials)
     for note in notes([*(folder.path for folder in folders), *([own] if own else [])]):
         notify(f"{note}; `anomalynet sync` uploads later")

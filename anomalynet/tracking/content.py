@@ -28,13 +28,8 @@ AROUND = timedelta(minutes=30)  # least time shown before and after an incident
 
 def log(run: wandb.Run, setup: Mapping[str, Any], folder: RunFolder) -> None:
     """Log a sweep's report, an exported file, or the result of a finished run."""
-    if "report" in setup:
-        from anomalynet.reporting.formats.html import html
-
-        root = Path(setup["report"])
-        files = {f"figures/{path.name}": path.read_bytes() for path in root.glob("figures/*")}
-        page = html((root / "report.md").read_text(encoding="utf-8"), files)
-        run.log({"report": wandb.Html(page, inject=False, data_is_not_path=True)})
+    if setup["job_type"] == "sweep":
+        run.log({"report": wandb.Html(folder.path / "report.html", inject=False)})
     elif "onnx" in setup:
         _log_model(run, f"onnx-{setup['config']['run_id']}", Path(setup["onnx"]))
     else:

@@ -5,6 +5,7 @@ sends it nothing and never waits for it."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
@@ -21,7 +22,7 @@ from anomalynet.config.identity import flatten
 from anomalynet.config.load import Loaded
 from anomalynet.config.show import scalar
 from anomalynet.errors import say
-from anomalynet.runs.files import read_json, sha256, write_text
+from anomalynet.runs.files import read_json, write_text
 from anomalynet.runs.folder import RunFolder
 from anomalynet.tracking.record import FILE, environment, update
 
@@ -81,11 +82,11 @@ def track_export(folder: RunFolder, onnx: Path) -> None:
 
 
 def track_sweep(
-    name: str, report: Path, runs: Path, trials: Sequence[Mapping[str, Any]] = ()
+    name: str, page: str, runs: Path, trials: Sequence[Mapping[str, Any]] = ()
 ) -> Path | None:
-    """Log a sweep's report as a run in its group, unless it is logged already, and each trial of a
-    search: `id`, `name`, `job_type` and `config` for W&B, `steps` (the metrics of each of its runs)
-    and `summary`. Problems are reported on stderr and have no other effect.
+    """Log a sweep's report, an HTML page, as a run in its group, unless it is logged already, and
+    each trial of a search: `id`, `name`, `job_type` and `config` for W&B, `steps` (the metrics of
+    each of its runs) and `summary`. Problems are reported on stderr and have no other effect.
 
     Returns: the folder of W&B's files, `.sweeps/NAME` below the runs, where `anomalynet sync` finds
         them. None if nothing is logged: W&B is disabled, or a W&B agent runs this command and shows
@@ -94,11 +95,12 @@ def track_sweep(
     if os.environ.get("WANDB_MODE") == "disabled" or os.environ.get("WANDB_SWEEP_ID"):
         return None
     folder, record = runs / ".sweeps" / name, read_json(runs / ".sweeps" / name / FILE)
-    identity = f"{name}-{sha256(report / 'report.md')[:10]}"
+    identity = f"{name}-{hashlib.sha256(page.encode()).hexdigest()[:10]}"
     if record.get("id") != identity or record.get("warning"):
         run: dict[str, Any] = {"job_type": "sweep", "id": identity, "name": name, "group": name}
         run |= {"tags": ["sweep"], "config": {"sweep": name}, "trials": trials}
-        run["report"] = str(report.resolve())
+        with suppress(OSError):  # as of a full disk
+            write_text(folder / "report.html", page)
         with logged(folder, run, patience=60.0 + 2.0 * len(trials)):
             pass
     return folder

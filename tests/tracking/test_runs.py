@@ -76,7 +76,8 @@ def test_runs_of_one_worker_stay_apart_and_say_what_their_files_say(
         own = [found.run[key] for key in ("project", "run_group", "job_type")]
         assert own == ["anomalynet", "a-sweep", "train"]
         assert found.run["display_name"] == f"{name} {job.folder.path.name}"
-        assert {name, "smart_city", result.split} <= set(found.run["tags"])
+        assert {name, "smart_city"} <= set(found.run["tags"])
+        assert found.summary["split"] == result.split
         assert (found.config["experiment"], found.config["seed"]) == (name, seed)
         config_is_complete(found.config, run.loaded, job.folder)
         assert found.epochs == job.folder.read_progress()

@@ -71,7 +71,8 @@ def test_a_sweep_is_a_group_with_each_axis_in_every_configuration(here: Path) ->
     (sweep,) = own_runs(outcome.label).values()
     assert (sweep.run["job_type"], sweep.run["run_group"]) == ("sweep", outcome.label)
     (page,) = Path(f"runs/.sweeps/{outcome.label}").glob("wandb/off*/files/media/html/*")
-    assert "what do the regularisation and the channels contribute?" in page.read_text()
+    text = page.read_text()
+    assert "what do the regularisation and the channels contribute?" in text
 
 
 def test_a_trial_is_a_run_whose_steps_are_its_folds_and_sync_sends_it(
