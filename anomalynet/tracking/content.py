@@ -12,7 +12,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
 import wandb
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
 from anomalynet.metrics.kernels import alarm_counts
 from anomalynet.runs.audits import slug
@@ -115,20 +114,21 @@ def _incidents(folder: RunFolder, steps: pl.DataFrame) -> dict[str, Any]:
 
 def _picture(incident: Mapping[str, Any], steps: pl.DataFrame) -> wandb.Image:
     """The scores of one series around an incident, with the threshold."""
-    start, end = incident["start"], incident["end"]
-    around = max(end - start, AROUND)
-    near = pl.col("time").is_between(start - around, end + around)
-    own = steps.filter(near, pl.col("series").cast(pl.String) == incident["series"]).sort("time")
+    start, length = incident["start"], incident["end"] - incident["start"]
+    since, around = pl.col("time") - start, max(length, AROUND)
+    own = steps.filter(
+        since.is_between(-around, length + around),
+        pl.col("series").cast(pl.String) == incident["series"],
+    ).sort("time")
+    minutes = own.select(since.dt.total_seconds() / 60).to_series()
     figure, axes = plt.subplots(figsize=(6.0, 2.2), layout="constrained")
-    clock = AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(clock)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(clock))  # type: ignore[no-untyped-call]
-    axes.axvspan(start, end, color="tab:red" if incident["label"] else "tab:grey", alpha=0.2, lw=0)
-    axes.plot(own["time"].to_numpy(), own["score"].to_numpy(), lw=1)
+    colour = "tab:red" if incident["label"] else "tab:grey"
+    axes.axvspan(0, length.total_seconds() / 60, color=colour, alpha=0.2, lw=0)
+    axes.plot(minutes.to_numpy(), own["score"].to_numpy(), lw=1)
     axes.axhline(incident["threshold"], color="black", ls="--", lw=0.8)
     title = f"{incident['kind']} (incident {incident['incident']}) in {incident['series']}"
-    axes.set_title(title, loc="left", fontsize=9)
-    axes.set_ylabel("score")
+    axes.set_title(f"{title}, {start:%Y-%m-%d %H:%M}", loc="left", fontsize=9)
+    axes.set(xlabel="minutes", ylabel="score")
     return wandb.Image(figure, caption=title)
 
 

@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -123,49 +123,38 @@ def logged(
             process = subprocess.Popen(
                 [*COMMAND, str(folder)],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdout=subprocess.DEVNULL if quiet else subprocess.PIPE,
                 stderr=file,
                 text=True,
                 env=environment(folder),
                 start_new_session=True,
             )
+        listener = threading.Thread(target=_listen, args=[process.stdout or ()], daemon=True)
+        listener.start()
     except OSError as error:
-        _warn(folder, run, f"cannot be started: {error}", quiet)
-    if process is None:  # not in the handler: it would be the context of errors in the block
-        yield
-        return
-    listener = threading.Thread(target=_listen, args=(process, quiet), daemon=True)
-    listener.start()
+        warning = f"W&B cannot be started: {error}"
     try:
         yield
     finally:
-        assert process.stdin
-        process.stdin.close()
-        try:
-            if status := process.wait(patience):
-                warning = f"ended with status {status}, see {log}; the run is not affected"
-        except subprocess.TimeoutExpired:
-            warning = f"did not finish within {patience:.0f} s after the run; "
-            warning += "`anomalynet sync` uploads what is missing"
-        finally:
-            process.kill()  # it was too slow, or this is Ctrl-C
-            process.wait()
-        listener.join(1.0)
+        if process and process.stdin:
+            process.stdin.close()
+            try:
+                if status := process.wait(patience):
+                    warning = f"W&B ended with status {status}, see {log}; the run is not affected"
+            except subprocess.TimeoutExpired:
+                warning = f"W&B did not finish within {patience:.0f} s after the run; "
+                warning += "`anomalynet sync` uploads what is missing"
+            finally:
+                process.kill()  # it was too slow, or this is Ctrl-C
+                process.wait()
+            listener.join(1.0)
+        if warning and not quiet:
+            say(f"warning: {warning}")
         if warning:
-            _warn(folder, run, warning, quiet)
+            with suppress(OSError):
+                update(folder, **{"id": run["id"], **read_json(folder / FILE), "warning": warning})
 
 
-def _listen(process: subprocess.Popen[str], quiet: bool) -> None:
-    assert process.stdout
-    for line in process.stdout:
-        if not quiet:
-            say(line.rstrip())
-
-
-def _warn(folder: Path, run: Mapping[str, Any], what: str, quiet: bool) -> None:
-    """Print a warning and store it in `tracking.json`, after the process that writes it ended."""
-    warning = f"W&B {what}"
-    if not quiet:
-        say(f"warning: {warning}")
-    with suppress(OSError):
-        update(folder, **{"id": run["id"], **read_json(folder / FILE), "warning": warning})
+def _listen(messages: Iterable[str]) -> None:
+    for line in messages:
+        say(line.rstrip())
