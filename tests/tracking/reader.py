@@ -63,11 +63,6 @@ class Read:
         return {artifact["name"]: artifact for artifact in self._all("artifact")}
 
     @property
-    def exited(self) -> bool:
-        """Whether it ended, not only was cut."""
-        return bool(self._all("exit"))
-
-    @property
     def exit_code(self) -> int:
         """How it ended."""
         code: int = self._all("exit")[-1].get("exit_code", 0)

@@ -52,13 +52,13 @@ def test_a_killed_and_continued_run_has_two_parts_and_every_epoch_once(tmp_path:
     process = subprocess.Popen(
         [*command, "--runs", str(tmp_path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline and len(folder.read_progress()) < 2:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert 2 <= len(folder.read_progress()) < 12
-    while time.monotonic() < deadline and not (read(parts(folder.path)[0]).exited):
+    while time.monotonic() < deadline and read_json(folder.path / FILE).get("open") != "":
         time.sleep(0.05)
     first = read(parts(folder.path)[0])
     assert first.exit_code == 1
