@@ -87,7 +87,9 @@ def _data() -> list[dict[str, object]]:
 
     rows = [_row("data folder", data_folder())]
     for name in sources.names():
-        if is_there(name):
+        if sources.info(name).generated:
+            rows.append(_row(f"data {name}", "simulated when it is first used"))
+        elif is_there(name):
             rows.append(_row(f"data {name}", "there"))
         else:
             hint = f"anomalynet data fetch {name}"

@@ -6,7 +6,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalynet.cli import arguments
+from anomalynet.cli.arguments import (
+    add_launch,
+    add_overrides,
+    add_report,
+    flag,
+    launch_options,
+    option,
+    sweep_names,
+)
 from anomalynet.cli.output import print_json, print_table
 from anomalynet.errors import UsageError
 from anomalynet.sweep.progress import duration
@@ -20,30 +28,30 @@ SUMMARY = "train every run of a sweep, compare its arms, and write the report"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     text = "a sweep (`anomalynet ls sweeps`) or the path of a YAML file"
-    arguments.option(parser, "name", "NAME", text)
-    arguments.add_overrides(parser)
+    option(parser, "name", "NAME", text, known=sweep_names)
+    add_overrides(parser)
     text = "how much is trained (default: quick)"
-    arguments.option(parser, "--preset", "quick|full", text, default="quick")
-    arguments.add_launch(parser)
+    option(parser, "--preset", "quick|full", text, default="quick")
+    add_launch(parser)
     text = "folder of the report (default: reports/<sweep>-<data>-<preset>)"
-    arguments.option(parser, "--out", "DIR", text, Path)
+    option(parser, "--out", "DIR", text, Path)
     shown = parser.add_mutually_exclusive_group()
     text = "only show what would be run, what is done, and how long the unfinished runs take"
-    arguments.flag(shown, "--plan", text)
+    flag(shown, "--plan", text)
     text = "only print one shell command per run that is not done, for schedulers"
-    arguments.flag(shown, "--print", text)
+    flag(shown, "--print", text)
     text = "only print the sweep as a sweep file of Weights & Biases"
     shown.add_argument("--as", dest="form", choices=("wandb",), help=text)
     text = "train only the runs with these numbers, as --plan counts them; no report is written"
-    arguments.option(parser, "--only", "N|N-M,…", text)
+    option(parser, "--only", "N|N-M,…", text)
     text = "run `failed` runs once more, or finished ones that other code made (`stale`)"
     again = ("failed", "stale")
     parser.add_argument("--rerun", choices=again, action="append", default=[], help=text)
     text = "total number of trials of a search, instead of the file's"
-    arguments.option(parser, "--trials", "N", text, int)
+    option(parser, "--trials", "N", text, int)
     text = "database of a search that several machines share (default: a file in --runs)"
-    arguments.option(parser, "--storage", "URL", text)
-    arguments.add_report(parser)
+    option(parser, "--storage", "URL", text)
+    add_report(parser)
     parser.epilog = (
         "A sweep is a list of runs: repeat the command to resume it; finished runs are not trained "
         "again.\n"
@@ -62,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(what, "leave out --rerun stale")
     if plan_only := args.plan or args.print:
         args.on = "local"  # a plan needs no cluster
-    options = arguments.launch_options(args)
+    options = launch_options(args)
     if args.form or args.print:
         from anomalynet.sweep.file import read_sweep
 
