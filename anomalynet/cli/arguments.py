@@ -20,19 +20,20 @@ Parser = argparse._ActionsContainer  # a parser, or a group of one
 
 
 def amount(text: str) -> float:
-    """A number from 0 on, below a billion."""
+    """0, or a number from a millionth on, below a billion."""
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to a billion")
+    if not (value == 0 or 1e-6 <= value < 1e9):
+        what = "is not 0, nor a number from 0.000001 to a billion"
+        raise argparse.ArgumentTypeError(f"{text!r} {what}")
     return value
 
 
 def count(text: str) -> int:
-    """A whole number from 1 on."""
-    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
+    """A whole number from 1 on, of 32 bits."""
+    if not text.isdecimal() or len(text) > 10 or not 1 <= int(text) < 1 << 32:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)
 
