@@ -111,11 +111,11 @@ def _counts(outcome: SweepOutcome) -> dict[str, object]:
 
 def _show(args: argparse.Namespace, outcome: SweepOutcome) -> None:
     """Print every run with its arm, id and state; then the number and time of unfinished ones."""
-    from anomalynet.sweep import estimate
+    from anomalynet.sweep import jobs as planned
 
     jobs = outcome.jobs
-    left = len(estimate.unfinished_jobs(jobs))
-    seconds, unmeasured = estimate.seconds_left(args.runs, jobs, outcome.slots)
+    left = len(planned.unfinished_jobs(jobs))
+    seconds, unmeasured = planned.seconds_left(args.runs, jobs, outcome.slots)
     rows = [
         {
             "run": job.number,
@@ -140,13 +140,13 @@ def _show_search(args: argparse.Namespace, outcome: SweepOutcome) -> None:
     """Print every trial with its state and values; then the number and time of missing trials."""
     from dataclasses import replace
 
-    from anomalynet.sweep import estimate
+    from anomalynet.sweep import jobs as planned
 
     total = outcome.wanted or 0
     ended = sum(map(outcome.count, ("complete", "pruned", "fail")))
     left = max(total - ended, 0)
     runs = [replace(job, state="waiting") for job in outcome.jobs]
-    of_one, unmeasured = estimate.seconds_left(args.runs, runs, outcome.slots)
+    of_one, unmeasured = planned.seconds_left(args.runs, runs, outcome.slots)
     seconds = None if of_one is None else left * of_one
     if args.json:
         facts = {"trials": outcome.trials, "wanted": total, "left": left, "best": outcome.best}

@@ -12,9 +12,8 @@ from anomalynet.config.load import load
 from anomalynet.config.schema import Config
 from anomalynet.errors import ConfigError, UsageError
 from anomalynet.runs.files import write_json
-from anomalynet.sweep.estimate import Cost, read_costs, seconds_left
 from anomalynet.sweep.file import read_sweep
-from anomalynet.sweep.jobs import jobs_of
+from anomalynet.sweep.jobs import Cost, jobs_of, read_costs, seconds_left
 from anomalynet.sweep.plan import arms, plan
 from anomalynet.sweep.search.space import distributions
 from anomalynet.sweep.search.study import check
