@@ -153,10 +153,10 @@ def launch_options(args: argparse.Namespace) -> dict[str, Any]:
     return {"overrides": overrides, "formats": forms_of(args), **options}
 
 
-def add_run(parser: Parser) -> None:
+def add_run(parser: Parser, name: str = "run_id") -> None:
     """Declare `RUN`."""
     text = "a run's folder, or the start of its id (`anomalynet ls runs`)"
-    option(parser, "run_id", "RUN", text, known=run_ids)
+    option(parser, name, "RUN", text, known=run_ids)
 
 
 def add_json(parser: Parser) -> None:

@@ -14,7 +14,6 @@ from anomalynet.errors import AnomalynetError, RunError, UsageError
 
 SUMMARY = "list experiments, sweeps, models or runs"
 KINDS = ("experiments", "sweeps", "models", "runs")
-
 NARROW = ("reason", "fold", "seed", "sweep", "data", "date", "changed", "AUROC")
 """Columns of runs that a narrow terminal does without, the first ones first."""
 
