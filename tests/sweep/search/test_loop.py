@@ -91,7 +91,7 @@ def test_a_search_that_is_killed_again_and_again_ends_as_one_that_was_not(
         assert {"COMPLETE", "PRUNED"} == {state for state, _, _ in story(whole)}
 
 
-@pytest.mark.parametrize("sampler", ["gp", "random"])
+@pytest.mark.parametrize("sampler", ["gp", pytest.param("random", marks=pytest.mark.slow)])
 def test_a_search_in_parts_is_the_search_in_one(tmp_path: Path, sampler: str) -> None:
     settings = f"{{trials: 13, sampler: {sampler}}}"
     (tmp_path / "whole").mkdir()
@@ -102,7 +102,9 @@ def test_a_search_in_parts_is_the_search_in_one(tmp_path: Path, sampler: str) ->
     assert story(parts) == story(whole)
 
 
-@pytest.mark.parametrize("url", [None, "sqlite:///{folder}/search.db"])
+@pytest.mark.parametrize(
+    "url", [None, pytest.param("sqlite:///{folder}/search.db", marks=pytest.mark.slow)]
+)
 def test_two_commands_at_once_share_the_trials_and_make_no_more(
     tmp_path: Path, url: str | None
 ) -> None:
