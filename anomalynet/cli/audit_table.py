@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from anomalynet.cli.arguments import add_json, flag
-from anomalynet.cli.output import print_json, show
+from anomalynet.cli.output import print_json
 from anomalynet.errors import UsageError
 
 SUMMARY = (
@@ -39,10 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flag(parser, "--paper", "audit the printed Tables 2–5 of the paper instead")
     text = "unit of the shares (default: percent if any exceeds 1)"
     parser.add_argument("--unit", choices=("percent", "fraction"), help=text)
-    text = (
-        "the class of columns named only precision, recall or F1 (default: they are not audited, "
-    )
-    text += "because they may be means over both classes)"
+    text = "the class of columns named only precision, recall or F1 (default: they are not "
+    text += "audited, because they may be means over both classes)"
     parser.add_argument("--of", choices=("attack", "normal"), help=text)
     text = "how cells were rounded: half (up, even or down) or truncate (default: half)"
     parser.add_argument("--rounding", choices=("half", "truncate"), default="half", help=text)
@@ -73,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(plain(found))
     else:
-        show("\n".join(lines(found)))
+        print("\n".join(lines(found)))
     if found.left:
         return 130
     return 0 if found.possible else 1

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
 import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from anomalynet.cli.arguments import Parser, add_json, amount, flag, option
+from anomalynet.cli.arguments import Parser, add_json, amount, count, flag, option
 from anomalynet.cli.output import print_json
-from anomalynet.errors import DataError, UsageError
+from anomalynet.errors import DataError, UsageError, say
 
 SUMMARY = "find anomalies with an exported model: in a file, a growing file, or live over MQTT"
 
@@ -72,7 +71,7 @@ def _add_alarms(group: Parser) -> None:
     option(group, "--cool-down", "SECONDS", text, amount, 0.0)
     text = "file with names of the devices to use, one per line (default: all)"
     option(group, "--devices", "FILE", text, Path)
-    option(group, "--max-devices", "N", "further ones are refused (default: 20000)", _count, 20_000)
+    option(group, "--max-devices", "N", "further ones are refused (default: 20000)", count, 20_000)
     text = "how late a reading may come before its step counts as silent (default: 0)"
     option(group, "--lateness", "SECONDS", text, amount, 0.0)
 
@@ -87,11 +86,11 @@ def _add_stream(group: Parser) -> None:
     text += "noticed; 0: never (default: 60)"
     option(group, "--patience", "SECONDS", text, amount, 60.0)
     text = "longer messages are rejected (default: 1 MiB)"
-    option(group, "--max-message", "BYTES", text, _count, 1 << 20)
+    option(group, "--max-message", "BYTES", text, count, 1 << 20)
     text = "of the broker's session (default: anomalynet- and the run's id)"
     option(group, "--client-id", "ID", text)
     text = "how long the broker stores messages while no detector runs (default: one day)"
-    option(group, "--session-expiry", "SECONDS", text, _count, 86_400)
+    option(group, "--session-expiry", "SECONDS", text, count, 86_400)
     text = 'topic for "online" and "offline" (default: anomalynet/ID/status)'
     option(group, "--status-topic", "TOPIC", text)
     text = "serve /metrics for Prometheus and /healthz (host: 127.0.0.1)"
@@ -181,16 +180,16 @@ def _print_summary(summary: dict[str, Any], seconds: float) -> None:
         lines.append(f"  {found['false_alarms']} false alarms{daily}")
         if found["unjudged"]:
             lines.append(f"  {found['unjudged']} alarms unjudged: no label there")
-    print("\n".join(lines), file=sys.stderr)
+    say("\n".join(lines))
 
 
 def _detect_stream(args: argparse.Namespace) -> int:
     from anomalynet.detection.engine.engine import Engine
     from anomalynet.detection.model import Model
-    from anomalynet.detection.service.problem_log import to_stderr
     from anomalynet.detection.service.status import line
     from anomalynet.detection.service.stream import open_service, run_service
 
+    options = _engine_options(args)
     caught: list[int] = []  # signals that ask for an end
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -199,7 +198,7 @@ def _detect_stream(args: argparse.Namespace) -> int:
     before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         service = open_service(
-            Engine(Model(args.model), **_engine_options(args)),
+            Engine(Model(args.model), **options),
             alarms=args.alarms or ([] if args.json else ["-"]),
             measure_drift=args.watch,
             **{name: getattr(args, name) for name in STREAM},
@@ -209,7 +208,7 @@ def _detect_stream(args: argparse.Namespace) -> int:
         if args.json:
             print_json(status.to_json())
         else:
-            to_stderr(line(status, status.readings / (time.time() - status.started)))
+            say(line(status, status.readings / (time.time() - status.started)))
         if service.source.ended and status.payloads and not service.engine.names:
             kinds = [f"{count} {kind}" for kind, count in sorted(status.rejected.items())]
             raise DataError(f"no reading was taken, refused: {', '.join(kinds)}")
@@ -225,9 +224,3 @@ def _hits(text: str) -> tuple[int, int]:
     if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n) <= 63):
         raise argparse.ArgumentTypeError(f"{text!r} is not K/N, like 3/5")
     return int(k), int(n)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) < 1 << 32:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return int(text)

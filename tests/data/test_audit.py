@@ -14,8 +14,9 @@ from anomalynet.cli.main import main
 from anomalynet.config.schema import DataConfig, SplitConfig
 from anomalynet.data import audit as module
 from anomalynet.data import sources
-from anomalynet.data.audit import AuditResult, audit
+from anomalynet.data.audit import audit
 from anomalynet.errors import DataError
+from anomalynet.runs.audits import AuditResult
 from tests.data.build import Facts, Recording, telemetry
 
 CONFIG = DataConfig(
@@ -142,8 +143,13 @@ def fewer_windows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(module, "SCORED", 2500)
 
 
-def test_skab_by_row_position(real_data: Path, fewer_windows: None) -> None:
-    found = audit(DataConfig(name="skab", root=str(real_data), stride=3), 0)
+def test_skab_by_row_position(
+    real_data: Path, fewer_windows: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TRAINED", 800)
+    monkeypatch.setattr(module, "SCORED", 800)
+    skab = DataConfig(name="skab", root=str(real_data), stride=8, split=SplitConfig(folds=3))
+    found = audit(skab, 0)
     position = found.probes[0]
     assert position.probe == "row position" and position.verdict
     assert 0.91 < auroc(found, "row position") < 0.95 and 0.93 < position.accuracy < 0.96

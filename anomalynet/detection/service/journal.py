@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from anomalynet.errors import DISK_FULL, RunError, UsageError
+from anomalynet.errors import DISK_ERRORS, RunError, UsageError
 from anomalynet.runs.files import sync as sync_folder
 
 
@@ -31,7 +31,7 @@ class AppendFile:
         try:
             self._file = os.open(path, how, 0o644)
         except OSError as error:
-            if error.errno in DISK_FULL:
+            if error.errno in DISK_ERRORS:
                 raise self._failed(error) from None
             what = f"{self._shown}: {error.strerror}"
             raise UsageError(what, "use a file in an existing folder") from None
@@ -76,17 +76,13 @@ class AppendFile:
 
 
 MAGIC = b"anomalynet journal 1\n"
-
 FRAME = struct.Struct("<II")  # length and CRC32 of the body
-
 ENTRY = struct.Struct("<cdII")
 """Kind, wall clock time in seconds, length of the name, length of the content."""
 
 Kind = Literal["message", "tick", "delivered", "position"]
-
 CODES: dict[Kind, bytes] = {"message": b"m", "tick": b"t", "delivered": b"d", "position": b"p"}
 KINDS = {code: kind for kind, code in CODES.items()}
-
 LIKELY = re.compile(rb"(?s)(?=.{3}[\x00-\x07].{4}[mtdp])")
 """Where a frame of less than 128 MiB may begin: end of its length, its check, its first kind."""
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalynet.errors import NothingToCompareError, UsageError
+from anomalynet.errors import NothingToCompareError, UsageError, say
 from anomalynet.reporting.formats import wanted
 from anomalynet.runs.code import made_by_other_code
 from anomalynet.runs.sweeps import SweepRecord, SweepRun
 from anomalynet.sweep import report
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Again, Job, PlannedSweep
+<<<<<<< HEAD
 from anomalynet.sweep.progress import SearchProgress, say, say_nothing
 from anomalynet.sweep.runner import SweepOutcome, carry_out, launcher, validate_splits
+=======
+from anomalynet.sweep.progress import SearchProgress, say_nothing
+from anomalynet.sweep.runner import SweepOutcome, launcher, validate_splits
+>>>>>>> main
 from anomalynet.sweep.search import study
 from anomalynet.sweep.search.loop import Search
 from anomalynet.sweep.search.settings import MOST
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from anomalynet.reporting.formats import Form
+    from anomalynet.runs.folder import RunFolder
 
 
 def open_search(
@@ -88,14 +94,15 @@ def run_search(
         for trial in stored
     )
     chosen = [folder for number in search.best(stored) for folder in search.folders(stored[number])]
-    done = [folder for folder in chosen if folder.finished]
+    done = [folder for folder in chosen if folder.intact]
     write = partial(_report, search, stored, forms, notify)
     facts = f"{search.total} {list(trial_facts)}"
     path = report.renew_report(planned, record, forms, facts, done, write, len(stored))
     outcome = _outcome(search, stored, path)
-    if planned.jobs[0].run.loaded.config.tracking == "wandb":
-        folders = [folder.path for trial in stored for folder in search.folders(trial)]
-        report.track_rows(planned, outcome.trials, folders, notify)
+    folders = [search.folders(trial) for trial in stored]
+    tracked = map(partial(_tracked, search), stored, folders, outcome.trials)
+    every = [folder for own in folders for folder in own]
+    report.track(planned, every, notify, [trial for trial in tracked if trial])
     return outcome
 
 
@@ -117,6 +124,23 @@ def _outcome(
         trials=tuple(rows),
         best=tuple(search.best(stored)),
     )
+
+
+def _tracked(
+    search: Search, stored: FrozenTrial, folders: Sequence[RunFolder], row: Mapping[str, object]
+) -> dict[str, object]:
+    """A trial as one run in W&B, with a step for each of its runs; empty if it has no result."""
+    label, number = search.planned.label, row["trial"]
+    if stored.state.name not in ("COMPLETE", "PRUNED"):
+        return {}
+    return {
+        "job_type": "trial",
+        "id": f"{label}-trial-{number}",
+        "name": f"{label} trial {number}",
+        "config": {"sweep": label, "trial": number, **stored.params},
+        "summary": {name: row[name] for name in ("state", *search.sweep.search.objectives)},
+        "steps": [folder.read_result().metrics for folder in folders if folder.finished],
+    }
 
 
 def _write_record(search: Search, stored: Sequence[FrozenTrial]) -> SweepRecord:
@@ -197,12 +221,11 @@ def _report(
     sweep, settings, records = search.sweep, search.sweep.search, {}
     for number in chosen:
         folders = search.folders(stored[number])
-        if all(folder.finished for folder in folders):
+        if all(folder.intact for folder in folders):
             records[number] = [load_record(folder) for folder in folders]
         else:
-            notify(
-                f"trial {number} was run on another machine: its test metrics are not in the report"
-            )
+            why = "was run on another machine, or its files are damaged"
+            notify(f"trial {number} {why}: its test metrics are not in the report")
     params = {number: stored[number].params for number in chosen}
     full = full_preset(sweep, search.planned.source)
     untuned = [job.folder for job in search.planned.jobs if job.folder.finished]

@@ -21,7 +21,7 @@ from anomalynet.reporting.paper.published import TITLES
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import defined, to_csv
 
-NUMBERS = ("Difference, points", "95 % interval", "p", "Holm", "Clusters")
+NUMBERS = ("Difference, points", "95 % interval", "p (Holm)", "Clusters")
 
 FILES = "claims.csv claims_comparisons.csv"
 
@@ -78,7 +78,7 @@ def _claims_table(found: Sequence[Judgement], titles: Mapping[str, str]) -> str:
         lines.append([name, f"**{one.verdict}**", _title(one.measured), *cells, one.rule])
         last = one.claim
     header = ["Claim", "Verdict", "Metric", "Decided by", *NUMBERS, "Rule"]
-    return grid(header, lines, "llllrrrrrl")
+    return grid(header, lines, "llllrrrrl")
 
 
 def _cells(finding: Finding, one: Judgement, titles: Mapping[str, str]) -> list[str]:
@@ -101,8 +101,7 @@ def _cells(finding: Finding, one: Judgement, titles: Mapping[str, str]) -> list[
         compared,
         points(found.mean),
         "–" if math.isnan(found.low) else f"{points(found.low)} to {points(found.high)}",
-        p_text(found.p) if tested else "–",
-        p_text(found.adjusted) if tested else "–",
+        f"{p_text(found.p)} ({p_text(found.adjusted)})" if tested and finding.other else "–",
         str(found.clusters),
     ]
 
