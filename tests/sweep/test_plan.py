@@ -12,11 +12,14 @@ from anomalynet.config.load import load
 from anomalynet.config.schema import Config
 from anomalynet.errors import ConfigError, UsageError
 from anomalynet.runs.files import write_json
-<<<<<<< HEAD
-from anomalynet.sweep.estimate import Cost, most_clusters, power_text, read_costs, seconds_left
-=======
-from anomalynet.sweep.estimate import SPEED, Cost, read_costs, seconds_left
->>>>>>> main
+from anomalynet.sweep.estimate import (
+    SPEED,
+    Cost,
+    most_clusters,
+    power_text,
+    read_costs,
+    seconds_left,
+)
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import jobs_of
 from anomalynet.sweep.plan import arms, plan
