@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
             formats=forms,
             replace=args.replace,
         )
-    write_overview(args.out)
+    if args.out.resolve() != Path.cwd():  # whose README.md is a project's
+        write_overview(args.out)
     print_rows(rows, as_json=args.json)
     return 0

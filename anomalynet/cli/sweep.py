@@ -124,13 +124,9 @@ def _show(args: argparse.Namespace, outcome: SweepOutcome) -> None:
         return
     print_table(rows)
     text = f"{len(jobs)} runs of {arms} arms, {outcome.count('done')} done, {left} left"
-<<<<<<< HEAD
-    print(text + _time_text(left, seconds, unmeasured, outcome.slots))
+    print(text + estimate.time_text(seconds, unmeasured, outcome.slots) * bool(left))
     if power := estimate.power_text(jobs):
         print(power)
-=======
-    print(text + estimate.time_text(seconds, unmeasured, outcome.slots) * bool(left))
->>>>>>> main
 
 
 def _show_search(args: argparse.Namespace, outcome: SweepOutcome) -> None:

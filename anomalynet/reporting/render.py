@@ -36,12 +36,8 @@ from anomalynet.reporting.sections.incidents import incident_section
 from anomalynet.reporting.sections.model_tables import cost_section, paper_section
 from anomalynet.reporting.sections.over_time.measured import judge, judge_trivial
 from anomalynet.reporting.sections.over_time.section import over_time_section
-<<<<<<< HEAD
 from anomalynet.reporting.sections.visibility import seen, visibility_section
 from anomalynet.reporting.tables import runs_csv
-=======
-from anomalynet.reporting.sections.visibility import visibility_section
->>>>>>> main
 from anomalynet.runs.audits import read_audit, slug
 from anomalynet.runs.collect import RunRecord, Runs, load_results, read_runs
 from anomalynet.runs.sweeps import read_sweeps
@@ -116,12 +112,7 @@ def write_report(
             incident_section(context),
             visibility_section(context),
             explanations_section(context),
-<<<<<<< HEAD
             calibration_section(context),
-=======
-            ablations_section(ablations),
-            audits.audit_section(audit, context),
->>>>>>> main
             cost_section(context),
             audits.audit_section(audit, context),
         ]

@@ -1,10 +1,5 @@
-<<<<<<< HEAD
-"""Estimates the time for a sweep's unfinished runs from the durations of finished ones, and what
-its tests can show at best."""
-=======
-"""Estimates the time for a sweep's unfinished runs: from the durations of finished ones, or else
-from the usual speed of a model."""
->>>>>>> main
+"""Estimates the time for a sweep's unfinished runs, from the durations of finished ones, or else
+from the usual speed of a model, and what its tests can show at best."""
 
 from __future__ import annotations
 
@@ -118,11 +113,24 @@ def seconds_left(runs: Path, jobs: Sequence[Job], slots: int) -> tuple[float | N
             own[job.run.arm.name].append(spent)
     total = 0.0
     for job in unfinished:
-<<<<<<< HEAD
-        cost, took = costs[job.run.loaded.name], own[job.run.arm.name]
-        epochs = job.run.loaded.config.training.epochs if cost.epochs else 1
-        total += sum(took) / len(took) if took else cost.seconds * epochs
-    return total / slots, []
+        config, took = job.run.loaded.config, own[job.run.arm.name]
+        if cost := costs.get(job.run.loaded.name):
+            epochs = config.training.epochs if cost.epochs else 1
+            total += sum(took) / len(took) if took else cost.seconds * epochs
+        elif (usual := usual_seconds(config)) is not None:
+            total += usual
+        else:
+            return None, unmeasured
+    return total / slots, unmeasured
+
+
+def time_text(seconds: float | None, unmeasured: Sequence[str], slots: int) -> str:
+    """The answer of `seconds_left` as the end of a sentence."""
+    names = ", ".join(unmeasured)
+    if seconds is None:
+        return f"; time left unknown: no run of {names} has been measured"
+    note = f" (by their usual speed: {names})" if unmeasured else ""
+    return f"; at most {duration(seconds)} with {slots} at a time{note}"
 
 
 def most_clusters(jobs: Sequence[Job]) -> int | None:
@@ -168,23 +176,3 @@ def power_text(jobs: Sequence[Job]) -> str:
         f"{tests * smallest_p(most):.3g}; differences of {size:.2g} standard deviations between "
         "clusters are found (80 %)"
     )
-=======
-        config, took = job.run.loaded.config, own[job.run.arm.name]
-        if cost := costs.get(job.run.loaded.name):
-            epochs = config.training.epochs if cost.epochs else 1
-            total += sum(took) / len(took) if took else cost.seconds * epochs
-        elif (usual := usual_seconds(config)) is not None:
-            total += usual
-        else:
-            return None, unmeasured
-    return total / slots, unmeasured
-
-
-def time_text(seconds: float | None, unmeasured: Sequence[str], slots: int) -> str:
-    """The answer of `seconds_left` as the end of a sentence."""
-    names = ", ".join(unmeasured)
-    if seconds is None:
-        return f"; time left unknown: no run of {names} has been measured"
-    note = f" (by their usual speed: {names})" if unmeasured else ""
-    return f"; at most {duration(seconds)} with {slots} at a time{note}"
->>>>>>> main

@@ -126,18 +126,12 @@ def refuse_other_report(
         text = (out / FILE_OF_FORM["md"]).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return  # there is none; other trouble appears when the new one is written
-<<<<<<< HEAD
     listed = _column(out / "tables/runs.csv", "run")
-    held = {*(listed or (run or data for run, data in _RUN.findall(text)))}
-    held |= {f"trial {number}" for number in _column(out / "tables/trials.csv", "trial")}
-    lost = held - {*made_of}
-=======
-    trials = [f"trial {number}" for number in _TRIAL.findall(text)]
-    held = {*(_RUN.findall(text) or _DATA.findall(text) or trials)}
+    trials = [f"trial {number}" for number in _column(out / "tables/trials.csv", "trial")]
+    held = {*(listed or (run or data for run, data in _RUN.findall(text))), *trials}
     title = text.partition("\n")[0].lstrip("# ")
     other = search and held == {*trials} and title != search
     lost = held if other else held - {*made_of}
->>>>>>> main
     reason = f"{len(lost)} of its {len(held)} results are not in the new one"
     if not sweep and _SWEEP.search(text):
         reason = "it is a sweep's"

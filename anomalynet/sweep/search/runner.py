@@ -15,13 +15,8 @@ from anomalynet.runs.sweeps import SweepRecord, SweepRun
 from anomalynet.sweep import report
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Again, Job, PlannedSweep
-<<<<<<< HEAD
-from anomalynet.sweep.progress import SearchProgress, say, say_nothing
-from anomalynet.sweep.runner import SweepOutcome, carry_out, launcher, validate_splits
-=======
 from anomalynet.sweep.progress import SearchProgress, say_nothing
-from anomalynet.sweep.runner import SweepOutcome, launcher, validate_splits
->>>>>>> main
+from anomalynet.sweep.runner import SweepOutcome, carry_out, launcher, validate_splits
 from anomalynet.sweep.search import study
 from anomalynet.sweep.search.loop import Search
 from anomalynet.sweep.search.settings import MOST
