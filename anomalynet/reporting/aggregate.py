@@ -97,7 +97,11 @@ class Scored:
     @classmethod
     def of(cls, *parts: pl.DataFrame) -> Scored:
         """The steps of `runs.scores.read_test_steps` that have a label and a score."""
-        steps = pl.concat(parts).drop_nulls(["label", "score"])
+        return cls.without_gaps(pl.concat(parts).drop_nulls(["label", "score"]))
+
+    @classmethod
+    def without_gaps(cls, steps: pl.DataFrame) -> Scored:
+        """Steps that all have a label and a score."""
         return cls(*(steps[name].to_numpy() for name in ("label", "score", "threshold")))
 
 

@@ -41,7 +41,7 @@ def settings_of(arms: Sequence[Arm]) -> str:
         own = settings(record.config)
         for key in values.keys() & own.keys():
             unread = key.startswith("training.") and record.result.epochs is None
-            if own[key] != "null" and not unread:
+            if own[key] not in ("null", "attack") and not unread:
                 values[key].add(own[key])
     used = {key: " or ".join(sorted(found)) for key, found in values.items() if found}
     return "; ".join(text.format(used[key]) for key, text in SHOWN_SETTINGS.items() if key in used)
