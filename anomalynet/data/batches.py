@@ -33,8 +33,9 @@ def as_batch(batch: Batch | Sequence[Tensor]) -> Batch:
     the mean. Raises UsageError: it is neither."""
     if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
         raise UsageError(f"a batch is a {type(batch).__name__}", "load (x, target[, weight])")
-    equal = torch.full_like(batch[1], 1 / len(batch[1]), dtype=torch.float32)
-    return Batch(*[*batch, equal][:3])
+    if len(batch) == 3:
+        return Batch(*batch)
+    return Batch(*batch, torch.full_like(batch[1], 1 / len(batch[1]), dtype=torch.float32))
 
 
 class TrainBatches:
