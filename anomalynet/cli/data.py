@@ -21,7 +21,7 @@ from anomalynet.cli.arguments import (
     option,
     some_names,
 )
-from anomalynet.cli.output import print_json, print_rows, print_table, warn
+from anomalynet.cli.output import print_json, print_next, print_rows, print_table, warn
 from anomalynet.errors import DataError, UsageError
 
 ONE_WORLD = ("data.worlds=null",)  # simulated data is one world here, unless the user asks for more
@@ -188,6 +188,12 @@ def _info(args: argparse.Namespace) -> int:
     from anomalynet.simulation.store import read_world
 
     config, world = data_config(args, ONE_WORLD), None
+    missing = config.root is None and not sources.is_there(config.name)
+    if missing and not simulated.knows(config.name):
+        facts = describe.about(config.name) | {"there": False}
+        print_json(facts) if args.json else _print_facts(facts)
+        print_next(f"anomalynet data fetch {config.name}")
+        return 0
     if simulated.knows(config.name):
         world = read_world(simulated.world_folders(config)[0])
     plot = args.plot or args.figures is not None
@@ -233,6 +239,7 @@ def _fetch(args: argparse.Namespace) -> int:
     done = fetch(args.name)
     present = f"{done.present} were present and verified"
     print(f"{args.name}: {done.fetched} files fetched, {present}, in {done.folder}")
+    print_next(f"anomalynet audit {args.name}", f"anomalynet reproduce --data {args.name}")
     return 0
 
 
@@ -256,7 +263,8 @@ def _import(args: argparse.Namespace) -> int:
     facts = {**facts, "channels": ", ".join(report.channels), **counts}
     _print_facts({key: value for key, value in facts.items() if value is not None})
     warn(warnings)
-    print(f"next: anomalynet data info {report.name}", file=sys.stderr)
+    name = report.name
+    print_next(f"anomalynet data info {name}", f"anomalynet train hybrid data.name={name}")
     return 0
 
 

@@ -96,7 +96,9 @@ def _data() -> list[dict[str, object]]:
 
     rows = [_row("data folder", data_folder())]
     for name in sources.names():
-        if present(name):
+        if sources.info(name).generated:
+            rows.append(_row(f"data {name}", "simulated when it is first used"))
+        elif present(name):
             rows.append(_row(f"data {name}", "there"))
         else:
             hint = f"anomalynet data fetch {name}"

@@ -13,6 +13,7 @@ from anomalynet.cli.arguments import (
     flag,
     launch_options,
     option,
+    sweep_names,
 )
 from anomalynet.cli.output import print_json, print_table
 from anomalynet.errors import UsageError
@@ -27,7 +28,7 @@ SUMMARY = "train every run of a sweep, compare its arms, and write the report"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     text = "a sweep (`anomalynet ls sweeps`) or the path of a YAML file"
-    option(parser, "name", "NAME", text)
+    option(parser, "name", "NAME", text, known=sweep_names)
     add_overrides(parser)
     text = "how much is trained (default: quick)"
     option(parser, "--preset", "quick|full", text, default="quick")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -92,7 +92,9 @@ def chain(path: Path, kind: locate.Kind = "experiments") -> tuple[list[list[Leaf
             return levels, []
         # `extends` names a file in the same folder, or one of its kind
         sibling, others = path.parent / named.word, locate.files(kind)
-        parent = sibling if sibling.is_file() else others.get(named.word.removesuffix(".yaml"))
+        parent = (
+            sibling if locate.is_file(sibling) else others.get(named.word.removesuffix(".yaml"))
+        )
         if parent is None:
             siblings = [other.name for other in path.parent.glob("*.yaml") if other != path]
             what = f"extends {named.word!r}, neither in {path.parent} nor among the {kind}"
@@ -194,6 +196,9 @@ def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
     if leaf.key not in known:
         if inside := [key for key in known if key.startswith(leaf.key + ".")]:
             return Problem(leaf.where, f"{leaf.key!r} is a section, not a value", inside[0])
+        if owners := [name for name in model_names() if _has_key(name, leaf.key)]:
+            what = f"{leaf.key}: {tree.model.name} has no such key; {', '.join(owners)} has it"
+            return Problem(leaf.where, what)
         return Problem(leaf.where, f"unknown key {leaf.key!r}", nearest_key(leaf.key, known))
     types, value = _types(tree, leaf.key), leaf.value
     if str in types and leaf.text is None and isinstance(value, bool | float):
@@ -212,12 +217,29 @@ def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
         return Problem(leaf.where, what)
     try:
         OmegaConf.update(tree, leaf.key, value, merge=False)
-    except OmegaConfBaseException as error:
-        what = str(error).splitlines()[0]
+    except OmegaConfBaseException:
         choices = [choice for choice in types if isinstance(choice, str)]
-        near = nearest(str(leaf.value), choices)
-        return Problem(leaf.where, f"{leaf.key}: {what[0].lower()}{what[1:]}", near)
+        wanted = [text for kind, text in KINDS.items() if kind in types]
+        wanted += [f"one of {', '.join(choices)}"] if choices else []
+        what = f"{leaf.key}: {leaf.word!r} is not {' or '.join(wanted)}"
+        return Problem(leaf.where, what, nearest(str(leaf.value), choices))
     return None
+
+
+KINDS: dict[object, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    type(None): "null",
+}
+"""What the values of a type are called."""
+
+
+def _has_key(model: str, key: str) -> bool:
+    """Whether the configuration of a model has a key such as `model.attention`."""
+    section, _, name = key.partition(".")
+    return section == "model" and name in {field.name for field in fields(model_class(model))}
 
 
 def nearest_key(key: str, known: Sequence[str]) -> str | None:

@@ -165,10 +165,11 @@ class SweepStatus:
 
 def sweep_status(record: SweepRecord, runs: Path) -> SweepStatus:
     """The status of a sweep, read from the folders of its runs."""
-    return SweepStatus(record, tuple(_run_status(run, run.folder(runs)) for run in record.runs))
+    return SweepStatus(record, tuple(run_status(run, run.folder(runs)) for run in record.runs))
 
 
-def _run_status(run: SweepRun, folder: RunFolder) -> RunStatus:
+def run_status(run: SweepRun, folder: RunFolder) -> RunStatus:
+    """The status of one run, read from its folder."""
     if folder.finished:
         state: State = "stale" if made_by_other_code(folder.environment) else "done"
         return RunStatus(run, state, run.epochs, None, "", seconds_of(folder))

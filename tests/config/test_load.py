@@ -88,7 +88,7 @@ def test_every_problem_at_once_with_file_line_and_suggestion(tmp_path: Path) -> 
         ("model: {name: cnn}\ndata: 3", "'data' is a section"),
         ("model: {name: cnn, kernel: 4}", "must be odd"),
         ("model: {name: hybrid, cnn: false, lstm: false}", "cannot both be false"),
-        ("model: {name: cnn}\ntraining: {monitor: test/auroc}", "expected one of"),
+        ("model: {name: cnn}\ntraining: {monitor: test/auroc}", "is not one of"),
         ("model: {name: cnn}\ntraining: {learning_rate: .nan}", "must be positive and finite"),
         ("model: {name: cnn}\nseed: ${nowhere}", "nowhere"),
         ("model: {name: cnn}\nseed: !!python/object/apply:os.getcwd []", "not plain YAML"),

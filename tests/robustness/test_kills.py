@@ -23,8 +23,8 @@ DURATIONS = ("timings.json", "cost.md", "cost.csv", ".fingerprints.json")
 """Files that hold durations or times of files: no two runs of a command write the same."""
 
 
-VARIED = ("timings.json", "last.ckpt", ".skops")
-"""Files of a run that are not compared byte by byte."""
+VARIED = ("timings.json", "last.ckpt", ".skops", "checksums.json")  # the last: of the others
+"""Files of a run that are not compared byte by byte, by the ends of their names."""
 
 
 @dataclass(frozen=True, slots=True)

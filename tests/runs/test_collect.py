@@ -87,6 +87,8 @@ def test_two_runs_side_by_side(tmp_path: Path) -> None:
     other = {"test/f1_attack": 0.25, "test/auroc": 0.75, "validation/loss": 0.125}
     store(tmp_path, "lstm", metrics=other, config={"training": {"epochs": 5, "patience": 2}})
     compared = compare_runs("cnn", "lstm", tmp_path)
+    scores = pl.read_parquet(tmp_path / "cnn" / "cnn0000" / "scores.parquet")
+    alarms = str(scores.filter(pl.col("score") >= pl.col("threshold"), split="test").height)
     assert compared.columns == ["kind", "name", "a", "b", "difference"]
     assert compared.rows() == [
         ("run", "experiment", "cnn", "lstm", None),
@@ -97,7 +99,12 @@ def test_two_runs_side_by_side(tmp_path: Path) -> None:
         ("metric", "test/auroc", "0.75", "0.75", 0.0),
         ("metric", "test/mcc", None, None, None),
         ("metric", "validation/loss", None, "0.125", None),
+        ("scores", "steps", "60", "60", 0.0),
+        ("scores", "steps of both", "60", "60", 0.0),
+        ("scores", "alarms in steps of both", alarms, alarms, 0.0),
+        ("scores", "alarms of both", alarms, alarms, 0.0),
+        ("scores", "rank correlation", "1.0", "1.0", 0.0),
     ]
     one = load_results(tmp_path)[0]
     same = compare_runs(one, one)
-    assert same["kind"].unique().to_list() == ["metric"]
+    assert set(same["kind"]) == {"metric", "scores"}

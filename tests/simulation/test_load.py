@@ -100,7 +100,7 @@ def test_every_problem_is_told_at_once_with_its_line_and_the_nearest_valid_word(
         ("sampling.period=0", "must be positive and finite, not 0.0"),
         ("sampling.period=.nan", "must be positive and finite, not nan"),
         ("deployment.nodes=0", "must be between 1 and 65000, not 0"),
-        ("deployment.nodes=many", "could not be converted to Integer"),
+        ("deployment.nodes=many", "is not a whole number"),
         (
             "duration=0",
             "must be positive and at most 49d (a frame has a 32-bit clock), not 0",
