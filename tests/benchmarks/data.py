@@ -51,8 +51,10 @@ def readings(rows: int, channels: int, series: int, period: int = 1) -> pl.DataF
 
 def imported(path: Path, name: str) -> None:
     """Import a table of `readings` from a file, in place of an earlier one."""
-    columns = {"time": "time", "series": "device", "label": "label"}
-    import_table(ImportRequest(file=path, name=name, replace=True, **columns))
+    asked = ImportRequest(
+        file=path, name=name, time="time", series="device", label="label", replace=True
+    )
+    import_table(asked)
 
 
 def configured(name: str) -> DataConfig:
@@ -88,7 +90,7 @@ def our_windows(path: Path) -> int:
 
 def plain_windows(path: Path) -> int:
     """The same with pandas and a loop over series, as it is often written."""
-    import pandas as pd
+    import pandas as pd  # type: ignore[import-untyped]
 
     if path.suffix == ".csv":
         table = pd.read_csv(path, parse_dates=["time"])
@@ -112,7 +114,7 @@ def prepared_windows(folder: Path, rounds: int, report: Report) -> list[Measured
     """CSV and Parquet to windows, beside pandas; and how the seconds grow with columns."""
     try:
         import pandas  # noqa: F401
-        import pyarrow  # noqa: F401
+        import pyarrow  # type: ignore[import-not-found]  # noqa: F401
     except ImportError:
         raise LeftOutError("pandas or pyarrow is not installed") from None
     rows, table = [], readings(200_000, 8, 20)
@@ -126,7 +128,7 @@ def prepared_windows(folder: Path, rounds: int, report: Report) -> list[Measured
         }
         found = take_turns(arms, rounds)
         title = f"{path.suffix[1:]} of 200,000 × 8 to windows"
-        rows.append(compared(title, *found.values(), "pandas and a loop", "faster", 10.0))
+        rows.append(compared(title, found, "pandas and a loop", "faster", 10.0))
     return rows
 
 
@@ -141,9 +143,9 @@ def report(folder: Path, rounds: int, page: Report) -> list[Measured]:
         experiment = EXPERIMENTS[number % len(EXPERIMENTS)]
         place = number // len(EXPERIMENTS)
         scores = 1 / (1 + np.exp(-random.normal(size=steps) - 2 * labels))
-        known = {"seed": place // 5, "fold": place % 5, "folds": 5}
-        made = record(runs, experiment, labels=labels.tolist(), scores=scores.tolist(), **known)
-        records.append(made)
+        steps_of = {"labels": labels.tolist(), "scores": scores.tolist()}
+        seed, fold = divmod(place, 5)
+        records.append(record(runs, experiment, seed=seed, fold=fold, folds=5, **steps_of))
     found = [timed(lambda: measured(*records)) for _ in range(rounds)]
     print(f"  first {found[0]:.1f} s", file=sys.stderr)
     return [value(f"reading {count:,} runs of {steps:,} steps for a report", found, "s", 20.0)]

@@ -197,6 +197,7 @@ def broker(folder: Path, rounds: int, report: Report) -> list[Measured]:
         raise LeftOutError("mosquitto is not installed")
     args = parsed(["--experiment", "hybrid_causal"])
     args.model = exported("hybrid_causal", folder)
+    args.broker = ["autosave_on_changes=false"]
     with tempfile.TemporaryDirectory() as scratch, redirect_stdout(io.StringIO()) as said:
         found = [load(args, Path(scratch)) for _ in range(rounds)]
     report.texts["A fleet through a broker"] = f"```\n{said.getvalue()}```"

@@ -28,7 +28,12 @@ from tests.benchmarks.measure import Measured, Report, value
 
 CHANNELS, SERIES = 8, 10
 SMALLEST, LARGEST = 10_000, 1_000_000
-KEYS = ("data.stride=3", "data.window=32", "training.batch_size=1024", "training.epochs=1")
+KEYS: tuple[str, ...] = (
+    "data.stride=3",
+    "data.window=32",
+    "training.batch_size=1024",
+    "training.epochs=1",
+)
 KEYS += ("training.windows_per_epoch=100000000", "model.channels=8", "model.head=8")
 
 CODE = {

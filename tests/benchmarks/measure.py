@@ -16,7 +16,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-PACKAGES = ("torch", "lightning", "scikit-learn", "polars", "numpy", "onnxruntime", "optuna")
+PACKAGES: tuple[str, ...] = (
+    "torch",
+    "lightning",
+    "scikit-learn",
+    "polars",
+    "numpy",
+    "onnxruntime",
+    "optuna",
+)
 PACKAGES += ("pandas", "river")
 
 HISTORY = 10  # earlier measurements that a new one is compared with
@@ -88,15 +96,15 @@ def take_turns(arms: Mapping[str, Callable[[], float]], rounds: int) -> dict[str
 
 def compared(
     name: str,
-    ours: Sequence[float],
-    other: Sequence[float],
+    found: Mapping[str, Sequence[float]],
     against: str,
     kind: Literal["slower", "faster"],
     reach: float | None = None,
     unit: str = "s",
     note: str = "",
 ) -> Measured:
-    """A row of two arms that took turns."""
+    """A row of two arms that took turns, ours first."""
+    ours, other = found.values()
     pairs = zip(ours, other, strict=True)
     ratios = tuple(a / b if kind == "slower" else b / a for a, b in pairs)
     medians = float(np.median(ours)), float(np.median(other))

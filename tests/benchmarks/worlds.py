@@ -39,14 +39,14 @@ def simulation(folder: Path, rounds: int, report: Report) -> list[Measured]:
     note = "ns-3's seconds were measured on another day"
     against = "ns-3, C++, without twin"
     title = "50 nodes, 1 h at 10 s, with twin"
-    rows = [compared(title, star, other, against, "faster", 15.0, note=note)]
+    rows = [compared(title, {"ours": star, "ns-3": other}, against, "faster", 15.0, note=note)]
     arms = {
         "two": lambda: simulated(place, WORLD, WORLDS, 2),
         "one": lambda: simulated(place, WORLD, WORLDS, 1),
     }
     found = take_turns(arms, rounds)
     title = f"{WORLDS} worlds × 24 h × 30 nodes, two workers"
-    rows.append(compared(title, *found.values(), "one worker", "faster", 1.9))
+    rows.append(compared(title, found, "one worker", "faster", 1.9))
     each = [one / (WORLDS * 30) for one in found["one"]]
     shutil.rmtree(place)
     return [*rows, value("a node-day, one core", each, "s")]
