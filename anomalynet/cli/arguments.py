@@ -20,13 +20,14 @@ Parser = argparse._ActionsContainer  # a parser, or a group of one
 
 
 def amount(text: str) -> float:
-    """A number from 0 on, below a billion."""
+    """0, or a number from a millionth on, below a billion."""
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to a billion")
+    if not (value == 0 or 1e-6 <= value < 1e9):
+        what = "is not 0, nor a number from 0.000001 to a billion"
+        raise argparse.ArgumentTypeError(f"{text!r} {what}")
     return value
 
 
@@ -111,8 +112,7 @@ def warn_of_contradictions(overrides: Sequence[str]) -> None:
 
 def add_runs(parser: Parser) -> None:
     """Declare `--runs DIR`."""
-    text = "folder of the runs (default: runs)"
-    option(parser, "--runs", "DIR", text, _runs, Path("runs"))
+    option(parser, "--runs", "DIR", "folder of the runs (default: runs)", _runs, Path("runs"))
 
 
 def _runs(text: str) -> Path:

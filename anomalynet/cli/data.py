@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -22,12 +20,10 @@ from anomalynet.cli.arguments import (
     some_names,
 )
 from anomalynet.cli.output import print_json, print_next, print_rows, print_table, warn
-from anomalynet.errors import DataError, UsageError
+from anomalynet.errors import DataError, UsageError, say
 
 ONE_WORLD = ("data.worlds=null",)  # simulated data is one world here, unless the user asks for more
-
 SHOWN = 20  # recordings in a printed table; JSON has all
-
 SUMMARY = "list, inspect, fetch, import, write and replay data sets"
 
 EPILOG = """\
@@ -271,12 +267,13 @@ def _import(args: argparse.Namespace) -> int:
 def _rows(args: argparse.Namespace) -> int:
     from anomalynet.data import sources
     from anomalynet.detection.replay.rows import detector_rows, write_rows
+    from anomalynet.runs.files import scratch_folder
 
     if args.out.exists() and not args.replace:
         raise UsageError(f"{args.out}: exists already", "add --replace, or choose another name")
     telemetry = sources.load(data_config(args, ONE_WORLD))
-    with tempfile.TemporaryDirectory(prefix="anomalynet-") as scratch:
-        write_rows(detector_rows(telemetry, args.series), args.out, args.by, Path(scratch))
+    with scratch_folder() as scratch:
+        write_rows(detector_rows(telemetry, args.series), args.out, args.by, scratch)
     warn(telemetry.warnings)
     print(args.out)
     return 0
@@ -296,7 +293,7 @@ def _replay(args: argparse.Namespace) -> int:
         chosen = {name: getattr(args, name) for name in ("speed", "first", "last", "shift")}
         sent = replay(telemetry, config.title, send, series=args.series, **chosen)
     count = f"{sent.messages:,} messages of {sent.gateways:,} gateways"
-    print(f"{count}, {sent.readings:,} readings", file=sys.stderr)
+    say(f"{count}, {sent.readings:,} readings")
     return 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anomalynet.cli.arguments import add_json, add_run, add_runs, flag, option
 from anomalynet.cli.output import print_json, print_next, print_table, warn
-from anomalynet.sweep.progress import say
+from anomalynet.errors import say
 
 SUMMARY = "turn a finished run into an ONNX file for `anomalynet detect`"
 

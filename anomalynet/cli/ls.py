@@ -6,17 +6,13 @@ import argparse
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from anomalynet.cli.arguments import add_json, add_runs, count, flag, option
-from anomalynet.cli.output import print_json, print_table, show
+from anomalynet.cli.output import print_json, print_table
 from anomalynet.errors import AnomalynetError, RunError, UsageError
 
-if TYPE_CHECKING:
-    pass
-
 SUMMARY = "list experiments, sweeps, models or runs"
-
 KINDS = ("experiments", "sweeps", "models", "runs")
 
 NARROW = ("reason", "fold", "seed", "sweep", "data", "date", "changed", "AUROC")
@@ -54,11 +50,11 @@ def run(args: argparse.Namespace) -> int:
         shared = _changes_as_text(rows) if kind == "runs" else ""
         print_table(rows, title=kind, drop=NARROW if kind == "runs" else ())
         if shared:
-            show(f"changed in all of them: {shared}")
+            print(f"changed in all of them: {shared}")
         if not rows and chosen:
-            show(f"runs: none of those in {args.runs} is like that")
+            print(f"runs: none of those in {args.runs} is like that")
         elif not rows:
-            show(f"{kind}: none in {args.runs}; `anomalynet train hybrid` makes one")
+            print(f"{kind}: none in {args.runs}; `anomalynet train hybrid` makes one")
     return 0
 
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from anomalynet.errors import UsageError, printable, terminal
+from anomalynet.errors import UsageError, printable, say, terminal
 
 
 class OutputLostError(BaseException):
@@ -77,15 +77,10 @@ def guarded_streams() -> Iterator[None]:
                 results.flush()
 
 
-def show(text: str, *, to_stderr: bool = False) -> None:
-    """Print a text. All that contains names goes this way: none may steer the terminal."""
-    print(printable(text), file=sys.stderr if to_stderr else sys.stdout, flush=True)
-
-
 def warn(warnings: Iterable[str]) -> None:
     """Print one warning per line."""
     for warning in warnings:
-        show(f"warning: {warning}", to_stderr=True)
+        say(f"warning: {warning}")
 
 
 def print_json(value: object) -> None:
@@ -95,7 +90,7 @@ def print_json(value: object) -> None:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(value, indent=2, default=_plain)
-    show(text)
+    print(text, flush=True)
 
 
 def _plain(value: object) -> float | str:
@@ -161,7 +156,7 @@ def print_table(
 def print_next(*commands: str) -> None:
     """Print on stderr what a user would do next."""
     for command in commands:
-        show(f"next: {command}", to_stderr=True)
+        say(f"next: {command}")
 
 
 def rounded(value: float | None) -> str:

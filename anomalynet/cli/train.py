@@ -15,7 +15,7 @@ from anomalynet.cli.arguments import (
     option,
 )
 from anomalynet.cli.output import alarms, print_json, print_next, print_table, rounded, warn
-from anomalynet.sweep.progress import say
+from anomalynet.errors import say
 
 SUMMARY = "train one experiment, choose its threshold on the validation part, and test it"
 

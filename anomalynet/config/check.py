@@ -57,6 +57,9 @@ def violations(config: Config) -> Iterator[tuple[str, str]]:
     if split.test_worlds is not None and split.policy not in ("auto", "group"):
         what = f"holds out whole worlds: not with data.split.policy={split.policy}"
         yield "data.split.test_worlds", what
+    worlds = (config.data.worlds or "0").strip()
+    if config.data.world and not worlds.isdecimal():
+        yield "data.world", f"{config.data.world} is not used beside the list data.worlds={worlds}"
     dropout = getattr(model, "dropout", 0.0)
     if not 0 <= dropout < 1:
         yield "model.dropout", f"must be in [0, 1), not {dropout}"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -26,6 +26,9 @@ TEXT_KEYS = (
     (".data.root", ".data.scenario", ".data.subset"),
 )
 """Keys of a configuration or a sweep that take any text: those that need one, those that do not."""
+
+NUMBERS = ("data.worlds", "data.split.test_worlds", "data.split.validation_worlds")
+"""Keys whose text is a list of numbers, and which may be written as one."""
 
 MOST_REFERENCES = 8  # in one value; each may stand for a value with as many
 
@@ -201,6 +204,8 @@ def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
             return Problem(leaf.where, what)
         return Problem(leaf.where, f"unknown key {leaf.key!r}", nearest_key(leaf.key, known))
     types, value = _types(tree, leaf.key), leaf.value
+    if leaf.key in NUMBERS and isinstance(value, list):
+        leaf = replace(leaf, text=" ".join(map(str, value)))
     if str in types and leaf.text is None and isinstance(value, bool | float):
         what = f"{leaf.key}: {value!r} is not text; write it in quotes, such as 'no'"
         return Problem(leaf.where, what)
@@ -210,8 +215,7 @@ def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
         what = f"{leaf.key}: {leaf.word!r} is not a plain decimal number, such as 10 or 1e-3"
         return Problem(leaf.where, what)
     if isinstance(value, str) and re.search(r"\$\{(?![\w.]+\})", value):
-        what = f"{leaf.key}: {value!r}: only ${{another.key}} is supported"
-        return Problem(leaf.where, what)
+        return Problem(leaf.where, f"{leaf.key}: {value!r}: only ${{another.key}} is supported")
     if isinstance(value, str) and value.count("${") > MOST_REFERENCES:
         what = f"{leaf.key}: more than {MOST_REFERENCES} references to other keys"
         return Problem(leaf.where, what)

@@ -9,7 +9,6 @@ from typing import Literal
 from anomalynet.errors import UsageError
 
 Kind = Literal["experiments", "sweeps"]
-
 _PACKAGE = Path(__file__).parents[1]
 
 

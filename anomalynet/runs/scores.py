@@ -46,7 +46,6 @@ def read(path: Path, query: Query = lambda frame: frame) -> pl.DataFrame:
 
 
 _cache: ContextVar[dict[Path, pl.DataFrame] | None] = ContextVar("cached scores", default=None)
-
 MAX_CACHED = 10_000_000  # steps, about 70 bytes each; further steps are read from the file again
 
 

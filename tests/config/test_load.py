@@ -78,10 +78,7 @@ def test_every_problem_at_once_with_file_line_and_suggestion(tmp_path: Path) -> 
         ("model: {name: cnnn}", "unknown model 'cnnn'; did you mean 'cnn'?"),
         ("model: [cnn", "mine.yaml:1: not valid YAML"),
         ("- a\n- b", "expected keys and values"),
-        (
-            "model: {name: cnn}\nseed: 1\nseed: 2",
-            "mine.yaml:3: duplicate key 'seed'",
-        ),
+        ("model: {name: cnn}\nseed: 1\nseed: 2", "mine.yaml:3: duplicate key 'seed'"),
         ("extends: bose.yaml", "mine.yaml:1: extends 'bose.yaml'"),
         ("extends: mine.yaml\nmodel: {name: cnn}", "forms a cycle"),
         ("seed: 1", "model.name is missing"),

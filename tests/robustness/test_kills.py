@@ -192,7 +192,7 @@ def at_calls(trial: Trial, *whens: Literal["before", "after"]) -> list[str]:
     return [problem for kill in kills for problem in trial.problems(kill)]
 
 
-@pytest.mark.parametrize("trial", ["import --replace", "export"], indirect=True)
+@pytest.mark.parametrize("trial", ["export"], indirect=True)
 def test_killed_before_any_change_of_a_folder_and_repeated_it_ends_as_undisturbed(
     trial: Trial,
 ) -> None:

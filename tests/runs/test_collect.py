@@ -36,9 +36,7 @@ def test_unfinished_runs_are_left_out_and_damaged_ones_are_named(tmp_path: Path)
     assert caught.value.next_step is not None
 
 
-def test_a_time_that_was_not_taken_is_left_out_and_no_metrics_are_said(
-    tmp_path: Path,
-) -> None:
+def test_a_time_that_was_not_taken_is_left_out_and_no_metrics_are_said(tmp_path: Path) -> None:
     folder = store(tmp_path, "cnn")
     (folder / "timings.json").write_text(
         '{"train_seconds": 2.5, "microseconds_single": null, "score_seconds": "long"}'
