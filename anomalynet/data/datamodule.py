@@ -206,7 +206,12 @@ class TelemetryDataModule(L.LightningDataModule):
         size, seed = self.config.training.batch_size, self.config.seed
         windows, most = self.windows("train"), self.config.training.windows_per_epoch
         strata = self._sizes(windows)
-        return TrainBatches(windows, size, seed, self._epoch, rank, world, sizes=strata, most=most)
+        device = None if trainer is None else trainer.strategy.root_device
+        if device is not None and device.type != "cuda":
+            device = None  # the rows are in memory already
+        return TrainBatches(
+            windows, size, seed, self._epoch, rank, world, sizes=strata, most=most, device=device
+        )
 
     def training_sample(self, most: int | None) -> Int64:
         """Numbers of the training windows that a model is fitted on at once: all, or `most`, drawn
