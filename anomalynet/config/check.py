@@ -12,10 +12,11 @@ _AT_LEAST = {
     0: (
         *("seed", "data.world", "data.calibration_rows", "data.max_gap", "data.split.fold"),
         *("data.split.assignment", "model.reconstruction_weight", "evaluation.alarms_per_day"),
-        *("model.autoencoder_depth", "model.matched_depth"),
+        *("model.autoencoder_depth", "model.matched_depth", "data.calibration_floor"),
     ),
     1: (
         *("data.neighbours", "data.stride", "data.split.interleave", "data.split.purge"),
+        "data.split.beginning",
         *("training.epochs", "training.batch_size", "training.patience", "hardware.devices"),
         *(
             "training.windows_per_epoch",
@@ -30,9 +31,10 @@ _AT_LEAST = {
 }
 _POSITIVE = (
     *("data.clip", "data.quality.hampel_threshold", "training.learning_rate", "model.strength"),
+    *("training.injection.smallest", "training.injection.largest"),
 )
 _MOST, _WIDEST = 10**9, 10_000  # of a whole number; of the sizes of a network
-_SHARES = ("data.split.validation_fraction",)
+_SHARES = ("data.split.validation_fraction", "training.injection.share")
 
 
 def value_of(config: object, key: str) -> Any:
@@ -57,6 +59,13 @@ def violations(config: Config) -> Iterator[tuple[str, str]]:
     if split.test_worlds is not None and split.policy not in ("auto", "group"):
         what = f"holds out whole worlds: not with data.split.policy={split.policy}"
         yield "data.split.test_worlds", what
+    rule = config.evaluation.threshold
+    if config.training.incidents == "injected" and rule not in ("alarm_budget", "fixed"):
+        what = f"reads labels, which training.incidents=injected does not: not {rule}"
+        yield "evaluation.threshold", f"{what}; use alarm_budget"
+    smallest, largest = config.training.injection.smallest, config.training.injection.largest
+    if smallest > largest > 0:
+        yield "training.injection.smallest", f"must not exceed the largest = {largest}"
     dropout = getattr(model, "dropout", 0.0)
     if not 0 <= dropout < 1:
         yield "model.dropout", f"must be in [0, 1), not {dropout}"

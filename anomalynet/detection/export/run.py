@@ -200,6 +200,7 @@ def contract(
         hold=data.max_gap if quality.impute == "hold" else 0,
         calibration_rows=data.calibration_rows,
         calibration=data.calibration,
+        calibration_floor=prepared.calibration_floor,
         clip=data.clip if data.calibration_rows and data.calibration == "deviation" else None,
         range_check=quality.range_check,
         outliers=quality.outliers,
