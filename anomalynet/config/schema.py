@@ -201,8 +201,13 @@ class TrainingConfig:
     in equal shares of the worlds."""
     batch_size: int = 32
     """Windows per optimiser step, summed over all devices."""
-    optimizer: Literal["adam"] = "adam"
-    """The optimiser of the paper."""
+    optimizer: Literal["adam", "adamw"] = "adam"
+    """`adam`: the optimiser of the paper; `adamw`: with decoupled weight decay."""
+    weight_decay: float = 0.01
+    """Share of each weight that `adamw` takes away per step, times the learning rate."""
+    schedule: Literal["constant", "one_cycle"] = "constant"
+    """Of the learning rate. `one_cycle`: it rises to learning_rate over the first 30 % of all
+    steps of `epochs`, and falls to almost nothing until the last."""
     learning_rate: float = 0.001
     """Step size of the optimiser."""
     loss: Literal["mse", "cross_entropy"] = "mse"

@@ -77,7 +77,8 @@ def clipping(random: Random, of: Drawn) -> Floats:
     """Readings end at a level within the window's range, from above or below."""
     low, high = of.x.min(axis=1, keepdims=True), of.x.max(axis=1, keepdims=True)
     level = low + (high - low) * random.uniform(0.3, 0.7, low.shape)
-    return np.where(of.size > 0, np.minimum(of.x, level), np.maximum(of.x, level))
+    found: Floats = np.where(of.size > 0, np.minimum(of.x, level), np.maximum(of.x, level))
+    return found
 
 
 def replay(random: Random, of: Drawn) -> Floats:
@@ -138,7 +139,7 @@ class Injector:
         """For windows of prepared recordings; other arguments as the fields."""
         names = [channel.unit for channel in prepared.channels]
         together = [
-            [place for place, unit in enumerate(names) if unit == own and place != prepared.mask]
+            [at for at, unit in enumerate(names) if unit == own != "" and at != prepared.mask]
             for own in names
         ]
         places = range(len(names))

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anomalynet.layers.attention import Attention
-from anomalynet.layers.conv import Convolution
 
 
 class Recurrent(nn.Module):
@@ -98,7 +97,7 @@ class SequenceStage(nn.Module):
 
     def __init__(
         self,
-        convolution: Convolution | None,
+        convolution: nn.Module | None,
         recurrent: Recurrent | None,
         attention: Attention | None,
         width: int,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import polars as pl
 import pytest
 import torch
 
+from anomalynet.cli.main import main
 from anomalynet.config.load import load
 from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.errors import ConfigError, UsageError
 from anomalynet.models import LSTM
+from anomalynet.reporting.injected import draw_injected
 from anomalynet.training.finished import open_run
 from anomalynet.training.run import TrainingOutcome, train
 from tests.training.small import imported, short, weights
@@ -34,8 +37,8 @@ def relabelled(folder: Path, name: str) -> str:
     from tests.training.small import table
 
     path = table(folder / f"{name}.csv")
-    other = pl.when(pl.col("part") == "train").then(1 - pl.col("attack"))
-    other = other.otherwise(pl.col("attack").reverse())
+    attack, training = pl.col("attack"), pl.col("part") == "train"
+    other = pl.when(training).then(1 - attack).otherwise(attack.reverse())
     pl.read_csv(path).with_columns(attack=other).write_csv(path)
     request = ImportRequest(
         file=path, name=name, time="time", series="device", label="attack", split="part"
@@ -97,7 +100,8 @@ def test_an_own_trainer_stops_and_chooses_the_threshold_without_labels(tmp_path:
         dm = TelemetryDataModule(data=name, calibration_rows=50, stride=8, overrides=overrides)
         torch.manual_seed(0)
         model = LSTM(dm.shape, hidden=4, threshold="alarm_budget", alarms_per_day=2000)
-        options = {"max_epochs": 1, "logger": False, "enable_checkpointing": False}
+        options: dict[str, Any] = {"max_epochs": 1, "logger": False}
+        options["enable_checkpointing"] = False
         trainer = L.Trainer(default_root_dir=tmp_path, enable_progress_bar=False, **options)
         trainer.fit(model, dm)
         logged = {key: float(value) for key, value in trainer.callback_metrics.items()}
@@ -114,3 +118,20 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     name = imported(tmp_path, "refused", labels=False)
     with pytest.raises(UsageError, match="autoencoder"):
         train(short("autoencoder", f"data.name={name}", "training.incidents=injected"), tmp_path)
+
+
+def test_the_figure_draws_each_kind_on_the_users_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = imported(tmp_path, "drawn", labels=False)
+    file = tmp_path / "kinds.svg"
+    keys = ["data.calibration_rows=50", "training.injection.kinds=bias stuck"]
+    assert main(["show", "--injected", name, *keys, "--out", str(file)]) == 0
+    assert capsys.readouterr().out.strip() == str(file)
+    shown = file.read_text()
+    assert f"windows of {name}" in shown and "bias (" in shown and "stuck (" in shown
+    assert "ramp (" not in shown
+    with pytest.raises(UsageError, match=r"kinds\.pdf"):
+        draw_injected(load("hybrid_injected", [f"data.name={name}"]).config, Path("kinds.pdf"))
+    with pytest.raises(UsageError, match=r"training\.incidents=labels"):
+        draw_injected(load("cnn", [f"data.name={name}", *keys[:1]]).config, file)
