@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from anomalynet.training.run import train
 
 __version__ = "0.1.0"
-
 __all__ = ["TelemetryDataModule", "__version__", "compare_runs", "evaluate_on", "list_runs"]
 __all__ += ["load_config", "open_run", "run_sweep", "train", "write_report"]
 

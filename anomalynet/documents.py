@@ -22,7 +22,6 @@ MAX_NODES = 100_000  # most values of a YAML text, of which PyYAML reads about 3
 MAX_VALUES = 500_000  # with each alias counted as what it stands for; objects and lists in JSON
 MAX_COMMAS = 4 * MAX_VALUES  # in JSON; the state of a detector of 100,000 devices has up to 900,000
 MAX_DIGITS = 300  # longest number; a float has at most 309 digits before the point
-
 _LONG_NUMBER = re.compile(rf"\d{{{MAX_DIGITS}}}|\d[eE]\+?\d{{3}}")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half a character, unless its other half follows
 
@@ -41,21 +40,24 @@ def read_json_value(path: Path) -> Any:
     return json_value(read_text(path))
 
 
-def json_value(text: str | bytes, *, values: bool = True, nan: bool = False) -> Any:
+def json_value(
+    text: str | bytes, *, values: bool = True, nan: bool = False, limited: bool = True
+) -> Any:
     """The value of a JSON text.
 
     Args:
         values: whether long numbers, NaN, infinities, duplicate keys and halves of characters are
             refused; False where the caller checks each, so that one does not hide the rest.
         nan: read NaN and Infinity nevertheless, in files that the package wrote with them.
+        limited: False for what the package wrote and a checksum covers: it may have any size.
     Raises: JSONDecodeError, a ValueError: not JSON, or outside the limits.
     """
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text))
-    if len(text) > JSON_BYTES:
+    if limited and len(text) > JSON_BYTES:
         raise json.JSONDecodeError(f"larger than {JSON_BYTES >> 20} MiB", text[:1], 0)
     nested = text.count("[") + text.count("{")
-    if nested > MAX_VALUES or text.count(",") > MAX_COMMAS:
+    if limited and (nested > MAX_VALUES or text.count(",") > MAX_COMMAS):
         raise json.JSONDecodeError("too many values", text[:1], 0)
     hooks: dict[str, Any] = {}
     if values:

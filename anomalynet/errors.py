@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TextIO, cast
 
 # Control characters except tab and newline, changes of the direction of writing, lone surrogates
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 DISK_ERRORS = (*DISK_FULL, errno.EFBIG, errno.EROFS, errno.EIO)  # nothing more can be written
 
@@ -18,6 +20,12 @@ DISK_ERRORS = (*DISK_FULL, errno.EFBIG, errno.EROFS, errno.EIO)  # nothing more 
 def printable(text: str) -> str:
     r"""A text with what could steer a terminal or break a file written as `\u001b`."""
     return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def say(text: str) -> None:
+    """Print a notice to stderr, if anybody reads it: stdout is for results."""
+    with suppress(OSError):
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 def terminal(stream: TextIO) -> TextIO:
@@ -122,3 +130,28 @@ class RegressionError(AnomalynetError):
     """Something that became worse than the baseline says."""
 
     exit_code = 3
+
+
+MAKE_ROOM = "make room and repeat the command: it continues, and no run counts as failed"
+
+
+def disk_error(error: BaseException | None) -> str:
+    """Why nothing more can be written if an error or one of its causes says so; else empty."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            return os.strerror(error.errno)
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+@contextmanager
+def disk_errors(where: object) -> Iterator[None]:
+    """Make a full or read-only disk one message, which names the file or else `where`; what was
+    written before is kept. Also usable as a decorator. Raises RunError."""
+    try:
+        yield
+    except OSError as error:
+        if full := disk_error(error):
+            what = f"{error.filename or where}: cannot be written: {full}"
+            raise RunError(what, MAKE_ROOM) from error
+        raise

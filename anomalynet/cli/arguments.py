@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from anomalynet.cli.output import warn
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
+    from anomalynet.config.locate import Kind
     from anomalynet.config.schema import DataConfig
     from anomalynet.reporting.formats import Form
 
@@ -18,14 +20,22 @@ Parser = argparse._ActionsContainer  # a parser, or a group of one
 
 
 def amount(text: str) -> float:
-    """A number from 0 on, below a billion."""
+    """0, or a number from a millionth on, below a billion."""
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to a billion")
+    if not (value == 0 or 1e-6 <= value < 1e9):
+        what = "is not 0, nor a number from 0.000001 to a billion"
+        raise argparse.ArgumentTypeError(f"{text!r} {what}")
     return value
+
+
+def count(text: str) -> int:
+    """A whole number from 1 on."""
+    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
 
 
 def seed(text: str) -> int:
@@ -47,9 +57,43 @@ def option(
     text: str,
     kind: Callable[[str], Any] = str,
     default: object = None,
+    known: Callable[[], Iterable[str]] | None = None,
 ) -> None:
-    """Declare `--name METAVAR`, or without dashes the argument `name`; `kind` converts its text."""
-    parser.add_argument(name, metavar=metavar, help=text, type=kind, default=default)
+    """Declare `--name METAVAR`, or without dashes the argument `name`; `kind` converts its text.
+    `known`: texts that a shell offers as completions."""
+    action = parser.add_argument(name, metavar=metavar, help=text, type=kind, default=default)
+    if known:
+        action.completer = lambda **_: list(known())  # type: ignore[attr-defined]
+
+
+def run_ids() -> list[str]:
+    """The ids of the runs in `runs`."""
+    return [path.parent.name for path in Path("runs").glob("*/*/config.yaml")]
+
+
+def data_names() -> list[str]:
+    """The names of data sets: the simulator's, those that can be fetched, and imported ones."""
+    package = Path(__file__).parent.parent
+    hashes = (package / "data" / "sources").glob("*.sha256")
+    presets = (package / "simulation" / "scenarios").glob("*.yaml")
+    imported = Path(os.environ.get("ANOMALYNET_DATA", "data")).glob("*/dataset.json")
+    return [*(path.stem for path in (*presets, *hashes)), *(path.parent.name for path in imported)]
+
+
+def experiment_names() -> list[str]:
+    """The names of experiments."""
+    return _files("experiments")
+
+
+def sweep_names() -> list[str]:
+    """The names of sweeps."""
+    return _files("sweeps")
+
+
+def _files(kind: Kind) -> list[str]:
+    from anomalynet.config import locate
+
+    return [name for name in locate.files(kind) if name != "base"]
 
 
 def add_overrides(parser: Parser) -> None:
@@ -68,8 +112,7 @@ def warn_of_contradictions(overrides: Sequence[str]) -> None:
 
 def add_runs(parser: Parser) -> None:
     """Declare `--runs DIR`."""
-    text = "folder of the runs (default: runs)"
-    option(parser, "--runs", "DIR", text, _runs, Path("runs"))
+    option(parser, "--runs", "DIR", "folder of the runs (default: runs)", _runs, Path("runs"))
 
 
 def _runs(text: str) -> Path:
@@ -81,7 +124,7 @@ def _runs(text: str) -> Path:
 def add_launch(parser: Parser) -> None:
     """Declare `--data`, `--slots`, `--gpus`, `--runs-per-gpu`, `--devices`, `--on`, `--runs`."""
     text = "data set (`anomalynet data ls`; default: smart_city), or a folder of "
-    option(parser, "--data", "NAME|DIR", f"{text}`anomalynet simulate`")
+    option(parser, "--data", "NAME|DIR", f"{text}`anomalynet simulate`", known=data_names)
     text = "runs at a time (default: one per GPU; without a GPU one or two, depending on the cores)"
     option(parser, "--slots", "N", text, int)
     text = "train on these GPUs, or on `all`; each worker sees only its own GPU"
@@ -112,7 +155,7 @@ def launch_options(args: argparse.Namespace) -> dict[str, Any]:
 def add_run(parser: Parser) -> None:
     """Declare `RUN`."""
     text = "a run's folder, or the start of its id (`anomalynet ls runs`)"
-    option(parser, "run_id", "RUN", text)
+    option(parser, "run_id", "RUN", text, known=run_ids)
 
 
 def add_json(parser: Parser) -> None:
@@ -154,7 +197,7 @@ def some_names(text: str) -> tuple[str, ...]:
 def add_data(parser: Parser) -> None:
     """Declare `NAME|DIR key=value …`."""
     text = "a data set of `anomalynet data ls`, or a folder of `anomalynet simulate`"
-    option(parser, "name", "NAME|DIR", text)
+    option(parser, "name", "NAME|DIR", text, known=data_names)
     add_overrides(parser)
 
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anomalynet.cli.arguments import add_data, add_json, add_runs, data_config, option, seed
-from anomalynet.cli.output import print_json, print_table, show
+from anomalynet.cli.output import print_json, print_table
 from anomalynet.errors import terminal
 
 if TYPE_CHECKING:
-    from anomalynet.data.audit import AuditResult
+    from anomalynet.runs.audits import AuditResult
 
 SUMMARY = (
     "show how well a data set's labels can be guessed from position, time, gaps, or one channel"
@@ -61,7 +61,7 @@ def _print(found: AuditResult) -> None:
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=terminal(sys.stderr), flush=True)
     if found.refused:
-        show(f"{found.data}: a chronological split is refused: {found.refused}")
+        print(f"{found.data}: a chronological split is refused: {found.refused}")
         both = sum(day.normal > 0 and day.attack > 0 for day in found.days) or "none"
         days = f"days with both classes: {both} of {len(found.days)}"
         print(f"{days}; interleaved blocks are used instead")
@@ -82,7 +82,7 @@ def _print(found: AuditResult) -> None:
         for probe in found.probes
     ]
     print_table(rows, title=title)
-    show(f"rule: {found.rule}")
+    print(f"rule: {found.rule}")
     for warning in found.warnings:
-        show(f"warning: {warning}")
+        print(f"warning: {warning}")
     print()

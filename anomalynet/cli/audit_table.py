@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from anomalynet.cli.arguments import add_json, flag
-from anomalynet.cli.output import print_json, show
+from anomalynet.cli.output import print_json
 from anomalynet.errors import UsageError
 
 SUMMARY = (
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(plain(found))
     else:
-        show("\n".join(lines(found)))
+        print("\n".join(lines(found)))
     if found.left:
         return 130
     return 0 if found.possible else 1

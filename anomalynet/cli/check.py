@@ -8,17 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anomalynet import errors
 from anomalynet.cli.arguments import add_json, add_overrides, flag, names, option
 from anomalynet.cli.output import print_json, print_table
-from anomalynet.errors import (
-    AnomalynetError,
-    NothingToCompareError,
-    RegressionError,
-    RunError,
-    StoppedError,
-    UsageError,
-)
-from anomalynet.sweep.progress import say
+from anomalynet.runs.files import refuse_unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -89,8 +82,8 @@ def run(args: argparse.Namespace) -> int:
             runs=args.runs,
             progress=True,
         )
-    except AnomalynetError as error:
-        if not isinstance(error, StoppedError):
+    except errors.AnomalynetError as error:
+        if not isinstance(error, errors.StoppedError):
             from anomalynet.regression.render import command
 
             line = command("error", "anomalynet check", error.message)
@@ -108,33 +101,27 @@ def run(args: argparse.Namespace) -> int:
 def _refuse_misuse(args: argparse.Namespace, wanted: Sequence[str] | None) -> None:
     if refused := [text for text in args.overrides if not text.startswith("hardware.")]:
         hint = "--golden and --sweep name other sweeps"
-        raise UsageError(f"{refused[0]}: only hardware.* can be overridden", hint)
+        raise errors.UsageError(f"{refused[0]}: only hardware.* can be overridden", hint)
     if args.update is not None and not args.update.strip():
         hint = 'anomalynet check --update "why the numbers changed"'
-        raise UsageError("--update needs a reason", hint)
+        raise errors.UsageError("--update needs a reason", hint)
     if args.update is not None and args.history:
-        raise UsageError("--update and --history exclude each other")
+        raise errors.UsageError("--update and --history exclude each other")
     if wanted == []:
-        raise UsageError("--experiments is empty")
+        raise errors.UsageError("--experiments is empty")
     if args.history and args.out is not None and args.out.suffix not in (".svg", ".png"):
-        raise UsageError(f"--out {args.out}: expected a figure's file, .svg or .png")
+        raise errors.UsageError(f"--out {args.out}: expected a figure's file, .svg or .png")
     if args.out is not None and args.update is None:
-        _refuse_unwritable(args.out, folder=not args.history)
+        folder = not args.history
+        if args.out.exists() and args.out.is_dir() is not folder:
+            expected = "a folder for check.md and check.json" if folder else "a file for the figure"
+            raise errors.UsageError(f"--out {args.out}: expected {expected}")
+        refuse_unwritable(args.out if folder else args.out.parent, "--out")
     runs: Path | None = args.runs
     if runs is not None and (runs.is_file() or (runs.is_dir() and any(runs.iterdir()))):
-        raise UsageError(
+        raise errors.UsageError(
             f"--runs {runs}: must be empty: check trains every run", "name another folder"
         )
-
-
-def _refuse_unwritable(out: Path, *, folder: bool) -> None:
-    """Raise UsageError before training if the output could not be written after it."""
-    if out.exists() and out.is_dir() is not folder:
-        expected = "a folder for check.md and check.json" if folder else "a file for the figure"
-        raise UsageError(f"--out {out}: expected {expected}")
-    existing = next(path for path in (out, *out.absolute().parents) if path.exists())
-    if not (existing.is_dir() or existing == out) or not os.access(existing, os.W_OK):
-        raise UsageError(f"--out {out}: {existing} is not writable", "name another path")
 
 
 def _print_update(args: argparse.Namespace, number: int, measured: Measured) -> int:
@@ -150,7 +137,7 @@ def _print_update(args: argparse.Namespace, number: int, measured: Measured) -> 
         print_json(facts)
     else:
         commit = short(measured.commit) or "unknown"
-        say(f"update {number}: {measured.environment}, commit {commit}")
+        errors.say(f"update {number}: {measured.environment}, commit {commit}")
         print(args.against)
     return 0
 
@@ -185,12 +172,12 @@ def _print_answer(args: argparse.Namespace, baseline: Baseline, measured: Measur
     bad_findings = (finding for finding in render.shown(found) if finding.verdict in render.BAD)
     bad = "\n".join(finding.sentence() for finding in bad_findings)
     hint = 'if the change is intended: anomalynet check --update "reason"'
-    if code == RegressionError.exit_code:
-        raise RegressionError(bad, hint)
-    if code == RunError.exit_code:
-        raise RunError(bad)
-    if code == NothingToCompareError.exit_code:
-        raise NothingToCompareError(bad or answer.verdict(), hint)
+    if code == errors.RegressionError.exit_code:
+        raise errors.RegressionError(bad, hint)
+    if code == errors.RunError.exit_code:
+        raise errors.RunError(bad)
+    if code == errors.NothingToCompareError.exit_code:
+        raise errors.NothingToCompareError(bad or answer.verdict(), hint)
     return 0
 
 
@@ -213,7 +200,7 @@ def _history(args: argparse.Namespace, wanted: Sequence[str] | None) -> int:
     present = sorted({name for name, _ in history.series(entries)})
     for name in wanted or ():
         if name not in present:
-            raise NothingToCompareError(
+            raise errors.NothingToCompareError(
                 f"{args.against}: its history has no {name!r}", f"it has {', '.join(present)}"
             )
     if args.out is not None:

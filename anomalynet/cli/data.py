@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -21,13 +19,11 @@ from anomalynet.cli.arguments import (
     option,
     some_names,
 )
-from anomalynet.cli.output import print_json, print_rows, print_table, warn
-from anomalynet.errors import DataError, UsageError
+from anomalynet.cli.output import print_json, print_next, print_rows, print_table, warn
+from anomalynet.errors import DataError, UsageError, say
 
 ONE_WORLD = ("data.worlds=null",)  # simulated data is one world here, unless the user asks for more
-
 SHOWN = 20  # recordings in a printed table; JSON has all
-
 SUMMARY = "list, inspect, fetch, import, write and replay data sets"
 
 EPILOG = """\
@@ -188,6 +184,12 @@ def _info(args: argparse.Namespace) -> int:
     from anomalynet.simulation.store import read_world
 
     config, world = data_config(args, ONE_WORLD), None
+    missing = config.root is None and not sources.is_there(config.name)
+    if missing and not simulated.knows(config.name):
+        facts = describe.about(config.name) | {"there": False}
+        print_json(facts) if args.json else _print_facts(facts)
+        print_next(f"anomalynet data fetch {config.name}")
+        return 0
     if simulated.knows(config.name):
         world = read_world(simulated.world_folders(config)[0])
     plot = args.plot or args.figures is not None
@@ -233,6 +235,7 @@ def _fetch(args: argparse.Namespace) -> int:
     done = fetch(args.name)
     present = f"{done.present} were present and verified"
     print(f"{args.name}: {done.fetched} files fetched, {present}, in {done.folder}")
+    print_next(f"anomalynet audit {args.name}", f"anomalynet reproduce --data {args.name}")
     return 0
 
 
@@ -256,19 +259,21 @@ def _import(args: argparse.Namespace) -> int:
     facts = {**facts, "channels": ", ".join(report.channels), **counts}
     _print_facts({key: value for key, value in facts.items() if value is not None})
     warn(warnings)
-    print(f"next: anomalynet data info {report.name}", file=sys.stderr)
+    name = report.name
+    print_next(f"anomalynet data info {name}", f"anomalynet train hybrid data.name={name}")
     return 0
 
 
 def _rows(args: argparse.Namespace) -> int:
     from anomalynet.data import sources
     from anomalynet.detection.replay.rows import detector_rows, write_rows
+    from anomalynet.runs.files import scratch_folder
 
     if args.out.exists() and not args.replace:
         raise UsageError(f"{args.out}: exists already", "add --replace, or choose another name")
     telemetry = sources.load(data_config(args, ONE_WORLD))
-    with tempfile.TemporaryDirectory(prefix="anomalynet-") as scratch:
-        write_rows(detector_rows(telemetry, args.series), args.out, args.by, Path(scratch))
+    with scratch_folder() as scratch:
+        write_rows(detector_rows(telemetry, args.series), args.out, args.by, scratch)
     warn(telemetry.warnings)
     print(args.out)
     return 0
@@ -288,7 +293,7 @@ def _replay(args: argparse.Namespace) -> int:
         chosen = {name: getattr(args, name) for name in ("speed", "first", "last", "shift")}
         sent = replay(telemetry, config.title, send, series=args.series, **chosen)
     count = f"{sent.messages:,} messages of {sent.gateways:,} gateways"
-    print(f"{count}, {sent.readings:,} readings", file=sys.stderr)
+    say(f"{count}, {sent.readings:,} readings")
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
 import time
 from pathlib import Path
 from types import FrameType
@@ -12,7 +11,7 @@ from typing import Any
 
 from anomalynet.cli.arguments import Parser, add_json, amount, flag, option
 from anomalynet.cli.output import print_json
-from anomalynet.errors import DataError, UsageError
+from anomalynet.errors import DataError, UsageError, say
 
 SUMMARY = "find anomalies with an exported model: in a file, a growing file, or live over MQTT"
 
@@ -183,16 +182,16 @@ def _print_summary(summary: dict[str, Any], seconds: float) -> None:
         lines.append(f"  {found['false_alarms']} false alarms{daily}")
         if found["unjudged"]:
             lines.append(f"  {found['unjudged']} alarms unjudged: no label there")
-    print("\n".join(lines), file=sys.stderr)
+    say("\n".join(lines))
 
 
 def _detect_stream(args: argparse.Namespace) -> int:
     from anomalynet.detection.engine.engine import Engine
     from anomalynet.detection.model import Model
-    from anomalynet.detection.service.problem_log import to_stderr
     from anomalynet.detection.service.status import line
     from anomalynet.detection.service.stream import open_service, run_service
 
+    options = _engine_options(args)
     caught: list[int] = []  # signals that ask for an end
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -201,7 +200,7 @@ def _detect_stream(args: argparse.Namespace) -> int:
     before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         service = open_service(
-            Engine(Model(args.model), **_engine_options(args)),
+            Engine(Model(args.model), **options),
             alarms=args.alarms or ([] if args.json else ["-"]),
             measure_drift=args.watch,
             **{name: getattr(args, name) for name in STREAM},
@@ -211,7 +210,7 @@ def _detect_stream(args: argparse.Namespace) -> int:
         if args.json:
             print_json(status.to_json())
         else:
-            to_stderr(line(status, status.readings / (time.time() - status.started)))
+            say(line(status, status.readings / (time.time() - status.started)))
         if service.source.ended and status.payloads and not service.engine.names:
             kinds = [f"{count} {kind}" for kind, count in sorted(status.rejected.items())]
             raise DataError(f"no reading was taken, refused: {', '.join(kinds)}")

@@ -42,17 +42,12 @@ def _row(what: str, found: object, state: str = "ok", advice: str = "") -> dict[
 def _machine() -> list[dict[str, object]]:
     disk = shutil.disk_usage(Path.cwd()).free / 2**30
     python = "ok" if sys.version_info >= (3, 11) else "missing"
-    enough = disk > 2
+    short = ("low", "runs and prepared data need space") if disk <= 2 else ("ok", "")
     return [
         _row("python", platform.python_version(), python, "needs 3.11 or newer"),
         _row("system", platform.platform()),
         _row("cores", os.cpu_count()),
-        _row(
-            "free disk",
-            f"{disk:.0f} GiB",
-            "ok" if enough else "low",
-            "" if enough else "runs and prepared data need space",
-        ),
+        _row("free disk", f"{disk:.0f} GiB", *short),
     ]
 
 
@@ -96,7 +91,9 @@ def _data() -> list[dict[str, object]]:
 
     rows = [_row("data folder", data_folder())]
     for name in sources.names():
-        if present(name):
+        if sources.info(name).generated:
+            rows.append(_row(f"data {name}", "simulated when it is first used"))
+        elif present(name):
             rows.append(_row(f"data {name}", "there"))
         else:
             hint = f"anomalynet data fetch {name}"
@@ -107,7 +104,6 @@ def _data() -> list[dict[str, object]]:
 def _key() -> dict[str, object]:
     netrc = Path.home() / ".netrc"
     stored = netrc.is_file() and "api.wandb.ai" in netrc.read_text(errors="ignore")
-    has_key = bool(os.environ.get("WANDB_API_KEY")) or stored
-    if has_key:
+    if stored or os.environ.get("WANDB_API_KEY"):
         return _row("Weights & Biases key", "there")
     return _row("Weights & Biases key", "none", "absent", "wandb login")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from anomalynet.cli.arguments import add_json, add_run, add_runs, flag, option
-from anomalynet.cli.output import print_json, print_table, warn
-from anomalynet.sweep.progress import say
+from anomalynet.cli.output import print_json, print_next, print_table, warn
+from anomalynet.errors import say
 
 SUMMARY = "turn a finished run into an ONNX file for `anomalynet detect`"
 
@@ -60,4 +61,6 @@ def run(args: argparse.Namespace) -> int:
     title = f"{contract.experiment} {contract.run}, beside the run's own scores"
     print_table(rows, title=title)
     print(exported.card)
+    model = shlex.quote(str(next(iter(exported.files.values()))))
+    print_next(f"anomalynet detect readings.csv --model {model}")
     return 0

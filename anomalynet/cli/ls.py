@@ -3,33 +3,58 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from anomalynet.cli.arguments import add_json, add_runs
+from anomalynet.cli.arguments import add_json, add_runs, count, flag, option
 from anomalynet.cli.output import print_json, print_table
+from anomalynet.errors import AnomalynetError, RunError, UsageError
 
 SUMMARY = "list experiments, sweeps, models or runs"
-
 KINDS = ("experiments", "sweeps", "models", "runs")
+
+NARROW = ("reason", "fold", "seed", "sweep", "data", "date", "changed", "AUROC")
+"""Columns of runs that a narrow terminal does without, the first ones first."""
+
+METRICS = {"F1": "test/f1_attack", "AUROC": "test/auroc", "AP": "test/average_precision"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     text = "what to list (default: everything)"
     parser.add_argument("kind", nargs="?", choices=KINDS, help=text)
+    option(parser, "--sweep", "NAME", "only the runs of a sweep, by the start of its name")
+    option(parser, "--data", "NAME", "only the runs on a data set")
+    flag(parser, "--failed", "only runs that failed or were interrupted")
+    option(parser, "--sort", "COLUMN", "sort runs by a column, the largest last (default: date)")
+    option(parser, "-n", "N", "only the last N runs", count)
     add_runs(parser)
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """List the files or runs of one kind, or of every kind."""
-    kinds = [args.kind] if args.kind else list(KINDS)
-    found = {kind: _runs(args) if kind == "runs" else _names(kind) for kind in kinds}
+    chosen = any((args.sweep, args.data, args.failed, args.sort, args.n))
+    if chosen and args.kind not in (None, "runs"):
+        raise UsageError(
+            "--sweep, --data, --failed, --sort and -n choose runs", "anomalynet ls runs"
+        )
+    kinds = ["runs"] if chosen else [args.kind] if args.kind else list(KINDS)
+    found = {kind: _chosen_runs(args) if kind == "runs" else _names(kind) for kind in kinds}
     if args.json:
-        print_json(found[args.kind] if args.kind else found)
+        print_json(found[kinds[0]] if len(kinds) == 1 else found)
         return 0
     for kind, rows in found.items():
-        print_table(rows, title=kind)
+        shared = _changes_as_text(rows) if kind == "runs" else ""
+        print_table(rows, title=kind, drop=NARROW if kind == "runs" else ())
+        if shared:
+            print(f"changed in all of them: {shared}")
+        if not rows and chosen:
+            print(f"runs: none of those in {args.runs} is like that")
+        elif not rows:
+            print(f"{kind}: none in {args.runs}; `anomalynet train hybrid` makes one")
     return 0
 
 
@@ -45,27 +70,112 @@ def _names(kind: str) -> list[dict[str, object]]:
     return [{"name": name, "what": locate.summary(path)} for name, path in found.items()]
 
 
-def _runs(args: argparse.Namespace) -> list[dict[str, object]]:
-    from dataclasses import asdict
+def _chosen_runs(args: argparse.Namespace) -> list[dict[str, object]]:
+    rows = _runs(args.runs)
+    if args.sweep:
+        rows = [row for row in rows if str(row["sweep"] or "").startswith(args.sweep)]
+    if args.data:
+        rows = [row for row in rows if row["data"] == args.data]
+    if args.failed:
+        rows = [row for row in rows if row["state"] not in ("done", "stale", "running")]
+    by = args.sort or "date"
+    if rows and by not in rows[0]:
+        raise UsageError(
+            f"--sort {by}: runs have no such column", f"there are {', '.join(rows[0])}"
+        )
+    rows.sort(key=lambda row: ((value := row[by]) is not None, str(type(value)), value))
+    return rows[-args.n :] if args.n else rows
 
-    from anomalynet.errors import RunError
+
+def _runs(runs: Path) -> list[dict[str, object]]:
     from anomalynet.runs.folder import RunFolder
+    from anomalynet.runs.sweeps import SweepRun, read_sweeps, run_status
 
+    sweeps = {
+        (run.experiment, run.id): (record.label, run)
+        for record in reversed(read_sweeps(runs))
+        for run in record.runs
+    }
+    standard: dict[str, dict[str, object] | None] = {}
     rows: list[dict[str, object]] = []
-    for config in sorted(args.runs.glob("*/*/config.yaml")):
-        folder, path = RunFolder(config.parent), config.parent
-        result: dict[str, Any] = {}
-        state = "failed" if folder.failed.is_file() else f"epoch {len(folder.read_progress())}"
-        if folder.result.is_file():
-            try:
-                result, state = asdict(folder.read_result()), "done"
-            except RunError:
-                state = "damaged" if folder.finished or folder.damage() else state
-        row = {"experiment": path.parent.name, "id": path.name}
-        row |= {name: result.get(name) for name in ("data", "seed", "fold")}
-        row["state"] = state
-        for name in ("test/f1_attack", "test/auroc"):
-            value = result.get("metrics", {}).get(name)
-            row[name] = None if value is None else round(value, 4)
-        rows.append(row)
+    for config in sorted(runs.glob("*/*/config.yaml")):
+        experiment, name = config.parent.parent.name, config.parent.name
+        folder = RunFolder(config.parent)
+        values = _read(config)
+        epochs = values.get("training.epochs", 0)
+        planned = SweepRun(0, experiment, name, "", "", epochs if isinstance(epochs, int) else 0)
+        label, planned = sweeps.get((experiment, name), (None, planned))
+        status = run_status(planned, folder)
+        state = {"waiting": "interrupted"}.get(status.state, status.state)
+        metrics: dict[str, float | None] = {}
+        reason, data = status.reason, values.get("data.name")
+        try:
+            if folder.finished:
+                result = folder.read_result(checked=True)
+                metrics, data = result.metrics, result.data
+            if not folder.finished and (damage := folder.damage(contents=False)):
+                state = "damaged"
+                reason = "; ".join(f"{one} {what}" for one, what in damage.items())
+        except RunError as error:
+            state, reason = "damaged", error.message
+        if state in ("running", "interrupted"):
+            state += f" {status.epoch}/{epochs}"
+        if experiment not in standard:
+            standard[experiment] = _standard(experiment)
+        date = datetime.fromtimestamp(config.stat().st_mtime).strftime("%Y-%m-%d %H:%M")
+        row: dict[str, object] = {"experiment": experiment, "id": name, "state": state}
+        row |= {"data": data, "seed": values.get("seed")}
+        row |= {"fold": values.get("data.split.fold"), "date": date, "sweep": label}
+        row["changed"] = _changed(values, standard[experiment])
+        for title, metric in METRICS.items():
+            value = metrics.get(metric)
+            row[title] = None if value is None else round(value, 4)
+        rows.append({**row, "reason": reason or None})
     return rows
+
+
+def _read(config: Path) -> dict[str, object]:
+    from anomalynet.config.identity import flatten_tree
+    from anomalynet.runs.collect import read_config
+
+    try:
+        return flatten_tree(read_config(config))
+    except RunError:
+        return {}
+
+
+def _standard(experiment: str) -> dict[str, object] | None:
+    """The values of an experiment as it is now; None if it is not found."""
+    from anomalynet.config.identity import flatten
+    from anomalynet.config.load import load
+
+    try:
+        return flatten(load(experiment, []).config)
+    except AnomalynetError:
+        return None
+
+
+OWN_COLUMNS = ("seed", "data.name", "data.root", "data.split.fold", "data.split.assignment")
+
+
+def _changed(values: dict[str, object], standard: dict[str, object] | None) -> dict[str, object]:
+    """The keys in which a run differs from its experiment, and the run's values."""
+    return {
+        key: value
+        for key, value in values.items()
+        if key not in OWN_COLUMNS and standard and key in standard and standard[key] != value
+    }
+
+
+def _changes_as_text(rows: list[dict[str, Any]]) -> str:
+    """Turn the column `changed` into text, without what all rows share, which is returned."""
+    from anomalynet.config.show import scalar
+
+    def text(pairs: Iterable[tuple[str, object]]) -> str:
+        return " ".join(f"{key}={scalar(value)}" for key, value in pairs)
+
+    changes = [row["changed"].items() for row in rows]
+    shared = set.intersection(*map(set, changes)) if len(rows) > 1 else set()
+    for row, own in zip(rows, changes, strict=True):
+        row["changed"] = text(pair for pair in own if pair not in shared)
+    return text(sorted(shared))

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """`anomalynet VERB`: each verb is one module in this folder with SUMMARY, add_arguments and run;
 modules import heavy packages inside run."""
 
@@ -7,42 +8,43 @@ import argparse
 import difflib
 import errno
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from anomalynet import __version__
 from anomalynet.cli.arguments import warn_of_contradictions
-from anomalynet.cli.output import OutputLostError, guarded_streams
+from anomalynet.cli.output import OutputLostError, guarded_streams, print_json
 from anomalynet.errors import DISK_FULL, AnomalynetError, UsageError, printable, shortened
 
 # fmt: off
 VERBS = (
-    "reproduce", "train", "test", "sweep", "status", "report", "check", "audit", "audit-table",
-    "data", "simulate", "export", "detect", "ls", "show", "sync", "doctor",
+    "reproduce", "train", "test", "sweep", "status", "report", "compare", "check", "audit",
+    "audit-table", "data", "simulate", "export", "detect", "ls", "show", "sync", "doctor",
 )
 # fmt: on
 """In the order of the help text."""
 
 EPILOG = """\
 examples:
-  anomalynet reproduce                               every model of the paper, then the report
-  anomalynet simulate smart_city --out worlds/city   a sensor network with labelled incidents
-  anomalynet data fetch skab                         real data, verified
-  anomalynet audit skab                              how far labels can be guessed without sensors
-  anomalynet audit-table table_3.csv                 whether a published table is possible
-  anomalynet train hybrid data.name=skab             one run; repeat the command to resume
-  anomalynet test RUN_ID data.name=mine              the run's detector and threshold on other data
-  anomalynet export RUN_ID --out model.onnx          the run's detector as a file, for `detect`
-  anomalynet detect readings.csv --model model.onnx  an exported model on a file, or live (--mqtt)
-  anomalynet sweep components                        what each part of the hybrid contributes
-  anomalynet status --watch                          progress of sweeps, from any terminal
-  anomalynet check                                   whether models became worse than the baseline
+  anomalynet reproduce                       every model of the paper, and a report
+  anomalynet simulate smart_city --out city  a sensor network with incidents
+  anomalynet data fetch skab                 real data, verified
+  anomalynet audit skab                      can labels be guessed without sensors?
+  anomalynet audit-table table_3.csv         is a published table possible?
+  anomalynet train hybrid data.name=skab     one run; repeat it to resume
+  anomalynet test RUN data.name=mine         the run's detector on other data
+  anomalynet export RUN --out m.onnx         the run's detector as a file
+  anomalynet detect new.csv --model m.onnx   alarms in a file, or live (--mqtt)
+  anomalynet sweep components                what each part of the hybrid contributes
+  anomalynet status --watch                  progress of sweeps, from any terminal
+  anomalynet check                           did models become worse?
 
 key=value changes what is computed, --flags change how the command behaves.
-exit codes: 0 done, 1 some runs failed, a table is impossible or an unexpected error,
-2 usage, configuration or data, 3 regression, 4 nothing to compare, 130 interrupted,
-141 nobody read the output"""
+exit codes: 0 done; 1 some runs failed, a table is impossible, or an unexpected
+error; 2 usage, configuration or data; 3 regression; 4 nothing to compare;
+130 interrupted; 141 nobody read the output"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -94,13 +96,22 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    given = sys.argv[1:] if argv is None else argv
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given[:1] == ["help"]:  # `help VERB` is `VERB --help`
+        given = [*given[1:2], "--help"]
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks what could follow; this ends the process
+        import argcomplete
+
+        argcomplete.autocomplete(build_parser())
     with guarded_streams():
         try:
             return _run(given)
         except AnomalynetError as error:
             if "--debug" in given:
                 raise
+            if "--json" in given:
+                facts = {"message": error.message, "next_step": error.next_step}
+                print_json({"error": {**facts, "exit_code": error.exit_code}})
             usage = isinstance(error, UsageError)
             print(f"anomalynet: {error}" if usage else error, file=sys.stderr)
             return error.exit_code

@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from anomalynet.errors import UsageError, printable, terminal
+from anomalynet.errors import UsageError, printable, say, terminal
 
 
 class OutputLostError(BaseException):
@@ -77,15 +77,10 @@ def guarded_streams() -> Iterator[None]:
                 results.flush()
 
 
-def show(text: str, *, to_stderr: bool = False) -> None:
-    """Print a text. All that contains names goes this way: none may steer the terminal."""
-    print(printable(text), file=sys.stderr if to_stderr else sys.stdout, flush=True)
-
-
 def warn(warnings: Iterable[str]) -> None:
     """Print one warning per line."""
     for warning in warnings:
-        show(f"warning: {warning}", to_stderr=True)
+        say(f"warning: {warning}")
 
 
 def print_json(value: object) -> None:
@@ -95,7 +90,7 @@ def print_json(value: object) -> None:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(value, indent=2, default=_plain)
-    show(text)
+    print(text, flush=True)
 
 
 def _plain(value: object) -> float | str:
@@ -107,32 +102,61 @@ def print_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
     print_json(rows) if as_json else print_table(rows)
 
 
-def print_table(rows: Sequence[Mapping[str, object]], title: str | None = None) -> None:
-    """Print rows that share their keys as a table; tab separated when stdout is not a terminal."""
+FOLDED = 36  # texts longer than this are wrapped; ids, keys and paths, without spaces, never
+
+
+def print_table(
+    rows: Sequence[Mapping[str, object]],
+    title: str | None = None,
+    drop: Sequence[str] = (),
+) -> None:
+    """Print rows that share their keys as a table; tab separated when stdout is not a terminal.
+    `drop`: columns that a narrow terminal does without, the first ones first."""
     if not rows:
         return
     headings = list(rows[0])
     title = None if title is None else printable(title)
-    cells = [
-        ["" if row.get(key) is None else printable(str(row[key])) for key in headings]
-        for row in rows
-    ]
+    columns = {
+        key: ["" if row.get(key) is None else printable(str(row[key])) for row in rows]
+        for key in headings
+    }
     if not sys.stdout.isatty():
         if title:
             print(f"# {title}")
-        for line in (headings, *cells):
+        for line in (headings, *zip(*columns.values(), strict=True)):
             print("\t".join(line))
         return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for line in cells:
+    console = Console(file=terminal(sys.stdout))
+    texts = {key for key, cells in columns.items() if any(" " in cell for cell in cells)}
+    width = {
+        key: min(max(map(len, [key, *cells])), FOLDED if key in texts else 1000)
+        for key, cells in columns.items()
+    }
+    left_out = []
+    for key in drop:
+        empty = not any(columns.get(key, ()))
+        if empty or sum(width[one] + 2 for one in columns) > console.width:
+            left_out += [] if empty else [key]
+            columns.pop(key, None)
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for key in columns:
+        fits = key not in texts or width[key] < FOLDED
+        table.add_column(key, no_wrap=fits, min_width=width[key] if fits else None, overflow="fold")
+    for line in zip(*columns.values(), strict=True):
         table.add_row(*(Text(cell) for cell in line))
-    Console(file=terminal(sys.stdout)).print(table)
+    console.print(table)
+    if left_out:
+        print(f"not shown for lack of width: {', '.join(left_out)}")
+
+
+def print_next(*commands: str) -> None:
+    """Print on stderr what a user would do next."""
+    for command in commands:
+        say(f"next: {command}")
 
 
 def rounded(value: float | None) -> str:

@@ -34,14 +34,16 @@ class TrainingProgress(Display):
     def step(self, epoch: int, step: int, steps: int) -> None:
         """Redraw at most ten times per second."""
         if self.live and self.is_due(0.1):
-            name = f"epoch {epoch}"
+            name = f"epoch {epoch + 1}"
             self.shown.update(self._steps, completed=step, total=steps, description=name)
 
     def epoch(self, line: dict[str, Any], epochs: int) -> None:
         """Called after each epoch."""
-        shown = ("train/loss", "validation/loss", "validation/average_precision")
-        text = " ".join(f"{name} {line[name]:.4f}" for name in shown if name in line)
-        text, done = f"{text}{' *' if line.get('best') else ''}", line["epoch"] + 1
+        names = {"validation/average_precision": "val AP", "validation/loss": "val loss"}
+        names |= {"train/loss": "train loss"}
+        name = next((name for name in names if name in line), "train/loss")
+        text = f"{names[name]} {line[name]:.3f}{' *' if line.get('best') else ''}"
+        done = line["epoch"] + 1
         if self.live:
             self.shown.update(self._epochs, completed=done, total=epochs, text=text)
         else:

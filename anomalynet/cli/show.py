@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 from anomalynet.cli.arguments import add_json, flag, option
@@ -14,10 +17,11 @@ SUMMARY = "show the configuration of an experiment, the origin of its values, or
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    text = "one experiment to show, or two to compare (names or paths); then key=value"
+    text = "one experiment to show, or two to compare (names or paths); then key=value; with "
+    text += "--keys also a section, such as `data` or `training`"
     parser.add_argument("names", nargs="*", metavar="EXPERIMENT", help=text)
     flag(parser, "--origin", "show where each value was set")
-    flag(parser, "--keys", "instead explain every key")
+    flag(parser, "--keys", "instead explain every key, or those of a section")
     text = "instead draw the incidents that are injected, on windows of this data set"
     option(parser, "--injected", "DATA", f"{text} (experiment: hybrid_injected)")
     option(parser, "--out", "FILE", "the figure (default: injected.png)", Path)
@@ -41,8 +45,7 @@ def run(args: argparse.Namespace) -> int:
         print(draw_injected(config, args.out or Path("injected.png")))
         return 0
     if args.keys:
-        model = load(names[0], overrides).config.model.name if names else "hybrid"
-        print_rows(show.documentation(model), as_json=args.json)
+        _explain_keys(names, overrides, as_json=args.json)
         return 0
     if not 1 <= len(names) <= 2:
         hint = "`anomalynet ls experiments` lists them"
@@ -63,3 +66,28 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(show.as_yaml(loaded[0], origin=args.origin), end="")
     return 0
+
+
+def _explain_keys(names: Sequence[str], overrides: Sequence[str], *, as_json: bool) -> None:
+    """Explain the keys of an experiment's model and of everything else, or those of a section."""
+    from anomalynet.config.load import load
+    from anomalynet.config.show import documentation
+
+    every = documentation("hybrid")
+    sections = {str(row["key"]).rpartition(".")[0] for row in every} - {""}
+    wanted = tuple(f"{name}." for name in names if name in sections)
+    if experiments := [name for name in names if name not in sections]:
+        every = documentation(load(experiments[0], overrides).config.model.name)
+    rows = [row for row in every if not wanted or str(row["key"]).startswith(wanted)]
+    if as_json:
+        print_json(rows)
+        return
+    width = min(shutil.get_terminal_size().columns, 100)
+    indent = " " * 4
+    for row in rows:
+        print(f"{row['key']}: {row['type']} = {row['default']}")
+        print(
+            textwrap.fill(
+                str(row["meaning"]), width, initial_indent=indent, subsequent_indent=indent
+            )
+        )

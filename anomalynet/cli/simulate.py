@@ -7,8 +7,7 @@ from pathlib import Path
 
 from anomalynet.cli.arguments import add_json, flag, option
 from anomalynet.cli.output import print_json, print_rows, print_table
-from anomalynet.errors import UsageError
-from anomalynet.sweep.progress import say
+from anomalynet.errors import UsageError, say
 
 SUMMARY = "simulate a wireless sensor network with labelled attacks, faults and events"
 

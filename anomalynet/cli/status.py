@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from anomalynet.cli.arguments import add_json, add_runs, amount, flag, option
 from anomalynet.cli.output import print_json, print_table
-from anomalynet.errors import NothingToCompareError, UsageError, terminal
-from anomalynet.sweep.progress import duration, say
+from anomalynet.errors import NothingToCompareError, UsageError, say, terminal
+from anomalynet.sweep.progress import duration
 
 if TYPE_CHECKING:
     from anomalynet.runs.sweeps import RunStatus, SweepStatus

@@ -6,14 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalynet.cli.arguments import (
-    add_launch,
-    add_overrides,
-    add_report,
-    flag,
-    launch_options,
-    option,
-)
+from anomalynet.cli import arguments
 from anomalynet.cli.output import print_json, print_table
 from anomalynet.errors import UsageError
 from anomalynet.sweep.progress import duration
@@ -27,30 +20,30 @@ SUMMARY = "train every run of a sweep, compare its arms, and write the report"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     text = "a sweep (`anomalynet ls sweeps`) or the path of a YAML file"
-    option(parser, "name", "NAME", text)
-    add_overrides(parser)
+    arguments.option(parser, "name", "NAME", text, known=arguments.sweep_names)
+    arguments.add_overrides(parser)
     text = "how much is trained (default: quick)"
-    option(parser, "--preset", "quick|full", text, default="quick")
-    add_launch(parser)
+    arguments.option(parser, "--preset", "quick|full", text, default="quick")
+    arguments.add_launch(parser)
     text = "folder of the report (default: reports/<sweep>-<data>-<preset>)"
-    option(parser, "--out", "DIR", text, Path)
+    arguments.option(parser, "--out", "DIR", text, Path)
     shown = parser.add_mutually_exclusive_group()
     text = "only show what would be run, what is done, and how long the unfinished runs take"
-    flag(shown, "--plan", text)
+    arguments.flag(shown, "--plan", text)
     text = "only print one shell command per run that is not done, for schedulers"
-    flag(shown, "--print", text)
+    arguments.flag(shown, "--print", text)
     text = "only print the sweep as a sweep file of Weights & Biases"
     shown.add_argument("--as", dest="form", choices=("wandb",), help=text)
     text = "train only the runs with these numbers, as --plan counts them; no report is written"
-    option(parser, "--only", "N|N-M,…", text)
+    arguments.option(parser, "--only", "N|N-M,…", text)
     text = "run `failed` runs once more, or finished ones that other code made (`stale`)"
     again = ("failed", "stale")
     parser.add_argument("--rerun", choices=again, action="append", default=[], help=text)
     text = "total number of trials of a search, instead of the file's"
-    option(parser, "--trials", "N", text, int)
+    arguments.option(parser, "--trials", "N", text, int)
     text = "database of a search that several machines share (default: a file in --runs)"
-    option(parser, "--storage", "URL", text)
-    add_report(parser)
+    arguments.option(parser, "--storage", "URL", text)
+    arguments.add_report(parser)
     parser.epilog = (
         "A sweep is a list of runs: repeat the command to resume it; finished runs are not trained "
         "again.\n"
@@ -69,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(what, "leave out --rerun stale")
     if plan_only := args.plan or args.print:
         args.on = "local"  # a plan needs no cluster
-    options = launch_options(args)
+    options = arguments.launch_options(args)
     if args.form or args.print:
         from anomalynet.sweep.file import read_sweep
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from anomalynet.cli.arguments import add_json, add_runs, amount, option
 from anomalynet.cli.output import print_rows
-from anomalynet.sweep.progress import say
+from anomalynet.errors import say
 
 SUMMARY = "upload to Weights & Biases what was tracked offline"
 
@@ -30,8 +30,7 @@ def run(args: argparse.Namespace) -> int:
     from anomalynet.runs.collect import find_run
     from anomalynet.tracking.upload import tracked_folders, upload
 
-    named = [find_run(name, args.runs).path for name in args.ids]
-    folders = named or tracked_folders(args.runs)
+    folders = [find_run(name, args.runs).path for name in args.ids] or tracked_folders(args.runs)
     done = []
     for number, folder in enumerate(folders, 1):
         done.append(upload(folder, args.timeout))

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 
-from anomalynet.cli.arguments import add_json, add_overrides, add_runs, flag, option
-from anomalynet.cli.output import alarms, print_json, print_table, rounded, warn
-from anomalynet.sweep.progress import say
+from anomalynet.cli.arguments import (
+    add_json,
+    add_overrides,
+    add_runs,
+    experiment_names,
+    flag,
+    option,
+)
+from anomalynet.cli.output import alarms, print_json, print_next, print_table, rounded, warn
+from anomalynet.errors import say
 
 SUMMARY = "train one experiment, choose its threshold on the validation part, and test it"
 
@@ -21,7 +29,7 @@ METRICS = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     text = "a name (`anomalynet ls experiments`) or the path of a YAML file"
-    option(parser, "experiment", "EXPERIMENT", text)
+    option(parser, "experiment", "EXPERIMENT", text, known=experiment_names)
     add_overrides(parser)
     add_runs(parser)
     option(parser, "--devices", "N", "devices that train this run together (DDP)", int)
@@ -90,4 +98,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(f"{title}\n{alarms(outcome.folder.scores)}")
     print(path)
+    name = shlex.quote(str(path))
+    print_next(f"anomalynet export {name} --out model.onnx", "anomalynet report")
     return 0

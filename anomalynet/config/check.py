@@ -49,6 +49,7 @@ def value_of(config: object, key: str) -> Any:
 def violations(config: Config) -> Iterator[tuple[str, str]]:
     """(key, what is wrong) of every invalid value."""
     yield from _bounds(config)
+    yield from _injection(config)
     split, model = config.data.split, config.model
     if config.seed >= 2**32:
         yield "seed", f"must be below 2^32, not {config.seed}"
@@ -61,13 +62,9 @@ def violations(config: Config) -> Iterator[tuple[str, str]]:
     if split.test_worlds is not None and split.policy not in ("auto", "group"):
         what = f"holds out whole worlds: not with data.split.policy={split.policy}"
         yield "data.split.test_worlds", what
-    rule = config.evaluation.threshold
-    if config.training.incidents == "injected" and rule not in ("alarm_budget", "fixed"):
-        what = f"reads labels, which training.incidents=injected does not: not {rule}"
-        yield "evaluation.threshold", f"{what}; use alarm_budget"
-    smallest, largest = config.training.injection.smallest, config.training.injection.largest
-    if smallest > largest > 0:
-        yield "training.injection.smallest", f"must not exceed the largest = {largest}"
+    worlds = (config.data.worlds or "0").strip()
+    if config.data.world and not worlds.isdecimal():
+        yield "data.world", f"{config.data.world} is not used beside the list data.worlds={worlds}"
     dropout = getattr(model, "dropout", 0.0)
     if not 0 <= dropout < 1:
         yield "model.dropout", f"must be in [0, 1), not {dropout}"
@@ -81,6 +78,16 @@ def violations(config: Config) -> Iterator[tuple[str, str]]:
         yield "model.matched_depth", what
     if getattr(model, "pool", 1) > config.data.window >= 2:
         yield "model.pool", f"must not exceed data.window = {config.data.window}"
+
+
+def _injection(config: Config) -> Iterator[tuple[str, str]]:
+    rule = config.evaluation.threshold
+    if config.training.incidents == "injected" and rule not in ("alarm_budget", "fixed"):
+        what = f"reads labels, which training.incidents=injected does not: not {rule}"
+        yield "evaluation.threshold", f"{what}; use alarm_budget"
+    smallest, largest = config.training.injection.smallest, config.training.injection.largest
+    if smallest > largest > 0:
+        yield "training.injection.smallest", f"must not exceed the largest = {largest}"
 
 
 def _bounds(config: Config) -> Iterator[tuple[str, str]]:

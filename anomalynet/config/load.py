@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -26,6 +26,9 @@ TEXT_KEYS = (
     (".data.root", ".data.scenario", ".data.subset"),
 )
 """Keys of a configuration or a sweep that take any text: those that need one, those that do not."""
+
+NUMBERS = ("data.worlds", "data.split.test_worlds", "data.split.validation_worlds")
+"""Keys whose text is a list of numbers, and which may be written as one."""
 
 MOST_REFERENCES = 8  # in one value; each may stand for a value with as many
 
@@ -92,7 +95,9 @@ def chain(path: Path, kind: locate.Kind = "experiments") -> tuple[list[list[Leaf
             return levels, []
         # `extends` names a file in the same folder, or one of its kind
         sibling, others = path.parent / named.word, locate.files(kind)
-        parent = sibling if sibling.is_file() else others.get(named.word.removesuffix(".yaml"))
+        parent = (
+            sibling if locate.is_file(sibling) else others.get(named.word.removesuffix(".yaml"))
+        )
         if parent is None:
             siblings = [other.name for other in path.parent.glob("*.yaml") if other != path]
             what = f"extends {named.word!r}, neither in {path.parent} nor among the {kind}"
@@ -194,8 +199,13 @@ def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
     if leaf.key not in known:
         if inside := [key for key in known if key.startswith(leaf.key + ".")]:
             return Problem(leaf.where, f"{leaf.key!r} is a section, not a value", inside[0])
+        if owners := [name for name in model_names() if _has_key(name, leaf.key)]:
+            what = f"{leaf.key}: {tree.model.name} has no such key; {', '.join(owners)} has it"
+            return Problem(leaf.where, what)
         return Problem(leaf.where, f"unknown key {leaf.key!r}", nearest_key(leaf.key, known))
     types, value = _types(tree, leaf.key), leaf.value
+    if leaf.key in NUMBERS and isinstance(value, list):
+        leaf = replace(leaf, text=" ".join(map(str, value)))
     if str in types and leaf.text is None and isinstance(value, bool | float):
         what = f"{leaf.key}: {value!r} is not text; write it in quotes, such as 'no'"
         return Problem(leaf.where, what)
@@ -205,19 +215,35 @@ def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
         what = f"{leaf.key}: {leaf.word!r} is not a plain decimal number, such as 10 or 1e-3"
         return Problem(leaf.where, what)
     if isinstance(value, str) and re.search(r"\$\{(?![\w.]+\})", value):
-        what = f"{leaf.key}: {value!r}: only ${{another.key}} is supported"
-        return Problem(leaf.where, what)
+        return Problem(leaf.where, f"{leaf.key}: {value!r}: only ${{another.key}} is supported")
     if isinstance(value, str) and value.count("${") > MOST_REFERENCES:
         what = f"{leaf.key}: more than {MOST_REFERENCES} references to other keys"
         return Problem(leaf.where, what)
     try:
         OmegaConf.update(tree, leaf.key, value, merge=False)
-    except OmegaConfBaseException as error:
-        what = str(error).splitlines()[0]
+    except OmegaConfBaseException:
         choices = [choice for choice in types if isinstance(choice, str)]
-        near = nearest(str(leaf.value), choices)
-        return Problem(leaf.where, f"{leaf.key}: {what[0].lower()}{what[1:]}", near)
+        wanted = [text for kind, text in KINDS.items() if kind in types]
+        wanted += [f"one of {', '.join(choices)}"] if choices else []
+        what = f"{leaf.key}: {leaf.word!r} is not {' or '.join(wanted)}"
+        return Problem(leaf.where, what, nearest(str(leaf.value), choices))
     return None
+
+
+KINDS: dict[object, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    type(None): "null",
+}
+"""What the values of a type are called."""
+
+
+def _has_key(model: str, key: str) -> bool:
+    """Whether the configuration of a model has a key such as `model.attention`."""
+    section, _, name = key.partition(".")
+    return section == "model" and name in {field.name for field in fields(model_class(model))}
 
 
 def nearest_key(key: str, known: Sequence[str]) -> str | None:

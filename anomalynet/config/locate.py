@@ -9,7 +9,6 @@ from typing import Literal
 from anomalynet.errors import UsageError
 
 Kind = Literal["experiments", "sweeps"]
-
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -29,11 +28,19 @@ def files(kind: Kind) -> dict[str, Path]:
     return found
 
 
+def is_file(path: Path) -> bool:
+    """Whether a path is a file; a name that no file can have is none."""
+    try:
+        return path.is_file()
+    except OSError:  # such as a name of 300 letters
+        return False
+
+
 def find(kind: Kind, name: str) -> Path:
     """The YAML file for a name or a path. Raises UsageError: no such file; names the nearest."""
     if name.endswith((".yaml", ".yml")):
         path = Path(name)
-        if path.is_file():
+        if is_file(path):
             return path
         raise UsageError(f"{name}: no such file", f"`anomalynet ls {kind}` lists the known ones")
     by_name = files(kind)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
+from anomalynet.config.locate import is_file
 from anomalynet.errors import UsageError
 
 
@@ -218,7 +219,7 @@ def user_module(path: str) -> ModuleType:
     """Import a user's own model file. Modules are cached by content, so that an edited file is
     imported again. Raises UsageError: no such file, or it cannot be imported; names the line."""
     file = Path(path).resolve()
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else ""
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16] if is_file(file) else ""
     name = f"anomalynet_user_{file.stem}_{digest}"
     if digest and name in sys.modules:
         return sys.modules[name]

@@ -6,8 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, replace
 
 import numpy as np
 import polars as pl
@@ -15,49 +14,15 @@ import polars as pl
 from anomalynet.config.schema import DataConfig
 from anomalynet.data.prepare import prepare
 from anomalynet.data.prepared import Float64, Int64, Prepared
-from anomalynet.data.probes import RULE_TEXT, ProbeResult, features, fit_and_score, judge, probes
+from anomalynet.data.probes import RULE_TEXT, features, fit_and_score, judge, probes
 from anomalynet.data.split.parts import Split, UnusableSplitError, split, workable
 from anomalynet.data.windows import Windows
 from anomalynet.errors import DataError
+from anomalynet.runs.audits import AuditResult, Day
 from anomalynet.runs.code import code_hash
 
 TRAINED, SCORED = 10_000, 40_000  # most windows per fold, evenly spaced, to fit and to test a probe
 INTERLEAVE = 20  # blocks per fold if a chronological split is refused
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """Labelled steps of one day (UTC)."""
-
-    day: str
-    normal: int
-    attack: int
-
-
-@dataclass(frozen=True, slots=True)
-class AuditResult:
-    """What an audit found."""
-
-    data: str  # data set, with its subset: `ton_iot/fridge`
-    fingerprint: str
-    identity: str
-    split: str
-    folds: int
-    assignment: int
-    window: int
-    calibration_rows: int
-    refused: str | None  # why a chronological split was refused; None if it was not
-    days: tuple[Day, ...]  # labelled steps by day and class, if a chronological split was refused
-    steps: int  # test steps scored, over all folds
-    prevalence: float  # share of attack among them
-    majority: float  # accuracy of always predicting the more frequent class
-    rule: str
-    probes: tuple[ProbeResult, ...]
-    warnings: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
 
 
 def audit(

@@ -34,7 +34,6 @@ Target = Literal["labelled", "not_attack", "all"]
 SCORED: tuple[Literal["validation", "test"], ...] = ("validation", "test")
 """The parts whose steps are scored."""
 PARTS: tuple[Part, ...] = get_args(Part)
-
 _OF_DATA: tuple[str, ...] = ("root", "scenario", "worlds", "subset", "label", "window", "stride")
 _OF_DATA += ("calibration_rows",)
 KEYS = {"data": "data.name", **{name: f"data.{name}" for name in _OF_DATA}}

@@ -12,7 +12,7 @@ from typing import Any
 
 from anomalynet.data.folder import data_folder
 from anomalynet.data.sources import built_in, digests, info
-from anomalynet.errors import DataError, terminal
+from anomalynet.errors import DataError, say, terminal
 from anomalynet.runs.files import sha256
 
 RETRIES = 2
@@ -120,7 +120,7 @@ def _progress(files: Iterable[str], name: str) -> Iterator[Iterable[str]]:
 
     listed = list(files)
     if not sys.stderr.isatty():
-        print(f"fetching {len(listed)} files of {name}", file=sys.stderr)
+        say(f"fetching {len(listed)} files of {name}")
         yield listed
         return
     with Progress(console=Console(file=terminal(sys.stderr)), transient=True) as progress:

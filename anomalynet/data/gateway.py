@@ -51,7 +51,6 @@ share of the cell's nodes without a reading in the slot, and stands in every slo
 in the slot."""
 
 NEAREST = 4  # nodes that a reading is compared with
-
 MEMORY_FRAMES, MEMORY_SLOTS = 16, 10
 """A frame is taken for a repetition within so many frames of its node, and so many slots of time,
 after the last of its number."""

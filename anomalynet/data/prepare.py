@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
 from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import pairwise
@@ -32,7 +31,7 @@ from anomalynet.data.prepared import (
 )
 from anomalynet.data.resample import Layout, Resampler
 from anomalynet.data.telemetry import MASK, Channel, Telemetry
-from anomalynet.errors import DataError, first_line
+from anomalynet.errors import DataError, first_line, say
 from anomalynet.preprocessing.calibration import calibrate
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import sync
@@ -62,7 +61,7 @@ def prepare(config: DataConfig) -> Prepared:
             if found := open_prepared(folder):
                 return found
             if folder.exists():
-                print(f"{folder}: damaged, the data are prepared again", file=sys.stderr)
+                say(f"{folder}: damaged, the data are prepared again")
             shutil.rmtree(building, ignore_errors=True)
             building.mkdir()
             try:

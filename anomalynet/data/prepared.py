@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from anomalynet.config.schema import SplitPolicy
 from anomalynet.data.telemetry import MASK, Channel, Incident
 from anomalynet.documents import read_json_value
-from anomalynet.runs.files import sync, write_text
+from anomalynet.runs import checksums
 
 # Version of the folder's layout: it enters the cache key, so another layout never reads this one
 FORMAT = 5
@@ -33,11 +33,8 @@ COLUMNS: Mapping[str, str] = {
     "visible": "<f4",
 }
 HEADER = 128  # bytes before the rows
-
 CHUNK = 1 << 16  # rows in memory at a time
-
 PARTS = ("train", "validation", "test")
-
 Int8 = npt.NDArray[np.int8]
 Int16 = npt.NDArray[np.int16]
 Int32 = npt.NDArray[np.int32]
@@ -109,47 +106,42 @@ class Prepared:
 
 
 SMALL = ("series_starts", "calibration_mean", "calibration_scale")
-
-
+DESCRIPTION = "prepared.json"
+FILES = (DESCRIPTION, *(f"{name}.npy" for name in (*COLUMNS, *SMALL)))
 BLOCK = 1 << 22  # bytes that have a checksum of their own
 
 
-def checksums(folder: Path) -> dict[str, list[int]]:
-    """CRC-32 of each block of the array files in a prepared folder; of all standard checksums it is
-    the quickest, and several threads share the blocks."""
+def block_checksums(path: Path) -> list[int]:
+    """CRC-32 of each block of a file; of all standard checksums it is the quickest, and several
+    threads share the blocks."""
 
-    def crc(path: Path, start: int) -> int:
+    def crc(start: int) -> int:
         with path.open("rb") as file:
             file.seek(start)
             return zlib.crc32(file.read(BLOCK))
 
-    files = {name: folder / f"{name}.npy" for name in (*COLUMNS, *SMALL)}
     with ThreadPoolExecutor(8) as pool:
-        found = {
-            name: pool.map(partial(crc, path), range(0, path.stat().st_size, BLOCK))
-            for name, path in files.items()
-        }
-        return {name: list(blocks) for name, blocks in found.items()}
+        return list(pool.map(crc, range(0, path.stat().st_size, BLOCK)))
 
 
 def describe(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write `prepared.json`, last, when the arrays are on the disk: a folder without it is
-    unfinished. `facts`: the fields of `Prepared` that are not arrays."""
-    sync(*folder.iterdir())
-    text = json.dumps({"format": FORMAT, **facts, "arrays": checksums(folder)}, default=asdict)
-    own = f'{text[:-1]}, "checksum": {zlib.crc32(text.encode())}}}'
-    write_text(folder / "prepared.json", own)
-    sync(folder)
+    """Write `prepared.json` and, last, the checksums: a folder without them is unfinished. `facts`:
+    the fields of `Prepared` that are not arrays."""
+    text = json.dumps({"format": FORMAT, **facts}, default=asdict)
+    (folder / DESCRIPTION).write_text(text, encoding="utf-8")
+    checksums.write(folder, FILES, checksum=block_checksums)
 
 
 def open_prepared(folder: Path) -> Prepared | None:
     """Open a prepared folder; None where it is absent, unfinished, damaged or of another layout, so
     that it is built again. All bytes are compared with their checksums."""
+    if checksums.verify(folder, FILES, checksum=block_checksums):
+        return None
     try:
-        facts = read_json_value(folder / "prepared.json")
-        if facts.pop("checksum") != zlib.crc32(json.dumps(facts).encode()):
+        if not (folder / checksums.FILE).exists():
             return None
-        if facts.pop("format") != FORMAT or facts.pop("arrays") != checksums(folder):
+        facts = read_json_value(folder / DESCRIPTION)
+        if facts.pop("format") != FORMAT:
             return None
         # Copy-on-write: torch warns of read-only arrays, and nobody may change the file.
         arrays = {

@@ -11,9 +11,9 @@ from anomalynet.data.prepared import Float64, Int64, Prepared
 from anomalynet.data.statistics import names, statistics
 from anomalynet.data.windows import Windows
 from anomalynet.metrics.kernels import ranking_metrics
+from anomalynet.runs.audits import ProbeResult
 
 MAX_AUROC_WITHOUT_SENSORS, MAX_AUROC_ONE_CHANNEL = 0.8, 0.95  # above these a probe shows a leak
-
 RULE_TEXT = "a probe that sees no sensor gives the label away above AUROC "
 RULE_TEXT += f"{MAX_AUROC_WITHOUT_SENSORS}, a single channel above {MAX_AUROC_ONE_CHANNEL}"
 
@@ -25,17 +25,6 @@ class Probe:
     name: str
     sees: str  # of the sensors: `nothing`, one `channel`, or `everything`
     columns: slice  # of the table that `features` makes
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeResult:
-    """Metrics of one probe on the test steps of all folds."""
-
-    probe: str
-    sees: str
-    auroc: float | None  # None if a class is missing
-    accuracy: float  # share of correct decisions at 0.5
-    verdict: str  # empty if nothing is wrong
 
 
 def probes(prepared: Prepared) -> list[Probe]:

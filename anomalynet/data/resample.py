@@ -21,7 +21,6 @@ from anomalynet.preprocessing.grid import resample_to_grid
 from anomalynet.preprocessing.quality import Cleaner
 
 Columns = dict[str, npt.NDArray[Any]]
-
 OTHER_STEP = 0.1  # a step that differs by more than this share of the period is another one
 
 

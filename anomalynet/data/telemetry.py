@@ -27,7 +27,6 @@ import polars as pl
 from anomalynet.config.schema import SplitPolicy
 
 RESERVED = ("series", "time", "label", "incident", "kind", "split", "visible")
-
 MASK = "missing"  # name of the channel that `data/prepare.py` adds; no sensor may have it
 
 

@@ -15,14 +15,6 @@ import numpy as np
 from anomalynet.detection.engine.table import Array
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def since_epoch(moment: datetime) -> int:
-    """Exact microseconds since 1970; UTC if the moment names no zone."""
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (moment - EPOCH) // timedelta(microseconds=1)
-
-
 LONGEST_NAME = 128  # characters of a device's name
 
 

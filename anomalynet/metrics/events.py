@@ -18,7 +18,6 @@ Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.floating]
 SECONDS_PER_DAY = 86400.0
-
 LONGEST = 63  # largest `n` of a rule: the detector keeps the last hits as bits of one integer
 
 
@@ -43,13 +42,14 @@ class AlarmRule:
         if not 1 <= self.k <= self.n <= LONGEST:
             what = f"invalid alarm rule: {self.k} of {self.n} steps"
             raise UsageError(what, f"choose 1 <= k <= n <= {LONGEST}")
-        if not 0 < self.clear <= 1:
+        if not 1e-6 <= self.clear <= 1:
             what = f"an alarm cannot clear at {self.clear:g} times the threshold"
-            raise UsageError(what, "choose a share above 0, at most 1")
-        if not 0 <= self.cool_down < 1e10:
-            raise UsageError(f"a cool-down cannot take {self.cool_down:g} s", "choose 0 or more")
-        if self.threshold is not None and not np.isfinite(self.threshold):
-            what = f"a threshold of {self.threshold:g} is not finite"
+            raise UsageError(what, "choose a share from 0.000001 to 1")
+        if not (self.cool_down == 0 or 1e-6 <= self.cool_down < 1e10):
+            what = f"a cool-down cannot take {self.cool_down:g} s"
+            raise UsageError(what, "choose 0, or a microsecond or more")
+        if self.threshold is not None and not abs(self.threshold) < np.finfo(np.float32).max:
+            what = f"no score is near a threshold of {self.threshold:g}"
             raise UsageError(what, "give a number, or none to use the model's threshold")
 
     def quiet_below(self, threshold: float) -> float:

@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 from anomalynet.metrics.suite import PAPER_PREVALENCE
 
 NAN = float("nan")
-
 _SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
 

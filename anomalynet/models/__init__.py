@@ -141,6 +141,5 @@ def load_user_model(path: Path) -> type[WindowModel]:
     if len(found) != 1:
         names = ", ".join(value.__name__ for value in found) or "none"
         what = f"needs exactly one class that subclasses Detector or Classical, has {names}"
-        hint = "start the names of helper classes with an underscore"
-        raise UsageError(f"{path}: {what}", hint)
+        raise UsageError(f"{path}: {what}", "start the names of helper classes with an underscore")
     return found[0]

@@ -16,6 +16,5 @@ Bool = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
-
 LARGEST = float(np.finfo(np.float32).max)
 """The inputs of networks are float32, so a reading beyond this is missing."""

@@ -16,7 +16,6 @@ ROBUST = 1.4826
 """Median absolute deviation × this is the standard deviation of a normal distribution."""
 
 BLOCK = 1 << 21  # numbers in memory at a time while looking for outliers
-
 OUTSIDE, OUTLYING = "values outside the sensor's range", "outliers"  # keys of `Cleaner.counts`
 
 

@@ -15,9 +15,7 @@ from anomalynet.runs.codec import build, dump, parse
 from anomalynet.runs.files import write_text
 
 VERSION = 2
-
 PARTS_OF_DATA = ("validation", "test")  # the parts of a split that have metrics
-
 Values = dict[str, list[float | None]]
 """Quantity → its values, in the order of the pipeline; null if undefined."""
 

@@ -7,15 +7,10 @@ from typing import Literal
 
 Part = Literal["golden", "statistical"]
 PARTS: tuple[Part, ...] = ("golden", "statistical")
-
 REGRESSION, IMPROVEMENT = "regression", "improvement"
 SAME, NO_EVIDENCE = "same", "no evidence of a change"
-INSUFFICIENT_DATA, MISSING, NEW, FAILED = (
-    "cannot be tested",
-    "missing",
-    "not in the baseline",
-    "failed",
-)
+INSUFFICIENT_DATA, MISSING = "cannot be tested", "missing"
+NEW, FAILED = "not in the baseline", "failed"
 
 OTHER_RUN = "its configuration or data also changed"
 """Note for a comparison of runs with different ids."""

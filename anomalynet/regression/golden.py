@@ -12,7 +12,6 @@ from anomalynet.regression.finding import MISSING, NEW, OTHER_RUN, REGRESSION, S
 from anomalynet.runs.folder import RunFolder
 
 SAMPLE = 64  # scores stored per part, evenly spaced
-
 RANKS = ("auroc", "average_precision")
 RANK_STEP = 1e-4
 """Smallest tolerance of rank metrics: rounding can swap two nearly equal scores, which changed

@@ -4,23 +4,21 @@ files."""
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from anomalynet.config import locate
-from anomalynet.errors import NothingToCompareError, RunError, StoppedError, UsageError
+from anomalynet.errors import NothingToCompareError, RunError, StoppedError, UsageError, say
 from anomalynet.regression import golden
 from anomalynet.regression.baseline import Baseline, RunMetrics, read_baseline
 from anomalynet.regression.finding import FAILED, Finding, Part
 from anomalynet.regression.verdict import Measured
-from anomalynet.runs.files import read_json
+from anomalynet.runs.files import read_json, scratch_folder
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Job, jobs_of
 from anomalynet.sweep.plan import plan
-from anomalynet.sweep.progress import say
 from anomalynet.sweep.runner import carry_out
 from anomalynet.sweep.slots import cpu_slots
 
@@ -141,8 +139,8 @@ def train(
     """Train every run of the parts on the CPU, in the empty folder `runs` or in one that is deleted
     afterwards, and read what the comparison needs. `metrics`: metrics to keep of the statistical
     part. Raises RunError: every run failed; StoppedError: interrupted."""
-    with tempfile.TemporaryDirectory(prefix="anomalynet-check-") as temporary:
-        folder = runs or Path(temporary)
+    with scratch_folder() as temporary:
+        folder = runs or temporary
         jobs: dict[Part, list[Job]] = {one.part: one.jobs(folder, overrides) for one in parts}
         every, chosen_slots = [job for own in jobs.values() for job in own], cpu_slots(slots)
         if progress:

@@ -24,21 +24,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from anomalynet.metrics.suite import METRICS
+from anomalynet.regression import finding
 from anomalynet.regression.baseline import RunMetrics
-from anomalynet.regression.finding import (
-    IMPROVEMENT,
-    INSUFFICIENT_DATA,
-    MISSING,
-    NEW,
-    NO_EVIDENCE,
-    REGRESSION,
-    SAME,
-    Finding,
-)
 from anomalynet.reporting.ablation.contrasts import bootstrap_interval, sign_flip_p, smallest_p
 
 LEVEL = 0.05
-
 RunKey = tuple[int, int, int | None]  # (seed, fold, world)
 
 
@@ -48,16 +38,16 @@ def compare(
     before: Sequence[RunMetrics],
     now: Sequence[RunMetrics],
     tolerance: float,
-) -> Finding:
+) -> finding.Finding:
     """Compare a metric over runs. It is a regression if the mean loss exceeds the tolerance, the
     interval excludes zero and p is below 5 %; an improvement is defined in the same way.
 
     With fewer clusters than a paired test needs for p < 5 % (six), the verdict is
     INSUFFICIENT_DATA, or MISSING if the baseline has enough. It is also MISSING if the metric is
     undefined in more runs than before, so that undefined metrics never pass."""
-    for word, runs in ((MISSING, now), (NEW, before)):
+    for word, runs in ((finding.MISSING, now), (finding.NEW, before)):
         if not any(metric in run.metrics for run in runs):
-            return Finding("statistical", experiment, metric, word)
+            return finding.Finding("statistical", experiment, metric, word)
     then, current = (
         {(run.seed, run.fold, run.world): run.metrics.get(metric) for run in runs}
         for runs in (before, now)
@@ -83,10 +73,10 @@ def compare(
     else:
         notes.insert(0, f"with {len(pairs)} pairs in {len(clusters)} worlds or seeds")
         enough = _clusters({key: value for key, value in then.items() if value is not None})
-        verdict = MISSING if smallest_p(len(enough)) < LEVEL else INSUFFICIENT_DATA
-    if missing > had_missing and verdict != REGRESSION:
-        verdict = MISSING
-    return Finding(
+        verdict = finding.MISSING if smallest_p(len(enough)) < LEVEL else finding.INSUFFICIENT_DATA
+    if missing > had_missing and verdict != finding.REGRESSION:
+        verdict = finding.MISSING
+    return finding.Finding(
         "statistical",
         experiment,
         metric,
@@ -104,12 +94,12 @@ def _verdict(
     metric: str, clusters: Sequence[float], low: float, high: float, tolerance: float
 ) -> str:
     if not any(clusters):
-        return SAME
+        return finding.SAME
     mean = math.fsum(clusters) / len(clusters)
     if abs(mean) <= tolerance or low <= 0 <= high or sign_flip_p(clusters) >= LEVEL:
-        return NO_EVIDENCE
+        return finding.NO_EVIDENCE
     higher_is_better = METRICS[metric.partition("/")[2]].direction == "max"
-    return IMPROVEMENT if (mean > 0) is higher_is_better else REGRESSION
+    return finding.IMPROVEMENT if (mean > 0) is higher_is_better else finding.REGRESSION
 
 
 def _clusters(values: dict[RunKey, float]) -> list[float]:

@@ -33,7 +33,6 @@ from anomalynet.reporting.sections.incidents import incident_section
 from anomalynet.reporting.sections.model_tables import cost_section, model_section, paper_section
 from anomalynet.reporting.sections.over_time.section import over_time_section
 from anomalynet.reporting.sections.visibility import visibility_section
-from anomalynet.reporting.sections.worlds import worlds_section
 from anomalynet.runs.audits import read_audit, slug
 from anomalynet.runs.collect import RunRecord, Runs, load_results, read_runs
 from anomalynet.runs.scores import reading_once
@@ -105,7 +104,6 @@ def write_report(
             visibility_section(context),
             calibration_section(context),
             explanations_section(context),
-            worlds_section(context),
             ablations_section(ablations),
             audits.audit_section(audit, context),
             cost_section(context),

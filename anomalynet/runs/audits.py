@@ -1,33 +1,63 @@
-"""Stores the leakage audit of a data set beside its runs, where reports read it."""
+"""The leakage audit of a data set, stored beside its runs, where reports read it."""
 
 from __future__ import annotations
 
 import re
-import types
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from anomalynet.documents import read_json_value
-from anomalynet.errors import RunError
+from anomalynet.errors import RunError, UsageError
+from anomalynet.runs import codec
 from anomalynet.runs.files import write_json
 
-Kinds = Mapping[str, type | types.UnionType]
-KINDS: Kinds = {
-    **dict.fromkeys(("data", "fingerprint", "split", "rule"), str),
-    **dict.fromkeys(("folds", "assignment", "window", "steps"), int),
-    **dict.fromkeys(("days", "probes", "warnings"), list),
-    **dict.fromkeys(("prevalence", "majority"), int | float),
-    "refused": str | None,
-}
-PROBE: Kinds = {
-    **dict.fromkeys(("probe", "sees"), str),
-    "auroc": int | float | None,
-    "accuracy": int | float,
-    "verdict": str | None,
-}
-DAY: Kinds = {"normal": int, "attack": int}
-"""Keys that reports read, with their types: of an audit, of each of its probes and days."""
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """Metrics of one probe on the test steps of all folds."""
+
+    probe: str
+    sees: str
+    auroc: float | None  # None if a class is missing
+    accuracy: float  # share of correct decisions at 0.5
+    verdict: str  # empty if nothing is wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """Labelled steps of one day (UTC)."""
+
+    day: str
+    normal: int
+    attack: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditResult:
+    """What an audit found."""
+
+    data: str  # data set, with its subset: `ton_iot/fridge`
+    fingerprint: str
+    identity: str = ""  # hash of all that it depends on
+    split: str
+    folds: int
+    assignment: int
+    window: int
+    calibration_rows: int = 0
+    refused: str | None  # why a chronological split was refused; None if it was not
+    days: tuple[Day, ...]  # labelled steps by day and class, if a chronological split was refused
+    steps: int  # test steps scored, over all folds
+    prevalence: float  # share of attack among them
+    majority: float  # accuracy of always predicting the more frequent class
+    rule: str
+    probes: tuple[ProbeResult, ...]
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
 
 
 def slug(data: str) -> str:
@@ -42,31 +72,12 @@ def read_audit(runs: Path, data: str) -> dict[str, Any] | None:
         return None
     try:
         audit = read_json_value(path)
-    except (OSError, ValueError) as error:
-        raise _damaged(path, data, str(error)) from None
-    wrong = [_wrong(audit, KINDS)]
-    if not wrong[0]:
-        wrong += [_wrong(probe, PROBE) for probe in audit["probes"]]
-        wrong += [_wrong(day, DAY) for day in audit["days"]]
-    if any(wrong):
-        raise _damaged(path, data, next(filter(None, wrong)))
+        codec.read(AuditResult, audit, "audit")
+    except (OSError, ValueError, UsageError) as error:
+        hint = f"`anomalynet audit {data.split('/', maxsplit=1)[0]}` makes it again"
+        why = error.message if isinstance(error, UsageError) else error
+        raise RunError(f"{path}: not a valid audit: {why}", hint) from None
     return dict(audit)
-
-
-def _wrong(value: object, kinds: Kinds) -> str:
-    """What is wrong with a value; empty if nothing."""
-    if not isinstance(value, dict):
-        return f"expected an object, got {value!r}"
-    missing = [key for key in kinds if key not in value]
-    if missing:
-        return f"missing keys: {', '.join(missing)}"
-    invalid = [key for key, kind in kinds.items() if not isinstance(value[key], kind)]
-    return f"{invalid[0]} has the invalid value {value[invalid[0]]!r}" if invalid else ""
-
-
-def _damaged(path: Path, data: str, what: str) -> RunError:
-    hint = f"`anomalynet audit {data.split('/', maxsplit=1)[0]}` makes it again"
-    return RunError(f"{path}: not a valid audit: {what}", hint)
 
 
 def write_audit(runs: Path, audit: Mapping[str, Any]) -> None:

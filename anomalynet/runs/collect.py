@@ -81,7 +81,8 @@ def list_runs(folder: str | Path = "runs") -> pl.DataFrame:
 def compare_runs(
     a: str | Path | RunRecord, b: str | Path | RunRecord, folder: str | Path = "runs"
 ) -> pl.DataFrame:
-    """Compare two finished runs: the settings in which they differ, and all of their metrics.
+    """Compare two finished runs: the settings in which they differ, all of their metrics, and
+    their scores of the same test steps.
 
         compare_runs("3f2a", "90c1").filter(kind="metric", name="test/auroc")
 
@@ -89,29 +90,35 @@ def compare_runs(
         a, b: a run's folder, the start of its id, or its record.
         folder: where ids are looked for.
     Returns:
-        one row per setting that differs, then one per metric; columns kind (`run`, `setting` or
-        `metric`), name, a, b (text, a number in full precision; null if the run has no value),
-        difference (Float64, b - a of a metric; null if one of them is undefined).
+        one row per setting that differs, then one per metric and per fact of the scores; columns
+        kind (`run`, `setting`, `metric` or `scores`), name, a, b (text, a number in full
+        precision; null if the run has no value), difference (Float64, b - a of a metric or a fact;
+        null if one of them is undefined).
     Raises:
         UsageError: there is no such run, or there are several. RunError: it is not finished.
     """
     import polars as pl
 
+    from anomalynet.runs.scores import compare_scores
+
     both = [one if isinstance(one, RunRecord) else _read_run(one, folder) for one in (a, b)]
+    scores = compare_scores(*both)
     facts = ("experiment", "data", "fingerprint", "split")
     tables: dict[str, list[dict[str, Any]]] = {
         "run": [{name: getattr(one.result, name) for name in facts} for one in both],
         "setting": [flatten_tree(one.config) | {"code": one.code} for one in both],
         "metric": [one.result.metrics for one in both],
+        "scores": [{name: pair[n] for name, pair in scores.items()} for n in (0, 1)],
     }
     rows: list[tuple[object, ...]] = []
     for kind, (of_a, of_b) in tables.items():
         for name in dict.fromkeys([*of_a, *of_b]):
             x: Any = of_a.get(name)
             y: Any = of_b.get(name)
-            if kind == "metric" or x != y:
+            measured = kind in ("metric", "scores")
+            if measured or x != y:
                 texts = [None if value is None else str(value) for value in (x, y)]
-                numbers = kind == "metric" and None not in texts
+                numbers = measured and None not in texts
                 rows.append((kind, name, *texts, y - x if numbers else None))
     columns = dict.fromkeys(("kind", "name", "a", "b"), pl.String)
     return pl.DataFrame(rows, schema={**columns, "difference": pl.Float64}, orient="row")
@@ -135,10 +142,11 @@ def load_record(folder: RunFolder) -> RunRecord:
     result, stored = folder.read_result(), read_json(folder.timings).items()
     timings = {name: value for name, value in stored if isinstance(value, int | float)}
     code = str(read_json(folder.environment).get("code", ""))
-    return RunRecord(result, folder.path, timings, code, _read_config(folder.config))
+    return RunRecord(result, folder.path, timings, code, read_config(folder.config))
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
+    """The configuration of a run. Raises RunError: it cannot be read."""
     try:
         config = yaml_value(read_text(path, YAML_BYTES))
     except (OSError, ValueError, yaml.YAMLError) as error:

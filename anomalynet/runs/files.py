@@ -7,7 +7,10 @@ import glob
 import hashlib
 import json
 import os
+import re
+import shutil
 import socket
+import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,21 +41,38 @@ def write_bytes(path: Path, content: bytes) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Replace a file atomically and durably: yields the path of a temporary file beside it, to be
     written inside. It is removed after an error; so are those of processes that were killed."""
-    # Of this host alone: elsewhere, a process may be writing the same file on a shared disk.
-    stem = f".{path.name}.{zlib.crc32(socket.gethostname().encode()):08x}-"
-    for left in path.parent.glob(f"{glob.escape(stem)}*.tmp"):
-        pid = left.name[len(stem) : -len(".tmp")]
-        if pid.isdecimal() and not is_alive(int(pid)):
-            left.unlink(missing_ok=True)
-    temporary = path.with_name(f"{stem}{os.getpid()}.tmp")
+    temporary = path.with_name(f"{_swept(path.parent, path.name)}.tmp")
     try:
         yield temporary
         sync(temporary)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
+            error.filename = str(path)
         raise
     sync(path.parent)
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder for temporary files, removed at the end; so are those of processes that were
+    killed."""
+    base = Path(tempfile.gettempdir())
+    with tempfile.TemporaryDirectory(prefix=f"{_swept(base, 'anomalynet')}-") as folder:
+        yield Path(folder)
+
+
+def _swept(folder: Path, name: str) -> str:
+    """The begin of the names of this process' temporary files in a folder; removes those that
+    killed processes left."""
+    # Of this host alone: elsewhere, a process may be writing the same file on a shared disk.
+    stem = f".{name}.{zlib.crc32(socket.gethostname().encode()):08x}-"
+    for left in folder.glob(f"{glob.escape(stem)}*"):
+        pid = re.match("[0-9]+", left.name[len(stem) :])
+        if pid and not is_alive(int(pid[0])):
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(True)
+    return f"{stem}{os.getpid()}"
 
 
 def refuse_unwritable(folder: Path, option: str) -> None:
@@ -73,8 +93,9 @@ def sync(*paths: Path) -> None:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        except OSError:
+        except OSError as error:
             if not path.is_dir():
+                error.filename = str(path)
                 raise
 
 

@@ -19,21 +19,13 @@ from filelock import FileLock, Timeout
 
 from anomalynet.documents import json_value
 from anomalynet.errors import RunError, UsageError
-from anomalynet.runs import codec, files
+from anomalynet.runs import checksums, codec, files
 from anomalynet.runs.code import made_by_other_code
-from anomalynet.runs.files import (
-    json_bytes,
-    read_json,
-    sha256,
-    sync,
-    write_bytes,
-    write_json,
-)
+from anomalynet.runs.files import json_bytes, read_json, sync, write_bytes, write_json
 from anomalynet.runs.schema import RESULT_VERSION, Result, invalid_value
 
 SILENCE = 3600.0  # seconds without an epoch after which a run on another host is assumed dead
 LAST = "checkpoints/last.ckpt"
-OWN = "checksums.json"  # in itself: the SHA-256 of all others
 
 
 class BusyError(RunError):
@@ -89,7 +81,7 @@ class RunFolder:
     stop = File(".stop")  # if this file exists, the run stops after the current epoch
 
     # size and SHA-256 of every file that a result vouches for; missing in runs of earlier versions
-    checksums = File(OWN)
+    checksums = File(checksums.FILE)
     result = File("result.json")  # written last: a run without it is unfinished
 
     @property
@@ -99,28 +91,20 @@ class RunFolder:
         known = read_json(self.result).get("version") == RESULT_VERSION
         return known and not self.damage(contents=False)
 
+    @property
+    def intact(self) -> bool:
+        """Whether the run is `finished` and has no `damage`."""
+        return self.finished and not self.damage()
+
     def damage(self, *, contents: bool = True) -> dict[str, str]:
         """What happened to the files of a finished run since it ended: name → what is wrong. Empty
         for an intact run, an unfinished one, and one of an earlier version without checksums.
         `contents`: compare them too, not only the sizes."""
-        if not (self.result.exists() and self.checksums.exists()):
+        if not self.result.exists():
             return {}
-        known, found = read_json(self.checksums), dict[str, str]()
-        if self.result.name not in known or known.pop(OWN, None) not in (None, _digest(known)):
-            return {self.checksums.name: "is damaged"}
-        for name, facts in known.items():
-            try:
-                size, digest = facts
-                if name == LAST and not self.last.exists():
-                    continue  # deleted to save space: the result does not need it
-                if (self.path / name).stat().st_size != size:
-                    found[name] = "has another size than when the run ended"
-                elif contents and sha256(self.path / name) != digest:
-                    found[name] = "has another content than when the run ended"
-            except (TypeError, ValueError):
-                return {self.checksums.name: "is damaged"}
-            except OSError as error:
-                found[name] = f"cannot be read: {error.strerror}"
+        found = checksums.verify(self.path, [self.result.name], contents=contents)
+        if not self.last.exists():
+            found.pop(LAST, None)  # deleted to save space: the result does not need it
         return found
 
     def repair(self) -> dict[str, str]:
@@ -155,16 +139,12 @@ class RunFolder:
         their checksums are on the disk before it is."""
         models = self.best, self.last, self.classical, self.model_file
         tables = self.scores, self.incidents, self.architecture, self.explanations
-        facts: dict[str, object] = {}
-        for path in (self.config, self.environment, self.progress, *models, *tables, self.timings):
-            if path.exists():
-                sync(path)
-                name = path.relative_to(self.path).as_posix()
-                facts[name] = [path.stat().st_size, sha256(path)]
+        paths = self.config, self.environment, self.progress, *models, *tables, self.timings
+        names = [path.relative_to(self.path).as_posix() for path in paths if path.exists()]
         if self.best.parent.exists():
             sync(self.best.parent)
-        facts[self.result.name] = [len(result), hashlib.sha256(result).hexdigest()]
-        write_json(self.checksums, {**facts, OWN: _digest(facts)})
+        own = [len(result), hashlib.sha256(result).hexdigest()]
+        checksums.write(self.path, names, {self.result.name: own})
         (self.path / ".holder.json").unlink(missing_ok=True)  # before: a kill leaves none for ever
         write_bytes(self.result, result)
 
@@ -279,10 +259,6 @@ class RunFolder:
         who = read_json(self.path / ".holder.json")
         known = {"pid", "host"} <= who.keys()
         return f"process {who['pid']} on {who['host']}" if known else "another process"
-
-
-def _digest(facts: Mapping[str, object]) -> str:
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def repair_note(folder: Path, repaired: Mapping[str, str]) -> str:

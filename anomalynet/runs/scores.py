@@ -46,7 +46,6 @@ def read(path: Path, query: Query = lambda frame: frame) -> pl.DataFrame:
 
 
 _cache: ContextVar[dict[Path, pl.DataFrame] | None] = ContextVar("cached scores", default=None)
-
 MAX_CACHED = 10_000_000  # steps, about 70 bytes each; further steps are read from the file again
 
 
@@ -77,6 +76,22 @@ def read_test_steps(record: RunRecord) -> pl.DataFrame:
     if cache is not None and sum(map(len, cache.values())) + len(steps) <= MAX_CACHED:
         cache[path] = steps
     return steps
+
+
+def compare_scores(a: RunRecord, b: RunRecord) -> dict[str, tuple[float | None, float | None]]:
+    """How two runs judge the test steps that both have scored: fact → its values in a and b, or
+    twice the same for a fact of both. Errors: as `read`."""
+    one, other = (read_test_steps(run).drop_nulls("score") for run in (a, b))
+    both = one.join(other, on=("series", "time"), how="inner", suffix="_b")
+    alarm, alarm_b = (both[f"score{end}"] >= both[f"threshold{end}"] for end in ("", "_b"))
+    rank = both.select(pl.corr("score", "score_b", method="spearman")).item() if len(both) else None
+    return {
+        "steps": (len(one), len(other)),
+        "steps of both": (len(both), len(both)),
+        "alarms in steps of both": (int(alarm.sum()), int(alarm_b.sum())),
+        "alarms of both": (n := int((alarm & alarm_b).sum()), n),
+        "rank correlation": (rank, rank),
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import socket
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -165,23 +166,34 @@ class SweepStatus:
 
 def sweep_status(record: SweepRecord, runs: Path) -> SweepStatus:
     """The status of a sweep, read from the folders of its runs."""
-    return SweepStatus(record, tuple(_run_status(run, run.folder(runs)) for run in record.runs))
+    return SweepStatus(record, tuple(run_status(run, run.folder(runs)) for run in record.runs))
 
 
-def _run_status(run: SweepRun, folder: RunFolder) -> RunStatus:
-    if folder.finished:
-        state: State = "stale" if made_by_other_code(folder.environment) else "done"
+def run_status(run: SweepRun, folder: RunFolder) -> RunStatus:
+    """The status of one run, read from its folder."""
+    state: State
+    if folder.finished and _is_intact(folder.path, _times(folder.path)):
+        state = "stale" if made_by_other_code(folder.environment) else "done"
         return RunStatus(run, state, run.epochs, None, "", seconds_of(folder))
     lines = folder.read_progress()
+    failure, state = read_json(folder.failed), "waiting"
     if folder.running:
-        return RunStatus(run, "running", len(lines), _best(lines), "", None)
-    failure = read_json(folder.failed)
-    if run.closed and not failure:
-        return RunStatus(run, "pruned", len(lines), _best(lines), "", None)
-    reason = brief(str(failure.get("reason", ""))) if failure else ""
-    return RunStatus(
-        run, "failed" if failure else "waiting", len(lines), _best(lines), reason, None
-    )
+        state = "running"
+    elif failure or run.closed:
+        state = "failed" if failure else "pruned"
+    reason = brief(str(failure.get("reason", ""))) if state == "failed" else ""
+    return RunStatus(run, state, len(lines), _best(lines), reason, None)
+
+
+@lru_cache(maxsize=10_000)
+def _is_intact(path: Path, _: tuple[int, ...]) -> bool:
+    """`RunFolder.intact`, computed once while no file changes, because `status --watch` asks
+    often."""
+    return RunFolder(path).intact
+
+
+def _times(folder: Path) -> tuple[int, ...]:
+    return tuple(path.stat().st_mtime_ns for path in sorted(folder.rglob("*")))
 
 
 def seconds_of(folder: RunFolder) -> float | None:

@@ -21,45 +21,37 @@ from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.scenario import Scenario, frame_period, seconds
 
 PRESETS = Path(__file__).parent / "scenarios"
-
 SCENARIO_VERSION = 1  # grows when a key of `Scenario` changes its meaning
-
 MAX_DURATION = 49 * 86400
 """Longest simulated time in seconds. A frame carries its time as 32-bit milliseconds, which would
 overflow after that."""
 
+_FROM_ZERO = (
+    "deployment.cluster_radius node.clock_jitter node.transmit_current node.receive_current "
+    "node.sleep_current background.interference_per_day background.outages_per_day "
+    "background.reboots_per_day incidents.per_node_day incidents.quiet_hours incidents.attack "
+    "incidents.fault incidents.environment climate.daylight climate.lamps climate.people"
+)
 _RANGES: tuple[tuple[float, float, str], ...] = (
+    (0, math.inf, _FROM_ZERO),
     (0, 2**63 - 1, "seed"),
     (1, 65_000, "deployment.nodes deployment.cell_nodes deployment.rooms sampling.transmit_every"),
-    (0, math.inf, "deployment.cluster_radius"),
     (0, 200, "radio.reference_loss"),
-    (-60, 60, "radio.transmit_power"),
+    (-60, 60, "radio.transmit_power climate.temperature climate.indoor_temperature"),
     (1, 10, "radio.exponent"),
-    (0, 40, "radio.shadowing"),
+    (0, 40, "radio.shadowing climate.daily_swing climate.weather"),
     (-40, 60, "radio.rician_k"),
-    (0, 60, "radio.noise_figure"),
+    (0, 60, "radio.noise_figure radio.capture"),
     (0, 7, "radio.retries"),
     (0, 5, "radio.backoffs"),
     (0, 8, "radio.minimum_exponent radio.maximum_exponent"),
-    (-200, 60, "radio.carrier_sense"),
+    (-200, 60, "radio.carrier_sense background.interference_power"),
     (7, 12, "radio.spreading_factor"),
-    (0, 60, "radio.capture"),
     (0, 100_000, "node.clock_error"),
-    (0, math.inf, "node.clock_jitter node.transmit_current node.receive_current"),
-    (0, math.inf, "node.sleep_current background.interference_per_day"),
-    (-200, 60, "background.interference_power"),
-    (0, math.inf, "background.outages_per_day background.reboots_per_day"),
-    (0, math.inf, "incidents.per_node_day incidents.quiet_hours"),
-    (0, math.inf, "incidents.attack incidents.fault incidents.environment"),
-    (-60, 60, "climate.temperature"),
-    (0, 40, "climate.daily_swing climate.weather"),
     (0, 100, "climate.humidity"),
     (0, 1, "climate.indoor"),
     (-90, 90, "climate.latitude"),
-    (-60, 60, "climate.indoor_temperature"),
-    (0, math.inf, "climate.daylight climate.lamps"),
     (0, 140, "climate.background_sound climate.person_sound climate.machine_sound"),
-    (0, math.inf, "climate.people"),
 )
 """Smallest and largest allowed value of some keys, both included."""
 

@@ -36,9 +36,7 @@ Refine = Callable[[Path, pl.DataFrame, pl.DataFrame, Scenario], pl.DataFrame]
 function, so that other processes find it."""
 
 Job = tuple[Path, int]  # a world's folder, and the number of a cell
-
 CODE = ("simulation", "data")  # the packages that make a world and its telemetry
-
 PARTS = "parts"
 """Folder in the world's folder for the notes on finished cells; removed when all are finished."""
 
@@ -102,11 +100,7 @@ def read_part(folder: Path, number: int, refine: Refine | None) -> Part | None:
     note = read_json(_note(folder, number))
     if note.get("code") != code_hash(CODE) or note["refine"] != _name(refine):
         return None
-    try:
-        files = note["files"].items()
-        if not all(store.is_unchanged(folder / name, facts) for name, facts in files):
-            return None
-    except OSError:
+    if store.changes(folder, note["files"]):
         return None
     nodes = pl.DataFrame(note["nodes"], schema=store.NODES)
     incidents = pl.DataFrame(note["incidents"], schema=store.INCIDENTS)

@@ -12,7 +12,7 @@ import polars as pl
 
 from anomalynet.documents import read_json_value
 from anomalynet.errors import DataError
-from anomalynet.runs import files
+from anomalynet.runs import checksums, files
 from anomalynet.runs.files import sha256, write_json
 from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.load import load_scenario
@@ -20,10 +20,8 @@ from anomalynet.simulation.records import CellResult, Columns
 from anomalynet.simulation.scenario import SENSORS, Scenario
 
 FORMAT = 1  # increased when the meaning of a file changes
-
 MANIFEST, SCENARIO = "manifest.json", "scenario.yaml"
 INCIDENTS_FILE, NODES_FILE = "incidents.parquet", "nodes.parquet"
-
 _TIME = pl.Datetime("us")
 
 FRAMES: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -173,9 +171,10 @@ def facts_of(path: Path, rows: int | None = None) -> dict[str, Any]:
     return {"sha256": sha256(path), "bytes": path.stat().st_size, "rows": rows}
 
 
-def is_unchanged(path: Path, facts: Mapping[str, Any]) -> bool:
-    """Whether a file still has the size and SHA-256 of its facts. Raises OSError."""
-    return path.stat().st_size == int(facts["bytes"]) and sha256(path) == str(facts["sha256"])
+def changes(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Which of a world's files are not as their facts say: name → what is wrong."""
+    known = {name: (facts["bytes"], facts["sha256"]) for name, facts in files.items()}
+    return checksums.compare(folder, known)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -228,19 +227,11 @@ def read_world(folder: Path) -> World:
     DataError: not a finished world, or a file is missing, edited or damaged."""
     manifest = read_manifest(folder)
     here = folder.absolute()  # Polars takes `~` for the home folder
-    for name, facts in manifest.files.items():
-        try:
-            same = is_unchanged(folder / name, facts)
-        except OSError as error:
-            raise DataError(
-                f"{folder / name}: listed in {MANIFEST}, but cannot be read: {error.strerror}",
-                "restore it, or simulate again",
-            ) from None
-        if not same:
-            raise DataError(
-                f"{folder / name}: not the file that was simulated: edited or damaged",
-                "restore it, or simulate the world again into an empty folder",
-            )
+    for name, what in changes(folder, manifest.files).items():
+        raise DataError(
+            f"{folder / name}: listed in {MANIFEST}, but {what}: edited or damaged",
+            "restore it, or simulate the world again into an empty folder",
+        )
     frames, telemetry = (
         [here / name for name in manifest.files if name.startswith(f"{table}/")]
         for table in ("frames", "telemetry")

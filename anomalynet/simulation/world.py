@@ -77,15 +77,16 @@ def simulate_worlds(
     workers: int = 1,
     progress: Callable[[float], None] | None = None,
     refine: Refine | None = None,
+    wait: bool = False,
 ) -> list[store.World]:
     """Simulate several worlds, the cells of all in the same processes. `worlds`: folder → its
-    scenario; everything else as in `simulate`."""
+    scenario; `wait`: for another process that uses a folder; everything else as in `simulate`."""
     for folder, scenario in worlds.items():
         claim(scenario, folder)
     with ExitStack() as locks:
-        for folder in worlds:
+        for folder in sorted(worlds):  # in one order: no two processes wait for each other
             try:
-                locks.enter_context(FileLock(folder / LOCK, timeout=0))
+                locks.enter_context(FileLock(folder / LOCK, timeout=-1 if wait else 0))
             except Timeout:
                 raise UsageError(
                     f"{folder}: another process simulates into this folder",

@@ -23,14 +23,8 @@ class Cost:
     epochs: bool  # whether `seconds` is per epoch
 
 
-WORK_KEYS: tuple[str, ...] = (
-    "data.scenario",
-    "data.window",
-    "data.stride",
-    "data.view",
-    "training.batch_size",
-)
-WORK_KEYS += ("data.worlds", "training.windows_per_epoch")
+WORK_KEYS: tuple[str, ...] = ("data.scenario", "data.window", "data.stride", "data.view")
+WORK_KEYS += ("data.worlds", "training.batch_size", "training.windows_per_epoch")
 """Keys that change how much work an epoch is, on the same data set."""
 MAX_RUNS = 5  # runs per experiment that are read
 

@@ -45,10 +45,9 @@ class Sweep:
     seeds: list[int]
     folds: list[int] | None
     """None: every fold of the configuration."""
-    worlds: list[int] | Literal["seed"] | None = None
-    """Seeds of simulated worlds, each combined with every seed and fold. `seed`: each seed is run
-    on the world with the same number. None: the world of the configuration. Data that is not
-    simulated has only one world."""
+    worlds: Literal["seed"] | None = None
+    """`seed`: each seed is run on the simulated world with the same number. None: on the worlds of
+    the configuration."""
     design: Design = "factorial"
     """`one_at_a_time`: the reference, and each axis varied alone. `factorial`: every combination.
     `search`: Optuna proposes."""
@@ -228,7 +227,7 @@ def _repetition_problems(values: Mapping[str, Leaf], settings: Mapping[str, Leaf
     """A problem for each key that the sweep sets in every run, so that another value of it would be
     lost, and for each varied key that changes no result: all its levels would be the same run."""
     lists = {"seed": "seeds", "data.split.fold": "folds"}
-    lists |= {"data.world": "worlds"} if "worlds" in values else {}
+    lists |= {"data.world": "seeds"} if "worlds" in values else {}
     varied, fixed = {}, {key: (key, leaf) for key, leaf in settings.items()}
     for full, leaf in values.items():
         key = axis_key(full, leaf)[0]
@@ -248,11 +247,11 @@ def _repetition_problems(values: Mapping[str, Leaf], settings: Mapping[str, Leaf
 
 
 def _shape_problems(values: Mapping[str, Leaf]) -> list[Problem]:
-    wanted = {"experiments": str, "worlds": int, "seeds": int, "folds": int, "exclude": dict}
+    wanted = {"experiments": str, "seeds": int, "folds": int, "exclude": dict}
     problems = []
     for key, kind in wanted.items():
         leaf = values.get(key)
-        if leaf is None or (key, leaf.value) in (("folds", "all"), ("worlds", "seed")):
+        if leaf is None or (key, leaf.value) == ("folds", "all"):
             continue
         what = ""
         if not (isinstance(leaf.value, list) and leaf.value):
@@ -261,9 +260,10 @@ def _shape_problems(values: Mapping[str, Leaf]) -> list[Problem]:
             what = f"{key}: expected a list of {kind.__name__}, not {leaf.value!r}"
         elif len(set(map(str, leaf.value))) < len(leaf.value):
             what = f"{key}: duplicate values in {leaf.value!r}"
-        elif key == "worlds" and any(world < 0 for world in leaf.value):
-            what = f"worlds: expected numbers of at least 0, not {leaf.value!r}"
         problems += [Problem(leaf.where, what)] if what else []
+    if (leaf := values.get("worlds")) and leaf.value != "seed":
+        what = f"worlds: expected `seed`, not {leaf.value!r}; data.worlds lists worlds"
+        problems.append(Problem(leaf.where, what))
     leaf = values.get("experiment")
     if leaf is not None and not isinstance(leaf.value, str):
         problems.append(Problem(leaf.where, f"experiment: expected a name, not {leaf.value!r}"))

@@ -94,7 +94,7 @@ def jobs_of(
 
 
 def _job(run: PlannedRun, folder: RunFolder, number: int, again: Sequence[Again]) -> Job:
-    if folder.finished and not folder.damage():  # a damaged run is repaired by its worker
+    if folder.intact:  # a damaged run is repaired by its worker
         stale = made_by_other_code(folder.environment)
         if stale and "stale" in again:
             return Job(run, folder, number, stale=True)

@@ -15,11 +15,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
-from anomalynet.errors import RunError
+from anomalynet.errors import MAKE_ROOM, RunError
 from anomalynet.runs.folder import repair_note
 from anomalynet.sweep.jobs import Job
 from anomalynet.sweep.slots import Slot
-from anomalynet.sweep.worker import FULL
 
 ATTEMPTS = 2  # how often a run is tried if its worker dies
 LOSSES = 10  # how often a run is tried again if its machine was lost, which is not its fault
@@ -187,7 +186,7 @@ class Launch:
     def _handle_reply(self, job: Job, reply: dict[str, Any]) -> None:
         """Store how a job ended, or queue it again if it is not the job's fault."""
         if "full" in reply:
-            raise RunError(reply["full"], FULL)
+            raise RunError(reply["full"], MAKE_ROOM)
         if reply.get("busy"):
             self._requeue(job)
             self._stop.wait(0.5)

@@ -1,5 +1,5 @@
 """Plans a sweep: its arms (the values that each sets, its name, and which one is the reference),
-and the runs of each arm, one per seed, world and fold."""
+and the runs of each arm, one per seed and fold."""
 
 from __future__ import annotations
 
@@ -140,19 +140,18 @@ class PlannedRun:
 def plan(
     sweep: Sweep, overrides: Sequence[str] = (), wanted: Iterable[Arm] | None = None
 ) -> list[PlannedRun]:
-    """Every run of a sweep, or of its `wanted` arms, ordered by seed and then by world, so that an
-    interrupted sweep leaves complete repetitions. Raises ConfigError: each problem once.
+    """Every run of a sweep, or of its `wanted` arms, ordered by seed, so that an interrupted sweep
+    leaves complete repetitions. Raises ConfigError: each problem once; arms of one configuration
+    are one, unless the command line set what they vary: then the first one is planned.
 
-    The sweep's worlds, and its settings of `OF_WORLDS`, are ignored if the data is not simulated.
-    If several arms have the same configuration, only the first one is planned."""
+    The sweep's worlds, and its settings of `OF_WORLDS`, are ignored if the data is not
+    simulated."""
     problems: dict[str, Problem] = {}
     runs: list[PlannedRun] = []
     wanted = arms(sweep, overrides) if wanted is None else list(wanted)
     counts: dict[object, int] = {}
-    asked = None if any(text.startswith("data.world=") for text in overrides) else sweep.worlds
+    own_worlds = sweep.worlds and not any(text.startswith("data.world=") for text in overrides)
     for seed in sweep.seeds:
-        worlds = [seed] if asked == "seed" else asked
-        by_world: dict[int | None, list[PlannedRun]] = {}
         for arm in wanted:
             axis = {**sweep.settings, **arm.values, "seed": seed}
             try:
@@ -177,20 +176,21 @@ def plan(
                 if fold not in every:
                     what = f"folds: there is no fold {fold} of {len(every)}"
                     problems[what] = Problem(sweep.locations.get("folds", sweep.name), what)
-            own_worlds = worlds if worlds and generated(data) else [None]
-            count = len(sweep.seeds) * len(wanted) * len(folds) * len(own_worlds)
+            count = len(sweep.seeds) * len(wanted) * len(folds)
             if count > MAX_RUNS:
                 what = f"{count:,} runs, of which a sweep has at most {MAX_RUNS:,}"
                 raise ConfigError([Problem(sweep.name, what)])
-            for world in own_worlds:
-                repeated = [_repeat(first, fold, world) for fold in folds]
-                by_world.setdefault(world, []).extend(repeated)
-        runs += [run for of_world in by_world.values() for run in of_world]
+            world = seed if own_worlds and generated(data) else None
+            runs += [_repeat(first, fold, world) for fold in folds]
+    unique: dict[tuple[str, str], PlannedRun] = {}
+    fixed = {text.partition("=")[0] for text in overrides}
+    for run in runs:
+        one = unique.setdefault((run.arm.experiment, str(run.loaded.config)), run).arm
+        if one.name != run.arm.name and not fixed & {*one.values, *run.arm.values}:
+            what = f"the arms {one.name!r} and {run.arm.name!r} are the same configuration"
+            problems[what] = Problem(sweep.name, what)
     if problems:
         raise ConfigError(list(problems.values()))
-    unique: dict[tuple[str, str], PlannedRun] = {}
-    for run in runs:
-        unique.setdefault((run.arm.experiment, str(run.loaded.config)), run)
     return list(unique.values())
 
 

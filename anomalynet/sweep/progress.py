@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from anomalynet.errors import printable, terminal
+from anomalynet.errors import printable, say, terminal
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -16,12 +15,6 @@ if TYPE_CHECKING:
 
     from anomalynet.sweep.jobs import Job
     from anomalynet.sweep.search.loop import Search, Trial
-
-
-def say(text: str) -> None:
-    """Print a notice to stderr, if anybody reads it: stdout is for results."""
-    with suppress(OSError):
-        print(printable(text), file=sys.stderr, flush=True)
 
 
 def say_nothing(text: str) -> None:

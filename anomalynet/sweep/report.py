@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalynet.errors import NothingToCompareError, RunError
+from anomalynet.errors import NothingToCompareError, RunError, say
 from anomalynet.reporting.formats import FILE_OF_FORM, present, wanted
 from anomalynet.reporting.formats.files import refuse_other_report
 from anomalynet.runs.code import code_hash
@@ -17,7 +17,7 @@ from anomalynet.runs.sweeps import SweepRecord, read_sweeps, write_sweep
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import Job, PlannedSweep, jobs_of
 from anomalynet.sweep.plan import plan
-from anomalynet.sweep.progress import audit_progress, say, say_nothing
+from anomalynet.sweep.progress import audit_progress, say_nothing
 from anomalynet.sweep.search import study
 
 if TYPE_CHECKING:
@@ -190,7 +190,8 @@ def refuse_other(planned: PlannedSweep, folders: Iterable[RunFolder], trials: in
     if not (text.is_file() and planned.reported.endswith(sha256(text))):
         compares = bool(sweep.axes or sweep.extras or sweep.design == "search")
         hint = f"--out {planned.out.parent / '{name}'}; or move the report away"
-        refuse_other_report(planned.out, made_of, sweep=compares, hint=hint)
+        search = f"{sweep.name} on {planned.data}" if sweep.design == "search" else ""
+        refuse_other_report(planned.out, made_of, sweep=compares, search=search, hint=hint)
 
 
 def _digest(planned: PlannedSweep, facts: str, folders: Sequence[RunFolder]) -> str:

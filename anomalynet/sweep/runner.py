@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from anomalynet.errors import RunError, StoppedError, UsageError
+from anomalynet.errors import StoppedError, UsageError, disk_errors, say
 from anomalynet.reporting.formats.files import read_forms
 from anomalynet.runs.files import refuse_unwritable
 from anomalynet.runs.sweeps import SweepRecord, brief
@@ -21,9 +21,8 @@ from anomalynet.sweep import report
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Again, Job, PlannedSweep, data_name, jobs_of, label_of
 from anomalynet.sweep.plan import plan, refuse_overridden_axes
-from anomalynet.sweep.progress import SweepProgress, say, say_nothing
+from anomalynet.sweep.progress import SweepProgress, say_nothing
 from anomalynet.sweep.slots import Slot, Where, choose_slots
-from anomalynet.sweep.worker import FULL, disk_error
 
 if TYPE_CHECKING:
     from anomalynet.sweep.launch import Launch
@@ -59,19 +58,7 @@ class SweepOutcome:
         return self.count("failed") + self.count("fail")
 
 
-@contextmanager
-def disk_errors() -> Iterator[None]:
-    """Make a full or read-only disk one message; also usable as a decorator."""
-    try:
-        yield
-    except OSError as error:
-        if full := disk_error(error):
-            where = error.filename or "the folder of the runs"
-            raise RunError(f"{where}: {full}", FULL) from error
-        raise
-
-
-@disk_errors()
+@disk_errors("the folder of the runs")
 def run_sweep(
     name: str | Path,
     *,

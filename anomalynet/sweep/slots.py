@@ -14,7 +14,6 @@ from anomalynet.errors import UsageError
 
 Where = Literal["local", "ray"]
 MAX_SLOTS = 1000  # threads of this process, each with a worker
-
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 """Environment variables that limit a run's threads on CPUs; 1 unless the user has set them."""
 

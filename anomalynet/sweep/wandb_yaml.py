@@ -20,9 +20,7 @@ def as_wandb(sweep: Sweep, overrides: Sequence[str], given: str) -> str:
     the overrides, which win. `given`: the sweep as the user named it. Raises UsageError: the sweep
     is not a plain grid of one experiment over numbers, texts, true and false."""
     runs = plan(sweep, overrides)
-    worlds = sorted({run.loaded.config.data.world for run in runs})
     values = {key: levels(axis) for key, axis in sweep.axes.items() if sweep.design == "factorial"}
-    values |= {"data.world": list(worlds)} if sweep.worlds and len(worlds) > 1 else {}
     folds = sorted({run.loaded.config.data.split.fold for run in runs})
     values |= {"seed": list(sweep.seeds), "data.split.fold": list(folds)}
     varied = len(sweep.experiments) > 1 or sweep.exclude or sweep.extras or sweep.worlds == "seed"

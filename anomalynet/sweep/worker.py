@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalynet.config.show import scalar
-from anomalynet.errors import DISK_ERRORS, StoppedError
+from anomalynet.errors import DISK_ERRORS, StoppedError, disk_error
 from anomalynet.runs.folder import RunFolder
 from anomalynet.sweep.jobs import Job
 
@@ -81,18 +81,6 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         return {"failed": f"{type(error).__name__}: {error}"}
     assert outcome is not None  # as on rank 0
     return {"failed": None, "was_done": outcome.was_done, "repaired": dict(outcome.repaired)}
-
-
-FULL = "make room and repeat the command: it continues, and no run counts as failed"
-
-
-def disk_error(error: BaseException | None) -> str:
-    """Why nothing more can be written if an error or one of its causes says so; else empty."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
-            return os.strerror(error.errno)
-        error = error.__cause__ or error.__context__
-    return ""
 
 
 def _train_in_processes(job: Mapping[str, Any]) -> dict[str, Any]:

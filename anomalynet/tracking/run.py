@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalynet.config.load import Loaded
+from anomalynet.errors import say
 from anomalynet.runs.files import write_text
 from anomalynet.runs.folder import RunFolder
 from anomalynet.tracking.record import Record, read_record
@@ -146,7 +147,7 @@ def _listen(process: subprocess.Popen[str], quiet: bool) -> None:
     assert process.stdout
     for line in process.stdout:
         if not quiet:
-            print(line.rstrip(), file=sys.stderr, flush=True)
+            say(line.rstrip())
 
 
 def _warn(folder: Path, run: Mapping[str, Any], what: str, quiet: bool) -> None:
@@ -154,7 +155,7 @@ def _warn(folder: Path, run: Mapping[str, Any], what: str, quiet: bool) -> None:
     record = read_record(folder) or Record(str(run["id"]))
     record.warning = f"W&B {what}"
     if not quiet:
-        print(f"warning: {record.warning}", file=sys.stderr, flush=True)
+        say(f"warning: {record.warning}")
     with suppress(OSError):
         record.write(folder)
 

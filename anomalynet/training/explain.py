@@ -16,7 +16,6 @@ from anomalynet.runs.schema import EXPLANATION_COLUMNS
 EXAMPLES = 6  # incidents a run explains
 AROUND = 32  # steps before and after an incident
 LONGEST = 256  # steps of one timeline
-
 _TYPES = (pl.Int32(), pl.String(), pl.Datetime("us"), *[pl.List(pl.Float32)] * 3)
 SCHEMA = dict(zip(EXPLANATION_COLUMNS, _TYPES, strict=True))
 

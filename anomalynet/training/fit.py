@@ -29,7 +29,6 @@ from anomalynet.training.reproducibility import (
 )
 
 FEATURES_AT_ONCE = 1 << 14  # windows whose statistics are computed at a time
-
 DECIDED = {"max_epochs": "training.epochs", "precision": "training.precision"}
 DECIDED |= {key: f"hardware.{key}" for key in ("accelerator", "devices")}
 DECIDED |= {key: f"train({key}=…)" for key in ("callbacks", "logger")}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,7 +24,7 @@ from anomalynet.data.sources.simulated import world_of
 from anomalynet.data.steps import fleet_warning, metrics, scores_table, threshold
 from anomalynet.data.telemetry import Incident
 from anomalynet.data.windows import Windows
-from anomalynet.errors import DISK_ERRORS, RunError, UsageError
+from anomalynet.errors import UsageError, disk_errors
 from anomalynet.models import WindowModel, model_type
 from anomalynet.runs.files import read_json, write_json, write_parquet, write_text
 from anomalynet.runs.folder import Listener, RunFolder
@@ -43,9 +42,7 @@ if TYPE_CHECKING:
 
 # What a user's own model may raise
 OWN_ERRORS = (RuntimeError, TypeError, ValueError, AttributeError, IndexError, SystemExit)
-
 SINGLES = 50  # windows whose scoring is timed one by one
-
 PARTS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
 
 
@@ -126,10 +123,10 @@ def train(
     if int(os.environ.get("LOCAL_RANK", "0")) > 0:
         _fit(loaded.config, folder, listener, trainer_options)
         return None
-    if folder.finished and not folder.damage():
+    if folder.intact:
         catch_up(loaded, folder, group)
         return TrainingOutcome(folder, folder.read_result(checked=True), was_done=True)
-    with _disk_errors(folder), folder.locked(wait=wait):
+    with disk_errors(folder.path), folder.locked(wait=wait):
         repaired = folder.repair()
         if folder.finished:
             result = folder.read_result(checked=True)
@@ -149,18 +146,6 @@ def train(
                 raise
             raise in_user_file(loaded.config.model.name, error) from error
     return TrainingOutcome(folder, result, was_done=False, repaired=repaired)
-
-
-@contextmanager
-def _disk_errors(folder: RunFolder) -> Iterator[None]:
-    """Make a full or unwritable disk one message; what was written before it is kept."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in DISK_ERRORS:
-            raise
-        where = f"{folder.path}: the run cannot be written: {error.strerror}"
-        raise RunError(where, "make room and repeat the command: it continues the run") from error
 
 
 def _loaded(

@@ -173,9 +173,9 @@ def test_a_run_that_fails_passes_no_gate_and_changes_no_baseline(
         (["--history", "--out", "history.pdf"], "expected a figure's file, .svg or .png"),
         (["--slots", "0"], "--slots must be at least 1"),
         (["--out", "golden.yaml"], "--out golden.yaml: expected a folder"),
-        (["--out", "golden.yaml/below"], "golden.yaml is not writable"),
+        (["--out", "golden.yaml/below"], "golden.yaml is no folder"),
         (["--history", "--out", "folder.svg"], "--out folder.svg: expected a file"),
-        (["--history", "--out", "golden.yaml/h.svg"], "golden.yaml is not writable"),
+        (["--history", "--out", "golden.yaml/h.svg"], "golden.yaml is no folder"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_trained(

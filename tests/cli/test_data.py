@@ -77,6 +77,13 @@ def test_import_then_info(capsys: pytest.CaptureFixture[str], csv: Path) -> None
     assert facts["incidents"] == [{"type": None, "incidents": 1, "rows": 1}]
 
 
+@pytest.fixture
+def shared(data_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session's data folder, which holds the tiny world."""
+    monkeypatch.setenv("ANOMALYNET_DATA", str(data_home))
+
+
+@pytest.mark.usefixtures("shared")
 def test_info_as_a_table_and_warnings_aside(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["data", "info", "smart_city", f"data.scenario={TINY}"]) == 0
     printed = capsys.readouterr()
@@ -85,9 +92,8 @@ def test_info_as_a_table_and_warnings_aside(capsys: pytest.CaptureFixture[str]) 
     assert "a simulated network" in printed.err and "warning" not in printed.out
 
 
-def test_info_is_of_one_world_unless_more_are_asked_for(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+@pytest.mark.usefixtures("shared")
+def test_info_is_of_one_world_unless_more_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     one, two = ({"node-0001"}, {"world-0000/node-0001", "world-0001/node-0001"})
     for worlds, count, names in ((), 12, one), (("data.worlds=2",), 24, two):
         asked = ["data", "info", "smart_city", f"data.scenario={TINY}", *worlds, "--json"]

@@ -9,24 +9,8 @@ from pathlib import Path
 import pytest
 
 from anomalynet.cli.main import main
+from tests.own_model import own_model
 from tests.tiny import TINY
-
-BROKEN = """from dataclasses import dataclass
-from torch import nn
-from anomalynet.config.model import ModelConfig
-from anomalynet.models import Detector, Output
-
-@dataclass(kw_only=True, slots=True, frozen=True)
-class Config(ModelConfig):
-    width: int = 3
-
-class Net(Detector):
-    def __init__(self, config, shape):
-        super().__init__(config, shape)
-        self.layer = nn.Linear(5, 2)
-    def forward(self, x):
-        return Output(logits=self.layer(x.flatten(1)))
-"""
 
 SMALL = f"data.worlds=null data.scenario='{TINY}' data.calibration_rows=50"
 
@@ -69,7 +53,7 @@ def test_a_mistake_is_one_message(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("taken").write_text("a file")
-    Path("broken.py").write_text(BROKEN)
+    Path("broken.py").write_text(own_model(layer="nn.Linear(5, 2)"))
     Path("extended.yaml").write_text("extends: hybrid\ntraining: {epoch: 3}\n")
     Path("lost.yaml").write_text("extends: hybird\nmodel: {name: cnn}\n")
     try:

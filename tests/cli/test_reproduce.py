@@ -113,7 +113,7 @@ def test_other_settings_and_other_worlds_have_reports_of_their_own(tmp_path: Pat
     worlds = []
     for seed in (0, 1):
         root = tmp_path / "city 3"
-        scenario = ["duration=6h", "deployment.nodes=4", "deployment.cell_nodes=4", f"seed={seed}"]
+        scenario = ["duration=1h", "deployment.nodes=2", "deployment.cell_nodes=2", f"seed={seed}"]
         assert main(["simulate", "smart_city", *scenario, "--out", str(root)]) == 0
         worlds.append(labelled("data.name=simulated", f"data.root={root}"))
         shutil.rmtree(root)

@@ -25,6 +25,7 @@ from anomalynet.sweep.jobs import PlannedSweep
 from anomalynet.sweep.launch import LocalWorker
 from anomalynet.sweep.runner import numbers
 from anomalynet.sweep.worker import work
+from tests.own_model import own_model
 from tests.regression.training import in_process
 from tests.sweep.test_launch import children, needs_proc
 from tests.training.small import SHORT
@@ -35,33 +36,19 @@ experiment: hybrid
 design: one_at_a_time
 folds: [0, 1]
 axes: {model.attention: [true, false], model.pool: [1, 2]}
-presets: {quick: {training.epochs: 2}}
+presets: {quick: {training.epochs: 1}}
 """
 
-MODEL = '''
+FAILS = """\
 import os, signal
-from dataclasses import dataclass
 from pathlib import Path
-from torch import nn
-from anomalynet.config.model import ModelConfig
-from anomalynet.models import Detector, Output
-
-@dataclass(kw_only=True, slots=True, frozen=True)
-class Config(ModelConfig):
-    width: int = 4
-
-class Linear(Detector):
-    """One layer that breaks in two ways, as long as the file `broken` lies beside it."""
-    def __init__(self, config, shape):
-        super().__init__(config, shape)
-        self.layer = nn.Linear(shape.steps * shape.channels, 2)
-    def forward(self, x):
-        if Path("broken").exists() and self.config.model.width == 5:
-            raise RuntimeError("the wheel came off")
-        if Path("broken").exists() and self.config.model.width == 6:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return Output(logits=self.layer(self.normalise(x).flatten(1)))
-'''
+if Path("broken").exists() and self.config.model.width == 5:
+    raise RuntimeError("the wheel came off")
+if Path("broken").exists() and self.config.model.width == 6:
+    os.kill(os.getpid(), signal.SIGKILL)
+return Output(logits=self.layer(self.normalise(x).flatten(1)))
+"""
+"""Breaks in two ways, as long as the file `broken` is there."""
 
 
 @pytest.fixture
@@ -219,7 +206,7 @@ def test_runs_of_other_code_are_told_and_made_again_on_request(
 def test_an_arm_that_raises_and_one_that_dies_cost_no_other(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("mine.py").write_text(MODEL)
+    Path("mine.py").write_text(own_model(FAILS))
     Path("mine.yaml").write_text("extends: base.yaml\nmodel: {name: ./mine.py}\n")
     design = "experiment: mine.yaml\ndesign: one_at_a_time\nfolds: [0]\n"
     Path("breaks.yaml").write_text(f"{design}axes: {{model.width: [4, 5, 6, 7]}}\n")
@@ -278,6 +265,7 @@ def test_killed_again_and_again_it_reports_what_an_undisturbed_sweep_does(here: 
     assert report() == first
 
 
+@pytest.mark.slow  # of a search, two commands at once are quick
 def test_two_commands_at_once_share_the_work(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

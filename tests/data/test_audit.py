@@ -14,8 +14,9 @@ from anomalynet.cli.main import main
 from anomalynet.config.schema import DataConfig, SplitConfig
 from anomalynet.data import audit as module
 from anomalynet.data import sources
-from anomalynet.data.audit import AuditResult, audit
+from anomalynet.data.audit import audit
 from anomalynet.errors import DataError
+from anomalynet.runs.audits import AuditResult
 from tests.data.build import Facts, Recording, telemetry
 
 CONFIG = DataConfig(

@@ -32,7 +32,7 @@ def per_rank(world: int, size: int = 16, seed: int = 0, epoch: int = 0) -> list[
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(1, 70), st.integers(1, 5), SEEDS, SEEDS, st.sampled_from([9, 1 << 20]))
 def test_ranks_share_each_window_once_and_step_together(
     size: int, world: int, seed: int, epoch: int, shuffled: int

@@ -299,7 +299,7 @@ def logs(draw: st.DrawFn) -> list[tuple[float, dict[str, Any]]]:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(logs(), st.booleans(), st.booleans(), st.booleans())
 def test_equals_a_frame_by_frame_reference(
     frames: list[tuple[float, dict[str, Any]]], checksum: bool, deduplicate: bool, reorder: bool

@@ -141,30 +141,6 @@ def test_rows_without_a_clock_are_a_period_apart(tmp_path: Path) -> None:
     assert frame.select("series", "time", "v").rows() == expected
 
 
-HALF = timedelta(seconds=0.5)
-
-
-@pytest.mark.parametrize(
-    ("one", "two", "first"),
-    [
-        ("1577836800", "1577836860", DAY),
-        ("1577836800000", "1577836860000", DAY),
-        ("1577836800.5", "1577836860.5", DAY + HALF),
-        ("2020-01-01T01:00:00+01:00", "2020-01-01T01:01:00+01:00", DAY),
-        ("2020-01-01T00:00:00Z", "2020-01-01T00:01:00Z", DAY),
-        ("2020-01-01 00:00:00.500", "2020-01-01 00:01:00", DAY + HALF),
-        ("01.01.2020 00:00", "01.01.2020 00:01", DAY),
-        ("13/01/2020 00:00", "13/01/2020 00:01", datetime(2020, 1, 13)),
-        ("01/13/2020 00:00", "01/13/2020 00:01", datetime(2020, 1, 13)),
-        ("1-Jan-20 00:00:00", "1-Jan-20 00:01:00", DAY),
-        ("12.5", "72.5", datetime(1970, 1, 1, 0, 0, 12) + HALF),
-    ],
-)
-def test_forms_of_time(tmp_path: Path, one: str, two: str, first: datetime) -> None:
-    report = put(tmp_path, f"t,v\n{one},0\n{two},1\n", time="t")
-    assert table(report)["time"][0] == first
-
-
 def test_a_zone_may_be_a_fixed_offset_in_tables_and_messages(tmp_path: Path) -> None:
     report = put(
         tmp_path, "t,v\n2024-01-01 01:00,1\n2024-01-01 02:00,2\n", time="t", timezone="+01:00"

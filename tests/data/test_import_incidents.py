@@ -99,10 +99,7 @@ OVERLAP = f"{DAY} 00:01:00,{DAY} 00:04:00,,,,,a\n{DAY} 00:03:00,{DAY} 00:05:00,,
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (
-            f"{DAY} 00:03:00,{DAY} 00:02:00,,,,,a\n",
-            r"i\.csv:2: end 2020-01-01 00:02:00 is before",
-        ),
+        (f"{DAY} 00:03:00,{DAY} 00:02:00,,,,,a\n", r"i\.csv:2: end 2020-01-01 00:02:00 is before"),
         (f"{DAY} 00:01:00,{DAY} 00:02:00,,,,,c\n", r"i\.csv:2: series 'c' is not in the data"),
         (f"{DAY} 00:01:00,{DAY} 00:02:00,,,,5,a\n", r"i\.csv:2: severity is '5'"),
         (f"{DAY} 00:01:00,{DAY} 00:02:00,,,,high,a\n", r"i\.csv:2: severity is 'high'"),

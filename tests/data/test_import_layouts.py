@@ -50,10 +50,7 @@ LAYOUTS: dict[str, tuple[str, dict[str, Any]]] = {
     "R, selected rows": ('a b\n"7" 1.5 20\n"9" -2 30.5\n', {"ignore": ("index",)}),
     "R, named rows": ("a,b\nMazda,1.5,20\nFiat,-2,30.5\n", {"ignore": ("index",)}),
     "a counter": ("a,b\n0,1.5,20\n1,-2,30.5\n", {"ignore": ("index",)}),
-    "R, times": (
-        "a,b\n2024-03-05 06:00,1.5,20\n2024-03-05 06:01,-2,30.5\n",
-        {"time": "index"},
-    ),
+    "R, times": ("a,b\n2024-03-05 06:00,1.5,20\n2024-03-05 06:01,-2,30.5\n", {"time": "index"}),
     "R, a short header": ('"a" "b"\n"1" 1.5 20\n"2" -2 30.5\n', {"ignore": ("index",)}),
     "no header": ("1.5,20\n-2,30.5\n", {"header": False}),
     "no header, names": ("1.5\t20\n-2\t30.5\n", {"columns": ("a", "b")}),
@@ -215,7 +212,7 @@ NAMES = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_a_table_in_any_dialect_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -148,8 +148,7 @@ def test_numbers_that_are_refused(
 
 
 @pytest.mark.parametrize(
-    "form",
-    [{"decimal": ";"}, {"thousands": "_"}, {"decimal": ",", "thousands": ","}],
+    "form", [{"decimal": ";"}, {"thousands": "_"}, {"decimal": ",", "thousands": ","}]
 )
 def test_signs_that_are_refused(tmp_path: Path, form: dict[str, Any]) -> None:
     with pytest.raises(DataError, match=r"--decimal|--thousands"):
@@ -163,7 +162,7 @@ CELL = st.text("0123456789.,' +-eE", max_size=9) | st.sampled_from(
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     texts=st.lists(CELL, min_size=1, max_size=4),

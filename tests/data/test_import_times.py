@@ -68,14 +68,8 @@ FORMS: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "epoch microseconds": (["1706745480000000", "1706745540000000"], {}),
     "epoch nanoseconds": ([1706745480000000000, 1706745540000000000], {}),
     "excel": ([45322 + 1438 / 1440, 45322 + 1439 / 1440], {"time_format": "excel"}),
-    "excel, zone": (
-        [45323 + 58 / 1440, 45323 + 59 / 1440],
-        {"time_format": "excel", **BERLIN},
-    ),
-    "two digits": (
-        ["31.01.24 23:58", "31.01.24 23:59"],
-        {"time_format": "%d.%m.%y %H:%M"},
-    ),
+    "excel, zone": ([45323 + 58 / 1440, 45323 + 59 / 1440], {"time_format": "excel", **BERLIN}),
+    "two digits": (["31.01.24 23:58", "31.01.24 23:59"], {"time_format": "%d.%m.%y %H:%M"}),
     "pattern with offset": (
         ["31/Jan/2024:23:58:00 +0000", "31/Jan/2024:23:59:00 +0000"],
         {"time_format": "%d/%b/%Y:%H:%M:%S %z"},

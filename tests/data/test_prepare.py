@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,19 +78,12 @@ def test_other_content_or_other_preparation_is_another_cache(source: Source) -> 
         assert source.reads == 3 + number
 
 
-HARMS: dict[str, tuple[str, Callable[[Path], object]]] = {
-    "cut": ("values.npy", lambda path: path.write_bytes(path.read_bytes()[:-4])),
-    "gone": ("labels.npy", Path.unlink),
-    "no description": ("prepared.json", Path.unlink),
-    "broken description": ("prepared.json", lambda path: path.write_text("{")),
-}
-
-
-@pytest.mark.parametrize("harm", HARMS)
-def test_a_torn_cache_is_built_again(source: Source, tmp_path: Path, harm: str) -> None:
+@pytest.mark.parametrize("missing", ["labels.npy", "prepared.json"])
+def test_a_cache_without_all_its_files_is_built_again(
+    source: Source, tmp_path: Path, missing: str
+) -> None:
     whole = np.array(prepare(CONFIG).values)
-    file, change = HARMS[harm]
-    change(next((tmp_path / "prepared").glob(f"*/{file}")))
+    next((tmp_path / "prepared").glob(f"*/{missing}")).unlink()
     assert np.array_equal(prepare(CONFIG).values, whole)
     assert source.reads == 2
 

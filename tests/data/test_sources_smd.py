@@ -8,9 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from anomalynet.cli.main import main
+from anomalynet.config.load import load
 from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
+from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.data.describe import describe
 from anomalynet.errors import DataError
 
@@ -86,18 +87,11 @@ def test_a_damaged_file_is_named(tmp_path: Path, file: str, old: str, new: str, 
         sources.load(DataConfig(name="smd", root=str(tmp_path)))
 
 
-def test_audit_and_training_on_an_excerpt(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write(tmp_path / "smd")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path))
-    small = ["data.window=4", "data.calibration_rows=6", "data.max_gap=2", "data.split.folds=3"]
-    small += [own := "data.root=smd"]
-    assert main(["data", "info", "smd", "data.subset=machine-1-1", own]) == 0
-    assert "channel 38" in capsys.readouterr().out
-    assert main(["audit", "smd", *small]) == 0
-    assert "channel 1" in capsys.readouterr().out
-    assert main(["train", "random_forest", "data.name=smd", *small, "model.trees=5"]) == 0
-    scores = pl.read_parquet(next(tmp_path.glob("runs/random_forest/*/scores.parquet")))
-    assert scores["series"].str.ends_with("/test").all()
+def test_a_run_is_tested_on_the_labelled_half(tmp_path: Path) -> None:
+    write(tmp_path)
+    keys = ["data.name=smd", f"data.root={tmp_path}", "data.window=4", "data.max_gap=2"]
+    keys += ["data.calibration_rows=6", "data.split.folds=3"]
+    module = TelemetryDataModule(load("random_forest", keys).config)
+    module.setup()
+    for part in ("validation", "test"):
+        assert all(name.endswith("/test") for name in module.summary(part).series)

@@ -94,7 +94,7 @@ def sets(draw: st.DrawFn) -> Prepared:
 POLICIES = ("group", "blocked", "group_blocked", "held_out_types", "given", "random", "auto")
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     sets(),
     st.fixed_dictionaries(

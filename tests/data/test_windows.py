@@ -38,7 +38,7 @@ def naive_target(first: int, window: int, label_step: str) -> int:
     return int(attack > (0 if label_step == "any" else normal))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(ranges, st.integers(1, 12), st.integers(1, 5), label_steps, classes)
 def test_windows_equal_naive_slicing(
     found: Ranges, window: int, stride: int, label_step: LabelStep, keep: set[int]

@@ -222,12 +222,7 @@ def test_cells_of_json_lines_that_cannot_be_read_are_counted(tmp_path: Path, run
 def test_alarms_without_a_label_are_not_judged(tmp_path: Path, run: Run, kind: str) -> None:
     labels = ["attack", " Attack", None, "normal", "TRUE"]
     rows = [
-        {
-            "device": name,
-            "time": f"2026-01-01T00:{at:02}:00Z",
-            "a": 20.0 * (at % 2),
-            "label": each,
-        }
+        {"device": name, "time": f"2026-01-01T00:{at:02}:00Z", "a": 20.0 * (at % 2), "label": each}
         for name, own in (("n1", labels), ("n2", [None] * 5))
         for at, each in enumerate([*own, None])
     ]

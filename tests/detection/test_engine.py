@@ -298,7 +298,7 @@ FORMS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(SENT, st.lists(st.integers(0, 25), max_size=8), FORMS, st.booleans())
 def test_neither_grouping_nor_a_restart_changes_anything(
     sent: list[Message], cuts: list[int], form: dict[str, Any], restart: bool

@@ -137,7 +137,7 @@ def assert_equal(found: Engine, steps: Steps, expected: Prepared) -> None:
 STEPS = st.sampled_from([0.4, 1.0, 1.0, 1.0, 1.2, 1.5, 1.75, 2.0, 2.5, 3.2, 4.0, 6.0, 9.0])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(recordings(STEPS), CONFIGS, st.sampled_from([1.0, None]), st.integers(1, 20))
 def test_recordings(
     found: list[Recording], config: DataConfig, period: float | None, size: int
@@ -152,7 +152,7 @@ def test_recordings(
     assert detector.counts == {}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(recordings(STEPS), CONFIGS, st.integers(1, 20))
 def test_series_of_another_step_than_the_set(
     found: list[Recording], config: DataConfig, size: int
@@ -171,7 +171,7 @@ def test_series_of_another_step_than_the_set(
     assert_equal(other, join(steps, len(contract.channels)), expected)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(recordings(STEPS), st.integers(1, 20))
 def test_an_offset_of_a_billion_changes_nothing(found: list[Recording], size: int) -> None:
     quality = QualityConfig(range_check=False)
@@ -194,7 +194,7 @@ def test_an_offset_of_a_billion_changes_nothing(found: list[Recording], size: in
     np.testing.assert_allclose(far_steps.score, steps.score, rtol=1e-6, atol=1e-5)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(recordings(st.just(1.0)), CONFIGS, st.integers(1, 20))
 def test_simulated_data_whose_silent_slots_are_not_sent(
     found: list[Recording], config: DataConfig, size: int
@@ -208,7 +208,7 @@ def test_simulated_data_whose_silent_slots_are_not_sent(
     assert_equal(detector, steps, expected)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(recordings(STEPS), CONFIGS, st.integers(1, 20))
 def test_steps_that_a_clock_lays_early_change_no_reading_after_them(
     found: list[Recording], config: DataConfig, size: int

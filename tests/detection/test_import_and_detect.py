@@ -209,7 +209,7 @@ def test_contracts_and_sets_of_earlier_versions_have_no_format(tmp_path: Path) -
     raw = json.loads(description.read_text())
     del raw["format"]
     description.write_text(json.dumps(raw))
-    (description.parent / "checksums.sha256").unlink()  # which earlier versions did not write
+    (description.parent / "checksums.json").unlink()  # which earlier versions did not write
     assert sources.table_format(DataConfig(name="mine")) is None
     assert sources.table_format(DataConfig(name="smart_city")) is None
 

@@ -52,13 +52,6 @@ def test_torn_at_every_byte_the_whole_batches_before_it_remain_and_it_goes_on(
         assert list(batches(written, [])) == [*BATCHES[:whole], BATCHES[0]]
 
 
-def test_a_flipped_bit_ends_the_journal_before_its_batch(written: Path) -> None:
-    content = bytearray(written.read_bytes())
-    content[-1] ^= 1
-    written.write_bytes(content)
-    assert list(batches(written, [])) == BATCHES[:2]
-
-
 def test_what_does_not_fit_on_the_disk_is_not_half_written(
     written: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -14,14 +15,16 @@ from tests.detection.broker import Broker, Detector, free_port, needs_mosquitto,
 pytestmark = needs_mosquitto
 
 
-@pytest.fixture
-def certificates(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def authorities(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`ca`, `other` (authorities), `server`, `client`, `stranger` (signed by ca; of another host):
     .crt and .key."""
 
+    folder = tmp_path_factory.mktemp("certificates")
+
     def openssl(arguments: str) -> None:
         command = ["openssl", *arguments.split()]
-        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
     for name in ("ca", "other", "server", "client", "stranger"):
         new = f"req -newkey rsa:2048 -nodes -subj /CN={name} -keyout {name}.key"
@@ -30,10 +33,16 @@ def certificates(tmp_path: Path) -> Path:
             continue
         openssl(f"{new} -out {name}.csr")
         place = "DNS:elsewhere.example" if name == "stranger" else "IP:127.0.0.1"
-        (tmp_path / f"{name}.ext").write_text(f"subjectAltName={place}\n")
+        (folder / f"{name}.ext").write_text(f"subjectAltName={place}\n")
         signed = f"-CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile {name}.ext"
         openssl(f"x509 -req -in {name}.csr {signed} -out {name}.crt")
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def certificates(authorities: Path, tmp_path: Path) -> Path:
+    """A copy of them, for a broker to write to."""
+    return shutil.copytree(authorities, tmp_path, dirs_exist_ok=True)
 
 
 SECRET = "s3cret-word"

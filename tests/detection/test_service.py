@@ -132,7 +132,7 @@ KILL = st.tuples(st.integers(0, 4), st.booleans(), st.booleans())
 taken."""
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(cuts=st.sets(st.integers(1, len(STEPS) - 1), max_size=8), kills=st.lists(KILL, max_size=5))
 def test_killed_anywhere_it_goes_on_as_if_nothing_had_been(
     tmp_path_factory: pytest.TempPathFactory, cuts: set[int], kills: list[tuple[int, bool, bool]]

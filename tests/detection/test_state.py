@@ -70,22 +70,6 @@ def test_two_snapshots_are_kept_and_no_more(folder: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("damage", ["empty", "torn", "flipped", "text"])
-def test_of_a_damaged_snapshot_the_one_before_takes_the_place(folder: Path, damage: str) -> None:
-    path = folder / "snapshot-00000003.npz"
-    content = bytearray(path.read_bytes())
-    content[len(content) // 3] ^= 0xFF
-    path.write_bytes(
-        {
-            "empty": b"",
-            "torn": path.read_bytes()[:-30],
-            "flipped": bytes(content),
-            "text": b"hello",
-        }[damage]
-    )
-    assert after(folder) == (6, [6, 7, 8, 9])
-
-
 def test_without_any_whole_snapshot_it_is_refused_and_left_alone(folder: Path) -> None:
     for path in folder.glob("snapshot-*"):
         path.write_bytes(b"hello")

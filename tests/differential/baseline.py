@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-COMMIT = "383acd2"
+COMMIT = "7a63d57"
 EXTRAS = "export,stream,ray"
 ROOT = Path(__file__).parents[2]
 

@@ -22,22 +22,16 @@ KEYS = {
     "microseconds_per_window_spread": "duration",
     "microseconds_single_spread": "duration",
     "device_seconds": "duration",
-    "training, s a run": "duration",
-    "scoring, s a run": "duration",
-    "inference in batches, µs a window": "duration",
+    "training, s per run": "duration",
+    "scoring, s per run": "duration",
+    "inference in batches, µs per window": "duration",
     "inference of one window alone, µs": "duration",
     "device time of all runs, s": "duration",
     "reported": "digest of what a report is made from, durations among it",
 }
 """Keys of JSON and YAML, columns of tables by the heading that the baseline has."""
 
-RENAMED = {
-    "false_alarms_per_day": "false_alarms_per_device_day",
-    "met and mended": "found and cleaned",
-    "training, s a run": "training, s per run",
-    "scoring, s a run": "scoring, s per run",
-    "inference in batches, µs a window": "inference in batches, µs per window",
-}
+RENAMED: dict[str, str] = {}
 """Keys and headings that have another name than in the baseline: their values are compared."""
 
 FILES = {

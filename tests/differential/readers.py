@@ -13,18 +13,7 @@ import numpy as np
 import polars as pl
 import yaml
 
-EXISTENCE = (
-    "html",
-    "svg",
-    "png",
-    "pdf",
-    "ckpt",
-    "skops",
-    "npy",
-    "py",
-    "log",
-    "journal",
-)
+EXISTENCE = ("html", "svg", "png", "pdf", "ckpt", "skops", "npy", "py", "log", "journal")
 """Suffixes of files of which only the existence is compared."""
 
 _VALUE = re.compile(r"[^\s,;()\[\]|“”\"'`]*[0-9/_=][^\s,;()\[\]|“”\"'`]*")

@@ -30,7 +30,7 @@ STEPS = st.lists(st.tuples(st.sampled_from([0, 1, 0, 1, -1]), SCORE), max_size=4
 ONE_CLASS = st.lists(st.tuples(st.just(0) | st.just(-1), SCORE), max_size=10)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(STEPS | ONE_CLASS, st.sampled_from([-3.0, 0.25, 0.5, 2.0, inf]), st.booleans())
 def test_the_collection_equals_the_kernels(
     steps: list[tuple[int, float]], threshold: float, probability: bool
@@ -42,7 +42,7 @@ def test_the_collection_equals_the_kernels(
     assert found == pytest.approx(expected, abs=1e-6, nan_ok=True)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40))
 def test_decisions_are_judged_as_by_torchmetrics(steps: list[tuple[bool, bool]]) -> None:
     labels, alarms = torch.tensor(steps).long().T

@@ -27,7 +27,7 @@ CASES = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(CASES, st.sampled_from([0.25, 0.5, 0.75]))
 def test_metrics_equal_scikit_learn(case: list[tuple[int, float]], threshold: float) -> None:
     labels, scores = np.array([label for label, _ in case]), np.array([score for _, score in case])

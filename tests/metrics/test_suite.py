@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,14 +32,6 @@ def test_every_declared_metric_is_computed_and_the_other_way_round() -> None:
     assert names - set(METRICS) == of_a_fleet
     assert set(METRICS) <= names
     assert all(name == metric.name for name, metric in METRICS.items())
-
-
-def test_declaration_thresholds_and_events_need_no_torch() -> None:
-    code = (
-        "import sys, anomalynet.metrics.suite, anomalynet.metrics.threshold, "
-        "anomalynet.metrics.events; sys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_an_earlier_name_of_a_metric_is_read_as_todays(tmp_path: Path) -> None:

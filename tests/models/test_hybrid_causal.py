@@ -43,7 +43,7 @@ def test_later_steps_remember_more_than_their_window() -> None:
     assert not torch.allclose(scores[:, -1], model.score(x[:, -STEPS:]), atol=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=8), st.sampled_from([1, 3, 5]))
 def test_a_segment_in_parts_scores_as_in_one(lengths: list[int], kernel: int) -> None:
     model, x = _model(kernel=kernel), _segment(steps=sum(lengths))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -62,14 +60,6 @@ def test_small_changes_of_a_large_reading_keep_their_digits() -> None:
     offset = DataConfig(calibration_rows=2, mask_channel=False)
     found = prepared([Recording("s", range(5), [readings])], offset)
     assert found.values[:, 0].tolist() == [-0.125, 0.125, 0.25, -0.25, 0]
-
-
-def test_needs_neither_polars_nor_torch() -> None:
-    modules = ("preprocessing.calibration", "preprocessing.grid", "detection.engine.engine")
-    code = "import sys, " + ", ".join(f"anomalynet.{name}" for name in modules)
-    code += "; print({'polars', 'torch'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
 
 
 def test_every_series_has_its_own_whatever_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:

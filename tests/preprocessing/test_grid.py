@@ -68,7 +68,7 @@ def recordings(draw: st.DrawFn) -> list[Recording]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(recordings(), st.integers(1, 7), st.sampled_from([1.0, None]))
 def test_grid_equals_a_row_by_row_reference_whatever_the_chunk(
     found: list[Recording], chunk: int, period: float | None

@@ -55,6 +55,7 @@ def test_a_planted_fault_is_a_regression_with_experiment_metric_and_size(
     assert f"({found[0]['difference']:+.3g}, tolerance 1e-05): regression" in lines[0]
 
 
+@pytest.mark.slow
 def test_a_worker_of_its_own_finds_a_changed_value_and_the_command_exits_with_3(
     baseline: Path, tmp_path: Path
 ) -> None:

@@ -6,7 +6,10 @@ import gzip
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from tests.own_model import own_model
 
 BADNESS = (
     *("missing", "empty", "truncated", "wrong type", "out of range"),
@@ -80,6 +83,11 @@ def swap(old: str, new: str, count: int = -1) -> Spoil:
     return spoil
 
 
+def axis(text: str) -> Spoil:
+    """Another axis in the sweep of the scene."""
+    return swap("data.calibration: [offset, deviation]", text)
+
+
 def half(good: bytes) -> bytes:
     """The first half."""
     return good[: len(good) // 2]
@@ -108,6 +116,10 @@ NUMBER = "9" * 5_000
 ALIASES = "a0: &a0 [x, x]\n" + "".join(
     f"a{level}: &a{level} [*a{level - 1}, *a{level - 1}]\n" for level in range(1, 27)
 )
+
+PYTHON = text("!!python/object/apply:os.system ['true']")
+FORMS = {".json": [DEEP], ".jsonl": [DEEP], ".yaml": [text(ALIASES), DEEP, PYTHON]}
+"""What is hostile in every file of a format."""
 
 # ruff: noqa: E501
 READERS: dict[str, tuple[str, str]] = {
@@ -190,23 +202,6 @@ READERS: dict[str, tuple[str, str]] = {
 }
 """What is read: files (a pattern), and a command that reads them."""
 
-OWN_MODEL = """from dataclasses import dataclass
-from torch import nn
-from anomalynet.config.model import ModelConfig
-from anomalynet.models import Detector, Output
-
-@dataclass(kw_only=True, slots=True, frozen=True)
-class Config(ModelConfig):
-    width: int = 3
-
-class Net(Detector):
-    def __init__(self, config, shape):
-        super().__init__(config, shape)
-        self.layer = nn.Linear(shape.steps * shape.channels, 2)
-    def forward(self, x):
-        return Output(logits=self.layer(x.flatten(1)))
-"""
-
 GOOD = {
     "incidents.csv": "start,end,type\n2023-11-14T22:30:00Z,2023-11-14T22:35:00Z,spoofing\n",
     "windows.json": '[["2023-11-14T22:30:00Z", "2023-11-14T22:35:00Z"]]\n',
@@ -217,30 +212,13 @@ GOOD = {
     "table.md": "| model | accuracy | prevalence |\n|---|---|---|\n| cnn | 90.00 | 10.0 |\n",
     "table.json": '[{"model": "cnn", "precision_attack": "90.1", "recall_attack": "80.2"}]\n',
     "table.yaml": "- {model: cnn, precision_attack: '90.1', recall_attack: '80.2'}\n",
-    "mine.py": OWN_MODEL,
+    "mine.py": own_model(),
 }
 """Good files that the scene does not have."""
 
 ESCAPE = "\x1b[31m"
 HOSTILE_NAME = f"{ESCAPE}=cmd()<script>$\\frac$"
 DAYTIME = "2023-11-14T22:30:00Z"
-
-
-def contract(**values: Any) -> Spoil:
-    """Other values in the contract of an exported model."""
-
-    def spoil(good: bytes) -> bytes:
-        import onnx
-        from onnx import helper
-
-        from anomalynet.detection.contract import KEY
-
-        made = onnx.load_model_from_string(good)
-        (entry,) = [each.value for each in made.metadata_props if each.key == KEY]
-        helper.set_model_props(made, {KEY: json.dumps(json.loads(entry) | values)})
-        return bytes(made.SerializeToString())
-
-    return spoil
 
 
 def metadata(content: str) -> Spoil:
@@ -366,7 +344,6 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
             array(lambda good: good[:, 0, None, None]),
             array(lambda good: good[0, 0]),
         ],
-        "duplicated": [],
     },
     "import of incidents": {
         "out of range": [
@@ -391,7 +368,7 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
                 "says contain no reading",
             )
         ],
-        "hostile": [DEEP, text('[["\\u001b[31m", "x"]]')],
+        "hostile": [text('[["\\u001b[31m", "x"]]')],
         "enormous": [text(f"[[{NUMBER}, {NUMBER}]]")],
         "contradictory": [
             text('[["2023-11-14T22:35:00Z", "2023-11-14T22:30:00Z"]]'),
@@ -436,73 +413,26 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
             text('{"device": "d0", "time": 1e300, "values": [1, 2]}\n'),
             text('{"device": "d0", "time": NaN, "values": [1, 2]}\n'),
         ],
-        "hostile": [
-            DEEP,
-            text('{"device": "\\u001b[31m", "time": 1700000000, "values": [1, 2]}\n'),
-        ],
+        "hostile": [text('{"device": "\\u001b[31m", "time": 1700000000, "values": [1, 2]}\n')],
         "enormous": [
             text(f'{{"device": "d0", "time": {NUMBER}, "values": [1, 2]}}\n'),
             text('{"device": "' + "d" * 2_000_000 + '"}\n'),
         ],
         "contradictory": [text('{"device": "d0", "time": 1700000000, "values": [1, 2, 3]}\n')],
-        "duplicated": [
-            Fine(lines(lambda all_: [*all_, all_[-1]]), "says duplicate"),
-        ],
+        "duplicated": [Fine(lines(lambda all_: [*all_, all_[-1]]), "says duplicate")],
     },
-    "detect a model": {
-        "out of range": [
-            *(contract(threshold=value) for value in (float("nan"), float("inf"), "0.5")),
-            *(contract(period=value) for value in (-5.0, 0.0, float("nan"), 1e300)),
-            *(contract(window=value) for value in (0, -1, 10**9)),
-            *(contract(calibration_rows=value) for value in (-1, 10**12)),
-            *(
-                contract(max_gap=-1),
-                contract(hold=-1),
-                contract(clip=-1.0),
-                contract(hampel_window=0),
-            ),
-            contract(hampel_threshold=float("nan")),
-        ],
-        "hostile": [
-            contract(
-                sensors=[{"name": HOSTILE_NAME, "unit": "", "minimum": None, "maximum": None}] * 2
-            ),
-            metadata("[" * 100_000),
-        ],
-        "enormous": [metadata('{"format": ' + NUMBER + "}"), contract(window=10**18)],
-        "contradictory": [
-            contract(mask=False),
-            contract(form="window"),
-            contract(sensors=[]),
-            contract(outputs=["error"]),
-            contract(
-                sensors=[
-                    {"name": "a", "unit": "", "minimum": 5.0, "maximum": 1.0},
-                    {"name": "b", "unit": "", "minimum": None, "maximum": None},
-                ]
-            ),
-            contract(reference={"scores": [3.0, 1.0], "channels": {}}),
-            contract(format=99),
-        ],
-        "duplicated": [
-            contract(sensors=[{"name": "a", "unit": "", "minimum": None, "maximum": None}] * 2),
-            metadata('{"format": 1, "format": 1}'),
-        ],
+    "detect a model": {  # more of them in test_exported_models_are_checked
+        "hostile": [metadata("[" * 100_000)],
+        "enormous": [metadata('{"format": ' + NUMBER + "}")],
+        "duplicated": [metadata('{"format": 1, "format": 1}')],
     },
     "detect devices": {
         "out of range": [text("nobody\n")],
         "hostile": [text(f"{ESCAPE}\n")],
         "enormous": [text("d" * 1_000_000 + "\n")],
         "contradictory": [text("\n\n\n")],
-        "duplicated": [],
     },
-    "state: snapshots": {
-        "hostile": [raw(b"PK\x05\x06" + bytes(18))],
-        "enormous": [],
-        "out of range": [],
-        "contradictory": [],
-        "duplicated": [],
-    },
+    "state: snapshots": {"hostile": [raw(b"PK\x05\x06" + bytes(18))]},
     "state: journal": {
         "hostile": [
             Fine(raw(b"anomalynet journal 1\n" + b"\xff" * 64), "it looks like a torn end")
@@ -517,12 +447,11 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
     },
     "state: model.json": {
         "out of range": [put("model", 7)],
-        "hostile": [DEEP],
         "contradictory": [put("model", "another")],
     },
     "set: dataset.json": {
         "out of range": [put("version", 99), put("period", -1.0), put("channels", [])],
-        "hostile": [DEEP, put("name", "../../plant"), put("channels.0.name", HOSTILE_NAME)],
+        "hostile": [put("name", "../../plant"), put("channels.0.name", HOSTILE_NAME)],
         "enormous": [swap('"version": 1', f'"version": {NUMBER}')],
         "contradictory": [put("name", "another"), put("rows", 3), put("channels.0.name", "c")],
         "duplicated": [swap('"version": 1', '"version": 2, "version": 1')],
@@ -542,7 +471,6 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
             put("segments", [[0, "d0", False, 0, 10**9]]),
             put("segments", []),
         ],
-        "hostile": [DEEP],
         "enormous": [swap('"format": 4', f'"format": {NUMBER}')],
         "contradictory": [
             put("fingerprint", "x"),
@@ -562,7 +490,7 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
             Fine(put("version", 99), "a run of another version is left out"),
         ],
         "hostile": [
-            *(DEEP, put("data", "../../x")),
+            put("data", "../../x"),
             Fine(put("warnings", [HOSTILE_NAME]), "it is neutralised"),
         ],
         "enormous": [swap('"seed": 0', f'"seed": {NUMBER}')],
@@ -571,12 +499,7 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
     },
     "run: config.yaml": {
         "out of range": [swap("window: 16", "window: -1"), swap("seed: 0", "seed: -1", 1)],
-        "hostile": [
-            text(ALIASES),
-            DEEP,
-            swap("name: plant", "name: ../../plant"),
-            text("!!python/object/apply:os.system ['true']"),
-        ],
+        "hostile": [swap("name: plant", "name: ../../plant")],
         "enormous": [swap("window: 16", f"window: {NUMBER}")],
         "contradictory": [
             swap("window: 16", "window: 17"),
@@ -598,7 +521,6 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
     "run: incidents.json": {
         "out of range": [text('{"0": {"type": 7}}'), text("[]")],
         "hostile": [
-            DEEP,
             Fine(
                 text(
                     json.dumps(
@@ -614,14 +536,13 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
                     )
                 ),
                 "it is neutralised",
-            ),
+            )
         ],
         "enormous": [text(f'{{"{NUMBER}": {{}}}}')],
         "contradictory": [text('{"12": {"type": "x", "severity": 99}}')],
     },
     "run: architecture.json": {
         "out of range": [text('{"input": [0, -1], "layers": []}'), text("[]")],
-        "hostile": [DEEP],
         "enormous": [swap('"parameters": ', f'"parameters": {NUMBER}', 1)],
         "contradictory": [text('{"layers": 7}'), text("{}")],
     },
@@ -631,38 +552,32 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
     },
     "run: timings.json": {
         "out of range": [text('{"train_seconds": -1}'), text('{"train_seconds": "long"}')],
-        "hostile": [DEEP],
         "enormous": [text(f'{{"train_seconds": {NUMBER}}}')],
     },
     "run: environment.json": {
         "out of range": [put("packages", 7), put("gpus", 7)],
-        "hostile": [DEEP, Fine(put("cpu", HOSTILE_NAME), "it is neutralised")],
+        "hostile": [Fine(put("cpu", HOSTILE_NAME), "it is neutralised")],
         "enormous": [put("cores", 10**400)],
     },
     "run: progress.jsonl": {
         "out of range": [text("7\n"), text('{"epoch": "x"}\n')],
-        "hostile": [DEEP],
         "enormous": [text(f'{{"epoch": {NUMBER}}}\n')],
     },
     "leakage audit": {
         "out of range": [put("prevalence", "x"), text("[]")],
-        "hostile": [DEEP, Fine(put("rule", HOSTILE_NAME), "it is neutralised")],
+        "hostile": [Fine(put("rule", HOSTILE_NAME), "it is neutralised")],
         "enormous": [swap('"folds": 1', f'"folds": {NUMBER}')],
         "contradictory": [text("{}")],
     },
     "sweep record": {
         "out of range": [put("runs", 7), put("trials", "x")],
         "hostile": [
-            DEEP,
             put("runs.0.id", "../../x"),
             Fine(put("label", HOSTILE_NAME), "it is neutralised"),
             Fine(put("runs.0.arm", HOSTILE_NAME), "it is neutralised"),
         ],
         "enormous": [swap('"slots": 1', f'"slots": {NUMBER}')],
-        "contradictory": [
-            Fine(put("runs.0.experiment", "nothing"), "says waiting"),
-            text("{}"),
-        ],
+        "contradictory": [Fine(put("runs.0.experiment", "nothing"), "says waiting"), text("{}")],
     },
     "experiment": {
         "wrong type": [
@@ -678,9 +593,6 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
             text("extends: hybrid\ntraining: {learning_rate: .inf}\n"),
         ],
         "hostile": [
-            text(ALIASES),
-            DEEP,
-            text("!!python/object/apply:os.system ['true']"),
             text("extends: mine.yaml\n"),
             text("extends: ../../../../etc/passwd\n"),
             text("data: {name: '${oc.env:HOME}'}\n"),
@@ -707,7 +619,7 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
             text("extends: hybrid\ntraining.epochs: 1\ntraining: {epochs: 2}\n"),
         ],
     },
-    "sweep file": {
+    "sweep file": {  # more of them in test_sweeps_vary_what_they_say and …_have_a_limited_size
         "wrong type": [
             text("7\n"),
             text("experiment: logistic\naxes: 7\n"),
@@ -719,43 +631,17 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
             Fine(swap("folds: [0]", "folds: [99]"), "a plan does not read the data"),
             swap("[offset, deviation]", "[]"),
             swap("[offset, deviation]", "[offset, sideways]"),
-            swap(
-                "data.calibration: [offset, deviation]", "data.window: {low: 8, high: 4, step: 1}"
-            ),
-            swap(
-                "data.calibration: [offset, deviation]", "data.window: {low: 8, high: 16, step: 0}"
-            ),
-            swap(
-                "data.calibration: [offset, deviation]",
-                "data.clip: {low: 0, high: 16, count: 5, log: true}",
-            ),
+            axis("data.window: {low: 8, high: 4, step: 1}"),
+            axis("data.window: {low: 8, high: 16, step: 0}"),
+            axis("data.clip: {low: 0, high: 16, count: 5, log: true}"),
         ],
-        "hostile": [
-            text(ALIASES),
-            DEEP,
-            text("!!python/object/apply:os.system ['true']"),
-            text("extends: pair.yaml\n"),
-        ],
+        "hostile": [text("extends: pair.yaml\n")],
         "enormous": [
             swap("seeds: [0]", f"seeds: [{NUMBER}]"),
-            swap(
-                "data.calibration: [offset, deviation]",
-                "data.clip: {low: 1, high: 1e9, count: 1000000000}",
-            ),
-            swap(
-                "data.calibration: [offset, deviation]",
-                "data.window: {low: 1, high: 100000000000, step: 1}",
-            ),
-            swap(
-                "data.calibration: [offset, deviation]",
-                "data.clip: {low: 1, high: 9, count: 1000}\n  data.max_gap: {low: 1, high: 1000, step: 1}",
-            ),
+            axis("data.clip: {low: 1, high: 1e9, count: 1000000000}"),
         ],
         "contradictory": [
-            swap("data.calibration: [offset, deviation]", "seed: [7, 8]"),
-            swap("data.calibration: [offset, deviation]", "data.split.fold: [0, 1]"),
-            swap("data.calibration: [offset, deviation]", "data.world: [0, 1]"),
-            swap("seeds: [0]", "seeds: [0]\nexclude: [{data.calibration: nowhere}]"),
+            axis("data.split.fold: [0, 1]"),
             swap("seeds: [0]", "seeds: [0]\nexperiments: [cnn]"),
             swap("seeds: [0]", "seeds: [0]\ntrials: 3"),
         ],
@@ -774,13 +660,7 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
             swap("1h", "0s"),
             swap("1h", ".nan"),
         ],
-        "hostile": [
-            text(ALIASES),
-            DEEP,
-            text("!!python/object/apply:os.system ['true']"),
-            text("extends: town.yaml\n"),
-            text('name: "\\e[31m"\n'),
-        ],
+        "hostile": [text("extends: town.yaml\n"), text('name: "\\e[31m"\n')],
         "enormous": [
             swap("nodes: 3", "nodes: 1000000000000"),
             swap("1h", "1000000000d"),
@@ -794,13 +674,11 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
     },
     "world: manifest.json": {
         "out of range": [put("format", 99), put("counts", 7)],
-        "hostile": [DEEP],
         "enormous": [swap('"format": 1', f'"format": {NUMBER}')],
         "contradictory": [text("{}")],
     },
     "world: scenario.yaml": {
         "out of range": [swap("nodes: 4", "nodes: -4")],
-        "hostile": [text(ALIASES), DEEP],
         "contradictory": [swap("nodes: 4", "nodes: 9"), text("{}")],
     },
     "world: telemetry": {
@@ -853,7 +731,6 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
             text('[{"model": "cnn", "accuracy": [1]}]'),
         ],
         "out of range": [Fine(swap('"90.1"', "NaN"), "a missing cell"), swap('"90.1"', "1e400")],
-        "hostile": [DEEP],
         "enormous": [swap('"90.1"', NUMBER)],
         "contradictory": [
             Fine(swap("recall_attack", "recall_of_nothing"), "says not audited: recall_of_nothing")
@@ -863,12 +740,7 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
     "published YAML": {
         "wrong type": [text("7\n")],
         "out of range": [swap("'90.1'", ".nan")],
-        "hostile": [
-            text(ALIASES),
-            DEEP,
-            text("!!python/object/apply:os.system ['true']"),
-            text("&a [*a]\n"),
-        ],
+        "hostile": [text("&a [*a]\n")],
         "enormous": [swap("'90.1'", NUMBER)],
         "contradictory": [
             Fine(swap("recall_attack", "recall_of_nothing"), "says not audited: recall_of_nothing")
@@ -878,7 +750,6 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
     "baseline": {
         "wrong type": [text("[]"), text("7")],
         "out of range": [put("version", 99), put("tolerances.golden", -1.0)],
-        "hostile": [DEEP],
         "enormous": [swap('"version": 2', f'"version": {NUMBER}')],
         "contradictory": [text("{}"), put("history", [])],
         "duplicated": [swap('"version": 2', '"version": 2, "version": 2')],
@@ -896,7 +767,6 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
     },
     "fingerprints": {
         "wrong type": [text("[]"), text("7")],
-        "hostile": [DEEP],
         "contradictory": [
             lambda good: json.dumps(dict.fromkeys(json.loads(good), "0" * 64)).encode()
         ],
@@ -905,6 +775,15 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
 """What else can be wrong with each."""
 
 LONG = "x" * 300
+VERBS = {
+    verb: f"{verb} {{}}" for verb in ("train", "test", "sweep", "status", "audit", "ls", "show")
+}
+VERBS |= {verb: f"{verb} {{}}" for verb in ("sync", "audit-table", "data info", "data fetch")}
+VERBS |= {"simulate": "simulate {} --out town", "export": "export {} --out new.onnx"}
+VERBS |= {"detect": "detect {} --model model.onnx"}
+"""Verbs, and what a name that each of them reads can be; too long ones are tested elsewhere."""
+NAMES = {"empty": "''", "hostile": ESCAPE, "encoded otherwise": "'\udcff'"}
+NEEDED = ("train", "test", "sweep", "audit", "audit-table", "simulate", "export", "show")
 
 ARGUMENTS = f"""
 reproduce | missing | reproduce --models nothing
@@ -917,9 +796,7 @@ reproduce | enormous | reproduce --models {LONG}
 reproduce | enormous | reproduce --models logistic data.world={NUMBER}
 reproduce | contradictory | reproduce --slots 2 --gpus 0
 reproduce | encoded otherwise | reproduce --models lög
-train | missing | train
 train | missing | train nothing.yaml
-train | empty | train ''
 train | empty | train logistic data.name=
 train | truncated | train logisti
 train | truncated | train logistic data.windo=16
@@ -927,9 +804,7 @@ train | wrong type | train logistic seed=x
 train | wrong type | train logistic seed=1.5
 train | out of range | train logistic seed=-1
 train | out of range | train logistic data.window=0 data.name=plant
-train | hostile | train {ESCAPE}
 train | hostile | train ../../../etc/passwd
-train | enormous | train {LONG}
 train | enormous | train logistic seed={NUMBER}
 train | enormous | train logistic data.name={LONG}
 train | enormous | train logistic data.window=99999999999999999999 data.name=plant
@@ -942,27 +817,18 @@ train | duplicated | train logistic seed=1 seed=2 data.name=plant | says counts,
 train | duplicated | train logistic data.window=16 data.window=17 data.name=plant | says counts, not
 train | encoded otherwise | train 'logistic\udcff'
 train | encoded otherwise | train logistic 'data.name=pl\udcffnt'
-test | missing | test
-test | empty | test ''
 test | truncated | test {{logistic}} data.nam=plant
 test | wrong type | test readings.csv
 test | out of range | test {{logistic}} data.world=-1
-test | hostile | test {ESCAPE}
-test | enormous | test {LONG}
 test | contradictory | test {{logistic}} data.window=17
 test | duplicated | test {{logistic}} data.name=plant data.name=skab
-test | encoded otherwise | test '\udcff'
-sweep | missing | sweep
-sweep | empty | sweep ''
 sweep | truncated | sweep pair.yaml --only 1-
 sweep | wrong type | sweep pair.yaml --only x
 sweep | out of range | sweep pair.yaml --only 0
-sweep | hostile | sweep {ESCAPE}
 sweep | hostile | sweep pair.yaml --out /dev/null/x
 sweep | enormous | sweep pair.yaml --only 1-10000000000
 sweep | enormous | sweep pair.yaml --only {NUMBER}
 sweep | enormous | sweep pair.yaml --plan --slots 100000000000
-sweep | enormous | sweep {LONG}
 sweep | contradictory | sweep pair.yaml --trials 3
 sweep | contradictory | sweep pair.yaml --plan data.calibration=offset
 sweep | duplicated | sweep pair.yaml --plan data.window=16 data.window=17 | says counts, not
@@ -972,11 +838,8 @@ status | empty | status --runs ''
 status | truncated | status pai-
 status | wrong type | status --every x
 status | out of range | status --watch --every -1
-status | hostile | status {ESCAPE}
-status | enormous | status {LONG}
 status | contradictory | status --watch --json
 status | duplicated | status nothing nothing
-status | encoded otherwise | status '\udcff'
 report | missing | report --runs nowhere
 report | empty | report --format=
 report | truncated | report --data plan
@@ -996,26 +859,18 @@ check | enormous | check --experiments {LONG} --only golden --against baseline.j
 check | contradictory | check data.window=3 --only golden --against baseline.json
 check | duplicated | check --experiments nothing,nothing --only golden --against baseline.json
 check | encoded otherwise | check --history --against '\udcff'
-audit | missing | audit
-audit | empty | audit ''
 audit | truncated | audit plan
 audit | wrong type | audit plant --seed x
 audit | out of range | audit plant --seed -1
 audit | out of range | audit plant data.split.folds=0
-audit | hostile | audit {ESCAPE}
 audit | enormous | audit plant --seed {NUMBER}
-audit | enormous | audit {LONG}
 audit | contradictory | audit plant data.split.policy=held_out_types
 audit | duplicated | audit plant data.window=16 data.window=17 | says counts, not
 audit | encoded otherwise | audit 'pl\udcffnt'
-audit-table | missing | audit-table
-audit-table | empty | audit-table ''
 audit-table | truncated | audit-table table.cs
 audit-table | wrong type | audit-table model.onnx
 audit-table | out of range | audit-table table.csv --unit fraction
-audit-table | hostile | audit-table {ESCAPE}
 audit-table | hostile | audit-table /dev/null
-audit-table | enormous | audit-table {LONG}
 audit-table | contradictory | audit-table table.csv --paper
 audit-table | duplicated | audit-table table.csv table.csv
 audit-table | encoded otherwise | audit-table '\udcff.csv'
@@ -1024,25 +879,19 @@ data ls | missing | data
 data ls | truncated | data l
 data ls | contradictory | data ls --plot
 data info | missing | data info nothing
-data info | empty | data info ''
 data info | truncated | data info plan
 data info | wrong type | data info runs
 data info | out of range | data info smart_city data.world=-1
-data info | hostile | data info {ESCAPE}
-data info | enormous | data info {LONG}
 data info | enormous | data info smart_city data.scenario=deployment.nodes=10000000000
 data info | contradictory | data info plant --plot
 data info | duplicated | data info plant plant
 data info | encoded otherwise | data info 'pl\udcffnt'
 data fetch | missing | data fetch nothing
-data fetch | empty | data fetch ''
 data fetch | truncated | data fetch ska
 data fetch | wrong type | data fetch plant
 data fetch | hostile | data fetch ../x
-data fetch | enormous | data fetch {LONG}
 data fetch | contradictory | data fetch smart_city
 data fetch | duplicated | data fetch plant plant
-data fetch | encoded otherwise | data fetch '\udcff'
 data rows | missing | data rows plant
 data rows | empty | data rows plant --out ''
 data rows | empty | data rows plant --out rows.csv --series=,
@@ -1085,40 +934,30 @@ data import | duplicated | data import readings.csv readings.csv --name fresh --
 data import | duplicated | data import readings.csv --name fresh --time time --series device --channels a,a
 data import | encoded otherwise | data import 'r\udcff.csv' --name fresh
 data import | encoded otherwise | data import readings.csv --name fresh --time 't\udcff'
-simulate | missing | simulate
-simulate | empty | simulate '' --out town
 simulate | truncated | simulate smart_cit --out town
 simulate | wrong type | simulate readings.csv --out town
 simulate | out of range | simulate smart_city deployment.nodes=-1 --out town
-simulate | hostile | simulate {ESCAPE} --out town
 simulate | enormous | simulate smart_city deployment.nodes=100000000000 --out town
 simulate | enormous | simulate smart_city seed={NUMBER} --out town
 simulate | enormous | simulate smart_city duration=1h --out {LONG}
 simulate | contradictory | simulate smart_city duration=3h --out world
 simulate | duplicated | simulate smart_city duration=1h duration=0s --out town
 simulate | encoded otherwise | simulate 'c\udcff' --out town
-export | missing | export
-export | empty | export '' --out new.onnx
 export | truncated | export {{logistic}} --out new
 export | wrong type | export readings.csv --out new.onnx
-export | hostile | export {ESCAPE} --out new.onnx
 export | enormous | export {{logistic}} --out {LONG}.onnx
 export | contradictory | export {{logistic}} --out model.onnx
 export | duplicated | export {{logistic}} {{hybrid}} --out new.onnx
-export | encoded otherwise | export '\udcff' --out new.onnx
 detect | missing | detect readings.csv
 detect | missing | detect nothing.csv --model model.onnx
-detect | empty | detect '' --model model.onnx
 detect | empty | detect readings.csv --model ''
 detect | truncated | detect readings.cs --model model.onnx
 detect | wrong type | detect model.onnx --model model.onnx
 detect | wrong type | detect readings.csv --model readings.csv
 detect | out of range | detect readings.csv --model model.onnx --threshold nan --json
 detect | out of range | detect readings.csv --model model.onnx --threshold inf --json
-detect | hostile | detect {ESCAPE} --model model.onnx
 detect | hostile | detect /dev/null --model model.onnx
 detect | hostile | detect readings.csv --model /dev/null
-detect | enormous | detect {LONG} --model model.onnx
 detect | enormous | detect readings.csv --model model.onnx --hits 70/90
 detect | enormous | detect readings.csv --model model.onnx --threshold 1e400 --json
 detect | enormous | detect readings.csv --model model.onnx --max-devices {NUMBER}
@@ -1132,33 +971,21 @@ detect | empty | detect --mqtt '' --model model.onnx
 detect | empty | detect --follow '' --model model.onnx
 detect | encoded otherwise | detect '\udcff.csv' --model model.onnx
 ls | missing | ls runs --runs nowhere | no run yet is a fact
-ls | empty | ls ''
 ls | truncated | ls run
 ls | wrong type | ls readings.csv
-ls | hostile | ls {ESCAPE}
-ls | enormous | ls {LONG}
 ls | contradictory | ls runs --runs readings.csv
 ls | duplicated | ls runs runs
-show | missing | show
-show | empty | show ''
 show | truncated | show hybri
 show | wrong type | show readings.csv
 show | out of range | show hybrid seed=-1
-show | hostile | show {ESCAPE}
 show | hostile | show hybrid 'data.name="\\e[31m"' | it is shown without its escape
-show | enormous | show {LONG}
 show | enormous | show hybrid seed={NUMBER}
 show | contradictory | show a b c
 show | duplicated | show hybrid seed=1 seed=2 | says counts, not
-show | encoded otherwise | show '\udcff'
 sync | missing | sync 0000
-sync | empty | sync ''
 sync | wrong type | sync --timeout x
 sync | out of range | sync --timeout -1
-sync | hostile | sync {ESCAPE}
-sync | enormous | sync {LONG}
 sync | duplicated | sync 0000 0000
-sync | encoded otherwise | sync '\udcff'
 doctor | wrong type | doctor now
 verb | missing |
 verb | truncated | trai
@@ -1211,11 +1038,15 @@ def cases() -> Iterator[Case]:
     for line in ARGUMENTS.strip("\n").split("\n"):
         area, badness, words, *why = (part.strip(" ") for part in line.split("|"))
         yield Case(area, badness, words, fine=" ".join(why))
+    for badness, name in NAMES.items():
+        yield from (Case(verb, badness, words.format(name)) for verb, words in VERBS.items())
+    yield from (Case(verb, "missing", verb) for verb in NEEDED)
     for area, (pattern, words) in READERS.items():
         for badness in BADNESS:
             spoils: list[Spoil | None] = []
             if badness in GENERIC and (area, badness) not in SKIPPED:
                 spoils.append(GENERIC[badness])
+            spoils += FORMS.get(Path(pattern).suffix, []) if badness == "hostile" else []
             for spoil in [*spoils, *SPECIAL.get(area, {}).get(badness, [])]:
                 fine = FINE.get(area, "") or ABSENT.get((area, badness), "")
                 fine = spoil.why if isinstance(spoil, Fine) else fine

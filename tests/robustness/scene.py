@@ -13,7 +13,7 @@ import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +170,12 @@ def copy(folder: Path, to: Path, *without: str) -> Path:
     return to
 
 
+@lru_cache(1 << 14)
+def _digest(path: Path, *written: int) -> str:
+    """Of a file's content, read again only where inode, size or one of its times changed."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
 def tree(folder: Path) -> dict[str, str]:
     """Each file below a folder, hidden ones too, with a digest of its content; and each empty
     folder."""
@@ -177,7 +183,8 @@ def tree(folder: Path) -> dict[str, str]:
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
         if path.is_file():
-            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            at = path.stat()
+            found[name] = _digest(path, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns)
         elif path.is_dir() and not any(path.iterdir()):
             found[f"{name}/"] = "empty"
     return found

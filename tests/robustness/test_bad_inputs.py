@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from anomalynet.runs.sweeps import SweepRecord, SweepRun, write_sweep
 from tests.conftest import ROOT
@@ -159,7 +160,16 @@ def _left(case: Case, ended: scene.Ended, before: dict[str, str], place: Path) -
             yield f"{kind}: {name}"
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def parameters() -> Iterator[ParameterSet]:
+    """All cases; after the first of a cell of the table they are slow."""
+    known: set[tuple[str, str]] = set()
+    for case in CASES:
+        cell = case.area, case.badness
+        yield pytest.param(case, id=case.name, marks=[pytest.mark.slow] * (cell in known))
+        known.add(cell)
+
+
+@pytest.mark.parametrize("case", [*parameters()])
 def test_a_bad_input_is_one_message_and_costs_nothing(
     case: Case, place: Path, good: Path, no_figures: None
 ) -> None:

@@ -3,6 +3,7 @@ made again: no result comes from damaged data."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,9 +20,10 @@ from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.data.prepare import prepare
 from anomalynet.data.sources import digests
-from anomalynet.data.sources.table import CHECKSUMS, DESCRIPTION, TELEMETRY
+from anomalynet.data.sources.table import DESCRIPTION, TELEMETRY
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.errors import DataError
+from anomalynet.runs.checksums import FILE as CHECKSUMS
 from anomalynet.runs.files import sha256
 
 CONFIG = DataConfig(name="mine", calibration_rows=5)
@@ -74,7 +76,8 @@ def damage(path: Path, how: str, as_before: bool = False) -> bytes:
 @pytest.mark.parametrize("how", DAMAGE)
 def test_an_imported_set_is_refused(home: Path, how: str) -> None:
     before = sources.fingerprint(CONFIG)
-    for name in (DESCRIPTION, TELEMETRY, CHECKSUMS):
+    # A blank line is no damage of checksums.
+    for name in (DESCRIPTION, TELEMETRY, *([CHECKSUMS] if how != "longer" else [])):
         path = home / "mine" / name
         for act in (sources.load, sources.fingerprint, prepare):
             content = damage(path, how)
@@ -103,8 +106,10 @@ def test_a_set_of_an_earlier_version_without_its_whole_table_is_refused(
 @pytest.mark.parametrize("missing", [DESCRIPTION, TELEMETRY])
 def test_checksums_that_leave_a_file_out_are_refused(home: Path, missing: str) -> None:
     path = home / "mine" / CHECKSUMS
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(line for line in lines if missing not in line))
+    known = json.loads(path.read_text())
+    path.write_text(
+        json.dumps({name: known[name] for name in known if name not in (missing, CHECKSUMS)})
+    )
     for act in (sources.load, sources.fingerprint, prepare):
         with pytest.raises(DataError, match=CHECKSUMS):
             act(CONFIG)
@@ -166,7 +171,7 @@ def test_the_prepared_cache_is_made_again(
     before = {name: np.array(getattr(first, name)) for name in ARRAYS}
     (folder,) = (path for path in (home / "prepared").iterdir() if path.is_dir())
     files = sorted(path for path in folder.iterdir())
-    assert {path.stem for path in files} == {*ARRAYS, "prepared"}
+    assert {path.stem for path in files} == {*ARRAYS, "prepared", "checksums"}
     for path in files:
         if path.suffix == ".json" and how == "longer":
             continue  # a blank line is no damage

@@ -84,12 +84,11 @@ def copied(folder: Path, to: Path) -> Path:
     return to / "runs" / ".search" / "mine.journal"
 
 
-@pytest.mark.parametrize("cut", [1, 40])
-def test_a_journal_with_a_cut_last_line_goes_on(half: Path, tmp_path: Path, cut: int) -> None:
+def test_a_journal_with_a_cut_last_line_goes_on(half: Path, tmp_path: Path) -> None:
     copied(half, tmp_path / "whole")
     whole = search_of(tmp_path / "whole", sweep_of(tmp_path / "whole", SETTINGS))
     journal = copied(half, tmp_path / "cut")
-    journal.write_bytes(journal.read_bytes()[:-cut])
+    journal.write_bytes(journal.read_bytes()[:-40])
     for total in (3, 4):  # the second one reads what the first one has added
         sweep = sweep_of(tmp_path / "cut", SETTINGS)
         continued = carried_out(search_of(tmp_path / "cut", sweep, total=total))

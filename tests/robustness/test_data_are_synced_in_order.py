@@ -57,14 +57,12 @@ def test_an_import_and_the_prepared_cache(tmp_path: Path, calls: list[str]) -> N
         asked = ImportRequest(file=tmp_path / "t.csv", name="mine", time="t", replace=replace)
         import_table(asked)
         files = {"sync telemetry.parquet", "sync dataset.json"}
-        in_order(
-            calls, files, {"sync checksums.sha256"}, {"sync set"}, {"move mine"}, {"sync data"}
-        )
+        in_order(calls, files, {"move checksums.json"}, {"sync set"}, {"move mine"}, {"sync data"})
     calls.clear()
     prepare(DataConfig(name="mine", calibration_rows=5))
     (folder,) = (path for path in (tmp_path / "data/prepared").iterdir() if path.is_dir())
-    arrays = {f"sync {path.name}" for path in folder.glob("*.npy")}
-    described = {"move prepared.json"}
-    assert len(arrays) == 11
+    arrays = {f"sync {path.name}" for path in folder.glob("*.npy")} | {"sync prepared.json"}
+    described = {"move checksums.json"}
+    assert len(arrays) == 12
     in_order(calls, arrays, described, {f"sync {folder.name}.building"}, {f"move {folder.name}"})
     assert "sync prepared" in calls[calls.index(f"move {folder.name}") :]

@@ -14,9 +14,13 @@ import numpy as np
 import pytest
 
 from anomalynet.cli.main import main
+from anomalynet.detection.engine.engine import Engine
+from anomalynet.detection.model import Model
+from anomalynet.detection.records import Message
 from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.service.snapshots import OWN, SUFFIX, State
 from anomalynet.detection.sources.follow import Followed
+from anomalynet.metrics.events import AlarmRule
 from tests.detection import graphs
 from tests.detection.conftest import echo
 
@@ -141,6 +145,34 @@ def test_a_damaged_snapshot_is_none_of_the_two_that_are_kept(tmp_path: Path) -> 
         if number == 2:
             state.snapshot({"a": np.array(3)}, {}, wait=True)
         state.close()
+
+
+def test_a_state_of_any_number_of_sources_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(Model(Path("m.onnx"), graphs.content(echo())), AlarmRule())
+    engine.process([Message(f"s{number}", (), 0) for number in range(9)])
+    own = {"behind": {f"s{number}": 0.0 for number in range(9)}}
+
+    def opened() -> tuple[State, list[Any]]:
+        state, found = State(tmp_path, "m", ProblemLog(lambda line: None)), list[Any]()
+
+        def restore(arrays: Any, own: Any) -> None:
+            engine.restore(arrays)
+            found.append(own)
+
+        state.load(restore)
+        return state, found
+
+    state, _ = opened()
+    state.snapshot(engine.snapshot(), own, wait=True)
+    state.close()
+    # Limits for the files of strangers
+    monkeypatch.setattr("anomalynet.documents.MAX_VALUES", 3)
+    monkeypatch.setattr("anomalynet.documents.MAX_COMMAS", 3)
+    state, found = opened()
+    assert found == [own]
+    state.close()
 
 
 OWNS: list[Any] = [

@@ -3,7 +3,6 @@ aliases or too long a number is refused in one message, wherever it is read."""
 
 from __future__ import annotations
 
-import ast
 import json
 import math
 import tracemalloc
@@ -19,14 +18,7 @@ from anomalynet.cli.main import main
 from anomalynet.config.leaves import read_overrides, read_yaml
 from anomalynet.config.load import load
 from anomalynet.detection.contract import KEY, read
-from anomalynet.documents import (
-    MAX_DEPTH,
-    MAX_VALUES,
-    json_value,
-    read_text,
-    yaml_root,
-    yaml_value,
-)
+from anomalynet.documents import MAX_DEPTH, MAX_VALUES, json_value, read_text, yaml_root, yaml_value
 from anomalynet.errors import AnomalynetError, ConfigError
 from anomalynet.reporting.captions import warnings
 from anomalynet.reporting.paper.table_audit.read import parse
@@ -211,19 +203,3 @@ def test_references_between_keys_do_not_grow_without_limit(tmp_path: Path) -> No
         load(str(path))
     path.write_text(f'extends: hybrid\ndata: {{subset: x, root: "{many[14:]}"}}\n')
     assert load(str(path)).config.data.root == "x" * 8
-
-
-def test_no_reader_of_the_package_has_limits_of_its_own() -> None:
-    """Pipes between the package's own processes and files within the package are no documents."""
-    own = {"sweep/worker.py", "sweep/launch.py", "tracking/session.py", "tracking/run.py"}
-    own |= {"reporting/paper/published.py", "reporting/paper/claims/judge.py", "documents.py"}
-    calls = {"json.load", "json.loads", "yaml.load", "yaml.safe_load", "yaml.compose"}
-    calls |= {"loader.get_single_node", "OmegaConf.load"}
-    found = [
-        f"{path}:{node.lineno}"
-        for path in sorted(PACKAGE.rglob("*.py"))
-        if path.relative_to(PACKAGE).as_posix() not in own
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in calls
-    ]
-    assert found == []

@@ -12,6 +12,8 @@ import pytest
 
 from anomalynet.detection.export.run import write_all
 from anomalynet.errors import RunError
+from anomalynet.runs.files import replacing
+from tests.robustness.test_leftovers_are_swept import DEAD
 
 
 @pytest.fixture
@@ -90,15 +92,14 @@ def test_a_system_that_cannot_sync_folders_has_all_files(
 
 def test_what_a_killed_export_left_is_swept_and_other_files_stay(files: dict[Path, bytes]) -> None:
     folder = next(iter(files)).parent
-    for name in (".model.onnx.4711.tmp", ".model.md.4711.tmp", ".other.onnx.4711.tmp"):
-        (folder / name).write_bytes(b"half")
+    for name in ("model.onnx", "model.md", "other.onnx"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("os.getpid", lambda: DEAD)
+            replacing(folder / name).__enter__().write_bytes(b"half")
     write_all(files)
-    assert sorted(content(folder)) == [
-        ".other.onnx.4711.tmp",
-        "model.int8.onnx",
-        "model.md",
-        "model.onnx",
-    ]
+    (left, *names) = sorted(content(folder))
+    assert left.startswith(".other.onnx.")
+    assert names == ["model.int8.onnx", "model.md", "model.onnx"]
 
 
 def test_a_folder_that_cannot_be_made_is_one_message(tmp_path: Path) -> None:

@@ -88,9 +88,7 @@ def test_what_is_not_a_contract_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "values",
-    [{"width": 4}, {"window": 3}, {"carried": {"total": [2]}}, {"carried": {}}],
-    ids=str,
+    "values", [{"width": 4}, {"window": 3}, {"carried": {"total": [2]}}, {"carried": {}}], ids=str
 )
 def test_a_state_of_another_shape_than_the_networks_is_refused(
     tmp_path: Path, values: dict[str, Any]

@@ -216,6 +216,17 @@ def test_a_reader_reads_or_says_why_not(name: str, tmp_path: Path) -> None:
     read_harmed(name, tmp_path, 25)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"), [("experiment", b"extends: " + b"x" * 300), ("table", b"\xdb")]
+)
+def test_what_was_found_once(name: str, content: bytes, tmp_path: Path) -> None:
+    suffix, _, read = READERS[name]
+    path = tmp_path / f"harmed{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(AnomalynetError):
+        read(path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_a_reader_reads_or_says_why_not_at_length(name: str, tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ DURATIONS = ("timings.json", "cost.md", "cost.csv", ".fingerprints.json")
 """Files that hold durations or times of files: no two runs of a command write the same."""
 
 
-VARIED = ("timings.json", "last.ckpt", ".skops")
-"""Files of a run that are not compared byte by byte."""
+VARIED = ("timings.json", "last.ckpt", ".skops", "checksums.json")  # the last: of the others
+"""Files of a run that are not compared byte by byte, by the ends of their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ def at_calls(trial: Trial, *whens: Literal["before", "after"]) -> list[str]:
     return [problem for kill in kills for problem in trial.problems(kill)]
 
 
-@pytest.mark.parametrize("trial", ["import --replace", "export"], indirect=True)
+@pytest.mark.parametrize("trial", ["export"], indirect=True)
 def test_killed_before_any_change_of_a_folder_and_repeated_it_ends_as_undisturbed(
     trial: Trial,
 ) -> None:

@@ -14,10 +14,11 @@ from unittest.mock import patch
 import polars as pl
 import pytest
 
+from anomalynet.cli.main import main
 from anomalynet.detection.replay.rows import write_rows
 from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.reporting.formats.files import write_files
-from anomalynet.runs.files import replacing, write_json, write_parquet
+from anomalynet.runs.files import replacing, scratch_folder, write_json, write_parquet
 
 DEAD = 2**22 + 1  # no process has so large a number
 
@@ -67,3 +68,37 @@ def test_of_a_dead_process_alone_and_synced(
         assert not left.exists() and running.exists()
     assert path.stat().st_size > 0 and sorted(tmp_path.iterdir()) == [path]
     assert synced[0].startswith(f".{name}.") and synced[1:] == [tmp_path.name, name]
+
+
+def test_scratch_folders_of_dead_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    kept = []
+    for pid in (os.getppid(), DEAD):
+        with patch("os.getpid", lambda pid=pid: pid):
+            kept.append(scratch_folder())
+            (kept[-1].__enter__() / "rows.parquet").write_bytes(b"half")
+    assert len([*tmp_path.iterdir()]) == 2
+    with scratch_folder() as own:
+        assert sorted(tmp_path.iterdir())[0].name.startswith(".anomalynet.")
+        assert own.is_dir() and len([*tmp_path.iterdir()]) == 2
+    (left,) = tmp_path.iterdir()
+    assert f"-{os.getppid()}-" in left.name and (left / "rows.parquet").exists()
+
+
+def test_data_rows_works_in_a_scratch_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+    (tmp_path / "scratch").mkdir()
+    seen = []
+
+    def killed(frame: Any, out: Path, by: str, scratch: Path) -> None:
+        seen.append(scratch)
+
+    monkeypatch.setattr("anomalynet.detection.replay.rows.write_rows", killed)
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path))
+    (tmp_path / "t.csv").write_text("t,v\n" + "".join(f"{at},{at % 7}\n" for at in range(40)))
+    asked = ["data", "import", str(tmp_path / "t.csv"), "--name", "mine", "--time", "t"]
+    assert main(asked) == 0
+    assert main(["data", "rows", "mine", "--out", str(tmp_path / "rows.csv")]) == 0
+    assert seen[0].name.startswith(".anomalynet.") and f"-{os.getpid()}-" in seen[0].name

@@ -123,6 +123,15 @@ def test_each_kind_of_report_is_replaced_by_what_it_is_made_of() -> None:
         refuse_other_report(sweep, [f"trial {number}" for number in range(29)], sweep=True)
 
 
+def test_a_search_replaces_no_other_search_with_trials_of_the_same_numbers() -> None:
+    sweep = COMMITTED / "tune_hybrid-smart_city-quick"
+    title = sweep.joinpath("report.md").read_text(encoding="utf-8").partition("\n")[0]
+    trials = [f"trial {number}" for number in range(40)]
+    refuse_other_report(sweep, trials, sweep=True, search=title.removeprefix("# "))
+    with pytest.raises(UsageError, match="30 of its 30"):
+        refuse_other_report(sweep, trials, sweep=True, search="tune_latency on smart_city")
+
+
 def test_a_sweeps_report_is_only_replaced_by_a_sweeps(tmp_path: Path) -> None:
     text = "# components on toy\n\n## Arms\n\n| `cnn/0a` | CNN |\n"
     (tmp_path / "report.md").write_text(text, encoding="utf-8")

@@ -17,6 +17,7 @@ from anomalynet.runs.collect import list_runs
 from anomalynet.runs.files import sha256
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import RESULT_VERSION
+from anomalynet.runs.sweeps import SweepRecord, SweepRun, sweep_status
 from anomalynet.sweep.cluster import RayWorker
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import jobs_of
@@ -209,10 +210,19 @@ def test_the_files_of_a_finished_run_are_hashed_once(
         hashed.append(path.relative_to(folder.path).as_posix())
         return sha256(path)
 
-    monkeypatch.setattr("anomalynet.runs.folder.sha256", counted)
+    monkeypatch.setattr("anomalynet.runs.checksums.sha256", counted)
     outcome = train(short("logistic"), tmp_path)
     assert outcome is not None and outcome.was_done
     assert sorted([*hashed, "checksums.json"]) == vouched(folder)
+
+
+def test_status_counts_no_damaged_run_as_done(tmp_path: Path) -> None:
+    folder = copy(shared("logistic"), tmp_path)
+    run = SweepRun(1, folder.path.parent.name, folder.path.name, "logistic", "seed 0", 1)
+    record = SweepRecord("mine", "mine", "", (), 1, "2026-01-01T00:00:00", "reports", (run,))
+    assert sweep_status(record, tmp_path).runs[0].state == "done"
+    flip(folder.scores)
+    assert sweep_status(record, tmp_path).runs[0].state == "waiting"
 
 
 def test_a_damaged_table_of_a_network_costs_no_training(tmp_path: Path) -> None:

@@ -37,13 +37,13 @@ def written(folder: Path, text: str) -> str:
         ("axes: {seed: [7, 8]}", 4, ("axes.seed", "'seeds'")),
         ("axes: {seed: {low: 1, high: 3, step: 1}}", 4, ("axes.seed: ", "'seeds'")),
         ("axes: {data.split.fold: [0, 1]}", 4, ("axes.data.split.fold", "'folds'")),
-        ("worlds: [0]\naxes: {data.world: [1, 2]}", 5, ("axes.data.world", "'worlds'")),
+        ("worlds: seed\naxes: {data.world: [1, 2]}", 5, ("axes.data.world", "'seeds'")),
         ("arms: {other: {seed: 9}}", 4, ("arms.other.seed", "'seeds'")),
         ("presets: {quick: {data.split.fold: 3}}", 4, ("data.split.fold", "'folds'")),
         ("report: {reference: {seed: 3}}", 4, ("report.reference.seed", "axis")),
         ("axes: {hardware.threads: [1, 2]}", 4, ("axes.hardware.threads", "the same run")),
         ("axes: {tracking: [disabled, wandb]}", 4, ("axes.tracking", "the same run")),
-        ("worlds: [3, 4, 3]", 4, ("worlds", "duplicate")),
+        ("worlds: [3, 4]", 4, ("worlds", "data.worlds")),
         ("axes: {model.pool: [1, 2, 1]}", 4, ("axes.model.pool", "duplicate")),
         ("report: {reference: {experiment: cnn}}", 4, ("report.reference.experiment", "'cnn'")),
         ("report: {reference: {data.window: 8}}", 4, ("report.reference.data.window", "axis")),
@@ -82,6 +82,21 @@ def test_worlds_can_be_an_axis_where_the_sweep_has_no_list_of_them(tmp_path: Pat
 def test_an_override_of_what_is_varied_is_refused(tmp_path: Path, text: str, override: str) -> None:
     with pytest.raises(UsageError, match=override.partition("=")[0]):
         run_sweep(written(tmp_path, text), overrides=[override], plan_only=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "axes: {model.pool: [1, 2]}\narms: {narrow: {model.pool: 1}}",
+        "arms: {one: {data.window: 16}, two: {data.window: 16}}",
+    ],
+)
+def test_two_arms_of_one_configuration_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        plan(read_sweep(written(tmp_path, text), "quick"))
+    (problem,) = caught.value.problems
+    names = ("model.pool=1", "narrow") if "axes" in text else ("one", "two")
+    assert all(repr(name) in problem.what for name in names)
 
 
 def test_one_model_for_all_experiments_is_refused(tmp_path: Path) -> None:

@@ -21,11 +21,14 @@ def test_an_audit_is_read_as_it_was_written(tmp_path: Path) -> None:
     "content, told",
     [
         ("{", "Expecting property name"),
-        ("[]", "expected an object, got []"),
-        ({"data": "toy"}, "missing keys: fingerprint, split"),
-        ({**AUDIT, "probes": [{"probe": "row position"}]}, "missing keys: sees, auroc, accuracy"),
-        ({**AUDIT, "prevalence": "a third"}, "prevalence has the invalid value 'a third'"),
-        ({**AUDIT, "days": [3]}, "expected an object, got 3"),
+        ("[]", "audit: expected an object, not []"),
+        ({"data": "toy"}, "audit: missing key 'assignment'"),
+        (
+            {**AUDIT, "probes": [{"probe": "row position"}]},
+            "audit.probes[0]: missing key 'accuracy'",
+        ),
+        ({**AUDIT, "prevalence": "a third"}, "audit.prevalence: expected a number, not 'a third'"),
+        ({**AUDIT, "days": [3]}, "audit.days[0]: expected an object, not 3"),
     ],
 )
 def test_a_damaged_audit_is_named(

@@ -36,9 +36,7 @@ def test_unfinished_runs_are_left_out_and_damaged_ones_are_named(tmp_path: Path)
     assert caught.value.next_step is not None
 
 
-def test_a_time_that_was_not_taken_is_left_out_and_no_metrics_are_said(
-    tmp_path: Path,
-) -> None:
+def test_a_time_that_was_not_taken_is_left_out_and_no_metrics_are_said(tmp_path: Path) -> None:
     folder = store(tmp_path, "cnn")
     (folder / "timings.json").write_text(
         '{"train_seconds": 2.5, "microseconds_single": null, "score_seconds": "long"}'
@@ -87,6 +85,8 @@ def test_two_runs_side_by_side(tmp_path: Path) -> None:
     other = {"test/f1_attack": 0.25, "test/auroc": 0.75, "validation/loss": 0.125}
     store(tmp_path, "lstm", metrics=other, config={"training": {"epochs": 5, "patience": 2}})
     compared = compare_runs("cnn", "lstm", tmp_path)
+    scores = pl.read_parquet(tmp_path / "cnn" / "cnn0000" / "scores.parquet")
+    alarms = str(scores.filter(pl.col("score") >= pl.col("threshold"), split="test").height)
     assert compared.columns == ["kind", "name", "a", "b", "difference"]
     assert compared.rows() == [
         ("run", "experiment", "cnn", "lstm", None),
@@ -97,7 +97,12 @@ def test_two_runs_side_by_side(tmp_path: Path) -> None:
         ("metric", "test/auroc", "0.75", "0.75", 0.0),
         ("metric", "test/mcc", None, None, None),
         ("metric", "validation/loss", None, "0.125", None),
+        ("scores", "steps", "60", "60", 0.0),
+        ("scores", "steps of both", "60", "60", 0.0),
+        ("scores", "alarms in steps of both", alarms, alarms, 0.0),
+        ("scores", "alarms of both", alarms, alarms, 0.0),
+        ("scores", "rank correlation", "1.0", "1.0", 0.0),
     ]
     one = load_results(tmp_path)[0]
     same = compare_runs(one, one)
-    assert same["kind"].unique().to_list() == ["metric"]
+    assert set(same["kind"]) == {"metric", "scores"}

@@ -17,7 +17,11 @@ from tests.simulation.network import LIKE_NS3, corrupt, frame, star, station
 @pytest.mark.parametrize("square", [False, True], ids=["disc", "square"])
 @pytest.mark.parametrize(
     ("nodes", "seconds", "period", "received", "lost"),
-    [(50, 3600, 10.0, 18_007, None), (100, 3600, 10.0, 36_017, None), (50, 360, 0.5, 36_209, 44)],
+    [
+        (50, 3600, 10.0, 18_007, None),
+        pytest.param(100, 3600, 10.0, 36_017, None, marks=pytest.mark.slow),
+        pytest.param(50, 360, 0.5, 36_209, 44, marks=pytest.mark.slow),
+    ],
 )
 def test_frames_received_in_a_star_as_in_ns3(
     nodes: int, seconds: float, period: float, received: int, lost: int | None, square: bool
@@ -62,6 +66,7 @@ def delivered(period: float) -> float:
     return log.counts["received"] / log.counts["offered"]
 
 
+@pytest.mark.slow
 def test_delivery_under_load_as_in_a_testbed_and_never_above_an_ideal_simulation() -> None:
     found = [delivered(period) for period in PERIODS]
     assert found == sorted(found)

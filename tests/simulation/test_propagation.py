@@ -158,7 +158,13 @@ def test_a_first_error_that_rounding_puts_behind_the_frame_is_its_last_bit() -> 
 
 
 @pytest.mark.parametrize("size", [31, 111])
-@pytest.mark.parametrize("point", END_TO_END, ids=lambda point: f"{point[0]}dBm")
+@pytest.mark.parametrize(
+    "point",
+    [
+        pytest.param(point, id=f"{point[0]}dBm", marks=[pytest.mark.slow] * (point[0] != -107.5))
+        for point in END_TO_END
+    ],
+)
 def test_lost_frames_end_to_end_as_in_ns3(point: tuple[float, float, float], size: int) -> None:
     """Within the 99.9 % interval (Clopper-Pearson) of ns-3's 4,000 frames; our own 20,000 leave
     little noise of their own."""

@@ -65,7 +65,7 @@ def changed(**values: object) -> Harm:
     return change
 
 
-EDITED = r"\.parquet: not the file that was simulated: edited or damaged"
+EDITED = r"\.parquet: listed in manifest\.json, .*: edited or damaged"
 KEYS = r"manifest\.json: damaged: keys are missing or of the wrong type"
 
 
@@ -75,7 +75,10 @@ KEYS = r"manifest\.json: damaged: keys are missing or of the wrong type"
         (edited, rf"incidents{EDITED}"),
         (flipped, rf"cell-0000{EDITED}"),
         (without("nodes.parquet"), r"nodes\.parquet: listed in manifest\.json, .*No such file"),
-        (rewritten("scenario.yaml", "seed: 8\n"), r"scenario\.yaml: not the file that was simul"),
+        (
+            rewritten("scenario.yaml", "seed: 8\n"),
+            r"scenario\.yaml: listed in manifest\.json, .* size",
+        ),
         (rewritten("manifest.json", '{"format": 1, "fi'), r"manifest\.json: damaged: not JSON"),
         (rewritten("manifest.json", "[]"), KEYS),
         (changed(files=None), KEYS),

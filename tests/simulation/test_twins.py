@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from _pytest.mark import ParameterSet
 
 from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.network.cell import simulate_cell
@@ -73,15 +75,21 @@ def in_both(left: Columns, right: Columns) -> tuple[Columns, ...]:
     )
 
 
-VARIANTS = [(name, variant) for name, kind in TYPES.items() for variant in kind.variants]
+def variants() -> Iterator[ParameterSet]:
+    """Each variant of each type; those after a type's first are slow."""
+    for name, kind in TYPES.items():
+        for number, variant in enumerate(kind.variants):
+            yield pytest.param(name, variant, marks=[pytest.mark.slow] * (number > 0))
 
 
-def test_before_the_onset_both_worlds_are_the_same_to_the_byte_and_after_it_they_are_not() -> None:
-    for name, variant in VARIANTS:
-        nodes = ALL if TYPES[name].reach in ("cell", "radio", "room") else (3,)
-        changed = world(name, variant=variant, nodes=nodes, magnitude=8.0)
-        assert same(columns(twin(), end=START), columns(changed, end=START)), (name, variant)
-        assert not same(columns(twin(), START), columns(changed, START)), (name, variant)
+@pytest.mark.parametrize(("name", "variant"), [*variants()])
+def test_before_the_onset_both_worlds_are_the_same_to_the_byte_and_after_it_they_are_not(
+    name: str, variant: str
+) -> None:
+    nodes = ALL if TYPES[name].reach in ("cell", "radio", "room") else (3,)
+    changed = world(name, variant=variant, nodes=nodes, magnitude=8.0)
+    assert same(columns(twin(), end=START), columns(changed, end=START))
+    assert not same(columns(twin(), START), columns(changed, START))
 
 
 READ = ("bias", "gain", "drift", "stuck_at", "spike", "noise", "clipping", "false_data_injection")

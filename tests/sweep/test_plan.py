@@ -71,16 +71,16 @@ def test_paper_models_is_models_by_folds_by_seeds() -> None:
     assert repetitions == sorted(repetitions)
 
 
-def test_worlds_multiply_simulated_data_alone(tmp_path: Path) -> None:
-    text = "experiments: [cnn, logistic]\nseeds: [0, 1]\nfolds: [0, 2]\nworlds: [0, 5]"
+def test_each_seed_has_its_own_world_of_simulated_data_alone(tmp_path: Path) -> None:
+    text = "experiments: [cnn, logistic]\nseeds: [0, 5]\nfolds: [0, 2]\nworlds: seed"
     sweep = read_sweep(written(tmp_path, text), "quick")
     runs = plan(sweep, ONE_WORLD)
     assert [run.expected for run in runs[:6]] == [
         *(("cnn", 0, fold, 0) for fold in (0, 2)),
         *(("logistic", 0, fold, 0) for fold in (0, 2)),
-        *(("cnn", 0, fold, 5) for fold in (0, 2)),
+        *(("cnn", 5, fold, 5) for fold in (0, 2)),
     ]
-    assert len(runs) == 2 * 2 * 2 * 2
+    assert len(runs) == 2 * 2 * 2
     assert all(run.axis["data.world"] == run.loaded.config.data.world for run in runs)
     alone = [load(run.arm.experiment, ONE_WORLD, run.axis).config for run in runs]
     assert [run.loaded.config for run in runs] == alone
@@ -91,7 +91,7 @@ def test_worlds_multiply_simulated_data_alone(tmp_path: Path) -> None:
 
 
 def test_a_world_of_the_command_line_wins(tmp_path: Path) -> None:
-    text = "experiments: [cnn]\nfolds: [0]\nworlds: [0, 1, 2]"
+    text = "experiments: [cnn]\nfolds: [0]\nworlds: seed"
     sweep = read_sweep(written(tmp_path, text), "quick")
     (run,) = plan(sweep, [*ONE_WORLD, "data.world=7"])
     assert run.expected == ("cnn", 0, 0, 7)
@@ -135,8 +135,7 @@ MISTAKES = {
     "+axes: {data.window: 8}": "mine.yaml:2: axes.data.window: expected a list or {low",
     "extends: bse.yaml": "mine.yaml:1: extends 'bse.yaml', neither in",
     "+design: fractorial": "mine.yaml:2: unknown design 'fractorial'; did you mean 'factorial'?",
-    "+worlds: [0, -1]": "mine.yaml:2: worlds: expected numbers of at least 0, not [0, -1]",
-    "+worlds: [a]": "mine.yaml:2: worlds: expected a list of int",
+    "+worlds: [0, 1]": "mine.yaml:2: worlds: expected `seed`, not [0, 1]",
     "seeds: [0]": "missing key 'experiment' or 'experiments'",
     "+folds: [5]": "there is no fold 5 of 5",
     "+axes: {model.kernl: [3]}": "mine.yaml:2: unknown key 'model.kernl'",

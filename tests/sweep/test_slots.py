@@ -58,8 +58,20 @@ def test_the_gpus_of_this_machine_are_those_that_the_user_lets_us_see(
     assert gpus_here() == []
 
 
-def test_each_worker_sees_its_own_devices_alone(tmp_path: Path) -> None:
+def test_a_worker_sees_its_own_devices_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """With devices that are not there: what a worker may see is decided before it starts."""
+    looks = "import os; from anomalynet.sweep import worker as w; "
+    looks += "w.work = lambda job: {'sees': os.environ['CUDA_VISIBLE_DEVICES']}; w.main()"
+    monkeypatch.setattr("anomalynet.sweep.launch.COMMAND", (sys.executable, "-c", looks))
+    for slot, seen in zip(gpu_slots(["5", "7"]), ("5", "7"), strict=True):
+        worker = LocalWorker(slot)
+        reply = worker.ask({})
+        worker.end()
+        assert reply and reply["sees"] == seen
+
+
+@pytest.mark.slow
+def test_runs_at_a_time_have_a_device_each(tmp_path: Path) -> None:
     jobs = jobs_of(planned("logistic", folds=(0, 1)), tmp_path)
     with Launch(gpu_slots(["5", "7"])) as launch:
         launch.run(jobs, lambda: None, interval=0.05)

@@ -145,6 +145,7 @@ def test_stale_runs_are_made_again_on_request_and_only_then(worker: Launch, tmp_
     assert (old.path / "result.json").stat().st_mtime_ns == stamp
 
 
+@pytest.mark.slow
 def test_a_run_on_two_devices_in_a_sweep_is_the_run_on_one(worker: Launch, tmp_path: Path) -> None:
     """In processes of its own, as Lightning starts them; dropout is off, because its streams differ
     by device."""
@@ -165,6 +166,7 @@ def test_a_run_on_two_devices_in_a_sweep_is_the_run_on_one(worker: Launch, tmp_p
     assert jobs_of([together.run], tmp_path / "two")[0].was_done
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_on_two_devices_is_said(worker: Launch, tmp_path: Path) -> None:
     (run,) = planned("hybrid", extra=["hardware.devices=2", "hardware.accelerator=cpu"])
     wrong = replace(run, overrides=(*run.overrides, "model.hiden=8"))

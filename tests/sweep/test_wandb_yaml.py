@@ -60,11 +60,6 @@ def test_a_key_of_the_command_line_is_no_parameter(tmp_path: Path) -> None:
     assert sweep["command"][-3:] == ["seed=7", "model.attention=true", "tracking=wandb"]
 
 
-def test_worlds_are_a_parameter(tmp_path: Path) -> None:
-    sweep = written(tmp_path, GRID + "worlds: [0, 3]\n")
-    assert sweep["parameters"]["data.world"] == {"values": [0, 3]}
-
-
 @pytest.mark.parametrize(
     "change",
     [

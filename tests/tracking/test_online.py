@@ -85,6 +85,7 @@ def test_offline_parts_of_a_run_become_one_run(
     assert not pending(run.path)
 
 
+@pytest.mark.slow
 def test_a_run_whose_network_is_gone_at_its_end_is_uploaded_later(
     tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,14 +18,7 @@ from torch import Tensor, nn
 from anomalynet import TelemetryDataModule, train
 from anomalynet.data.steps import metrics, threshold
 from anomalynet.errors import ConfigError, DataError, RunError, UsageError
-from anomalynet.models import (
-    Autoencoder,
-    Detector,
-    Hybrid,
-    HybridCausal,
-    Output,
-    RandomForest,
-)
+from anomalynet.models import Autoencoder, Detector, Hybrid, HybridCausal, Output, RandomForest
 from anomalynet.models.window_model import configured
 from tests.tiny import TINY
 from tests.training.small import shared

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.own_model import own_model
 from tests.training import two_processes
 from tests.training.small import SHORT
 
@@ -31,38 +32,22 @@ def test_an_own_trainer_and_its_gradients_are_the_same_in_two_processes(tmp_path
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=rounding)
 
 
-MODEL = '''
-import hashlib
-from dataclasses import dataclass
-from pathlib import Path
-from torch import nn
-from anomalynet.config.model import ModelConfig
-from anomalynet.models import Detector, Output
-
-@dataclass(kw_only=True, slots=True, frozen=True)
-class Config(ModelConfig):
-    width: int = 4
-
-class Linear(Detector):
-    """One layer. Each rank notes its weights after every epoch; rank 0 finds a request to stop
-    after the second."""
-    def __init__(self, config, shape):
-        super().__init__(config, shape)
-        self.layer = nn.Linear(shape.steps * shape.channels, 2)
-    def forward(self, x):
-        return Output(logits=self.layer(self.normalise(x).flatten(1)))
-    def on_validation_epoch_end(self):
-        super().on_validation_epoch_end()
-        weights = b"".join(value.detach().numpy().tobytes() for value in self.layer.parameters())
-        with open(f"rank{self.global_rank}.txt", "a") as file:
-            file.write(f"{self.current_epoch} {hashlib.sha256(weights).hexdigest()}\\n")
-        if self.global_rank == 0 and self.current_epoch == 1:
-            next(Path("runs").glob("mine/*")).joinpath(".stop").touch()
-'''
+NOTES = """\
+def on_validation_epoch_end(self):
+    import hashlib
+    from pathlib import Path
+    super().on_validation_epoch_end()
+    weights = b"".join(value.detach().numpy().tobytes() for value in self.layer.parameters())
+    with open(f"rank{self.global_rank}.txt", "a") as file:
+        file.write(f"{self.current_epoch} {hashlib.sha256(weights).hexdigest()}\\n")
+    if self.global_rank == 0 and self.current_epoch == 1:
+        next(Path("runs").glob("mine/*")).joinpath(".stop").touch()
+"""
+"""Each rank notes its weights after every epoch; rank 0 is asked to stop after the second."""
 
 
 def test_all_ranks_hold_the_same_weights_and_stop_in_the_same_epoch(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(MODEL)
+    (tmp_path / "mine.py").write_text(own_model(more=NOTES))
     (tmp_path / "mine.yaml").write_text("extends: base.yaml\nmodel: {name: ./mine.py}\n")
     options = [text for text in SHORT if not text.startswith(("model.", "training.epochs"))]
     options += ["training.epochs=9", "hardware.accelerator=cpu", "--devices", "2"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from sklearn.metrics import roc_auc_score
 
 from anomalynet.config.load import load
@@ -33,6 +34,7 @@ def forest_auroc(root: Path, folder: Path, calibration_rows: int) -> float:
     return float(roc_auc_score(np.concatenate(labels), np.concatenate(scores)))
 
 
+@pytest.mark.slow
 def test_a_random_forest_on_skab_gains_from_calibration(real_data: Path, tmp_path: Path) -> None:
     with_calibration, without = (forest_auroc(real_data, tmp_path, rows) for rows in (100, 0))
     assert 0.92 < with_calibration < 0.97

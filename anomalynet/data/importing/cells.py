@@ -15,13 +15,11 @@ from anomalynet.errors import DataError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 YEARS = (1900, 2200)  # a time outside is invalid
-
 MICROSECONDS = {"seconds": 1e6, "milliseconds": 1e3, "microseconds": 1.0, "nanoseconds": 1e-3}
 """Units of a time that is a number since 1970 UTC, and their microseconds."""
 UNITS = MICROSECONDS | {"minutes": 6e7, "hours": 3.6e9, "days": 86_400e6}
 """The same with those that are never detected, only given: mostly since a recording began."""
-EXCEL = "excel"
-"""Days since 1899-12-30, with the time of day as a fraction; local time."""
+EXCEL = "excel"  # days since 1899-12-30, with the time of day as a fraction; local time
 EXCEL_EPOCH = 25_569  # days from 1899-12-30 to 1970-01-01
 DIGITS = {
     8: ("%Y%m%d", "%d%m%Y", "%m%d%Y"),
@@ -199,7 +197,6 @@ NULLS = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None")
 THOUSANDS = {"": "", ".": r"\.", ",": ",", "'": "['\u2019]", " ": "[ \u00a0\u2009\u202f]"}
 """Signs between groups of three digits, and the characters that stand for them as a pattern."""
 MINUS = "\u2212"  # typographic, as some spreadsheets write it
-
 SWITCH = {"true": "1", "false": "0"}
 """Words of a sensor, whatever their case, and the digits that they stand for."""
 

@@ -21,7 +21,6 @@ MOST_STATES = 50  # distinct values of a sensor with states
 SENTINELS = (-99.0, -999.0, -9999.0, -99999.0, 9999.0, 99999.0)  # one reading is enough
 SEPARATES = 0.999  # AUROC of a sensor alone
 COLLAPSED = 0.1  # share of distinct values that 32-bit floats lose
-
 DEVICE = re.compile(r"(?i:(^|[^a-z])(id|unit)|(device|sensor|station|node|mote)[_ -]?(id)?)$|Id$")
 """Names of columns that name devices."""
 

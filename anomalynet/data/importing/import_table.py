@@ -24,7 +24,6 @@ from anomalynet.data.importing.request import ImportReport, ImportRequest
 from anomalynet.data.sources import built_in, simulated
 from anomalynet.data.sources._reading import LEADING, number_incidents
 from anomalynet.data.sources.table import (
-    CHECKSUMS,
     DESCRIPTION,
     TELEMETRY,
     VERSION,
@@ -34,7 +33,8 @@ from anomalynet.data.sources.table import (
 )
 from anomalynet.data.telemetry import Incident
 from anomalynet.errors import DataError, first_line
-from anomalynet.runs.files import sha256, sync
+from anomalynet.runs import checksums
+from anomalynet.runs.files import sha256
 
 JUDGED = 100_000  # rows from which the order of rows is judged
 ROW_GROUP = 262_144
@@ -220,12 +220,8 @@ def _write(folder: Path, temporary: Path, frame: pl.LazyFrame, description: dict
     disk, and put them in the place of `folder` in one step."""
     fresh = temporary / "set"
     fresh.mkdir()
-    files = [fresh / DESCRIPTION, fresh / TELEMETRY]
-    frame.sink_parquet(files[1], row_group_size=ROW_GROUP, maintain_order=True)
+    frame.sink_parquet(fresh / TELEMETRY, row_group_size=ROW_GROUP, maintain_order=True)
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
-    files[0].write_text(text, encoding="utf-8")
-    sync(*files)
-    lines = [f"{sha256(path)}  {path.name}\n" for path in files]
-    (fresh / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
-    sync(fresh / CHECKSUMS, fresh)
+    (fresh / DESCRIPTION).write_text(text, encoding="utf-8")
+    checksums.write(fresh, (DESCRIPTION, TELEMETRY))
     put(fresh, folder)

@@ -94,9 +94,10 @@ def _last_quote(path: Path) -> int:
     decoder = codecs.getincrementaldecoder("utf-8")()
     lines, size, last, carriage = 1, 0, -1, False
     with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
+        while True:
+            chunk = stream.read(1 << 20)
             try:
-                decoder.decode(chunk)
+                decoder.decode(chunk, final=not chunk)  # at the end: no half character
             except UnicodeDecodeError as error:
                 bad = lines + error.object[: error.start].count(b"\n")
                 raise DataError(
@@ -104,6 +105,8 @@ def _last_quote(path: Path) -> int:
                     "save it as UTF-8: iconv -f latin1 -t utf-8 OLD > NEW; in a spreadsheet: save "
                     "as CSV UTF-8",
                 ) from error
+            if not chunk:
+                break
             if (at := chunk.rfind(b'"')) >= 0:
                 last = size + at
             size += len(chunk)

@@ -70,9 +70,9 @@ def read_table(
     with _reported(paths, staging):
         if form.timezone:
             check_zone(form.timezone)
-        if form.period is not None and not 0 < form.period < 1e9:
+        if form.period is not None and not 1e-6 <= form.period < 1e9:
             raise DataError(
-                f"--period must be positive and below 1e9, got {form.period:g}",
+                f"--period must be from 1e-6 to 1e9, got {form.period:g}",
                 "give --period in seconds",
             )
         rows = open_rows(paths, form, staging)
@@ -207,8 +207,7 @@ def _add_labels(
         label_known.first(), pl.col(ROW).max(), several=label_known.n_unique() > 1
     )
     for row in labels.filter("several")[ROW].sort().head(1):
-        what = f"{rows.where(row)}: another label for the same time"
-        raise DataError(what, "remove one of them")
+        raise DataError(f"{rows.where(row)}: another label for the same time", "remove one of them")
     joined = keys.drop("label").join(labels.drop(ROW), on=key, how="left", maintain_order="left")
     if not joined["label"].count() and labels["label"].count():
         raise DataError(f"{path}: none of its times is in the table", "check zone and series")

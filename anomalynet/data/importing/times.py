@@ -29,14 +29,7 @@ DAYS = {"Julian days": 2_440_587.5, "days of MATLAB": 719_529, "modified Julian 
 """Clocks that count days, and 1970-01-01 00:00 in them."""
 HEADINGS = {"ms": "milliseconds", "mil": "milliseconds", "us": "microseconds", "µs": "microseconds"}
 HEADINGS |= {"mic": "microseconds", "ns": "nanoseconds", "nan": "nanoseconds", "min": "minutes"}
-HEADINGS |= {
-    "h": "hours",
-    "hr": "hours",
-    "hrs": "hours",
-    "hou": "hours",
-    "d": "days",
-    "day": "days",
-}
+HEADINGS |= {**dict.fromkeys(("h", "hr", "hrs", "hou"), "hours"), "d": "days", "day": "days"}
 """First letters of a word in a heading that names the unit of its times."""
 SECONDS = {"s", "sec", "secs", "second", "seconds"}
 COMPACT_MINUTES = MINUTES.replace(":(", ":?(")

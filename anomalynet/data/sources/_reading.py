@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -14,6 +13,7 @@ from anomalynet.data.importing.cells import SWITCH, check_name
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.read import read_table
 from anomalynet.data.telemetry import Channel, Incident, Telemetry
+from anomalynet.runs.files import scratch_folder
 
 LEADING = ("series", "time", "label", "incident", "kind")
 
@@ -52,8 +52,8 @@ def read(path: Path, form: TableFormat, words: Mapping[str, str] = SWITCH) -> pl
     """Read a file by the rules of an import: the columns series, time, label, kind and the
     channels, sorted by (series, time). `words`: of sensors → their digit. Raises DataError:
     anything invalid, with its line."""
-    with TemporaryDirectory() as staging:
-        table = read_table([path], form, Path(staging), words=words)
+    with scratch_folder() as staging:
+        table = read_table([path], form, staging, words=words)
         return table.frame(table.keys.drop("split")).collect()
 
 

@@ -17,14 +17,9 @@ CACHE = ".fingerprints.json"
 
 
 def manifest(name: str) -> dict[str, str]:
-    """The published files of a built-in source, as `listed`; empty if it has no list."""
+    """File → SHA-256 of the published files of a built-in source; empty if it has no list."""
     path = Path(__file__).with_name(f"{name}.sha256")
-    return listed(path) if path.exists() else {}
-
-
-def listed(path: Path) -> dict[str, str]:
-    """File → SHA-256 of a list for `sha256sum -c`. Raises OSError, or ValueError: no such list."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return {file: digest for digest, file in (line.split("  ", 1) for line in lines)}
 
 

@@ -9,7 +9,6 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -41,7 +40,6 @@ here."""
 
 MOST_WORLDS = 1000  # of one data set
 LOG_EVERY = 5.0  # seconds between two lines of progress
-
 log = logging.getLogger(__name__)
 
 COLUMNS: dict[str, pl.DataType] = {
@@ -170,29 +168,14 @@ def world_folders(config: DataConfig) -> list[Path]:
     cores. Raises DataError: as `fingerprint`; or `data.root` is not the folder of a world."""
     if config.name == FOLDER:
         return [_root(config)]
-    from filelock import FileLock
-
     from anomalynet.simulation.world import simulate_worlds
 
-    base = data_folder() / FOLDER
-    wanted = {
-        base / _fingerprint(scenario)[:16]: scenario
-        for scenario in (scenario_of(config, world) for world in worlds(config))
-    }
-    if all((folder / MANIFEST).is_file() for folder in wanted):
-        return list(wanted)
-    base.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as locks:
-        for folder in sorted(wanted):  # in one order, so that no two processes wait for each other
-            locks.enter_context(FileLock(folder.with_suffix(".lock")))
-        missing = {
-            folder: scenario
-            for folder, scenario in wanted.items()
-            if not (folder / MANIFEST).is_file()
-        }
-        cores = os.cpu_count() or 1
-        said = _Progress(missing.values())
-        simulate_worlds(missing, workers=cores, progress=said, refine=telemetry_of_cell)
+    every = (scenario_of(config, world) for world in worlds(config))
+    wanted = {data_folder() / FOLDER / _fingerprint(one)[:16]: one for one in every}
+    missing = {folder: wanted[folder] for folder in wanted if not (folder / MANIFEST).is_file()}
+    if missing:
+        cores, said = os.cpu_count() or 1, _Progress(missing.values())
+        simulate_worlds(missing, workers=cores, progress=said, refine=telemetry_of_cell, wait=True)
     return list(wanted)
 
 

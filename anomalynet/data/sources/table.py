@@ -9,24 +9,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from filelock import FileLock, Timeout
 
 from anomalynet.data.importing.format import TableFormat
-from anomalynet.data.sources import digests
 from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Channel, Incident, Telemetry
 from anomalynet.documents import read_json_value
-from anomalynet.errors import DataError
-from anomalynet.runs import codec
+from anomalynet.errors import DataError, UsageError
+from anomalynet.runs import checksums, codec
 from anomalynet.runs.files import sha256, sync
 
 DESCRIPTION = "dataset.json"
 TELEMETRY = "telemetry.parquet"
-CHECKSUMS = "checksums.sha256"
-"""For `sha256sum -c`; sets that an earlier version imported have none."""
 VERSION = 1
 RENAME_EXCHANGE = 2
 
@@ -50,42 +46,52 @@ class Imported:
 
     def load(self, root: Path, subset: str | None) -> Telemetry:
         """Open the table lazily. Raises DataError: damaged description or table."""
-        read, path = _describe(root / DESCRIPTION), root / TELEMETRY
+        described, path = _describe(root / DESCRIPTION), root / TELEMETRY
         try:
             check(path)
             frame = pl.scan_parquet(path, glob=False)
             frame.collect_schema()
         except (OSError, pl.exceptions.PolarsError) as error:
             raise _damaged(path) from error
-        try:
-            return Telemetry(
-                frame=frame,
-                channels=tuple(Channel(one["name"], one["unit"]) for one in read["channels"]),
-                period=read["period"],
-                incidents={int(key): Incident(**one) for key, one in read["incidents"].items()},
-                counts=read["counts"],
-                warnings=tuple(read["warnings"]),
-                imported=True,
-            )
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise _damaged(root / DESCRIPTION) from error
+        return Telemetry(
+            frame=frame,
+            channels=described.channels,
+            period=described.period,
+            incidents={int(key): one for key, one in described.incidents.items()},
+            counts=described.counts,
+            warnings=described.warnings,
+            imported=True,
+        )
 
 
-def checksums(root: Path) -> dict[str, str]:
-    """File → SHA-256 of a set, as its import wrote them. Raises DataError: damaged."""
-    path = root / CHECKSUMS
+@dataclass(kw_only=True, slots=True)
+class _Description:
+    """What is read of `dataset.json`; an import writes it."""
+
+    version: int
+    name: str
+    file: str = "a table"
+    period: float | None
+    channels: tuple[Channel, ...]
+    incidents: dict[str, Incident]  # by number
+    counts: dict[str, int]
+    warnings: tuple[str, ...]
+    format: TableFormat | None = None
+
+
+def known_checksums(root: Path) -> dict[str, str]:
+    """File → SHA-256 of a set; empty for one of an earlier version. Raises DataError: damaged."""
     try:
-        found = digests.listed(path) if path.exists() else None
+        known = checksums.read(root, (DESCRIPTION, TELEMETRY)) or {}
     except (OSError, ValueError) as error:
-        raise _damaged(path) from error
-    if found is not None and not {DESCRIPTION, TELEMETRY} <= found.keys():
-        raise _damaged(path)
-    return found or {}
+        raise _damaged(root / checksums.FILE) from error
+    return {name: digest for name, (_, digest) in known.items()}
 
 
 def check(path: Path) -> None:
     """Raises DataError: a file of a set that is not as its import wrote it. Raises OSError."""
-    if (known := checksums(path.parent)) and sha256(path) != known.get(path.name):
+    known = known_checksums(path.parent)
+    if known and sha256(path) != known[path.name]:
         raise _damaged(path)
 
 
@@ -101,29 +107,21 @@ def find(name: str, folder: Path) -> Imported | None:
     if "/" not in name:
         repair(folder / name)
     for path in (folder / name / DESCRIPTION, folder / DESCRIPTION):
-        if path.is_file() and (read := _describe(path)).get("name") == name:
-            period, warnings = read.get("period"), read.get("warnings", [])
-            if not isinstance(period, int | float | None) or not isinstance(warnings, list):
-                raise _damaged(path)
-            title = f"imported from {read.get('file', 'a table')}"
-            own = tuple(map(str, warnings))
-            form = read.get("format")
-            return Imported(
-                SourceInfo(name, title, "your own", period=period, warnings=own),
-                None if form is None else codec.read(TableFormat, form, str(path)),
-            )
+        if path.is_file() and (of := _describe(path)).name == name:
+            title, warnings = f"imported from {of.file}", of.warnings
+            info = SourceInfo(name, title, "your own", period=of.period, warnings=warnings)
+            return Imported(info, of.format)
     return None
 
 
-# The description is JSON written by this program; its values are checked where they are used.
-def _describe(path: Path) -> dict[str, Any]:
+def _describe(path: Path) -> _Description:
     try:
         check(path)
-        described = read_json_value(path)
-    except (OSError, ValueError) as error:
+        described = codec.read(_Description, read_json_value(path), str(path))
+        if described.version != VERSION or not all(map(str.isdecimal, described.incidents)):
+            raise ValueError("another version, or an incident without a number")
+    except (OSError, ValueError, UsageError) as error:
         raise _damaged(path) from error
-    if not isinstance(described, dict) or described.get("version") != VERSION:
-        raise _damaged(path)
     return described
 
 

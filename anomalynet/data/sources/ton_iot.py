@@ -30,8 +30,7 @@ DEVICES: dict[str, tuple[Channel, ...]] = {
 WORDS = dict.fromkeys(("high", "open", "on", "true"), "1")
 WORDS |= dict.fromkeys(("low", "closed", "off", "false"), "0")
 NO_SIGNAL = ("fridge", "garage_door")
-ZONE = "-07:00"
-"""Of `date` and `time`, from the column `ts` of the releases that have it."""
+ZONE = "-07:00"  # of `date` and `time`, from the column `ts` of the releases that have it
 
 INFO = _reading.SourceInfo(
     name="ton_iot",

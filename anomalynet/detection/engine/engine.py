@@ -127,7 +127,7 @@ class Engine:
         was made. Raises: UsageError if it is another model's, DamagedError if it is damaged; then
         nothing changed."""
         try:
-            facts: dict[str, Any] = json_value(bytes(state["about"]))
+            facts: dict[str, Any] = json_value(bytes(state["about"]), limited=False)
             if facts["version"] != VERSION:
                 raise UsageError("the saved state is of another version", "start without it")
             if (facts["run"], facts["fingerprint"]) != (self.contract.run, self.model.fingerprint):

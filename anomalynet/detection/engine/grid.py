@@ -13,7 +13,6 @@ from anomalynet.detection.engine.table import Array, Table
 from anomalynet.preprocessing.grid import IN_TIME, missing_steps
 
 DAY = 86_400_000_000  # microseconds
-
 SET_BACK = 3
 """Readings in a row, with rising times before the last one, that mean that a clock was set back."""
 

@@ -13,7 +13,6 @@ from anomalynet.detection.engine.table import Array
 from anomalynet.detection.records import LONGEST_NAME, Message, Reading
 
 AGREEING = 3  # messages in a row that must name a far-off time before a source's clock goes there
-
 NEVER = -(1 << 62)
 """Microseconds: before all times, and far enough from the end of int64 to be subtracted."""
 

@@ -9,25 +9,15 @@ from typing import Literal
 
 import numpy as np
 
+from anomalynet.detection import records
 from anomalynet.detection.engine.intake import NEVER
 from anomalynet.detection.engine.preparation import Preparation
 from anomalynet.detection.engine.scoring import scorer
 from anomalynet.detection.engine.table import Array, Table
 from anomalynet.detection.model import Model
-from anomalynet.detection.records import (
-    NAMED_IN_EVENT,
-    ChannelShare,
-    Event,
-    Outcome,
-    Reason,
-    Steps,
-    StepShare,
-    concatenate,
-    event_id,
-)
 from anomalynet.metrics.events import AlarmRule
 
-Reasons = tuple[tuple[ChannelShare, ...], tuple[StepShare, ...]]
+Reasons = tuple[tuple[records.ChannelShare, ...], tuple[records.StepShare, ...]]
 
 
 class Alarms:
@@ -48,7 +38,7 @@ class Alarms:
 
     def update(
         self, rows: Array, times: Array, scores: Array, reasons: Callable[[int], Reasons]
-    ) -> list[Event]:
+    ) -> list[records.Event]:
         """Take a scored step of distinct devices: times int64 (n,) in microseconds, scores float64
         (n,), `reasons` is what an alarm of the i-th of them names."""
         table, rule = self._table, self._rule
@@ -76,14 +66,14 @@ class Alarms:
 
     def end(
         self, rows: Array, times: Array, reason: Literal["silent", "lost"] = "silent"
-    ) -> list[Event]:
+    ) -> list[records.Event]:
         """The segments of these devices have ended; `times` int64 (n,), of their last steps."""
         active = self._table["raised"][rows] != NEVER
         events = self._clear(rows[active], times[active], reason)
         self._table["hits"][rows], self._table["quiet"][rows] = 0, 0
         return events
 
-    def _clear(self, rows: Array, times: Array, reason: Reason) -> list[Event]:
+    def _clear(self, rows: Array, times: Array, reason: records.Reason) -> list[records.Event]:
         pairs = zip(rows.tolist(), times.tolist(), strict=True)
         events = [self._event("cleared", row, time, reason) for row, time in pairs]
         self._table["raised"][rows], self._table["until"][rows] = NEVER, times + self._cool_down
@@ -94,12 +84,12 @@ class Alarms:
         kind: Literal["alarm", "cleared"],
         row: int,
         time: int,
-        reason: Reason,
+        reason: records.Reason,
         reasons: Reasons = ((), ()),
-    ) -> Event:
+    ) -> records.Event:
         name, score = self._name(row), round(float(self._table["score"][row]), 6)
-        number = event_id(self._run, name, int(self._table["raised"][row]))
-        return Event(kind, number, name, time, score, self.threshold, reason, *reasons)
+        number = records.event_id(self._run, name, int(self._table["raised"][row]))
+        return records.Event(kind, number, name, time, score, self.threshold, reason, *reasons)
 
 
 class Pipeline:
@@ -122,8 +112,8 @@ class Pipeline:
         self._in_time = contract.attention_axis == "time"
         if self._in_time:  # of the last steps of each device's segment
             table.add("times", np.int64, (contract.window,))
-        self._steps: list[Steps] = []
-        self._events: list[Event] = []
+        self._steps: list[records.Steps] = []
+        self._events: list[records.Event] = []
 
     def step(self, rows: Array, times: Array, values: Array | None) -> None:
         """The next step of each of these devices.
@@ -142,7 +132,7 @@ class Pipeline:
             ready = inside if ready is None else inside[ready]
         score, some = np.full(len(rows), np.nan), slice(None) if ready is None else ready
         observed = np.full(len(rows), values is not None)
-        self._steps.append(Steps(rows, times, observed, prepared, score))
+        self._steps.append(records.Steps(rows, times, observed, prepared, score))
         if outputs and len(outputs["score"]):
             score[some], rows = outputs["score"], rows[some]
             self._events += self._alarms.update(
@@ -167,9 +157,11 @@ class Pipeline:
         """The segments of these devices end; `times` int64 (n,) of their last steps."""
         self._events += self._alarms.end(rows, times)
 
-    def taken(self) -> Outcome:
+    def taken(self) -> records.Outcome:
         """What was made since the last call."""
-        found = Outcome(concatenate(self._steps, len(self._contract.channels)), self._events)
+        found = records.Outcome(
+            records.concatenate(self._steps, len(self._contract.channels)), self._events
+        )
         self._steps, self._events = [], []
         return found
 
@@ -194,7 +186,7 @@ class Pipeline:
         steps a part as fill the window."""
         names, window = self._contract.channels, self._contract.window
         error = top(outputs["error"][at]) if "error" in outputs else ()
-        channels = tuple(ChannelShare(names[place], share) for place, share in error)
+        channels = tuple(records.ChannelShare(names[place], share) for place, share in error)
         if "attention" not in outputs or not self._in_time:
             return channels, ()
         attention, times, pool = outputs["attention"][at], self._table["times"][row], 1
@@ -203,7 +195,9 @@ class Pipeline:
             pool = -(-window // len(attention))
         parts = [(times[part * pool : (part + 1) * pool], share) for part, share in top(attention)]
         spans = (
-            StepShare(int(each[0]), int(each[-1]), share) for each, share in parts if len(each)
+            records.StepShare(int(each[0]), int(each[-1]), share)
+            for each, share in parts
+            if len(each)
         )
         return channels, tuple(spans)
 
@@ -214,6 +208,6 @@ def top(parts: Array) -> list[tuple[int, float]]:
     whole = float(values.sum())
     if not 0 < whole < np.inf:
         return []
-    largest = np.argsort(-values, kind="stable")[:NAMED_IN_EVENT]
+    largest = np.argsort(-values, kind="stable")[: records.NAMED_IN_EVENT]
     shares = [(place, float(values[place])) for place in largest.tolist()]
     return [(place, round(value / whole, 6)) for place, value in shares if value > 0]

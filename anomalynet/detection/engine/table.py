@@ -11,7 +11,6 @@ import numpy.typing as npt
 from anomalynet.errors import UsageError
 
 Array = npt.NDArray[Any]
-
 FIRST = 64  # rows of a table that has any
 
 

@@ -25,7 +25,6 @@ from anomalynet.models import Classical
 from anomalynet.models.base import Detector, Output
 
 OPSET = 20  # native version of torch's exporter; ONNX Runtime reads it since 1.17
-
 EXAMPLES = 3  # windows for tracing: with 1 the exporter would treat the batch size as constant
 OUTPUTS = ("score", "error", "attention")  # besides the state
 

@@ -3,9 +3,8 @@ written."""
 
 from __future__ import annotations
 
-import glob
-import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
@@ -31,12 +30,16 @@ from anomalynet.detection.export.verify import Loss, Parity, Session, compare, l
 from anomalynet.errors import RunError
 from anomalynet.metrics.threshold import off_ties
 from anomalynet.models import Classical, Detector
-from anomalynet.runs.files import read_json, sync, write_bytes
+from anomalynet.runs.files import read_json, replacing, sync, write_bytes
 from anomalynet.training.finished import FinishedRun
 from anomalynet.training.reproducibility import prepare_process
 
 LICENCE = "Apache-2.0"  # of the exported file, as of the program
-
+# Fields of the contract that a run's result, its data section and the data's quality have, too
+OF_RESULT: tuple[str, ...] = ("experiment", "data", "fingerprint", "seed", "split")
+OF_RESULT += ("threshold_rule", "probability", "metrics")
+OF_DATA = ("window", "max_gap", "calibration_rows", "calibration")
+OF_QUALITY = ("range_check", "outliers", "hampel_window", "hampel_threshold")
 ROWS = 100_000  # most training steps, evenly spaced, for the reference quantiles of a channel
 
 
@@ -115,35 +118,24 @@ def export(
 def write_all(contents: Mapping[Path, bytes]) -> None:
     """Write files, in this order; none is replaced before all are on the disk. Raises RunError: the
     disk is full, or a folder cannot be written to; the files are as they were."""
-    written: dict[Path, Path] = {}
-    replaced: dict[Path, bytes | None] = {}  # what was there
     try:
-        for path, content in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-                left.unlink()  # by an export that was killed
-            written[path] = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-            with written[path].open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        for path, temporary in written.items():
-            before = path.read_bytes() if path.exists() else None
-            temporary.replace(path)
-            replaced[path] = before
-        for folder in {path.parent for path in contents}:
-            sync(folder)
+        before = {path: path.read_bytes() if path.exists() else None for path in contents}
+        with ExitStack() as stack:
+            for folder in {path.parent for path in contents}:
+                folder.mkdir(parents=True, exist_ok=True)
+            # It leaves the last one first.
+            places = {path: stack.enter_context(replacing(path)) for path in [*contents][::-1]}
+            for path, content in contents.items():
+                places[path].write_bytes(content)
+                sync(places[path])
     except OSError as error:
-        for done, before in replaced.items():
-            if before is None:
-                done.unlink()
-            else:
-                write_bytes(done, before)
+        for path in filter(Path.exists, before):
+            if (old := before[path]) is None:
+                path.unlink()
+            elif path.read_bytes() != old:
+                write_bytes(path, old)
         how = "free disk space, or choose another --out; the same command exports again"
-        raise RunError(f"{path}: {error.strerror or error}", how) from None
-    finally:
-        for temporary in written.values():
-            temporary.unlink(missing_ok=True)
+        raise RunError(f"{error.filename}: {error.strerror or error}", how) from None
 
 
 def _graph(run: FinishedRun) -> tuple[onnx.ModelProto, Contract]:
@@ -179,41 +171,29 @@ def contract(
     config, result, prepared = run.config, run.result, run.data.prepared
     data, quality = config.data, config.data.quality
     axis: Literal["time", "channel"] = getattr(config.model, "attention_axis", "time")
+    same = {name: getattr(result, name) for name in OF_RESULT}
+    same |= {name: getattr(data, name) for name in OF_DATA}
+    same |= {name: getattr(quality, name) for name in OF_QUALITY}
     return Contract(
+        **same,
         run=result.id,
-        experiment=result.experiment,
         model=Path(result.model).stem,
-        data=result.data,
-        fingerprint=result.fingerprint,
         code=str(read_json(run.folder.environment).get("code", "")),
-        seed=result.seed,
-        split=result.split,
         licence=LICENCE,
         form=form,
         sensors=tuple(Sensor(**asdict(channel)) for channel in sources.load(data).channels),
         mask=prepared.mask is not None,
-        window=data.window,
         period=prepared.period,
         periods=prepared.periods,
-        max_gap=data.max_gap,
         breaks=not simulated.knows(data.name),
         hold=data.max_gap if quality.impute == "hold" else 0,
-        calibration_rows=data.calibration_rows,
-        calibration=data.calibration,
         calibration_floor=prepared.calibration_floor,
         clip=data.clip if data.calibration_rows and data.calibration == "deviation" else None,
-        range_check=quality.range_check,
-        outliers=quality.outliers,
-        hampel_window=quality.hampel_window,
-        hampel_threshold=quality.hampel_threshold,
         threshold=off_ties(result.threshold, _validation(run)),
-        threshold_rule=result.threshold_rule,
-        probability=result.probability,
         outputs=outputs,
         attention_axis=axis if "attention" in outputs else None,
         carried=carried or {},
         width=width,
-        metrics=result.metrics,
         warnings=tuple(dict.fromkeys((*prepared.warnings, *result.warnings))),
         reference=_reference(run, prepared),
         table=sources.table_format(data),

@@ -26,11 +26,9 @@ from anomalynet.training.finished import FinishedRun
 
 TOLERANCE = 1e-5  # largest allowed difference; relative for outputs above 1
 SAMPLE = 128  # number of compared windows per part, evenly spaced
-
 BATCHES = (1, 7)  # two sizes, so that a graph whose batch size became constant is noticed
 PARTS: tuple[Literal["validation", "test"], ...] = ("validation", "test")
 MEASURED = ("average_precision", "f1_attack")
-
 BATCH = 1024  # windows scored at once
 REPEATS = 200  # number of windows that are timed one by one
 SIDE_BY_SIDE = 64  # number of segments that are read in parallel

@@ -4,18 +4,17 @@ where every message arrives, in order, also if the connection is lost."""
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.detection.records import iso
 from anomalynet.detection.replay.rows import Sent, detector_rows, gateways, messages
 from anomalynet.detection.service import mqtt
-from anomalynet.detection.service.problem_log import to_stderr
+from anomalynet.errors import say
+from anomalynet.runs.files import scratch_folder
 
 MAX_UNACKNOWLEDGED = 1000  # messages; publishing waits when there are more
 
@@ -54,10 +53,10 @@ def replay(
     sequence = Counter[str]()
     readings = offset = 0
     began, start = 0.0, None
-    with tempfile.TemporaryDirectory(prefix="anomalynet-") as scratch:
+    with scratch_folder() as scratch:
         rows, cells = detector_rows(telemetry, series), gateways(telemetry)
         span = {"first": first, "last": last}
-        for one in messages(rows, telemetry.period, cells, gateway, Path(scratch), **span):
+        for one in messages(rows, telemetry.period, cells, gateway, scratch, **span):
             if start is None:
                 began, start = time.monotonic(), one.time
                 offset = round(time.time() * 1e6) - start if shift else 0
@@ -90,8 +89,7 @@ class Publisher(mqtt.Connection):
     refuses this client permanently."""
 
     def __init__(self, url: str) -> None:
-        where = mqtt.one_topic(url)
-        super().__init__(where, "", lambda _, why: to_stderr(f"MQTT broker {why}"))
+        super().__init__(mqtt.one_topic(url), "", lambda _, why: say(f"MQTT broker {why}"))
         self.client.on_publish = self._on_publish
         self._waiting = 0
         self._again = False

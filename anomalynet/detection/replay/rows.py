@@ -19,7 +19,6 @@ from anomalynet.errors import DataError, UsageError, first_line
 from anomalynet.runs.files import replacing
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
-
 IN_MEMORY = 1 << 20  # largest number of rows that are sorted in memory
 
 

@@ -13,7 +13,6 @@ from anomalynet.detection.records import Steps
 WINDOW = 10_000  # number of recent steps that are compared
 MIN_STEPS = 500  # smallest number of steps for a measurement
 FLOOR = 1e-4  # smallest share of a bin, so that the logarithm of an empty one exists
-
 Float64 = npt.NDArray[np.float64]
 
 

@@ -76,17 +76,13 @@ class AppendFile:
 
 
 MAGIC = b"anomalynet journal 1\n"
-
 FRAME = struct.Struct("<II")  # length and CRC32 of the body
-
 ENTRY = struct.Struct("<cdII")
 """Kind, wall clock time in seconds, length of the name, length of the content."""
 
 Kind = Literal["message", "tick", "delivered", "position"]
-
 CODES: dict[Kind, bytes] = {"message": b"m", "tick": b"t", "delivered": b"d", "position": b"p"}
 KINDS = {code: kind for kind, code in CODES.items()}
-
 LIKELY = re.compile(rb"(?s)(?=.{3}[\x00-\x07].{4}[mtdp])")
 """Where a frame of less than 128 MiB may begin: end of its length, its check, its first kind."""
 

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
 
 LOCAL = ("localhost", "127.0.0.1", "::1")  # hosts to which a password may be sent unencrypted
-
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):/", re.IGNORECASE)
-
 _CREDENTIALS = re.compile(r"[^/]*:[^/]*@")
 
 
@@ -43,19 +41,12 @@ def refuse_credentials(target: str, variables: str) -> None:
 
 # Prefixes of `…_USERNAME` and `…_PASSWORD`, for the broker of readings and another for alarms
 READINGS, ALARMS = "ANOMALYNET_MQTT", "ANOMALYNET_ALARMS"
-
 VARIABLES = f"{READINGS}_USERNAME, _PASSWORD, _CA, _CERT, _KEY"
 
-FINAL = {  # permanent refusals of a broker: trying again does not help
-    "Bad user name or password",
-    "Not authorized",
-    "Bad authentication method",
-    "Banned",
-    "Client identifier not valid",
-    "Unsupported protocol version",
-    "Server moved",
-    "Use another server",
-}
+# Permanent refusals of a broker: trying again does not help
+FINAL = {"Bad user name or password", "Not authorized", "Bad authentication method", "Banned"}
+FINAL |= {"Client identifier not valid", "Unsupported protocol version"}
+FINAL |= {"Server moved", "Use another server"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+
+from anomalynet.errors import say
 
 EXAMPLE = 80  # largest number of characters of an example
 
 
-def printable(example: object) -> str:
+def shortened(example: object) -> str:
     """A short example as one line of ASCII."""
     if isinstance(example, bytes | bytearray | memoryview):
         example = bytes(example[: 4 * EXAMPLE]).decode("utf-8", "backslashreplace")
@@ -20,16 +20,10 @@ def printable(example: object) -> str:
     return shown.encode("unicode_escape").decode().replace("\\u2026", "...")
 
 
-def to_stderr(line: str) -> None:
-    """Print one line to stderr, if anybody reads it."""
-    with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
-
-
 class ProblemLog:
     """Counts problems by kind; thread-safe."""
 
-    def __init__(self, log: Callable[[str], None] = to_stderr) -> None:
+    def __init__(self, log: Callable[[str], None] = say) -> None:
         self.counts: Counter[str] = Counter()
         self._log = log
         self._logged: set[str] = set()
@@ -47,7 +41,7 @@ class ProblemLog:
             new = kind not in self._logged
             self._logged.add(kind)
         if new:
-            shown = "" if example is None else f": {printable(example)}"
+            shown = "" if example is None else f": {shortened(example)}"
             self._log(f"{kind}{shown} (further ones are only counted)")
 
     def snapshot(self) -> Counter[str]:

@@ -16,7 +16,6 @@ from anomalynet.detection.service.drift import Drift
 from anomalynet.detection.service.journal import Entry
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.monitor import Monitor
-from anomalynet.detection.service.problem_log import to_stderr
 from anomalynet.detection.service.silence import RecentPayloads, SilenceWatch
 from anomalynet.detection.service.snapshots import State
 from anomalynet.detection.service.status import Status
@@ -24,6 +23,7 @@ from anomalynet.detection.sinks import Sink, check_delivered, key_of
 from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.detection.sources import Raw, Source
 from anomalynet.documents import json_value
+from anomalynet.errors import say
 
 if TYPE_CHECKING:
     from anomalynet.detection.engine.engine import Engine
@@ -233,7 +233,7 @@ class Service:
         self.engine.restore(arrays)
         for name, before in settings:
             if (now := self.settings.get(name, before)) != before:
-                to_stderr(f"the saved state was made with {name} {before}, from now on {now}")
+                say(f"the saved state was made with {name} {before}, from now on {now}")
         self._position = position
         self._seen.restore(seen)
         if self.silence is not None:

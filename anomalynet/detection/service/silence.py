@@ -41,9 +41,7 @@ class RecentPayloads:
 
 
 DAY = 86_400.0
-
 LOOK = 0.25  # seconds between two checks for silent sources
-
 SPARE = 10_000
 """Most sources unknown to the engine: anybody can send such names, so some are removed."""
 

@@ -25,13 +25,10 @@ from anomalynet.runs.files import read_json, replacing, write_json
 from anomalynet.runs.files import sync as sync_folder
 
 Arrays = dict[str, npt.NDArray[Any]]
-
 OWN = "service"  # key of the array with the state of the service, JSON as bytes
-
 SUFFIX = {"snapshot": ".npz", "journal": ".log"}
 NAME = re.compile(r"(snapshot|journal)-([0-9]{8}|[1-9][0-9]{8,11})\.(npz|log)")
 LAST = 500_000_000_000  # a larger number is of a stray file: those that follow must fit too
-
 Restore = Callable[[Arrays, dict[str, Any]], None]
 
 
@@ -211,5 +208,5 @@ class State:
 def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
-    own: dict[str, Any] = json_value(arrays.pop(OWN).tobytes(), nan=True)
+    own: dict[str, Any] = json_value(arrays.pop(OWN).tobytes(), nan=True, limited=False)
     return arrays, own

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from anomalynet.detection.records import Event, Message, Outcome, iso
 from anomalynet.detection.service.drift import Measure
-from anomalynet.errors import printable, terminal
+from anomalynet.errors import printable, say, terminal
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -86,7 +86,6 @@ class Status:
 
 
 BARS = "▁▂▃▄▅▆▇█"
-
 SHOWN = 8  # number of devices, those with the highest scores
 HISTORY = 40  # length of a sparkline: one value per second
 EVERY = 5.0  # seconds between two lines without a terminal
@@ -151,7 +150,7 @@ class StatusView:
             self._history.append(self._status.last.copy())
             self._view.update(self._table(rate))
         else:
-            print(line(self._status, rate), file=sys.stderr, flush=True)
+            say(line(self._status, rate))
 
     def _table(self, rate: float) -> RenderableType:
         from rich.console import Group

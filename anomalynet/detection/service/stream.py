@@ -11,7 +11,7 @@ from anomalynet.detection.service.drift import Drift, described
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.monitor import Monitor
 from anomalynet.detection.service.mqtt import address
-from anomalynet.detection.service.problem_log import ProblemLog, to_stderr
+from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.service.service import Service
 from anomalynet.detection.service.silence import DAY, SilenceWatch
 from anomalynet.detection.service.snapshots import State
@@ -20,7 +20,7 @@ from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.detection.sinks.targets import sinks
 from anomalynet.detection.sources import Source
 from anomalynet.detection.sources.follow import Followed, FollowedTable, Stdin
-from anomalynet.errors import UsageError
+from anomalynet.errors import UsageError, say
 
 
 def open_service(
@@ -90,7 +90,7 @@ def open_service(
         silence=_silence_watch(patience, engine),
         drift=Drift(contract) if metrics or measure_drift or drift_every else None,
         drift_every=drift_every or 60.0,
-        report_drift=lambda measures: to_stderr(described(measures)) if drift_every else None,
+        report_drift=lambda measures: say(described(measures)) if drift_every else None,
         monitor=Monitor(status, metrics) if metrics else None,
         status=status,
         threshold=threshold,

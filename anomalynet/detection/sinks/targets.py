@@ -33,12 +33,10 @@ from anomalynet.detection.sinks.files import JsonLines, StandardOutput
 from anomalynet.errors import UsageError
 
 MAX_QUEUED = 10_000  # events; if more wait, the oldest is dropped
-
 LONGEST_PAUSE = 60.0
 """Longest pause in seconds between attempts; the first is one second, and each one doubles."""
 
 SHUTDOWN_TIMEOUT = 5.0  # seconds that `close` waits for delivery
-
 STALL = 15.0
 """Seconds without a delivery after which `drain` stops waiting; longer than a failed attempt."""
 
@@ -191,7 +189,6 @@ def mqtt(url: str, problems: ProblemLog, readings: Address | None = None) -> Del
 
 
 REFUSED = frozenset((400, 410, 413, 422))
-
 TOKEN = "ANOMALYNET_WEBHOOK_TOKEN"
 
 

@@ -3,7 +3,6 @@ lines."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain, groupby, islice, pairwise
@@ -18,6 +17,7 @@ from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.sources.follow import CHUNK, Lines, format_of
 from anomalynet.documents import json_value
 from anomalynet.errors import DataError, UsageError
+from anomalynet.runs.files import scratch_folder
 
 if TYPE_CHECKING:
     from anomalynet.data.importing.read import Table
@@ -78,10 +78,10 @@ class Recording:
                 f"{self.path}: reading tables needs the package polars",
                 "pip install polars, or give a file of JSON lines",
             ) from None
-        with tempfile.TemporaryDirectory(prefix="anomalynet-") as staging:
+        with scratch_folder() as staging:
             form = format_of(self._parser.form, self._parser.sensors, partial(header, self.path))
             try:
-                table = read_table([self.path], form, Path(staging))
+                table = read_table([self.path], form, staging)
             except DataError as error:
                 how = f"decimal sign {form.decimal or '.'}, times {form.time_format or 'ISO 8601'}"
                 how = f"write the file like the table of the model's import: {how}"

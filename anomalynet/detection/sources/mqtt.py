@@ -15,7 +15,6 @@ from anomalynet.detection.sources import Raw
 
 RECEIVE_MAXIMUM = 2000  # largest number of unacknowledged messages
 INBOX_BYTES = 64 << 20  # largest size of waiting messages; then receiving pauses
-
 OVERHEAD = 400  # approximate bytes of a waiting message besides its payload
 
 # Seconds, and number of consecutive connections shorter than that, after which a second client with
@@ -25,7 +24,6 @@ SHORT, SHORT_ONES = 5.0, 4
 # After a batch with more messages, `collect` sleeps so that the next batch can grow. Otherwise the
 # network thread would wait for the interpreter lock at each message.
 FEW = 4
-
 OWN_ID = "give each detector its own --client-id"
 
 

@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 Integers = NDArray[np.integer]
 Booleans = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-
 LATE = 1.5  # a gap is more than this many steps
-
 NO_ATTACK, NO_NORMAL, NO_ALARM = "no step of attack", "no normal step", "no alarm"
 
 

@@ -103,7 +103,12 @@ _TRIAL = re.compile(r"^\| \**(\d+)\** \| [a-z]+ \|", re.MULTILINE)  # a trial of
 
 
 def refuse_other_report(
-    out: Path, made_of: Collection[str], *, sweep: bool = False, hint: str = REPORT_HINT
+    out: Path,
+    made_of: Collection[str],
+    *,
+    sweep: bool = False,
+    search: str = "",
+    hint: str = REPORT_HINT,
 ) -> None:
     """Refuse to replace a report of more or other results.
 
@@ -112,6 +117,7 @@ def refuse_other_report(
         made_of: what the new report is made of: runs as `experiment/id`, of a search its trials as
             `trial N`, of a comparison its data sets.
         sweep: whether the new report is a sweep's, which may replace a sweep's.
+        search: the title of a search's report; other searches have trials of the same numbers.
         hint: what to do instead; `{name}` is a free folder's.
 
     Raises UsageError: the folder has a `report.md` that is not only made of these.
@@ -122,13 +128,14 @@ def refuse_other_report(
         return  # there is none; other trouble appears when the new one is written
     trials = [f"trial {number}" for number in _TRIAL.findall(text)]
     held = {*(_RUN.findall(text) or _DATA.findall(text) or trials)}
-    lost = held - {*made_of}
+    title = text.partition("\n")[0].lstrip("# ")
+    other = search and held == {*trials} and title != search
+    lost = held if other else held - {*made_of}
     reason = f"{len(lost)} of its {len(held)} results are not in the new one"
     if not sweep and _SWEEP.search(text):
         reason = "it is a sweep's"
     elif held and not lost:
         return
-    title = text.partition("\n")[0].lstrip("# ")
     free = next(path for n in count(2) if not (path := out.with_name(f"{out.name}-{n}")).exists())
     raise UsageError(
         f"{out} has another report, {title!r}: {reason}",

@@ -8,15 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from anomalynet.simulation.environment.microclimate import (
-    climate_at,
-    energy,
-    level,
-    light_at,
-    machines,
-    occupancy,
-    sound_at,
-)
+from anomalynet.simulation.environment import microclimate
 from anomalynet.simulation.environment.weather import weather
 from anomalynet.simulation.network.placement import distances
 from anomalynet.simulation.records import Cell, Float64, Incident, stream
@@ -99,13 +91,15 @@ def surroundings(scenario: Scenario, cell: Cell) -> Surroundings:
     Source: §3.1.1 names the five modalities; the models are not in the paper
     """
     times = sample_times(scenario)
-    air, people = weather(scenario, times), occupancy(scenario, cell, times)
-    running = machines(scenario, cell, times)
+    air, people = weather(scenario, times), microclimate.occupancy(scenario, cell, times)
+    running = microclimate.machines(scenario, cell, times)
     rng = stream(scenario.seed, "cell", cell.number, "exposure")
     exposure = rng.normal(size=(len(cell.names), 5)).T[:, :, None]
-    temperature, vapour = climate_at(scenario, cell, times, air, people, running, exposure[0])
-    light = light_at(scenario, cell, times, air, people, exposure[1:3])
-    sound = sound_at(scenario, cell, times, air, people, running) + exposure[3]
+    temperature, vapour = microclimate.climate_at(
+        scenario, cell, times, air, people, running, exposure[0]
+    )
+    light = microclimate.light_at(scenario, cell, times, air, people, exposure[1:3])
+    sound = microclimate.sound_at(scenario, cell, times, air, people, running) + exposure[3]
     rate = people[cell.rooms] * DETECTIONS * np.exp(0.3 * exposure[4]) + FALSE_DETECTIONS
     motion = rate * scenario.sampling.period / 60
     return Surroundings(times, temperature, vapour, light, sound, motion)
@@ -151,10 +145,12 @@ def _apply(
         minutes = min(minutes, BURST / 60)
     changed.motion[part] += size * (effect.motion + DETECTIONS * effect.people) * strength * minutes
     climate = scenario.climate
-    noise = effect.sound * energy(climate.background_sound)
-    added = size * strength * (noise + effect.people * energy(climate.person_sound))
+    noise = effect.sound * microclimate.energy(climate.background_sound)
+    added = size * strength * (noise + effect.people * microclimate.energy(climate.person_sound))
     before = changed.sound[part]
-    changed.sound[part] = np.where(added > 0, level(energy(before) + added), before)
+    changed.sound[part] = np.where(
+        added > 0, microclimate.level(microclimate.energy(before) + added), before
+    )
     if effect.lamps:
         missing = np.maximum(climate.lamps - changed.light[part], 0.0)
         changed.light[part] += missing * strength * np.minimum(size / 2, 1.0)

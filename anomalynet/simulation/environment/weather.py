@@ -14,8 +14,7 @@ from anomalynet.simulation.scenario import Scenario, seconds
 
 STEP = 60.0  # seconds between the points of a field; linear in between
 HOUR = 3600.0
-AIR_MASS = 12 * HOUR
-"""Correlation time in seconds of temperature, vapour and cloud cover."""
+AIR_MASS = 12 * HOUR  # correlation time in seconds of temperature, vapour and cloud cover
 PASSING = 480.0  # correlation time in seconds of passing clouds
 CLOUD_LOSS = 0.85  # share of the light that complete cloud cover removes
 TWILIGHT = 0.007  # light at sunrise as a share of noon's

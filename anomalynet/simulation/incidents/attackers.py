@@ -26,8 +26,7 @@ from anomalynet.simulation.records import (
 )
 from anomalynet.simulation.scenario import Scenario, frame_period
 
-HELD = 10.0
-"""Seconds at magnitude 1 for which a delaying relay holds a frame, ± 5 %."""
+HELD = 10.0  # seconds at magnitude 1 for which a delaying relay holds a frame, ± 5 %
 DROPPED, CHOSEN, REWRITTEN = 0.4, 1.0, 0.7
 """Rates of frames that a gray hole drops, that selective forwarding drops, and that tampering
 changes: share 1 - exp(-rate · magnitude)."""

@@ -17,8 +17,7 @@ ALWAYS_VARIED = (TEMPERATURE, HUMIDITY, SOUND)
 GAIN = 0.25  # logarithm of the gain of magnitude 1
 SPIKES = 0.1  # share of the slots of an incident that have a spike
 BELIEVABLE = 4.0  # largest magnitude of injected data: 2 K, 8 %, 12 dB
-GENTLE = 0.1
-"""Share of its duration in which an injected offset rises, and in which it falls back."""
+GENTLE = 0.1  # share of its duration in which an injected offset rises, and in which it falls back
 TYPICAL = np.array([0.5, 2.0, 2.0, 400.0, 3.0])
 """The effect of magnitude 1 on each sensor in K, %, motions, lx, dB: about the ordinary variation
 of a reading within minutes, five to ten times its noise. Light: at 20 000 lx at noon; see

@@ -13,14 +13,12 @@ from anomalynet.simulation.scenario import Scenario, frame_period, slots
 
 SKEW = 2.0e-3  # relative clock error at magnitude 1 of a faulty oscillator
 RESET_JUMP = 1.5  # seconds at magnitude 1 by which sending shifts after a clock reset
-LOW = 0.1
-"""State of charge below which the voltage falls and the node misbehaves."""
+LOW = 0.1  # state of charge below which the voltage falls and the node misbehaves
 NOISIER, RESETS = 3.0, 0.1
 """Effects of a low battery: additional sensor noise (factor, when empty), and the share of slots
 with a reset when it is below half of `LOW`."""
 SILENT = 0.35  # rate of lost slots of an intermittent node: share 1 - exp(-0.35 · magnitude)
-LEAST_APART = 0.02
-"""Smallest time in seconds between two frames of a node, whatever its clock does."""
+LEAST_APART = 0.02  # smallest time in seconds between two frames of a node, whatever its clock does
 REBOOT_SLOTS = 3  # largest number of slots lost by a restart
 
 

@@ -18,7 +18,6 @@ BACKOFF = 320e-6  # seconds of a backoff slot, 20 symbols
 CCA = 128e-6  # seconds of a clear channel assessment, 8 symbols
 ACK_WAIT = 864e-6  # seconds that a sender waits for the acknowledgement, 54 symbols
 QUEUE = 2  # frames that wait while a station sends another; further ones are dropped
-
 Steps = Generator[simpy.Event, None, None]
 
 

@@ -10,19 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from anomalynet.simulation import records
 from anomalynet.simulation.incidents.values import typical
 from anomalynet.simulation.network.frames import parse
-from anomalynet.simulation.records import (
-    Bool,
-    Cell,
-    Columns,
-    Float64,
-    Incident,
-    Int64,
-    RadioLog,
-    covered,
-    stream,
-)
 from anomalynet.simulation.scenario import SENSORS, Scenario, frame_period, seconds, slots
 
 DEVIATION = (1.0, 3.0, 6.0)
@@ -41,20 +31,20 @@ WORST_LQI, BEST_LQI = -6.0, 20.0  # SNR in dB that map to LQI 0 and 255, linear 
 class Heard(NamedTuple):
     """Received frames in the order of their arrival; arrays (reception,)."""
 
-    time: Float64  # of the arrival in seconds
-    station: Int64  # index of the true sender
-    slot: Int64  # of the sender; for an attacker the slot that it imitates
-    rssi: Float64  # dBm
-    snr: Float64  # dB
-    intact: Bool  # whether the FCS is right
+    time: records.Float64  # of the arrival in seconds
+    station: records.Int64  # index of the true sender
+    slot: records.Int64  # of the sender; for an attacker the slot that it imitates
+    rssi: records.Float64  # dBm
+    snr: records.Float64  # dB
+    intact: records.Bool  # whether the FCS is right
     frames: npt.NDArray[np.object_]  # bytes
 
-    def take(self, rows: Int64) -> Heard:
+    def take(self, rows: records.Int64) -> Heard:
         """The given rows in the given order."""
         return Heard._make(column[rows] for column in self)
 
 
-def hear(log: RadioLog, slots_of: Sequence[Int64]) -> Heard:
+def hear(log: records.RadioLog, slots_of: Sequence[records.Int64]) -> Heard:
     """The receptions of a cell's radio as columns. `slots_of`: per station int64 (frame,), the slot
     of each of its frames."""
     got = log.receptions
@@ -68,12 +58,12 @@ def hear(log: RadioLog, slots_of: Sequence[Int64]) -> Heard:
     return Heard(floats[:, 0], numbers[:, 0], slot, floats[:, 1], floats[:, 2], intact, frames)
 
 
-def in_service(scenario: Scenario, cell: Cell, time: Float64) -> Bool:
+def in_service(scenario: Scenario, cell: records.Cell, time: records.Float64) -> records.Bool:
     """Whether the gateway was running at given times: bool like `time`. Its restarts are part of a
     healthy network."""
     chosen = scenario.background
     minutes = int(seconds(scenario.duration) / 60) + 1
-    rng = stream(scenario.seed, "cell", cell.number, "outages")
+    rng = records.stream(scenario.seed, "cell", cell.number, "outages")
     begins = rng.random(minutes) < chosen.outages_per_day / 1440
     lengths = rng.exponential(chosen.outage_seconds, minutes)
     up = np.ones(len(time), np.bool_)
@@ -82,7 +72,7 @@ def in_service(scenario: Scenario, cell: Cell, time: Float64) -> Bool:
     return up
 
 
-def table(scenario: Scenario, heard: Heard) -> Columns:
+def table(scenario: Scenario, heard: Heard) -> records.Columns:
     """The columns of the gateway log, each (frame,); see `store.FRAMES`.
 
     `source`, `sequence`, `retries`, `sent` and the readings are the contents of the frame, right or
@@ -110,11 +100,13 @@ def table(scenario: Scenario, heard: Heard) -> Columns:
 class Arrived(NamedTuple):
     """Contents of the last valid frame of each slot, NaN without such a frame."""
 
-    readings: Float64  # float64 (node, slot, 5)
-    age: Float64  # float64 (node, slot), in slots
+    readings: records.Float64  # float64 (node, slot, 5)
+    age: records.Float64  # float64 (node, slot), in slots
 
 
-def arrived(scenario: Scenario, cell: Cell, heard: Heard, columns: Columns) -> Arrived:
+def arrived(
+    scenario: Scenario, cell: records.Cell, heard: Heard, columns: records.Columns
+) -> Arrived:
     """The last valid frame of each node and slot in a gateway log; `columns` is the `table` of
     `heard`. Frames from unknown addresses are ignored."""
     count, period = slots(scenario), frame_period(scenario)
@@ -136,8 +128,8 @@ def arrived(scenario: Scenario, cell: Cell, heard: Heard, columns: Columns) -> A
 
 
 def grade(
-    scenario: Scenario, incidents: tuple[Incident, ...], happened: Arrived, without: Arrived
-) -> tuple[Incident, ...]:
+    scenario: Scenario, incidents: tuple[records.Incident, ...], happened: Arrived, without: Arrived
+) -> tuple[records.Incident, ...]:
     """The incidents with their severity: the worst of deviation, loss and lateness, increased by
     one if many nodes are affected for long.
 
@@ -149,7 +141,7 @@ def grade(
     ordinary = typical(scenario)
     found = []
     for incident in incidents:
-        within = covered(scenario, incident)
+        within = records.covered(scenario, incident)
         part = np.ix_(np.array(incident.nodes), np.arange(within.start, within.stop))
         present, expected = np.isfinite(happened.age[part]), np.isfinite(without.age[part])
         both = present & expected

@@ -13,7 +13,6 @@ from anomalynet.simulation.records import Disturber
 
 BIT = 4e-6  # seconds per bit; 32 µs per byte
 HEADER = 6  # bytes on the air before the PSDU: preamble 4, start of frame 1, length 1
-
 Stretch = tuple[float, float, float]  # from, to (seconds), and the interference in between (mW)
 Piece = tuple[float, float]  # bits, and the noise and interference in mW while they last
 
@@ -87,7 +86,6 @@ def flip(
 
 
 _TERMS = tuple(((-1) ** k * math.comb(16, k) / 30.0, 20.0 * (1.0 / k - 1.0)) for k in range(2, 17))
-
 LOWEST, HIGHEST, STEPS = -30.0, 15.0, 100
 """Range of the table in dB, and its steps per dB. Below the range the first value is used; above,
 no bit is wrong (< 1e-130)."""

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalynet.errors import NothingToCompareError, UsageError
+from anomalynet.errors import NothingToCompareError, UsageError, say
 from anomalynet.reporting.formats import wanted
 from anomalynet.runs.code import made_by_other_code
 from anomalynet.runs.sweeps import SweepRecord, SweepRun
 from anomalynet.sweep import report
 from anomalynet.sweep.jobs import Again, Job, PlannedSweep
-from anomalynet.sweep.progress import SearchProgress, say, say_nothing
+from anomalynet.sweep.progress import SearchProgress, say_nothing
 from anomalynet.sweep.runner import SweepOutcome, launcher, validate_splits
 from anomalynet.sweep.search import study
 from anomalynet.sweep.search.loop import Search
@@ -85,7 +85,7 @@ def run_search(
         for trial in stored
     )
     chosen = [folder for number in search.best(stored) for folder in search.folders(stored[number])]
-    done = [folder for folder in chosen if folder.finished]
+    done = [folder for folder in chosen if folder.intact]
     write = partial(_report, search, stored, forms, notify)
     facts = f"{search.total} {list(trial_facts)}"
     path = report.renew_report(planned, record, forms, facts, done, write, len(stored))

@@ -11,13 +11,14 @@ import pytest
 
 from anomalynet.detection.export.paths import checked
 from anomalynet.detection.export.run import Exported, export
+from anomalynet.models import available
 from anomalynet.training.finished import FinishedRun, open_run
 from tests.training.small import shared
 
 
 @dataclass(frozen=True)
 class Made:
-    """A run and its files; of some, variants too."""
+    """A run and its files."""
 
     run: FinishedRun
     exported: Exported
@@ -40,22 +41,32 @@ OVERRIDES = {
 }
 """What each run tries beside its model."""
 
-VARIED = ("hybrid", "hybrid_causal", "autoencoder", "random_forest")
-"""Experiments whose variants are looked at; they take as long as the rest of an export."""
+LIKE_OTHERS = ("cnn_lstm",)
+"""Made of the same layers as others."""
+EXPERIMENTS = [
+    pytest.param(name, marks=[pytest.mark.slow] * (name in LIKE_OTHERS)) for name in available()
+]
+
+
+def maker(folder: Path, *variants: str) -> Callable[[str], Made]:
+    """Makes each experiment's tiny run and exports it to a folder, once."""
+
+    @cache
+    def make(experiment: str) -> Made:
+        run = open_run(shared(experiment, *OVERRIDES.get(experiment, ())).folder.path)
+        paths = checked(folder / f"{experiment}.onnx", variants, replace=False)
+        return Made(run, export(run, paths, variants))
+
+    return make
 
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory, data_home: Path) -> Callable[[str], Made]:
     """A tiny run of an experiment, exported."""
-    folder = tmp_path_factory.mktemp("exports")
+    return maker(tmp_path_factory.mktemp("exports"))
 
-    @cache
-    def make(experiment: str) -> Made:
-        run = open_run(shared(experiment, *OVERRIDES.get(experiment, ())).folder.path)
-        variants = ("int8", "fp16") if experiment in VARIED else ()
-        return Made(
-            run,
-            export(run, checked(folder / f"{experiment}.onnx", variants, replace=False), variants),
-        )
 
-    return make
+@pytest.fixture(scope="session")
+def varied(tmp_path_factory: pytest.TempPathFactory, data_home: Path) -> Callable[[str], Made]:
+    """The same with its variants, which take as long as the rest of an export."""
+    return maker(tmp_path_factory.mktemp("varied"), "int8", "fp16")

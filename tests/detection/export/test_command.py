@@ -20,13 +20,26 @@ from anomalynet.training.finished import open_run
 from anomalynet.training.run import train
 from tests.detection.export.alone import Alone
 from tests.detection.export.conftest import Made
+from tests.own_model import own_model
 from tests.training.small import short
 
 
-def test_another_process_writes_the_same_bytes_and_is_quiet(
-    made: Callable[[str], Made], tmp_path: Path
+def test_the_command_writes_the_same_bytes_again_and_says_what_it_wrote(
+    made: Callable[[str], Made], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one = made("autoencoder")
+    one, out = made("logistic"), tmp_path / "logistic.onnx"
+    assert main(["export", str(one.run.folder.path), "--out", str(out), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [Path(file["file"]).name for file in told["files"]] == ["logistic.onnx"]
+    assert out.read_bytes() == one.file.read_bytes()
+    assert told["parity"]["windows"] == one.exported.parity.windows
+
+
+@pytest.mark.slow
+def test_another_process_writes_the_same_bytes_and_is_quiet(
+    varied: Callable[[str], Made], tmp_path: Path
+) -> None:
+    one = varied("autoencoder")
     out = tmp_path / "autoencoder.onnx"
     command = ["export", str(one.run.folder.path), "--out", str(out), "--variants", "int8,fp16"]
     command.append("--json")
@@ -70,32 +83,15 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
         paths.require_packages()
 
 
-MODEL = """
-import torch
-from dataclasses import dataclass
-from anomalynet.config.model import ModelConfig
-from anomalynet.models import Detector, Output
-
-@dataclass(kw_only=True, slots=True, frozen=True)
-class Config(ModelConfig):
-    gain: float = 1.0
-
-class Mine(Detector):
-    def __init__(self, config, shape):
-        super().__init__(config, shape)
-        self.linear = torch.nn.Linear(shape.channels, 2)
-
-    def forward(self, x):
-        last = self.normalise(x)[:, -1] * self.config.model.gain
-        {body}
-        return Output(logits=self.linear(last))
-"""
-
-
 def own(tmp_path: Path, body: str) -> tuple[Path, Path]:
     """A run of a user's own model, and a folder that is empty."""
     file, target = tmp_path / "mine.py", tmp_path / "target"
-    file.write_text(MODEL.format(body=body))
+    forward = f"""\
+last = self.normalise(x)[:, -1] * self.config.model.gain
+{body}
+return Output(logits=self.layer(last))"""
+    layer = "nn.Linear(shape.channels, 2)"
+    file.write_text(own_model(forward, layer=layer, option="gain: float = 1.0"))
     (tmp_path / "mine.yaml").write_text(f"extends: base.yaml\nmodel: {{name: {file}, gain: 0.5}}\n")
     outcome = train(short(str(tmp_path / "mine.yaml")), tmp_path / "runs")
     assert outcome is not None

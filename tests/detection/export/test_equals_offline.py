@@ -17,10 +17,9 @@ from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.model import Model
 from anomalynet.detection.records import Message, Reading, Steps, concatenate
 from anomalynet.metrics.events import AlarmRule
-from anomalynet.models import available
 from anomalynet.training.finished import FinishedRun
 from tests.detection.export.alone import Alone
-from tests.detection.export.conftest import Made
+from tests.detection.export.conftest import EXPERIMENTS, Made
 from tests.training.small import WORLD
 
 
@@ -80,7 +79,7 @@ def whole(made: Callable[[str], Made]) -> Streams:
     return cache(lambda experiment: streamed(made(experiment), seed=0))
 
 
-@pytest.mark.parametrize("experiment", available())
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_a_stream_gives_what_the_run_stored(
     experiment: str, made: Callable[[str], Made], whole: Streams
 ) -> None:
@@ -108,7 +107,7 @@ def test_a_stream_gives_what_the_run_stored(
     np.testing.assert_allclose(found, table["score"].to_numpy(), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("experiment", available())
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_a_stream_gives_what_the_file_gives_in_batches(
     experiment: str, made: Callable[[str], Made], whole: Streams
 ) -> None:

@@ -10,10 +10,9 @@ import polars as pl
 import pytest
 
 from anomalynet.metrics.kernels import ranking_metrics
-from anomalynet.models import available
 from anomalynet.training.finished import FinishedRun
 from tests.detection.export.alone import Alone
-from tests.detection.export.conftest import Made
+from tests.detection.export.conftest import EXPERIMENTS, Made
 
 CLASSICAL = ("logistic", "random_forest", "gradient_boosting", "isolation_forest")
 
@@ -38,7 +37,7 @@ def stored(run: FinishedRun, every: int) -> tuple[np.ndarray, np.ndarray]:
     return np.array(rows), table["score"].to_numpy()
 
 
-@pytest.mark.parametrize("experiment", available())
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_the_file_alone_gives_the_scores_that_the_run_stored(
     experiment: str, made: Callable[[str], Made]
 ) -> None:
@@ -57,7 +56,7 @@ def test_the_file_alone_gives_the_scores_that_the_run_stored(
     ).all()
 
 
-@pytest.mark.parametrize("experiment", available())
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_what_was_measured_is_what_the_file_does(
     experiment: str, made: Callable[[str], Made]
 ) -> None:
@@ -82,7 +81,7 @@ def test_what_was_measured_is_what_the_file_does(
             assert value is not None and low - 1e-6 <= value <= high + 1e-6
 
 
-@pytest.mark.parametrize("experiment", available())
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_the_file_says_nothing_of_the_machine(experiment: str, made: Callable[[str], Made]) -> None:
     for file in made(experiment).exported.files.values():
         content = file.read_bytes()

@@ -67,7 +67,7 @@ def test_parquet_has_times_in_utc(tmp_path: Path) -> None:
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     pairs=st.lists(st.tuples(st.integers(0, 40), st.sampled_from("xyz")), max_size=60),

@@ -12,10 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from anomalynet.metrics.events import (
-    detection_delays,
-    event_metrics,
-)
+from anomalynet.metrics.events import detection_delays, event_metrics
 from anomalynet.metrics.kernels import ranking_metrics
 from anomalynet.metrics.ranges.affiliation import affiliation
 from anomalynet.metrics.ranges.budget import delay_quantile, event_recall_at_budgets
@@ -45,7 +42,7 @@ def joined(
 
 
 @given(parts(fewest=2))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_ranges_and_zones_of_series_are_averaged_by_their_number(own: list[Part]) -> None:
     labels, raised, _, stretch = joined(own)
     alone = [(part[0], part[1], np.zeros(len(part[0]), dtype=np.int64)) for part in own]
@@ -69,7 +66,7 @@ def test_ranges_and_zones_of_series_are_averaged_by_their_number(own: list[Part]
 
 
 @given(parts(), st.integers(0, 9), st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_the_order_of_series_does_not_matter(own: list[Part], buffer: int, random: Random) -> None:
     told: list[list[float]] = []
     for some in (own, random.sample(own, len(own))):
@@ -83,7 +80,7 @@ def test_the_order_of_series_does_not_matter(own: list[Part], buffer: int, rando
 
 
 @given(parts())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_vus_without_a_buffer_is_auroc_and_average_precision_where_one_range_is_found_first(
     own: list[Part],
 ) -> None:
@@ -98,7 +95,7 @@ def test_vus_without_a_buffer_is_auroc_and_average_precision_where_one_range_is_
 
 
 @given(parts(), st.integers(0, 12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_only_the_order_of_scores_counts_and_perfect_scores_are_perfect(
     own: list[Part], buffer: int
 ) -> None:
@@ -129,7 +126,7 @@ BUDGETS = st.lists(st.floats(0, 30), min_size=1, max_size=4)
 
 
 @given(parts(), BUDGETS, st.randoms(use_true_random=False))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_budgets_and_delays_are_those_of_a_run(
     own: list[Part], budgets: list[float], random: Random
 ) -> None:

@@ -1,0 +1,44 @@
+"""`anomalynet compare`."""
+
+from __future__ import annotations
+
+import argparse
+
+from anomalynet.cli.arguments import add_json, add_runs, option, run_ids
+from anomalynet.cli.output import print_json, print_table
+
+SUMMARY = "compare two finished runs: their configurations, metrics and scores"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    for name, metavar in (("a", "RUN"), ("b", "RUN")):
+        text = "a run's folder, or the start of its id (`anomalynet ls runs`)"
+        option(parser, name, metavar, text, known=run_ids)
+    add_runs(parser)
+    add_json(parser)
+    parser.epilog = "A difference is that of the second run from the first."
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one row per setting that differs, per metric, and per fact of the scores."""
+    from anomalynet.runs.collect import compare_runs
+
+    table = compare_runs(args.a, args.b, args.runs)
+    rows = table.to_dicts()
+    if args.json:
+        print_json(rows)
+        return 0
+    for row in rows:
+        row |= {name: _short(row[name]) for name in ("a", "b", "difference")}
+    print_table(rows, drop=("kind",))
+    return 0
+
+
+def _short(value: object) -> object:
+    """A number with four decimals; any other text as it is."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        return value
+    return f"{number:.4f}" if "." in str(value) else value

@@ -1,0 +1,139 @@
+"""`ls` and `compare` tell runs apart, and tables fit a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from anomalynet.cli import output
+from anomalynet.cli.main import main
+from anomalynet.config.load import load
+from anomalynet.config.show import as_yaml
+from anomalynet.runs.files import write_json
+from anomalynet.runs.folder import RunFolder
+from anomalynet.runs.sweeps import SweepRecord, SweepRun, write_sweep
+from tests.runs.test_folder import result
+
+
+class Terminal(io.StringIO):
+    """A terminal that remembers what it shows."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal of 80 columns without colours."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    return Terminal()
+
+
+def test_ids_are_never_wrapped_and_columns_give_way(narrow: Terminal) -> None:
+    key = "training.patience"
+    row = {"key": key, "long": "a b " * 30, "seed": 7, "date": "2026-01-02 03:04", "none": None}
+    with redirect_stdout(narrow):
+        output.print_table([row, row], drop=("seed", "none", "date"))
+    lines = narrow.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum(key in line for line in lines) == 2
+    assert "seed" in lines[-1] and "date" not in lines[-1] and "none" not in "".join(lines)
+    assert "2026-01-02 03:04" in narrow.getvalue()
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """A finished, a failed and an interrupted run of two sweeps."""
+    for name, overrides in (("aaaa", []), ("bbbb", ["training.epochs=7"]), ("cccc", ["seed=3"])):
+        folder = RunFolder(tmp_path / "cnn" / name)
+        folder.path.mkdir(parents=True)
+        folder.config.write_text(as_yaml(load("cnn", ["data.stride=5", *overrides])))
+        if name == "aaaa":
+            folder.write_result(result(id=name, metrics={"test/f1_attack": 0.25}))
+    write_json(RunFolder(tmp_path / "cnn" / "bbbb").failed, {"reason": "no\nthe disk is full"})
+    RunFolder(tmp_path / "cnn" / "cccc").append_progress({"epoch": 0})
+    runs = tuple(SweepRun(n, "cnn", name, "cnn", "", 7) for n, name in enumerate(("aaaa", "bbbb")))
+    record = SweepRecord("window-quick", "window", "quick", (), 1, "2026", "reports", runs)
+    write_sweep(tmp_path, record)
+    return tmp_path
+
+
+def listed(runs: Path, capsys: pytest.CaptureFixture[str], *more: str) -> list[dict[str, object]]:
+    assert main(["ls", "runs", "--json", "--runs", str(runs), *more]) == 0
+    found: list[dict[str, object]] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_runs_have_a_state_a_sweep_and_what_was_changed(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, third = listed(runs, capsys, "--sort", "id")
+    assert (first["state"], first["sweep"], first["F1"]) == ("done", "window-quick", 0.25)
+    assert (second["state"], second["reason"]) == ("failed", "the disk is full")
+    assert (third["state"], third["sweep"], third["seed"]) == ("interrupted 1/100", None, 3)
+    assert [row["changed"] for row in (first, second)] == [
+        {"data.stride": 5},
+        {"data.stride": 5, "training.epochs": 7},
+    ]
+    assert main(["ls", "runs", "--runs", str(runs)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("data.stride=5") == 1  # of all, so once
+    assert shown.count("training.epochs=7") == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "ids"),
+    [
+        (["--sweep", "win"], {"aaaa", "bbbb"}),
+        (["--failed"], {"bbbb", "cccc"}),
+        (["--data", "skab"], set()),
+        (["--sort", "F1", "-n", "1"], {"aaaa"}),
+    ],
+)
+def test_runs_are_chosen(
+    more: list[str], ids: set[str], runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert {row["id"] for row in listed(runs, capsys, *more)} == ids
+
+
+def test_a_column_that_is_not_there_is_named(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ls", "runs", "--runs", str(runs), "--sort", "f1"]) == 2
+    assert "--sort f1" in capsys.readouterr().err
+    assert main(["ls", "runs", "--runs", str(runs), "--sort", "f1", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["exit_code"] == 2
+
+
+def test_keys_of_a_section(narrow: Terminal) -> None:
+    with redirect_stdout(narrow):
+        assert main(["show", "--keys", "data.quality"]) == 0
+    lines = narrow.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    heads = [line for line in lines if line[0] != " "]
+    assert all(line.startswith("data.quality.") for line in heads)
+    assert "data.quality.hampel_window: int = 15" in heads
+
+
+def test_a_shell_completes_ids_names_and_options(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "runs").symlink_to(runs)
+
+    def completed(line: str) -> list[str]:
+        env = {**os.environ, "_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line))}
+        env |= {"_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "out"), "_ARGCOMPLETE_IFS": "\n"}
+        code = "from anomalynet.cli.main import main; main()"
+        subprocess.run([sys.executable, "-c", code], env=env, cwd=tmp_path / "here", check=False)
+        return [text.strip() for text in (tmp_path / "out").read_text().splitlines()]
+
+    assert completed("anomalynet export b") == ["bbbb"]
+    assert {"skab", "smart_city"} <= set(completed("anomalynet audit s"))
+    assert completed("anomalynet sweep components --pre") == ["--preset"]
