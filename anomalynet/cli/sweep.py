@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from anomalynet.cli import arguments
 from anomalynet.cli.output import print_json, print_table
 from anomalynet.errors import UsageError
-from anomalynet.sweep.progress import duration
 
 if TYPE_CHECKING:
     from anomalynet.sweep.runner import SweepOutcome
@@ -125,7 +124,7 @@ def _show(args: argparse.Namespace, outcome: SweepOutcome) -> None:
         return
     print_table(rows)
     text = f"{len(jobs)} runs of {arms} arms, {outcome.count('done')} done, {left} left"
-    print(text + _time_text(left, seconds, unmeasured, outcome.slots))
+    print(text + estimate.time_text(seconds, unmeasured, outcome.slots) * bool(left))
 
 
 def _show_search(args: argparse.Namespace, outcome: SweepOutcome) -> None:
@@ -149,12 +148,4 @@ def _show_search(args: argparse.Namespace, outcome: SweepOutcome) -> None:
     text = f"{total} trials of {size}, {total - left} done, {left} left"
     if outcome.best:
         text += f", best: trial {', '.join(map(str, outcome.best))}"
-    print(text + _time_text(left, seconds, unmeasured, outcome.slots))
-
-
-def _time_text(left: int, seconds: float | None, unmeasured: list[str], slots: int) -> str:
-    if not left:
-        return ""
-    if seconds is None:
-        return f"; time left unknown: no run of {', '.join(unmeasured)} has been measured"
-    return f"; at most {duration(seconds)} with {slots} at a time"
+    print(text + estimate.time_text(seconds, unmeasured, outcome.slots) * bool(left))

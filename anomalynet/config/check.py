@@ -13,7 +13,7 @@ _AT_LEAST = {
         *("seed", "data.world", "data.calibration_rows", "data.max_gap", "data.split.fold"),
         *("data.split.assignment", "model.reconstruction_weight", "evaluation.alarms_per_day"),
         *("model.autoencoder_depth", "model.matched_depth", "data.calibration_floor"),
-        "training.weight_decay",
+        *("training.weight_decay", "model.statistics"),
     ),
     1: (
         *("data.neighbours", "data.stride", "data.split.interleave", "data.split.purge"),
@@ -26,7 +26,6 @@ _AT_LEAST = {
         ),
         *("hardware.threads", "model.head", "model.channels", "model.kernel", "model.pool"),
         *("model.hidden", "model.latent", "model.depth", "model.trees", "model.iterations"),
-        *("model.convolutions", "model.bins"),
     ),
     2: ("data.window", "data.split.folds"),
     3: ("data.quality.hampel_window",),

@@ -97,34 +97,16 @@ class Hybrid(Convolutional):
     matched_depth: int = 0
     """Without an autoencoder: widen the other parts until the network has as many parameters as
     with an autoencoder of this depth. 0: do not widen."""
+    logarithm: bool = False
+    """Read sign(x) · log(1 + |x|) of the normalised readings x, so that few large ones do not
+    outweigh the rest."""
+    statistics: int = 0
+    """Bins of a branch that reads the window's statistics in piecewise-linear encoding, beside the
+    sequence stage; 0: no such branch."""
     reconstruct: Literal["all", "normal"] = "normal"
     """Windows that the autoencoder is trained on."""
     reconstruction_weight: float = 0.5
     """λ: weight of the reconstruction error in the loss."""
-
-
-@dataclass(kw_only=True, slots=True, frozen=True)
-class HybridPlus(Convolutional):
-    """Two convolutions → LSTM → attention beside encoded statistics of the window: the hybrid of
-    our own sweeps."""
-
-    name: str = "hybrid_plus"
-    kernel: int = 5
-    """Kernel size of the convolutions in steps; odd."""
-    convolutions: int = 2
-    """Convolutions in front of the LSTM, each with its pooling."""
-    hidden: int = 64
-    """Width of the LSTM state."""
-    attention: bool = True
-    """false: the mean over time replaces the context vector."""
-    logarithm: bool = True
-    """Read sign(x) · log(1 + |x|) of the normalised readings, not x."""
-    statistics: Literal["piecewise", "logarithm", "none"] = "piecewise"
-    """How the window's statistics enter. `piecewise`: in piecewise-linear encoding, which shows
-    where in the training part's range each is; `logarithm`: as sign(x) · log(1 + |x|), which also
-    tells apart what is beyond this range."""
-    bins: int = 16
-    """Bins of the piecewise-linear encoding of each statistic."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from anomalynet.data.statistics import names
 
+AT_ONCE = 1024  # windows whose statistics are computed at a time
 NARROWEST = 0.2  # smallest width of a bin, in deviations: narrower ones would amplify rounding
 
 
@@ -45,37 +46,48 @@ def window_statistics(x: Tensor) -> Tensor:
     return torch.stack(found, dim=2).flatten(1)
 
 
-class PiecewiseLinear(nn.Module):
-    """Encodes each number by how far it fills each of some bins, from 0 to 1; the bins' edges are
-    quantiles of the training part, so a network sees a number's rank and its place in the bin.
+class EncodedStatistics(nn.Module):
+    """Features of a window's statistics, each encoded by how far it fills each of some bins, from 0
+    to 1. The bins' edges are quantiles of the training part: the network sees the rank of a
+    statistic and its place in the bin.
 
     Args:
-        features: how many numbers.
-        bins: bins of each.
+        channels: width of the windows.
+        bins: bins of each statistic.
+        width: number of features.
+        dropout: share of each hidden layer dropped in training.
 
     Source: Gorishniy et al., On Embeddings for Numerical Features in Tabular Deep Learning (2022).
     """
 
     low: Tensor
-    width: Tensor
+    size: Tensor
 
-    def __init__(self, features: int, bins: int) -> None:
+    def __init__(self, channels: int, bins: int, width: int, dropout: float) -> None:
         super().__init__()
-        self.bins = bins
-        self.register_buffer("low", torch.zeros(features, bins))
-        self.register_buffer("width", torch.ones(features, bins))
+        count = len(names) * channels
+        self.register_buffer("low", torch.zeros(count, bins))
+        self.register_buffer("size", torch.ones(count, bins))
+        self.layers = nn.Sequential(
+            *(nn.Linear(count * bins, 2 * width), nn.ReLU(), nn.Dropout(dropout)),
+            *(nn.Linear(2 * width, width), nn.ReLU(), nn.Dropout(dropout)),
+        )
 
+    @torch.no_grad()
     def fit(self, x: Tensor) -> None:
-        """Takes the edges from numbers x (n, features) of the training part."""
-        shares = torch.linspace(0, 1, self.bins + 1)
-        at = (shares * (len(x) - 1)).round().long()
-        edges = x.sort(dim=0).values[at].T
+        """Takes the edges from windows x (n, time, channel) of the training part."""
+        found = torch.cat([window_statistics(part) for part in torch.split(x, AT_ONCE)])
+        shares = torch.linspace(0, 1, self.low.shape[1] + 1)
+        edges = found.sort(dim=0).values[(shares * (len(x) - 1)).round().long()].T
         self.low.copy_(edges[:, :-1])
-        self.width.copy_(edges.diff(dim=1).clamp(min=NARROWEST))
+        self.size.copy_(edges.diff(dim=1).clamp(min=NARROWEST))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """The filled bins (batch, statistics · bins) of windows x (batch, time, channel)."""
+        filled = (window_statistics(x).unsqueeze(2) - self.low) / self.size
+        return filled.clamp(0, 1).flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Float32 (batch, features · bins) of x (batch, features)."""
-        return ((x.unsqueeze(2) - self.low) / self.width).clamp(0, 1).flatten(1)
-
-
-STATISTICS = len(names)  # per channel
+        """Features (batch, width) of windows x (batch, time, channel), normalised, float32."""
+        features: Tensor = self.layers(self.encode(x))
+        return features

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anomalynet.layers.attention import Attention
+from anomalynet.layers.conv import Convolution
 
 
 class Recurrent(nn.Module):
@@ -97,7 +98,7 @@ class SequenceStage(nn.Module):
 
     def __init__(
         self,
-        convolution: nn.Module | None,
+        convolution: Convolution | None,
         recurrent: Recurrent | None,
         attention: Attention | None,
         width: int,

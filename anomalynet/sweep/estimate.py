@@ -1,4 +1,5 @@
-"""Estimates the time for a sweep's unfinished runs from the durations of finished ones."""
+"""Estimates the time for a sweep's unfinished runs: from the durations of finished ones, or else
+from the usual speed of a model."""
 
 from __future__ import annotations
 
@@ -9,10 +10,12 @@ from pathlib import Path
 
 from anomalynet.config.check import value_of
 from anomalynet.config.leaves import read_yaml
+from anomalynet.config.schema import Config
 from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.sweeps import seconds_of
 from anomalynet.sweep.jobs import Job
+from anomalynet.sweep.progress import duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +64,70 @@ def unfinished_jobs(jobs: Sequence[Job]) -> list[Job]:
     return [job for job in jobs if job.state in ("waiting", "running", "stopped")]
 
 
+SPEED = {
+    "cnn": (0.15, 12, True),
+    "lstm": (0.18, 29, True),
+    "cnn_lstm": (0.22, 27, True),
+    "hybrid": (0.34, 50, True),
+    "autoencoder": (0.08, 12, True),
+    "logistic": (0.10, 17, False),
+    "random_forest": (3.8, 42, False),
+    "gradient_boosting": (0.42, 20, False),
+    "isolation_forest": (0.22, 108, False),
+}
+"""Model → milliseconds per training window, microseconds per scored window, and whether it is
+trained in epochs: windows of 32 steps and 28 channels on one core of a server of 2026."""
+
+
+def usual_seconds(config: Config) -> float | None:
+    """The longest duration of a run, by `SPEED`; None: the model or the size of the data is not
+    known before the data is prepared."""
+    from anomalynet.data.sources import simulated
+    from anomalynet.simulation.scenario import slots
+
+    data, training = config.data, config.training
+    if config.model.name not in SPEED or not simulated.generated(data):
+        return None
+    scenario = simulated.scenario_of(data)
+    steps = len(simulated.worlds(data)) * scenario.deployment.nodes * slots(scenario)
+    milliseconds, microseconds, in_epochs = SPEED[config.model.name]
+    fit, score = milliseconds / 1e3, microseconds / 1e6
+    drawn = steps // data.stride
+    if in_epochs:
+        watched = min(steps, training.validation_windows)
+        epoch = min(drawn, training.windows_per_epoch) * fit + watched * score
+        return training.epochs * epoch + steps * score
+    return min(drawn, training.classical_windows) * fit + steps * score
+
+
 def seconds_left(runs: Path, jobs: Sequence[Job], slots: int) -> tuple[float | None, list[str]]:
-    """Seconds for the unfinished jobs if none stops early, spread over the slots; None if some of
-    their experiments have no cost, and the names of these. A run counts with the mean of its arm's
-    finished runs, else with its experiment's cost."""
+    """Seconds for the unfinished jobs if none stops early, spread over the slots, and the names of
+    experiments without a finished run, which count with `usual_seconds`; None if these are not
+    known. A run counts with the mean of its arm's finished runs, else with its experiment's
+    cost."""
     costs, unfinished = read_costs(runs, jobs), unfinished_jobs(jobs)
-    if unmeasured := sorted({job.run.loaded.name for job in unfinished} - costs.keys()):
-        return None, unmeasured
+    unmeasured = sorted({job.run.loaded.name for job in unfinished} - costs.keys())
     own: dict[str, list[float]] = defaultdict(list)
     for job in jobs:
         if job.state == "done" and (spent := seconds_of(job.folder)) is not None:
             own[job.run.arm.name].append(spent)
     total = 0.0
     for job in unfinished:
-        cost, took = costs[job.run.loaded.name], own[job.run.arm.name]
-        epochs = job.run.loaded.config.training.epochs if cost.epochs else 1
-        total += sum(took) / len(took) if took else cost.seconds * epochs
-    return total / slots, []
+        config, took = job.run.loaded.config, own[job.run.arm.name]
+        if cost := costs.get(job.run.loaded.name):
+            epochs = config.training.epochs if cost.epochs else 1
+            total += sum(took) / len(took) if took else cost.seconds * epochs
+        elif (usual := usual_seconds(config)) is not None:
+            total += usual
+        else:
+            return None, unmeasured
+    return total / slots, unmeasured
+
+
+def time_text(seconds: float | None, unmeasured: Sequence[str], slots: int) -> str:
+    """The answer of `seconds_left` as the end of a sentence."""
+    names = ", ".join(unmeasured)
+    if seconds is None:
+        return f"; time left unknown: no run of {names} has been measured"
+    note = f" (by their usual speed: {names})" if unmeasured else ""
+    return f"; at most {duration(seconds)} with {slots} at a time{note}"

@@ -17,7 +17,7 @@ from anomalynet.errors import StoppedError, UsageError, disk_errors, say
 from anomalynet.reporting.formats.files import read_forms
 from anomalynet.runs.files import refuse_unwritable
 from anomalynet.runs.sweeps import SweepRecord, brief
-from anomalynet.sweep import report
+from anomalynet.sweep import estimate, report
 from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Again, Job, PlannedSweep, data_name, jobs_of, label_of
 from anomalynet.sweep.plan import plan, refuse_overridden_axes
@@ -217,9 +217,11 @@ def _announce(planned: PlannedSweep, notify: Callable[[str], None]) -> None:
     failed = sum(job.state == "failed" for job in jobs)
     earlier = f"{failed} failed earlier, " if failed else ""
     threads = "one thread each, " if slots[0].gpus is None else ""
+    left = estimate.seconds_left(planned.runs, jobs, len(slots)) if done < len(jobs) else None
     notify(
         f"{len(jobs)} runs on {data_name(jobs)}, {done} done, {earlier}"
         f"{len(slots)} at a time, {threads}in {planned.runs}"
+        + (estimate.time_text(*left, len(slots)) if left else "")
     )
     stale = [job.folder.path for job in jobs if job.state == "done" and job.stale]
     if stale:

@@ -9,7 +9,7 @@ import torch
 from anomalynet.data.statistics import statistics
 from anomalynet.layers.encoding import (
     NARROWEST,
-    PiecewiseLinear,
+    EncodedStatistics,
     signed_log,
     window_statistics,
 )
@@ -23,13 +23,16 @@ def test_statistics_are_those_of_the_classical_models(shape: tuple[int, ...]) ->
 
 
 def test_bins_fill_one_after_the_other_between_quantiles() -> None:
-    layer = PiecewiseLinear(2, 2)
-    sample = torch.tensor([[0.0, 5], [1, 5], [2, 5], [6, 5], [10, 5]])
-    layer.fit(sample)  # first number: edges 0, 2, 10; second: constant
-    found = layer(torch.tensor([[1.0, 5], [6, 5 + NARROWEST / 2], [99, 4]]))
-    expected = [[0.5, 0, 0, 0], [1, 0.5, 0.5, 0.5], [1, 1, 0, 0]]
-    torch.testing.assert_close(found, torch.tensor(expected))
-    assert {"low", "width"} <= layer.state_dict().keys()
+    layer = EncodedStatistics(2, 2, 4, 0.5).eval()
+    levels = torch.tensor([[0.0, 5], [1, 5], [2, 5], [6, 5], [10, 5]])
+    layer.fit(levels[:, None].expand(5, 3, 2))  # of the mean: edges 0, 2, 10; and constant
+    x = torch.tensor([[1.0, 5], [6, 5 + NARROWEST / 2], [99, 4]])[:, None].expand(3, 3, 2)
+    mean = layer.encode(x).view(3, 2, 12, 2)[:, :, 0]
+    first, second = [[0.5, 0], [1, 0.5], [1, 1]], [[0, 0], [0.5, 0.5], [0, 0]]
+    torch.testing.assert_close(mean[:, 0], torch.tensor(first))
+    torch.testing.assert_close(mean[:, 1], torch.tensor(second))
+    assert {"low", "size"} <= layer.state_dict().keys()
+    assert layer(x).shape == (3, 4)
 
 
 def test_the_logarithm_keeps_sign_and_order() -> None:

@@ -64,6 +64,6 @@ def test_a_missing_file_and_an_unknown_name(tmp_path: Path) -> None:
 
 
 def test_names_are_the_files() -> None:
-    networks = ["autoencoder", "cnn", "cnn_lstm", "hybrid", "hybrid_causal", "hybrid_plus", "lstm"]
+    networks = ["autoencoder", "cnn", "cnn_lstm", "hybrid", "hybrid_causal", "lstm"]
     classical = ["gradient_boosting", "isolation_forest", "logistic", "random_forest"]
     assert available() == sorted(networks + classical)

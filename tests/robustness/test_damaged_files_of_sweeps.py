@@ -13,7 +13,7 @@ import pytest
 
 from anomalynet.cli.main import main
 from anomalynet.errors import RunError, UsageError
-from anomalynet.runs.files import read_json, write_json, write_text
+from anomalynet.runs.files import read_json, write_text
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.sweeps import read_sweeps, seconds_of
 from anomalynet.sweep.file import read_sweep
@@ -50,20 +50,16 @@ DAMAGES: dict[str, Damage] = {
 }
 
 
-@pytest.mark.parametrize("damage", [*DAMAGES, "cut", "empty", "bytes"])
-def test_the_record_of_a_sweep(
-    record: Path, damage: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    whole = record.read_bytes()
-    if damage in DAMAGES:
-        write_json(record, DAMAGES[damage](read_json(record)))
-    else:
-        record.write_bytes({"cut": whole[:-9], "empty": b"", "bytes": b"\xff\x00"}[damage])
-    for verb in (["status"], ["status", "--json"], ["report"]):
-        assert main(verb) == RunError.exit_code
-        found = capsys.readouterr()
-        assert str(record.relative_to(Path.cwd())) in found.err and "→" in found.err
-        assert found.out == "" and "unexpected" not in found.err
+def test_the_record_of_a_sweep(record: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole, known = record.read_bytes(), read_json(record)
+    contents = [json.dumps(damage(known)).encode() for damage in DAMAGES.values()]
+    for content in (*contents, whole[:-9], b"", b"\xff\x00"):
+        record.write_bytes(content)
+        for verb in (["status"], ["status", "--json"], ["report"]):
+            assert main(verb) == RunError.exit_code, content
+            found = capsys.readouterr()
+            assert str(record.relative_to(Path.cwd())) in found.err and "→" in found.err
+            assert found.out == "" and "unexpected" not in found.err
     search = search_of(Path.cwd(), sweep_of(Path.cwd(), SETTINGS))
     replace(search.planned, slots=[Slot()]).write_record()  # its command writes it again
     (again,) = read_sweeps(Path("runs"))

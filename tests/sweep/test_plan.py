@@ -12,7 +12,7 @@ from anomalynet.config.load import load
 from anomalynet.config.schema import Config
 from anomalynet.errors import ConfigError, UsageError
 from anomalynet.runs.files import write_json
-from anomalynet.sweep.estimate import Cost, read_costs, seconds_left
+from anomalynet.sweep.estimate import SPEED, Cost, read_costs, seconds_left
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import jobs_of
 from anomalynet.sweep.plan import arms, plan
@@ -39,7 +39,7 @@ def test_data_that_brings_its_split_has_one_fold(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(locate.files("sweeps")) - {"base"}))
-@pytest.mark.parametrize("preset", ["quick", "full"])
+@pytest.mark.parametrize("preset", ["quick", pytest.param("full", marks=pytest.mark.slow)])
 def test_every_shipped_sweep_plans(name: str, preset: str) -> None:
     sweep = read_sweep(name, preset)
     if sweep.design == "search":
@@ -176,7 +176,13 @@ def test_an_estimate_is_what_was_measured_times_what_is_left(tmp_path: Path) -> 
         (folder / "config.yaml").write_text(text)
     costs = read_costs(tmp_path, jobs)
     assert costs == {"cnn": Cost(2.0, True), "logistic": Cost(3.0, False)}
-    assert seconds_left(tmp_path, jobs, 2) == (None, ["lstm"])
+    fit, score, _ = SPEED["lstm"]  # 30 nodes for 4 days in six worlds, a frame in 30 s
+    steps = 6 * 30 * 4 * 24 * 120
+    usual = 100 * (20_000 * fit / 1e3 + 20_000 * score / 1e6) + steps * score / 1e6
+    measured = 15 * 100 * 2.0 + 15 * 3.0
+    left, unmeasured = seconds_left(tmp_path, jobs, 2)
+    assert left == pytest.approx((measured + 15 * usual) / 2)
+    assert unmeasured == ["lstm"]
     known = [job for job in jobs if job.run.loaded.name != "lstm"]
     assert seconds_left(tmp_path, known, 2) == ((15 * 100 * 2.0 + 15 * 3.0) / 2, [])
     other = jobs_of(plan(read_sweep("paper_models", "quick"), ["data.name=healthcare"]), tmp_path)
