@@ -25,12 +25,6 @@ from anomalynet.runs.scores import read_test_steps, reading_once
 
 T = TypeVar("T")
 
-ESTIMAND = (
-    "Decisions pooled over the folds of a repetition, each at its own fold's threshold (AUROC and "
-    "average precision: mean over the folds, whose scores have no common scale); mean ± standard "
-    "deviation over repetitions."
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Summary:

@@ -60,7 +60,7 @@ def conditions(context: ReportContext, listed: bool = True, timed: bool = True) 
     shown = f" Settings: {used}." if (used := settings_of(arms)) else ""
     runs = "; [runs.csv](tables/runs.csv)" if listed else ""
     facts = f"{counted} ({version}{runs}). {context.facts()}{shown}"
-    notes = [f"- {note}" for note in context.notes(context.models)]
+    notes = [f"- {note}" for note in context.notes()]
     left_out = "Left out, because another run has their configuration, seed and fold:"
     notes += [f"- {left_out} {', '.join(own)}." for arm in arms if (own := arm.duplicates)]
     return [facts, provenance(records, timed), RULE, *(["\n".join(notes)] if notes else [])]
