@@ -13,7 +13,7 @@ from anomalynet.config.schema import Config
 from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.data.injection import OPERATIONS
 from anomalynet.errors import UsageError
-from anomalynet.reporting.figures import BLUE, VERMILION, encode, foot, heading, style
+from anomalynet.reporting.figures import BLUE, VERMILION, encode, heading, style
 from anomalynet.runs.files import write_bytes
 
 if TYPE_CHECKING:
@@ -72,5 +72,6 @@ def _figure(config: Config) -> Figure:
     facts = (
         f"blue: as recorded; red: with the incident; {windows.window} steps, in calibrated units"
     )
-    foot(figure, f"{facts}; magnitudes of {limits.smallest:g} to {limits.largest:g}")
+    facts += f"; magnitudes of {limits.smallest:g} to {limits.largest:g}"
+    figure.supxlabel(fill(facts, 170), fontsize=7, color="#404040", x=0.012, ha="left")
     return figure
