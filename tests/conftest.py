@@ -7,19 +7,18 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Two threads on two busy cores are a hundred times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A shell's background job ignores Ctrl-C, and so would all that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-ROOT = Path(__file__).parent.parent
+# As many examples as show something; more where a test asks for them.
+settings.register_profile("quick", max_examples=30)
+settings.load_profile("quick")
 
-DRAWING = """
-figures.drawn sections.architecture.drawn sections.calibration.drawn sections.incidents.drawn
-sections.over_time.section.drawn sections.explanations.section.drawn sections.visibility.drawn
-ablation.document.drawn
-"""
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -46,5 +45,4 @@ def real_data() -> Path:
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes most of a report's time, and has its own tests."""
-    for name in DRAWING.split():
-        monkeypatch.setattr(f"anomalynet.reporting.{name}", lambda *_: {})
+    monkeypatch.setattr("anomalynet.reporting.figures.drawn", lambda *_: {})

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from anomalynet.data.injection import STREAM, Injector
 from anomalynet.data.prepared import Int32, Int64
 from anomalynet.data.windows import CHUNK_BYTES, Windows
 from anomalynet.errors import UsageError
@@ -57,6 +58,7 @@ class TrainBatches:
             proportion to its size. None: no limit.
         device: where all rows are kept, if they fit, so that windows are gathered there. None: each
             batch is gathered in the machine's memory.
+        injector: injects incidents into each global batch, the same under any number of ranks.
     """
 
     def __init__(
@@ -71,9 +73,11 @@ class TrainBatches:
         sizes: Sequence[int] = (),
         most: int | None = None,
         device: torch.device | None = None,
+        injector: Injector | None = None,
     ) -> None:
         self._rows = None if device is None else rows_on(windows, device)
         self.windows, self.batch_size, self.seed, self.epoch = windows, batch_size, seed, epoch
+        self.injector = injector
         self.sizes, self.rank, self.world = sizes or (len(windows),), rank, world
         self.count = len(windows) if most is None else min(most, len(windows))
 
@@ -82,6 +86,9 @@ class TrainBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         steps, channels = self.windows.shape
+        if self.injector is not None:
+            yield from self._injected(self.injector)
+            return
         window_bytes = 4 * steps * channels
         share = math.ceil(self.batch_size / self.world)
         batches_a_chunk = max(1, CHUNK_BYTES // (share * window_bytes))
@@ -106,6 +113,18 @@ class TrainBatches:
                 stop = start + len(own)
                 yield Batch(x[start:stop], target[start:stop], weight.to(x.device))
                 start = stop
+
+    def _injected(self, injector: Injector) -> Iterator[Batch]:
+        """The batches with incidents injected before they are cut by rank."""
+        random = np.random.default_rng([self.seed, self.epoch(), STREAM])
+        for order in self._order():
+            for first in range(0, len(order), self.batch_size):
+                ids = order[first : first + self.batch_size].astype(np.int64)
+                x, target = self.windows.gather(ids), self.windows.targets(ids)
+                x, target = injector(random, x, target)
+                own, weight = self._cut(np.arange(len(ids), dtype=np.int32))
+                labels = torch.from_numpy(target[own].astype(np.int64))
+                yield Batch(torch.from_numpy(x[own]), labels, weight)
 
     def _order(self) -> Iterator[Int32]:
         """The numbers of an epoch's windows in random order, in pieces of whole batches.
@@ -170,10 +189,17 @@ class OrderedBatches:
         windows: what is scored.
         batch_size: windows per batch.
         most: windows that are scored at all; fewer than there are: so many at equal distances.
+        injector: injects incidents, the same in every iteration.
     """
 
-    def __init__(self, windows: Windows, batch_size: int = 1024, most: int | None = None) -> None:
-        self.windows, self.batch_size = windows, batch_size
+    def __init__(
+        self,
+        windows: Windows,
+        batch_size: int = 1024,
+        most: int | None = None,
+        injector: Injector | None = None,
+    ) -> None:
+        self.windows, self.batch_size, self.injector = windows, batch_size, injector
         self.count = len(windows) if most is None else min(most, len(windows))
 
     def __len__(self) -> int:
@@ -183,6 +209,8 @@ class OrderedBatches:
         for start in range(0, self.count, self.batch_size):
             ids = np.arange(start, min(start + self.batch_size, self.count), dtype=np.int64)
             ids = ids * len(self.windows) // self.count
-            x = torch.from_numpy(self.windows.gather(ids))
-            target = torch.from_numpy(self.windows.targets(ids).astype(np.int64))
-            yield Batch(x, target, torch.full((len(ids),), 1 / len(ids)))
+            x, target = self.windows.gather(ids), self.windows.targets(ids)
+            if self.injector is not None:
+                x, target = self.injector(np.random.default_rng([STREAM, start]), x, target)
+            labels = torch.from_numpy(target.astype(np.int64))
+            yield Batch(torch.from_numpy(x), labels, torch.full((len(ids),), 1 / len(ids)))

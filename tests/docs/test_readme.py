@@ -59,6 +59,8 @@ def run(command: str) -> None:
         words += SMALL_WORLD
     elif words[1] in ("train", "sweep", "audit") and "data.name=plant" not in words:
         words += TINY
+    elif words[1] == "train":
+        words += ["training.epochs=1", "data.stride=8"]
     assert main(words[1:]) == 0, command
 
 
@@ -82,7 +84,7 @@ def test_the_commands_of_a_section_work_in_their_order(
         elif note == "run":
             exec(text.replace('["training.epochs=2"', f'[*{TINY}, "training.epochs=2"'), {})
             assert "shape:" in capsys.readouterr().out
-    found = [*sensors.glob("runs/autoencoder/*/scores.parquet")]
+    found = [*sensors.glob("runs/hybrid_injected/*/scores.parquet")]
     assert len(found) == (section == "Your own data")
     for path in found:
         scores = pl.read_parquet(path)
