@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,8 @@ def amount(text: str) -> float:
 
 
 def count(text: str) -> int:
-    """A whole number from 1 on."""
-    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
+    """A whole number from 1 on, of 32 bits."""
+    if not text.isdecimal() or len(text) > 10 or not 1 <= int(text) < 1 << 32:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)
 
@@ -80,20 +81,14 @@ def data_names() -> list[str]:
     return [*(path.stem for path in (*presets, *hashes)), *(path.parent.name for path in imported)]
 
 
-def experiment_names() -> list[str]:
-    """The names of experiments."""
-    return _files("experiments")
-
-
-def sweep_names() -> list[str]:
-    """The names of sweeps."""
-    return _files("sweeps")
-
-
 def _files(kind: Kind) -> list[str]:
+    """The names of experiments or sweeps."""
     from anomalynet.config import locate
 
     return [name for name in locate.files(kind) if name != "base"]
+
+
+experiment_names, sweep_names = partial(_files, "experiments"), partial(_files, "sweeps")
 
 
 def add_overrides(parser: Parser) -> None:
@@ -112,7 +107,8 @@ def warn_of_contradictions(overrides: Sequence[str]) -> None:
 
 def add_runs(parser: Parser) -> None:
     """Declare `--runs DIR`."""
-    option(parser, "--runs", "DIR", "folder of the runs (default: runs)", _runs, Path("runs"))
+    text = "folder of the runs (default: runs)"
+    option(parser, "--runs", "DIR", text, _runs, Path("runs"))
 
 
 def _runs(text: str) -> Path:
@@ -152,10 +148,10 @@ def launch_options(args: argparse.Namespace) -> dict[str, Any]:
     return {"overrides": overrides, "formats": forms_of(args), **options}
 
 
-def add_run(parser: Parser) -> None:
+def add_run(parser: Parser, name: str = "run_id") -> None:
     """Declare `RUN`."""
     text = "a run's folder, or the start of its id (`anomalynet ls runs`)"
-    option(parser, "run_id", "RUN", text, known=run_ids)
+    option(parser, name, "RUN", text, known=run_ids)
 
 
 def add_json(parser: Parser) -> None:

@@ -34,8 +34,10 @@ def as_batch(batch: Batch | Sequence[Tensor]) -> Batch:
     the mean. Raises UsageError: it is neither."""
     if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
         raise UsageError(f"a batch is a {type(batch).__name__}", "load (x, target[, weight])")
-    equal = torch.full_like(batch[1], 1 / len(batch[1]), dtype=torch.float32)
-    return Batch(*[*batch, equal][:3])
+    x, target, *weight = batch
+    if weight:
+        return Batch(x, target, weight[0])
+    return Batch(x, target, torch.full_like(target, 1 / len(target), dtype=torch.float32))
 
 
 class TrainBatches:
@@ -54,6 +56,8 @@ class TrainBatches:
         sizes: windows of each stratum, in row order; empty: one stratum of all windows.
         most: windows of an epoch; fewer than there are: so many are drawn, from each stratum in
             proportion to its size. None: no limit.
+        device: where all rows are kept, if they fit, so that windows are gathered there. None: each
+            batch is gathered in the machine's memory.
         injector: injects incidents into each global batch, the same under any number of ranks.
     """
 
@@ -68,8 +72,10 @@ class TrainBatches:
         *,
         sizes: Sequence[int] = (),
         most: int | None = None,
+        device: torch.device | None = None,
         injector: Injector | None = None,
     ) -> None:
+        self._rows = None if device is None else rows_on(windows, device)
         self.windows, self.batch_size, self.seed, self.epoch = windows, batch_size, seed, epoch
         self.injector = injector
         self.sizes, self.rank, self.world = sizes or (len(windows),), rank, world
@@ -95,12 +101,17 @@ class TrainBatches:
                 for start in range(0, len(chunk), self.batch_size)
             ]
             ids = np.concatenate([own for own, _ in cuts])
-            x = torch.from_numpy(self.windows.gather(ids))
             target = torch.from_numpy(self.windows.targets(ids).astype(np.int64))
+            if self._rows is None:
+                x = torch.from_numpy(self.windows.gather(ids))
+            else:
+                first_rows = torch.from_numpy(self.windows.starts(ids)).to(self._rows.device)
+                x = self._rows[first_rows[:, None] + torch.arange(steps, device=self._rows.device)]
+                target = target.to(self._rows.device)
             start = 0
             for own, weight in cuts:
                 stop = start + len(own)
-                yield Batch(x[start:stop], target[start:stop], weight)
+                yield Batch(x[start:stop], target[start:stop], weight.to(x.device))
                 start = stop
 
     def _injected(self, injector: Injector) -> Iterator[Batch]:
@@ -147,6 +158,15 @@ class TrainBatches:
         weight = torch.zeros(share)
         weight[: len(own)] = self.world / len(ids)
         return np.concatenate([own, np.repeat(ids[:1].astype(np.int64), share - len(own))]), weight
+
+
+def rows_on(windows: Windows, device: torch.device) -> Tensor | None:
+    """All rows of the data on a device, float32 (row, channel); None if they would take more than
+    half of its free memory."""
+    values = windows.prepared.values
+    if device.type == "cuda" and 2 * values.nbytes > torch.cuda.mem_get_info(device)[0]:
+        return None
+    return torch.from_numpy(np.array(values)).to(device)
 
 
 def stratified_sample(random: np.random.Generator, sizes: Sequence[int], count: int) -> Int32:

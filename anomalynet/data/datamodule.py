@@ -242,10 +242,14 @@ class TelemetryDataModule(L.LightningDataModule):
         size, seed = self.config.training.batch_size, self.config.seed
         windows, most = self.windows("train"), self.config.training.windows_per_epoch
         strata = self._sizes(windows)
+        device = None if trainer is None else trainer.strategy.root_device
+        if device is not None and device.type != "cuda":
+            device = None  # the rows are in memory already
         return TrainBatches(
             *(windows, size, seed, self._epoch, rank, world),
             sizes=strata,
             most=most,
+            device=device,
             injector=self.injector,
         )
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import lightning as L
 import numpy as np
 import torch
+from lightning.pytorch.profilers import PassThroughProfiler
 
 from anomalynet.config.schema import Config
 from anomalynet.data.datamodule import TelemetryDataModule
@@ -178,6 +180,16 @@ def _resumable(folder: RunFolder, checkpoints: Checkpoints) -> bool:
     return True
 
 
+class _NoProfiler(PassThroughProfiler):
+    """Lightning's own enters a generator around each of some 25 hooks per step."""
+
+    def profile(self, action_name: str) -> Any:
+        return _NOTHING
+
+
+_NOTHING = nullcontext()
+
+
 def _trainer(
     config: Config, folder: RunFolder, own: Sequence[L.Callback], trainer_options: TrainerOptions
 ) -> L.Trainer:
@@ -194,6 +206,7 @@ def _trainer(
         "num_sanity_val_steps": 0,
         "use_distributed_sampler": False,
         "default_root_dir": folder.path,
+        "profiler": _NoProfiler(),
     }
     return L.Trainer(
         accelerator="gpu" if accelerator == "cuda" else accelerator,

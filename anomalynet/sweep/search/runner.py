@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,9 +13,10 @@ from anomalynet.reporting.formats import wanted
 from anomalynet.runs.code import made_by_other_code
 from anomalynet.runs.sweeps import SweepRecord, SweepRun
 from anomalynet.sweep import report
+from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Again, Job, PlannedSweep
 from anomalynet.sweep.progress import SearchProgress, say_nothing
-from anomalynet.sweep.runner import SweepOutcome, launcher, validate_splits
+from anomalynet.sweep.runner import SweepOutcome, carry_out, launcher, validate_splits
 from anomalynet.sweep.search import study
 from anomalynet.sweep.search.loop import Search
 from anomalynet.sweep.search.settings import MOST
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from anomalynet.reporting.formats import Form
+    from anomalynet.runs.folder import RunFolder
 
 
 def open_search(
@@ -77,6 +79,8 @@ def run_search(
     record = _write_record(search, stored)
     if ended < search.total:
         _work(search, progress)
+        waiting = [job for job in planned.jobs if job.state == "waiting"]
+        carry_out(waiting, planned.slots, planned.label, planned.on, progress=progress)
         stored = search.store.trials()
         record = _write_record(search, stored)
     _notify_of_trials(search, stored, notify)
@@ -90,9 +94,10 @@ def run_search(
     facts = f"{search.total} {list(trial_facts)}"
     path = report.renew_report(planned, record, forms, facts, done, write, len(stored))
     outcome = _outcome(search, stored, path)
-    if planned.jobs[0].run.loaded.config.tracking == "wandb":
-        folders = [folder.path for trial in stored for folder in search.folders(trial)]
-        report.track_rows(planned, outcome.trials, folders, notify)
+    folders = [search.folders(trial) for trial in stored]
+    tracked = map(partial(_tracked, search), stored, folders, outcome.trials)
+    every = [folder for own in folders for folder in own]
+    report.track(planned, every, notify, [trial for trial in tracked if trial])
     return outcome
 
 
@@ -114,6 +119,23 @@ def _outcome(
         trials=tuple(rows),
         best=tuple(search.best(stored)),
     )
+
+
+def _tracked(
+    search: Search, stored: FrozenTrial, folders: Sequence[RunFolder], row: Mapping[str, object]
+) -> dict[str, object]:
+    """A trial as one run in W&B, with a step for each of its runs; empty if it has no result."""
+    label, number = search.planned.label, row["trial"]
+    if stored.state.name not in ("COMPLETE", "PRUNED"):
+        return {}
+    return {
+        "job_type": "trial",
+        "id": f"{label}-trial-{number}",
+        "name": f"{label} trial {number}",
+        "config": {"sweep": label, "trial": number, **stored.params},
+        "summary": {name: row[name] for name in ("state", *search.sweep.search.objectives)},
+        "steps": [folder.read_result().metrics for folder in folders if folder.finished],
+    }
 
 
 def _write_record(search: Search, stored: Sequence[FrozenTrial]) -> SweepRecord:
@@ -194,13 +216,14 @@ def _report(
     sweep, settings, records = search.sweep, search.sweep.search, {}
     for number in chosen:
         folders = search.folders(stored[number])
-        if all(folder.finished for folder in folders):
+        if all(folder.intact for folder in folders):
             records[number] = [load_record(folder) for folder in folders]
         else:
-            notify(
-                f"trial {number} was run on another machine: its test metrics are not in the report"
-            )
+            why = "was run on another machine, or its files are damaged"
+            notify(f"trial {number} {why}: its test metrics are not in the report")
     params = {number: stored[number].params for number in chosen}
+    full = full_preset(sweep, search.planned.source)
+    untuned = [job.folder for job in search.planned.jobs if job.folder.finished]
     outcome = SearchOutcome(
         name=sweep.name,
         question=sweep.question,
@@ -213,12 +236,23 @@ def _report(
         space=distributions(sweep.axes),
         best=chosen,
         records=records,
-        configurations=study.write_best(sweep, search.planned.overrides, params, out),
+        configurations=study.write_best(full or sweep, search.planned.overrides, params, out),
         exhausted=search.exhausted,
+        reference=[load_record(folder) for folder in untuned],
+        command=search.planned.command,
+        preset="full" if full else "",
     )
     with wanted(forms, out) as path:
         write_search_report(outcome, out, f"{sweep.name} on {search.planned.data}")
     return path
+
+
+def full_preset(sweep: Sweep, source: str) -> Sweep | None:
+    """The search with the settings of its preset `full`; None if it has none, or was read so."""
+    try:
+        return None if sweep.preset in ("", "full") else read_sweep(source, "full")
+    except UsageError:
+        return None
 
 
 def _repetitions(base: Sequence[Job]) -> str:
