@@ -105,7 +105,7 @@ class TelemetryDataModule(L.LightningDataModule):
             hint = "write data='skab', or load_config('hybrid').config"
             raise UsageError(f"the first argument is no Config but {type(config).__name__}", hint)
         if train_target not in (None, *get_args(Target)):
-            raise UsageError(f"train_target={train_target!r}", "`labelled`, `not_attack`, `all`")
+            raise UsageError(f"train_target={train_target!r}", "`all`, `labelled` or `not_attack`")
         if config is not None and (keywords or overrides):
             what = f"a configuration and {', '.join([*keywords, *overrides])}"
             raise UsageError(f"TelemetryDataModule: {what}", "give one or the other")

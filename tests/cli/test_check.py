@@ -150,7 +150,7 @@ def test_a_run_that_fails_passes_no_gate_and_changes_no_baseline(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = (here / "baseline.json").read_bytes()
-    monkeypatch.setattr("anomalynet.training.run.threshold", lambda *_: 1 / 0)
+    monkeypatch.setattr("anomalynet.training.run.threshold", lambda *_, **__: 1 / 0)
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(here / "summary"))
     assert main([*COMMAND, "--only", "golden"]) == 1

@@ -74,8 +74,10 @@ def leaked_threshold(patch: pytest.MonkeyPatch) -> None:
         seen[part] = real_steps(self, part, scores)
         return seen[part]
 
-    def threshold(config: EvaluationConfig, validation: pl.DataFrame, devices: int) -> float:
-        return real_threshold(config, seen["test"], devices)
+    def threshold(
+        config: EvaluationConfig, validation: pl.DataFrame, devices: int, **keys: Any
+    ) -> float:
+        return real_threshold(config, seen["test"], devices, **keys)
 
     patch.setattr(TelemetryDataModule, "steps", steps)
     patch.setattr("anomalynet.training.run.threshold", threshold)
