@@ -13,8 +13,8 @@ from typing import TextIO, cast
 
 # Control characters except tab and newline, changes of the direction of writing, lone surrogates
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-DISK_ERRORS = (*DISK_FULL, errno.EFBIG, errno.EROFS, errno.EIO)  # nothing more can be written
+# Nothing more can be written
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
 def printable(text: str) -> str:

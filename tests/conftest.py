@@ -7,11 +7,16 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Two threads on two busy cores are a hundred times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A shell's background job ignores Ctrl-C, and so would all that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# As many examples as show something; more where a test asks for them.
+settings.register_profile("quick", max_examples=30)
+settings.load_profile("quick")
 
 ROOT = Path(__file__).parent.parent
 

@@ -32,8 +32,8 @@ def amount(text: str) -> float:
 
 
 def count(text: str) -> int:
-    """A whole number from 1 on."""
-    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
+    """A whole number from 1 on, of 32 bits."""
+    if not text.isdecimal() or len(text) > 10 or not 1 <= int(text) < 1 << 32:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)
 
@@ -112,7 +112,8 @@ def warn_of_contradictions(overrides: Sequence[str]) -> None:
 
 def add_runs(parser: Parser) -> None:
     """Declare `--runs DIR`."""
-    option(parser, "--runs", "DIR", "folder of the runs (default: runs)", _runs, Path("runs"))
+    text = "folder of the runs (default: runs)"
+    option(parser, "--runs", "DIR", text, _runs, Path("runs"))
 
 
 def _runs(text: str) -> Path:
@@ -152,10 +153,10 @@ def launch_options(args: argparse.Namespace) -> dict[str, Any]:
     return {"overrides": overrides, "formats": forms_of(args), **options}
 
 
-def add_run(parser: Parser) -> None:
+def add_run(parser: Parser, name: str = "run_id") -> None:
     """Declare `RUN`."""
     text = "a run's folder, or the start of its id (`anomalynet ls runs`)"
-    option(parser, "run_id", "RUN", text, known=run_ids)
+    option(parser, name, "RUN", text, known=run_ids)
 
 
 def add_json(parser: Parser) -> None:

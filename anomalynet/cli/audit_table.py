@@ -39,10 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flag(parser, "--paper", "audit the printed Tables 2–5 of the paper instead")
     text = "unit of the shares (default: percent if any exceeds 1)"
     parser.add_argument("--unit", choices=("percent", "fraction"), help=text)
-    text = (
-        "the class of columns named only precision, recall or F1 (default: they are not audited, "
-    )
-    text += "because they may be means over both classes)"
+    text = "the class of columns named only precision, recall or F1 (default: they are not "
+    text += "audited, because they may be means over both classes)"
     parser.add_argument("--of", choices=("attack", "normal"), help=text)
     text = "how cells were rounded: half (up, even or down) or truncate (default: half)"
     parser.add_argument("--rounding", choices=("half", "truncate"), default="half", help=text)

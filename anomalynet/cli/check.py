@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from anomalynet import errors
 from anomalynet.cli.arguments import add_json, add_overrides, flag, names, option
 from anomalynet.cli.output import print_json, print_table
-from anomalynet.runs.files import refuse_unwritable
+from anomalynet.runs.files import refuse_unwritable, write_bytes, write_json, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -128,13 +128,8 @@ def _print_update(args: argparse.Namespace, number: int, measured: Measured) -> 
     from anomalynet.regression.history import short
 
     if args.json:
-        facts = {
-            "baseline": str(args.against),
-            "update": number,
-            "environment": measured.environment,
-            "commit": measured.commit,
-        }
-        print_json(facts)
+        facts = {"environment": measured.environment, "commit": measured.commit}
+        print_json({"baseline": str(args.against), "update": number, **facts})
     else:
         commit = short(measured.commit) or "unknown"
         errors.say(f"update {number}: {measured.environment}, commit {commit}")
@@ -165,8 +160,6 @@ def _print_answer(args: argparse.Namespace, baseline: Baseline, measured: Measur
     text = render.markdown(answer)
     _annotate_github(render.github_lines(found), f"{text}\n", to_stderr=args.json)
     if args.out is not None:
-        from anomalynet.runs.files import write_json, write_text
-
         write_text(args.out / "check.md", text)
         write_json(args.out / "check.json", render.as_json(answer))
     bad_findings = (finding for finding in render.shown(found) if finding.verdict in render.BAD)
@@ -204,8 +197,6 @@ def _history(args: argparse.Namespace, wanted: Sequence[str] | None) -> int:
                 f"{args.against}: its history has no {name!r}", f"it has {', '.join(present)}"
             )
     if args.out is not None:
-        from anomalynet.runs.files import write_bytes
-
         write_bytes(
             args.out, history.draw_history(entries, wanted)[args.out.suffix.removeprefix(".")]
         )

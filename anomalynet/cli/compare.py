@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from anomalynet.cli.arguments import add_json, add_runs, option, run_ids
+from anomalynet.cli.arguments import add_json, add_run, add_runs
 from anomalynet.cli.output import print_json, print_table
 
 SUMMARY = "compare two finished runs: their configurations, metrics and scores"
@@ -12,9 +12,8 @@ SUMMARY = "compare two finished runs: their configurations, metrics and scores"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    for name, metavar in (("a", "RUN"), ("b", "RUN")):
-        text = "a run's folder, or the start of its id (`anomalynet ls runs`)"
-        option(parser, name, metavar, text, known=run_ids)
+    for name in ("a", "b"):
+        add_run(parser, name)
     add_runs(parser)
     add_json(parser)
     parser.epilog = "A difference is that of the second run from the first."

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from anomalynet.cli.arguments import Parser, add_json, amount, flag, option
+from anomalynet.cli.arguments import Parser, add_json, amount, count, flag, option
 from anomalynet.cli.output import print_json
 from anomalynet.errors import DataError, UsageError, say
 
@@ -71,7 +71,7 @@ def _add_alarms(group: Parser) -> None:
     option(group, "--cool-down", "SECONDS", text, amount, 0.0)
     text = "file with names of the devices to use, one per line (default: all)"
     option(group, "--devices", "FILE", text, Path)
-    option(group, "--max-devices", "N", "further ones are refused (default: 20000)", _count, 20_000)
+    option(group, "--max-devices", "N", "further ones are refused (default: 20000)", count, 20_000)
     text = "how late a reading may come before its step counts as silent (default: 0)"
     option(group, "--lateness", "SECONDS", text, amount, 0.0)
 
@@ -86,11 +86,11 @@ def _add_stream(group: Parser) -> None:
     text += "noticed; 0: never (default: 60)"
     option(group, "--patience", "SECONDS", text, amount, 60.0)
     text = "longer messages are rejected (default: 1 MiB)"
-    option(group, "--max-message", "BYTES", text, _count, 1 << 20)
+    option(group, "--max-message", "BYTES", text, count, 1 << 20)
     text = "of the broker's session (default: anomalynet- and the run's id)"
     option(group, "--client-id", "ID", text)
     text = "how long the broker stores messages while no detector runs (default: one day)"
-    option(group, "--session-expiry", "SECONDS", text, _count, 86_400)
+    option(group, "--session-expiry", "SECONDS", text, count, 86_400)
     text = 'topic for "online" and "offline" (default: anomalynet/ID/status)'
     option(group, "--status-topic", "TOPIC", text)
     text = "serve /metrics for Prometheus and /healthz (host: 127.0.0.1)"
@@ -224,9 +224,3 @@ def _hits(text: str) -> tuple[int, int]:
     if not (k.isdecimal() and n.isdecimal() and 1 <= int(k) <= int(n) <= 63):
         raise argparse.ArgumentTypeError(f"{text!r} is not K/N, like 3/5")
     return int(k), int(n)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) < 1 << 32:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return int(text)

@@ -76,24 +76,20 @@ def _devices() -> list[dict[str, object]]:
 
 
 def _data() -> list[dict[str, object]]:
-    from anomalynet.config.schema import DataConfig
     from anomalynet.data import sources
     from anomalynet.data.folder import data_folder
     from anomalynet.errors import DataError
 
-    def present(name: str) -> bool:
-        about = sources.info(name)
-        for subset in about.subsets if about.needs_subset else (None,):
-            with suppress(DataError):
-                sources.locate(DataConfig(name=name, subset=subset))
-                return True
+    def is_there(name: str) -> bool:
+        with suppress(DataError):  # damaged
+            return sources.is_there(name)
         return False
 
     rows = [_row("data folder", data_folder())]
     for name in sources.names():
         if sources.info(name).generated:
             rows.append(_row(f"data {name}", "simulated when it is first used"))
-        elif present(name):
+        elif is_there(name):
             rows.append(_row(f"data {name}", "there"))
         else:
             hint = f"anomalynet data fetch {name}"

@@ -14,7 +14,6 @@ from anomalynet.errors import AnomalynetError, RunError, UsageError
 
 SUMMARY = "list experiments, sweeps, models or runs"
 KINDS = ("experiments", "sweeps", "models", "runs")
-
 NARROW = ("reason", "fold", "seed", "sweep", "data", "date", "changed", "AUROC")
 """Columns of runs that a narrow terminal does without, the first ones first."""
 
@@ -110,10 +109,10 @@ def _runs(runs: Path) -> list[dict[str, object]]:
         metrics: dict[str, float | None] = {}
         reason, data = status.reason, values.get("data.name")
         try:
-            if folder.finished:
+            if status.state in ("done", "stale"):
                 result = folder.read_result(checked=True)
                 metrics, data = result.metrics, result.data
-            if not folder.finished and (damage := folder.damage(contents=False)):
+            elif damage := folder.damage():
                 state = "damaged"
                 reason = "; ".join(f"{one} {what}" for one, what in damage.items())
         except RunError as error:

@@ -16,7 +16,7 @@ from typing import NoReturn
 from anomalynet import __version__
 from anomalynet.cli.arguments import warn_of_contradictions
 from anomalynet.cli.output import OutputLostError, guarded_streams, print_json
-from anomalynet.errors import DISK_FULL, AnomalynetError, UsageError, printable, shortened
+from anomalynet.errors import DISK_ERRORS, AnomalynetError, UsageError, printable, shortened
 
 # fmt: off
 VERBS = (
@@ -143,10 +143,8 @@ def _run(argv: Sequence[str]) -> int:
     return code
 
 
-HINTS = {
-    errno.ENAMETOOLONG: "use a shorter name",
-    **dict.fromkeys(DISK_FULL, "free some space and repeat the command: nothing finished is lost"),
-}
+FREE = "free some space and repeat the command: nothing finished is lost"
+HINTS = {errno.ENAMETOOLONG: "use a shorter name", **dict.fromkeys(DISK_ERRORS, FREE)}
 
 
 def _explained(error: Exception) -> str | None:

@@ -21,10 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "few epochs and one seed, or up to 100 epochs and 3 seeds on more simulated data"
     parser.add_argument("--preset", choices=("quick", "full"), default="quick", help=text)
     add_launch(parser)
-    text = (
-        "folder of the report (default: reports/<data>, with the split's policy if one is given, "
-    )
-    option(parser, "--out", "DIR", f"{text}and -quick)", Path)
+    text = "folder of the report (default: reports/<data>, with the split's policy if one is "
+    option(parser, "--out", "DIR", f"{text}given, and -quick)", Path)
     add_report(parser)
     parser.epilog = (
         "Repeat the command to resume it; failed runs are tried again. It trains the sweep "

@@ -57,9 +57,6 @@ class Contract:
     - `statistics`: input `features` (batch, 12 × channels), `data.statistics.statistics` of the
       calibrated window.
 
-    Files of earlier versions have two more inputs, `offset` and `scale` float64 (batch, channels),
-    to calibrate readings themselves: 0 and 1 leave calibrated readings as they are.
-
     Outputs: `score` (batch,), and if the network has them `error` (batch, channels), squared error
     of the reconstruction in squared deviations, and `attention` (batch, parts): parts are steps
     after pooling, of `states` for the form `step`, or features."""

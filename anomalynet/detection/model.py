@@ -14,7 +14,6 @@ from anomalynet.detection import contract
 from anomalynet.errors import UsageError, first_line
 
 STATISTICS = 12  # of each channel, in the form `statistics`
-CALIBRATION = {"offset", "scale"}  # inputs of files of earlier versions, which calibrate
 
 
 class Model:
@@ -48,8 +47,7 @@ class Model:
         self.contract = contract.read(metadata, str(path), content)
         self.outputs = tuple(output.name for output in self.session.get_outputs())
         inputs = {given.name for given in self.session.get_inputs()}
-        self._calibrates = inputs >= CALIBRATION
-        if inputs - CALIBRATION != self.shapes().keys() or not self._fits():
+        if inputs != self.shapes().keys() or not self._fits():
             what = f"{path}: its network does not have the inputs and outputs that its metadata"
             raise UsageError(f"{what} says", "export the run again")
 
@@ -86,7 +84,4 @@ class Model:
         """Outputs by name; all without `names`. `feed`: C-contiguous arrays by name, as the
         contract describes."""
         wanted = self.outputs if names is None else names
-        if self._calibrates:  # it was done already
-            shape = len(next(iter(feed.values()))), len(self.contract.channels)
-            feed = {**feed, "offset": np.zeros(shape), "scale": np.ones(shape)}
         return dict(zip(wanted, self.session.run(wanted, feed), strict=True))

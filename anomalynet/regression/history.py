@@ -63,16 +63,11 @@ def rows(history: Sequence[Entry], wanted: Sequence[str] | None = None) -> list[
 
 def updates(history: Sequence[Entry]) -> list[dict[str, object]]:
     """One row per update: number, date, commit, environment, reason."""
-    return [
-        {
-            "update": number,
-            "date": entry.date,
-            "commit": short(entry.commit),
-            "environment": entry.environment,
-            "reason": entry.reason,
-        }
-        for number, entry in enumerate(history, start=1)
-    ]
+    table: list[dict[str, object]] = []
+    for number, one in enumerate(history, start=1):
+        made = {"update": number, "date": one.date, "commit": short(one.commit)}
+        table.append({**made, "environment": one.environment, "reason": one.reason})
+    return table
 
 
 def short(commit: str | None) -> str:

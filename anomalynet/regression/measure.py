@@ -96,16 +96,12 @@ def check_coverage(
     for one in parts:
         every = baseline.environments.values()
         recorded = {name for environment in every for name in getattr(environment, one.part)}
-        named, sweep = one.names, one.sweep.name
+        named, sweep, base = one.names, f"sweep {one.sweep.name}", f"the baseline ({one.part})"
         known |= recorded | named
         chosen = recorded | named if wanted is None else set(wanted)
         missing, new = sorted((recorded - named) & chosen), sorted((named - recorded) & chosen)
-        problems += [
-            f"{name}: in the baseline ({one.part}), missing in sweep {sweep}" for name in missing
-        ]
-        problems += [
-            f"{name}: in sweep {sweep}, missing in the baseline ({one.part})" for name in new
-        ]
+        problems += [f"{name}: in {base}, missing in {sweep}" for name in missing]
+        problems += [f"{name}: in {sweep}, missing in {base}" for name in new]
         same = f"repeat the command with --only {one.part}"
         if missing:
             command = f'{same} --update "reason", without --experiments,'

@@ -128,10 +128,5 @@ def command(level: str, title: str, text: str) -> str:
 def as_json(answer: Answer) -> dict[str, object]:
     """All comparisons as a JSON object."""
     findings = [asdict(one) | {"difference": one.difference} for one in answer.findings]
-    return {
-        "verdict": answer.verdict(),
-        "exit_code": answer.exit_code,
-        "baseline": answer.baseline,
-        "environment": answer.environment,
-        "findings": findings,
-    }
+    facts = {name: getattr(answer, name) for name in ("exit_code", "baseline", "environment")}
+    return {"verdict": answer.verdict(), **facts, "findings": findings}

@@ -7,11 +7,10 @@ clusters, and the verdict holds for that data only.
 
 False alarms: with few worlds the bootstrap interval is too narrow, so the exact sign-flip test must
 agree. With eight worlds it reports a regression without any change in at most 2.35 % of comparisons
-(six of 256 sign assignments). A correction for the 28 comparisons of a check is impossible, because
-the smallest p is 0.0078; the tolerances limit false alarms instead. When only the seeds of weights,
-shuffling and dropout change, simulated differences with the observed spread gave at most 1.0 % per
-comparison and 3.3 % per check (`python -m tests.benchmarks.gate_alarms`); tolerances of 0.02, 0.02,
-0.03 and 5 per day would have given 12.3 %.
+(six of 256 sign assignments); the smallest p, 0.0078, is too large to correct for 28 comparisons.
+When only the seeds of weights, shuffling and dropout change, simulated differences with the
+observed spread gave at most 1.0 % per comparison and 3.3 % per check
+(`python -m tests.benchmarks.gate_alarms`).
 
 Source: not in the paper. Bootstrap percentile interval: Efron (1979); sign-flip test: Fisher
 (1935).

@@ -37,14 +37,13 @@ def read(folder: Path, needed: Collection[str] = ()) -> dict[str, Any] | None:
         known = read_json_value(folder / FILE)
     except FileNotFoundError:
         return None
-    # Those of runs of an earlier version have no checksum of their own
-    own = known.pop(FILE, None) if isinstance(known, dict) else ""
-    pairs = isinstance(known, dict) and all(
-        isinstance(facts, list) and len(facts) == 2 for facts in known.values()
-    )
+    if not isinstance(known, dict):
+        raise ValueError("not an object")
+    own = known.pop(FILE, None)  # runs of an earlier version have no checksum of their own
+    pairs = all(isinstance(facts, list) and len(facts) == 2 for facts in known.values())
     if not pairs or own not in (None, _digest(known)) or not {*needed} <= known.keys():
         raise ValueError("damaged")
-    return dict(known)
+    return known
 
 
 def _digest(facts: Facts) -> str:

@@ -9,7 +9,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
@@ -176,7 +176,7 @@ class RunFolder:
     def read_progress(self) -> list[dict[str, Any]]:
         """The epochs so far; an incomplete last line, left by a kill, is skipped."""
         lines = []
-        try:
+        with suppress(FileNotFoundError, UnicodeDecodeError):
             for text in self.progress.read_text(encoding="utf-8").splitlines():
                 try:
                     line = json_value(text, nan=True)  # such as the loss of a diverged epoch
@@ -185,8 +185,6 @@ class RunFolder:
                 if not isinstance(line, dict):
                     break
                 lines.append(line)
-        except (FileNotFoundError, UnicodeDecodeError):
-            pass
         return lines
 
     @contextmanager

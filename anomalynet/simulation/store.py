@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -209,7 +210,7 @@ def read_manifest(folder: Path) -> Manifest:
             f"{path}: format {raw['format']}, but this version reads format {FORMAT}",
             "simulate the world again",
         )
-    try:
+    with suppress(TypeError, AttributeError):
         manifest = Manifest(**raw)
         keys = [facts.keys() for facts in manifest.files.values()]
         whole = all({"sha256", "bytes", "rows"} <= one for one in keys)
@@ -217,8 +218,6 @@ def read_manifest(folder: Path) -> Manifest:
         whole &= isinstance(manifest.scenario, dict) and isinstance(manifest.versions, dict)
         if NODES_FILE in manifest.files and whole:
             return manifest
-    except (TypeError, AttributeError):
-        pass
     raise DataError(f"{path}: damaged: keys are missing or of the wrong type", again)
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from anomalynet.config.show import scalar
-from anomalynet.errors import DISK_ERRORS, StoppedError, disk_error
-from anomalynet.runs.folder import RunFolder
+from anomalynet.errors import DISK_ERRORS, AnomalynetError, StoppedError, disk_error
+from anomalynet.runs.folder import BusyError, RunFolder
 from anomalynet.sweep.jobs import Job
 
 GROWTH = 1 << 30  # bytes that a worker's memory may grow after its first run; then it ends
@@ -54,8 +54,6 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     """Carry out one job (`Job.message`). The reply holds plain values: `failed` is the reason or
     None; `busy`, `stopped`, `was_done`, `repaired`, `died` and `full` are handled in `Launch`."""
     from anomalynet.config.load import load
-    from anomalynet.errors import AnomalynetError
-    from anomalynet.runs.folder import BusyError
 
     try:
         RunFolder(Path(job["folder"])).renew(finished=job["renew"])

@@ -150,7 +150,12 @@ ALL = [
     for path in MODULES
     if path.relative_to(PACKAGE).parts[0] in ("reporting", "sweep", "regression")
 ]
-DETECT = ["preprocessing.calibration", "preprocessing.grid", "detection.detector"]
+DETECT = [
+    "preprocessing.calibration",
+    "preprocessing.grid",
+    "detection.engine.engine",
+    "detection.model",
+]
 LIGHT = {
     "import "
     + ", ".join([*ALL, "anomalynet.metrics.suite, anomalynet.metrics.threshold"]): "torch",

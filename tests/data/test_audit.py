@@ -143,8 +143,13 @@ def fewer_windows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(module, "SCORED", 2500)
 
 
-def test_skab_by_row_position(real_data: Path, fewer_windows: None) -> None:
-    found = audit(DataConfig(name="skab", root=str(real_data), stride=3), 0)
+def test_skab_by_row_position(
+    real_data: Path, fewer_windows: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TRAINED", 800)
+    monkeypatch.setattr(module, "SCORED", 800)
+    skab = DataConfig(name="skab", root=str(real_data), stride=8, split=SplitConfig(folds=3))
+    found = audit(skab, 0)
     position = found.probes[0]
     assert position.probe == "row position" and position.verdict
     assert 0.91 < auroc(found, "row position") < 0.95 and 0.93 < position.accuracy < 0.96

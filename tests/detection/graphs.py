@@ -1,5 +1,4 @@
-"""Exported models small enough to be computed by hand, one of each form, with the inputs of earlier
-versions: these graphs calibrate."""
+"""Exported models small enough to be computed by hand, one of each form."""
 
 from __future__ import annotations
 
@@ -54,55 +53,42 @@ def model(folder: Path, found: Contract) -> Model:
     return Model(path)
 
 
-CALIBRATED = """
-    wide = Cast <to=11> ({readings})
-    centred = Sub (wide, {offset})
-    divided = Div (centred, {scale})
-    missing = IsNaN (divided)
-    filled = Where (missing, zero, divided)
-    x = Cast <to=1> (filled)
-    heard = Mul (x, sensors)
-"""
-
-WINDOW = f"""
-tiny (float[batch, STEPS, WIDTH] readings, double[batch, WIDTH] offset, double[batch, WIDTH] scale)
+WINDOW = """
+tiny (float[batch, STEPS, WIDTH] readings)
     => (float[batch] score, float[batch, WIDTH] error, float[batch, STEPS] attention)
-    <int64[1] one = {{1}}, int64[1] two = {{2}}, int64[2] both = {{1, 2}}, int64 last = {{LAST}},
-     double zero = {{0}}, float[WIDTH] sensors = {{HEARD}}>
-{{
-    offsets = Unsqueeze (offset, one)
-    scales = Unsqueeze (scale, one)
-    {CALIBRATED.format(readings="readings", offset="offsets", scale="scales")}
+    <int64[1] two = {2}, int64[2] both = {1, 2}, int64 last = {LAST},
+     float[WIDTH] sensors = {HEARD}>
+{
+    heard = Mul (readings, sensors)
     score = ReduceSum <keepdims=0> (heard, both)
-    newest = Gather <axis=1> (x, last)
+    newest = Gather <axis=1> (readings, last)
     error = Mul (newest, newest)
-    sizes = Abs (x)
+    sizes = Abs (readings)
     attention = ReduceSum <keepdims=0> (sizes, two)
-}}
+}
 """
 
-STEP = f"""
-tiny (float[batch, WIDTH] reading, double[batch, WIDTH] offset, double[batch, WIDTH] scale,
-      float[batch, 1] total, float[batch, STEPS, WIDTH] states, float[batch, STEPS] slot)
+STEP = """
+tiny (float[batch, WIDTH] reading, float[batch, 1] total,
+      float[batch, STEPS, WIDTH] states, float[batch, STEPS] slot)
     => (float[batch] score, float[batch, WIDTH] error, float[batch, STEPS] attention,
         float[batch, 1] total_next, float[batch, WIDTH] hidden_next)
-    <int64[1] one = {{1}}, int64[1] two = {{2}}, double zero = {{0}},
-     float[WIDTH] sensors = {{HEARD}}>
-{{
-    {CALIBRATED.format(readings="reading", offset="offset", scale="scale")}
+    <int64[1] one = {1}, int64[1] two = {2}, float[WIDTH] sensors = {HEARD}>
+{
+    heard = Mul (reading, sensors)
     sum = ReduceSum <keepdims=1> (heard, one)
     total_next = Add (total, sum)
     score = Squeeze (total_next, one)
-    error = Mul (x, x)
-    hidden_next = Identity (x)
+    error = Mul (reading, reading)
+    hidden_next = Identity (reading)
     earlier = Abs (states)
     each = ReduceSum <keepdims=0> (earlier, two)
-    size = Abs (x)
+    size = Abs (reading)
     own = ReduceSum <keepdims=1> (size, one)
     more = Sub (own, each)
     change = Mul (slot, more)
     attention = Add (each, change)
-}}
+}
 """
 
 STATISTICS = """

@@ -198,7 +198,7 @@ def test_a_table_is_refused_with_its_line(
     if line is None:
         assert (code, json.loads(out)["rejected"]) == (0, {"duplicate": 1})
         return
-    assert (code, out) == (2, "")
+    assert (code, json.loads(out)["error"]["exit_code"]) == (2, 2)
     assert f"{file}:{line}" in err and word in err
 
 

@@ -13,13 +13,14 @@ import pytest
 
 from anomalynet.cli.main import main
 from anomalynet.errors import RunError, UsageError
-from anomalynet.runs.files import read_json, write_json, write_text
+from anomalynet.runs.files import read_json, write_text
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.sweeps import read_sweeps, seconds_of
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import jobs_of
 from anomalynet.sweep.plan import plan
 from anomalynet.sweep.search.pruning import run_value
+from anomalynet.sweep.search.runner import report_search_again
 from anomalynet.sweep.search.trial_store import open_storage
 from anomalynet.sweep.slots import Slot
 from anomalynet.tracking.record import pending, read_record
@@ -50,20 +51,20 @@ DAMAGES: dict[str, Damage] = {
 }
 
 
-@pytest.mark.parametrize("damage", [*DAMAGES, "cut", "empty", "bytes"])
-def test_the_record_of_a_sweep(
-    record: Path, damage: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    whole = record.read_bytes()
-    if damage in DAMAGES:
-        write_json(record, DAMAGES[damage](read_json(record)))
-    else:
-        record.write_bytes({"cut": whole[:-9], "empty": b"", "bytes": b"\xff\x00"}[damage])
-    for verb in (["status"], ["status", "--json"], ["report"]):
-        assert main(verb) == RunError.exit_code
-        found = capsys.readouterr()
-        assert str(record.relative_to(Path.cwd())) in found.err and "→" in found.err
-        assert found.out == "" and "unexpected" not in found.err
+def test_the_record_of_a_sweep(record: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole, known = record.read_bytes(), read_json(record)
+    contents = [json.dumps(damage(known)).encode() for damage in DAMAGES.values()]
+    for content in (*contents, whole[:-9], b"", b"\xff\x00"):
+        record.write_bytes(content)
+        for verb in (["status"], ["status", "--json"], ["report"]):
+            assert main(verb) == RunError.exit_code, content
+            found = capsys.readouterr()
+            assert str(record.relative_to(Path.cwd())) in found.err and "→" in found.err
+            assert "unexpected" not in found.err
+            if "--json" in verb:
+                assert json.loads(found.out)["error"]["exit_code"] == RunError.exit_code
+            else:
+                assert found.out == ""
     search = search_of(Path.cwd(), sweep_of(Path.cwd(), SETTINGS))
     replace(search.planned, slots=[Slot()]).write_record()  # its command writes it again
     (again,) = read_sweeps(Path("runs"))
@@ -181,3 +182,19 @@ def test_a_damaged_record_of_tracking_is_none(tmp_path: Path, text: str) -> None
     (tmp_path / "tracking.json").write_text(text)
     assert read_record(tmp_path) is None
     assert pending(tmp_path) == []
+
+
+def test_a_damaged_run_of_a_search_gives_no_test_metrics_and_stops_no_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search = carried_out(search_of(tmp_path, sweep_of(tmp_path, SETTINGS)))
+    for trial in search.store.trials():
+        for folder in search.folders(trial):
+            content = bytearray(folder.timings.read_bytes())
+            content[-2] ^= 1
+            folder.timings.write_bytes(content)
+            assert folder.finished and not folder.intact
+    planned = replace(search.planned, slots=[Slot()])
+    assert report_search_again(planned, 4, ["md"]).is_file()
+    (best,) = search.best(search.store.trials())
+    assert f"trial {best}" in capsys.readouterr().err

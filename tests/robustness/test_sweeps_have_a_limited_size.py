@@ -58,7 +58,10 @@ TEN = list(range(1, 11))
             + f", data.window: {TEN}, data.stride: {TEN}}}",
             "1,000,000 arms",
         ),
-        (f"seeds: {list(range(400))}\nworlds: {list(range(800))}", "320,000 runs, of which"),
+        (
+            f"seeds: {list(range(400))}\naxes: {{data.stride: {list(range(1, 801))}}}",
+            "320,000 runs, of which",
+        ),
         ("design: search\naxes: {data.window: [8, 16]}\nsearch: {trials: 10000000000}", "trials"),
         (
             "design: search\naxes: {data.stride: {low: 1, high: 1000000000}}\n"

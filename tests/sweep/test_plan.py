@@ -39,7 +39,7 @@ def test_data_that_brings_its_split_has_one_fold(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(locate.files("sweeps")) - {"base"}))
-@pytest.mark.parametrize("preset", ["quick", "full"])
+@pytest.mark.parametrize("preset", ["quick", pytest.param("full", marks=pytest.mark.slow)])
 def test_every_shipped_sweep_plans(name: str, preset: str) -> None:
     sweep = read_sweep(name, preset)
     if sweep.design == "search":

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from anomalynet.errors import DISK_FULL, RunError, UsageError
+from anomalynet.errors import DISK_ERRORS, RunError, UsageError
 from anomalynet.runs.files import sync as sync_folder
 
 
@@ -31,7 +31,7 @@ class AppendFile:
         try:
             self._file = os.open(path, how, 0o644)
         except OSError as error:
-            if error.errno in DISK_FULL:
+            if error.errno in DISK_ERRORS:
                 raise self._failed(error) from None
             what = f"{self._shown}: {error.strerror}"
             raise UsageError(what, "use a file in an existing folder") from None

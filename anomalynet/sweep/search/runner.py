@@ -194,12 +194,11 @@ def _report(
     sweep, settings, records = search.sweep, search.sweep.search, {}
     for number in chosen:
         folders = search.folders(stored[number])
-        if all(folder.finished for folder in folders):
+        if all(folder.intact for folder in folders):
             records[number] = [load_record(folder) for folder in folders]
         else:
-            notify(
-                f"trial {number} was run on another machine: its test metrics are not in the report"
-            )
+            why = "was run on another machine, or its files are damaged"
+            notify(f"trial {number} {why}: its test metrics are not in the report")
     params = {number: stored[number].params for number in chosen}
     outcome = SearchOutcome(
         name=sweep.name,

@@ -31,14 +31,14 @@ class Made:
 
 OVERRIDES = {
     "cnn": ("data.calibration=deviation", "data.clip=3", "model.channels=8"),
-    "lstm": ("data.mask_channel=false", "evaluation.threshold=alarm_budget"),
+    "logistic": ("data.mask_channel=false", "evaluation.threshold=alarm_budget"),
     "random_forest": ("model.trees=20",),
     "gradient_boosting": ("model.iterations=20", "data.calibration_rows=0"),
     "isolation_forest": ("model.trees=20",),
 }
 """What each run tries beside its model."""
 
-LIKE_OTHERS = ("cnn_lstm",)
+LIKE_OTHERS = ("lstm", "cnn_lstm")
 """Made of the same layers as others."""
 EXPERIMENTS = [
     pytest.param(name, marks=[pytest.mark.slow] * (name in LIKE_OTHERS)) for name in available()

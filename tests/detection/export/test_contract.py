@@ -32,7 +32,7 @@ def test_the_contract_of_a_simulated_run(made: Callable[[str], Made]) -> None:
 
 def test_what_other_runs_leave_out(made: Callable[[str], Made]) -> None:
     bound, bare, statistics = (
-        Alone(made(name).file).contract for name in ("cnn", "lstm", "gradient_boosting")
+        Alone(made(name).file).contract for name in ("cnn", "logistic", "gradient_boosting")
     )
     assert bound.clip == 3.0 and bound.calibration == "deviation"
     assert not bare.mask and MASK not in bare.channels
@@ -46,7 +46,7 @@ def test_a_carried_state_is_told_by_name_and_shape(made: Callable[[str], Made]) 
     assert told.carried == {"tail": (2, 27), "hidden": (64,), "cell": (64,)} and told.width == 64
 
 
-@pytest.mark.parametrize("experiment", ["hybrid", "lstm"])
+@pytest.mark.parametrize("experiment", ["hybrid", "logistic"])
 def test_the_threshold_is_no_validation_score_and_none_changes_sides(
     experiment: str, made: Callable[[str], Made]
 ) -> None:

@@ -17,9 +17,10 @@ from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.model import Model
 from anomalynet.detection.records import Message, Reading, Steps, concatenate
 from anomalynet.metrics.events import AlarmRule
+from anomalynet.models import available
 from anomalynet.training.finished import FinishedRun
 from tests.detection.export.alone import Alone
-from tests.detection.export.conftest import EXPERIMENTS, Made
+from tests.detection.export.conftest import Made
 from tests.training.small import WORLD
 
 
@@ -70,6 +71,11 @@ def streamed(made: Made, seed: int, restarts: float = 0.0) -> tuple[Engine, Step
     return engine, concatenate([*parts, engine.process([end]).steps], len(engine.contract.channels))
 
 
+FORMS = ("cnn", "gradient_boosting", "hybrid_causal")
+"""One of each form of file: windows, statistics of windows, a step at a time."""
+STREAMED = [
+    pytest.param(name, marks=[pytest.mark.slow] * (name not in FORMS)) for name in available()
+]
 Streams = Callable[[str], tuple[Engine, Steps]]
 
 
@@ -79,7 +85,7 @@ def whole(made: Callable[[str], Made]) -> Streams:
     return cache(lambda experiment: streamed(made(experiment), seed=0))
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("experiment", STREAMED)
 def test_a_stream_gives_what_the_run_stored(
     experiment: str, made: Callable[[str], Made], whole: Streams
 ) -> None:
@@ -107,7 +113,7 @@ def test_a_stream_gives_what_the_run_stored(
     np.testing.assert_allclose(found, table["score"].to_numpy(), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize("experiment", STREAMED)
 def test_a_stream_gives_what_the_file_gives_in_batches(
     experiment: str, made: Callable[[str], Made], whole: Streams
 ) -> None:
@@ -129,8 +135,7 @@ def test_a_stream_gives_what_the_file_gives_in_batches(
     )
 
 
-# One of each form of file: windows, statistics of windows, a step at a time.
-@pytest.mark.parametrize("experiment", ["cnn", "gradient_boosting", "hybrid_causal"])
+@pytest.mark.parametrize("experiment", FORMS)
 def test_restarts_change_no_bit(
     experiment: str, made: Callable[[str], Made], whole: Streams
 ) -> None:

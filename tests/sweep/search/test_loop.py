@@ -123,7 +123,7 @@ def test_two_commands_at_once_share_the_trials_and_make_no_more(
 
 
 def test_a_database_holds_what_a_journal_holds(tmp_path: Path) -> None:
-    settings = "{trials: 8}"
+    settings = "{trials: 5}"
     chosen = sweep_of(tmp_path, settings)
     journal = carried_out(search_of(tmp_path, chosen))
     database = carried_out(search_of(tmp_path, chosen, f"sqlite:///{tmp_path}/search.db"))
@@ -205,7 +205,7 @@ def test_a_grid_is_the_product_in_order_and_ends(tmp_path: Path) -> None:
     assert found.exhausted
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "gp"])
+@pytest.mark.parametrize("sampler", ["tpe", "random", pytest.param("gp", marks=pytest.mark.slow)])
 def test_a_finite_space_is_tried_once_and_whole(tmp_path: Path, sampler: str) -> None:
     axes = f"{FINITE}{{model.hidden: {{low: 16, high: 64, step: 16}}, {BOTH}}}\n"
     finite = sweep_of(tmp_path, f"{{trials: 50, sampler: {sampler}}}", axes)
