@@ -39,9 +39,11 @@ def run(args: argparse.Namespace) -> int:
     require_packages()
 
     from anomalynet.detection.export.run import export
+    from anomalynet.tracking.run import track_export
     from anomalynet.training.finished import open_run
 
     exported = export(open_run(args.run_id, args.runs), paths, variants, say)
+    track_export(find_run(args.run_id, args.runs), paths["float32"])
     warn(f"no variant {name}: {why}" for name, why in exported.refused.items())
     if args.json:
         print_json(exported.to_json())

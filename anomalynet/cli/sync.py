@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 
 from anomalynet.cli.arguments import add_json, add_runs, amount, option
 from anomalynet.cli.output import print_rows
@@ -28,16 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Upload runs that were tracked offline."""
     from anomalynet.runs.collect import find_run
-    from anomalynet.tracking.upload import tracked_folders, upload
+    from anomalynet.tracking.record import FILE, upload
 
-    folders = [find_run(name, args.runs).path for name in args.ids] or tracked_folders(args.runs)
-    done = []
-    for number, folder in enumerate(folders, 1):
-        done.append(upload(folder, args.timeout))
-        say(f"[{number}/{len(folders)}] {done[-1].run}: {done[-1].state}")
-    if not folders and not args.json:
+    rows, folders = [], [find_run(name, args.runs).path for name in args.ids]
+    folders = folders or sorted(path.parent for path in args.runs.glob(f"*/*/{FILE}"))
+    for folder in folders:
+        name = f"{folder.parent.name.removeprefix('.')}/{folder.name}"
+        rows.append({"run": name, "state": upload(folder, args.timeout)})
+        say(f"[{len(rows)}/{len(folders)}] {name}: {rows[-1]['state']}")
+    if not rows and not args.json:
         hint = "`anomalynet train … tracking=wandb` tracks a run"
         say(f"no run in {args.runs} was tracked; {hint}")
     else:
-        print_rows([asdict(one) for one in done], as_json=args.json)
-    return int(any(one.state == "failed" for one in done))
+        print_rows(rows, as_json=args.json)
+    return int(any(row["state"] == "failed" for row in rows))

@@ -37,7 +37,9 @@ def summarise(folder: RunFolder) -> Values:
     result = folder.read_result()
     values: Values = {"windows": [float(part.windows) for part in result.parts.values()]}
     lines = folder.read_progress()
-    for name in sorted(set().union(*lines) - {"epoch", "best"} if lines else ()):
+    for name in sorted(
+        set().union(*lines) - {"epoch", "best", "train/learning_rate"} if lines else ()
+    ):
         values[f"{name} by epoch"] = [rounded(line.get(name)) for line in lines]
     if result.best_epoch is not None:
         values["best epoch"] = [float(result.best_epoch)]

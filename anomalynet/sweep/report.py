@@ -218,54 +218,27 @@ def _digest(planned: PlannedSweep, facts: str, folders: Sequence[RunFolder]) -> 
     return f"{digest.hexdigest()} {text}"
 
 
-_TEST = ("average_precision", "auroc", "f1_attack", "balanced_accuracy")
-SHOWN = (*(f"test/{name}" for name in _TEST), "validation/average_precision")
-"""Metrics in the table that is logged in Weights & Biases."""
-
-
-def track_earlier(jobs: Sequence[Job], label: str) -> None:
-    """Log in W&B the runs finished before this command, if they are tracked but not yet there."""
-    done = [job for job in jobs if job.was_done and job.run.loaded.config.tracking == "wandb"]
-    if not done:
-        return
-    from anomalynet.tracking.run import catch_up
-
-    for job in done:
-        with job.folder.locked(wait=True):
-            catch_up(job.run.loaded, job.folder, label)
-
-
-def track(planned: PlannedSweep, notify: Callable[[str], None]) -> None:
-    """Log the sweep's runs and its report in W&B; does nothing if runs are not tracked."""
+def track(
+    planned: PlannedSweep,
+    folders: Iterable[RunFolder],
+    notify: Callable[[str], None],
+    trials: Sequence[Mapping[str, object]] = (),
+) -> None:
+    """Log a sweep in W&B if its runs are tracked: runs that were finished before, unless they are
+    there, its report, and a search's `trials`; notify of what W&B lacks of `folders`."""
     if planned.jobs[0].run.loaded.config.tracking != "wandb":
         return
-    rows: list[dict[str, object]] = []
-    for job in planned.jobs:
-        experiment, seed, fold, world = job.run.expected
-        metrics = job.folder.read_result().metrics if job.state == "done" else {}
-        row: dict[str, object] = {
-            "arm": job.run.arm.name,
-            "experiment": experiment,
-            "seed": seed,
-            "fold": fold,
-            "world": world,
-            "run": job.folder.path.name,
-            "state": job.state,
-        }
-        rows.append(row | {name: metrics.get(name) for name in SHOWN})
-    track_rows(planned, rows, [job.folder.path for job in planned.jobs], notify)
-
-
-def track_rows(
-    planned: PlannedSweep,
-    rows: Sequence[Mapping[str, object]],
-    folders: Sequence[Path],
-    notify: Callable[[str], None],
-) -> None:
-    """Log a sweep in W&B as one table, and notify of what W&B has not received of `folders`."""
+    from anomalynet.reporting.formats.html import html
     from anomalynet.tracking.record import notes
-    from anomalynet.tracking.run import track_sweep
+    from anomalynet.tracking.run import catch_up, track_sweep
 
-    folder = track_sweep(planned.label, rows, planned.out, planned.runs)
-    for note in notes([*folders, *([folder] if folder else [])]):
+    for job in planned.jobs:
+        if job.was_done:
+            with job.folder.locked(wait=True):
+                catch_up(job.run.loaded, job.folder, planned.label)
+    figures = planned.out.glob("figures/*")
+    files = {f"figures/{path.name}": path.read_bytes() for path in figures}
+    page = html((planned.out / FILE_OF_FORM["md"]).read_text(encoding="utf-8"), files)
+    own = track_sweep(planned.label, page, planned.runs, trials)
+    for note in notes([*(folder.path for folder in folders), *([own] if own else [])]):
         notify(f"{note}; `anomalynet sync` uploads later")

@@ -155,7 +155,7 @@ def run_sweep(
             done = [job.folder for job in jobs if job.state == "done"]
             write = partial(report.write_sweep_report, planned, forms, progress=progress)
             path = report.renew_report(planned, record, forms, facts, done, write)
-            report.track(planned, notify)
+            report.track(planned, [job.folder for job in jobs], notify)
     return SweepOutcome(label=label, slots=len(planned.slots), jobs=own, report=path)
 
 
@@ -165,7 +165,6 @@ def _train(planned: PlannedSweep, own: Sequence[Job], again: bool, progress: boo
     _announce(planned, notify)
     validate_splits(own, notify)
     record = planned.write_record()
-    report.track_earlier(own, planned.label)
     carry_out(own, planned.slots, planned.label, planned.on, progress=progress)
     failed = [job for job in own if job.state == "failed"]
     for job in failed:

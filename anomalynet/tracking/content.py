@@ -1,95 +1,139 @@
-"""Tables, charts and artifacts for W&B, made from the files of a finished run."""
+"""What W&B shows of a finished run, an exported file, a sweep and a trial."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
+import polars as pl
 import wandb
-from numpy.typing import NDArray
 
 from anomalynet.metrics.kernels import alarm_counts
+from anomalynet.runs.audits import slug
 from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import Result
-from anomalynet.runs.scores import read
+from anomalynet.runs.scores import read, read_incidents
 
 POINTS = 1000  # largest number of points of a curve
-CELLS = {
-    ("normal", "normal"): "true_negatives",
-    ("normal", "attack"): "false_positives",
-    ("attack", "normal"): "false_negatives",
-    ("attack", "attack"): "true_positives",
-}
-"""(actual, predicted) → the metric that counts such steps."""
+EXAMPLES = 4  # incidents that are drawn, evenly spaced from the easiest to the hardest
+AROUND = timedelta(minutes=30)  # least time shown before and after an incident
 
 
-def charts(folder: RunFolder, result: Result) -> dict[str, Any]:
-    """The table of metrics, and with labels the confusion matrix and precision-recall curve."""
-    names = sorted({name.partition("/")[2] for name in result.metrics})
-    parts = ("validation", "test")
-    rows = [[name, *(result.metrics.get(f"{part}/{name}") for part in parts)] for name in names]
-    found: dict[str, Any] = {"metrics": wandb.Table(columns=["metric", *parts], data=rows)}
-    counts = [[*pair, result.metrics.get(f"test/{name}")] for pair, name in CELLS.items()]
-    if known := [[*pair, int(count)] for *pair, count in counts if count is not None]:
-        columns = ("Actual", "Predicted", "nPredictions")
-        same, heading = {name: name for name in columns}, {"title": "Test part at the threshold"}
-        cells = wandb.Table(columns=[*columns], data=known)
-        plot = wandb.plot_table("wandb/confusion_matrix/v1", cells, same, heading)
-        found["test/confusion_matrix"] = plot
-    steps = read(
-        folder.scores, lambda rows: rows.filter(split="test").drop_nulls(["label", "score"])
-    )
-    recall, precision = _precision_recall(steps["label"].to_numpy(), steps["score"].to_numpy())
-    if len(recall):
-        points = [list(pair) for pair in zip(recall, precision, strict=True)]
-        table = wandb.Table(columns=["recall", "precision"], data=points)
-        title = "Test part: precision over recall"
-        curve = wandb.plot.line(table, "recall", "precision", title=title)
-        found["test/precision_recall"] = curve
-    return found
+def log(run: wandb.Run, setup: Mapping[str, Any], folder: RunFolder) -> None:
+    """Log a sweep's report, an exported file, or the result of a finished run."""
+    if setup["job_type"] == "sweep":
+        run.log({"report": wandb.Html(folder.path / "report.html", inject=False)})
+    elif "onnx" in setup:
+        _log_model(run, f"onnx-{setup['config']['run_id']}", Path(setup["onnx"]))
+    else:
+        _log_result(run, folder, folder.read_result())
 
 
-def _precision_recall(
-    labels: NDArray[np.integer], scores: NDArray[np.float64]
-) -> tuple[list[float], list[float]]:
-    """Recall and precision at each different score, at most POINTS; empty without both classes."""
+def _log_result(run: wandb.Run, folder: RunFolder, result: Result) -> None:
+    facts = {key: getattr(result, key) for key in ("epochs", "best_epoch", "parameters", "split")}
+    # metrics of the chosen epoch, not of the last one: sorting by the summary ranks the runs
+    run.summary.update(result.metrics | facts | {"threshold": result.threshold})
+    run.summary.update(read_json(folder.timings))
+    steps = read(folder.scores, lambda rows: rows.filter(split="test").drop_nulls("score"))
+    charts = dict(_charts(steps.drop_nulls("label"))) | _incidents(folder, steps)
+    run.log(charts, step=result.epochs or 0)
+    what = {"name": result.data, "fingerprint": result.fingerprint, "channels": result.channels}
+    data = wandb.Artifact(slug(result.data), "dataset", metadata=what)
+    with data.new_file("manifest.json") as file:
+        file.write(json.dumps(what, indent=2))
+    # `use_artifact` raises offline, and waits for uploads online; so does `wandb sync` use it
+    run._log_artifact(data, aliases=[result.fingerprint[:10]], use_after_commit=True)
+    _log_model(run, f"model-{result.id}", folder.best if folder.best.exists() else folder.classical)
+
+
+def _log_model(run: wandb.Run, name: str, path: Path) -> None:
+    """Log a file as an artifact; W&B reads it in place, without a copy."""
+    artifact = wandb.Artifact(name, "model")
+    artifact.add_file(str(path), skip_cache=True, policy="immutable")
+    run.log_artifact(artifact, aliases=["best", "latest"])
+
+
+def _charts(steps: pl.DataFrame) -> Iterator[tuple[str, Any]]:
+    """The confusion matrix and the precision-recall curve of the test part, if it has both classes;
+    those of `wandb.plot` need pandas, or smooth the curve."""
+    labels, scores = steps["label"].to_numpy(), steps["score"].to_numpy()
     if not 0 < labels.sum() < len(labels):
-        return [], []
+        return
+    names, alarms = ["normal", "attack"], steps["alarm"].cast(int).to_list()
+    yield (
+        "test/confusion_matrix",
+        wandb.plot.confusion_matrix(y_true=labels.tolist(), preds=alarms, class_names=names),
+    )
     true, false = (counts[1:] for counts in alarm_counts(labels, scores))
     shown = np.unique(np.linspace(0, len(true) - 1, POINTS).round().astype(int))
-    recall, precision = true / true[-1], true / (true + false)
-    return recall[shown].tolist(), precision[shown].tolist()
+    curve = np.stack([true / true[-1], true / (true + false)], axis=1)[shown].tolist()
+    table = wandb.Table(columns=["recall", "precision"], data=curve)
+    title = "Test part: precision over recall"
+    yield "test/precision_recall", wandb.plot.line(table, "recall", "precision", title=title)
 
 
-def facts(folder: RunFolder, result: Result) -> dict[str, Any]:
-    """Further numbers for the summary, besides the metrics."""
-    own = ("epochs", "best_epoch", "parameters", "threshold", "split")
-    return {**{name: getattr(result, name) for name in own}, **read_json(folder.timings)}
-
-
-def data_manifest(result: Result) -> wandb.Artifact:
-    """A description of the data as an artifact, named by its fingerprint, without the data."""
-    name = f"data-{result.fingerprint[:10]}"
-    artifact = wandb.Artifact(name, "dataset", metadata={"name": result.data})
-    parts = {
-        name: {"series": list(part.series), "steps": part.steps, "windows": part.windows}
-        for name, part in result.parts.items()
+def _incidents(folder: RunFolder, steps: pl.DataFrame) -> dict[str, Any]:
+    """The table of the test part's incidents, and pictures of some; empty without incidents."""
+    notes = read_incidents(folder.incidents)
+    first = pl.col("time").filter("alarm").min() - pl.col("time").min()
+    found = (
+        steps.drop_nulls("incident")
+        .group_by("incident", pl.col("kind").cast(pl.String))
+        .agg(
+            pl.col("label").max(),
+            pl.col("series").cast(pl.String).sort_by("score").last(),
+            start=pl.col("time").min(),
+            end=pl.col("time").max(),
+            steps=pl.len(),
+            alarmed=pl.col("alarm").sum(),
+            score=pl.col("score").max(),
+            threshold=pl.col("threshold").first(),
+            seconds_to_alarm=first.dt.total_seconds(),
+        )
+        .sort("score", "incident", descending=[True, False])
+    )
+    if found.is_empty():
+        return {}
+    known = [notes.get(number) for number in found["incident"]]
+    more = {
+        name: pl.Series([getattr(note, name, None) for note in known], strict=False)
+        for name in ("type", "cause", "severity")
     }
-    what: dict[str, Any] = {"name": result.data, "fingerprint": result.fingerprint}
-    what |= {"channels": list(result.channels), "parts": parts}
-    with artifact.new_file("manifest.json") as file:
-        file.write(json.dumps(what, indent=2))
-    return artifact
+    shown = found.with_columns(pl.col("start", "end").cast(pl.String), **more)
+    table = wandb.Table(columns=[*shown.columns], data=[list(row) for row in shown.rows()])
+    ranks = np.unique(np.linspace(0, len(found) - 1, EXAMPLES).round().astype(int))
+    pictures = [_picture(found.row(int(rank), named=True), steps) for rank in ranks]
+    return {"test/incidents": table, "test/examples": pictures}
 
 
-def model(folder: RunFolder, result: Result) -> wandb.Artifact | None:
-    """The best checkpoint as an artifact; W&B reads it in place, without a copy."""
-    path = folder.best if folder.best.exists() else folder.classical
-    if not path.exists():
-        return None
-    metadata = {"threshold": result.threshold, "best_epoch": result.best_epoch}
-    artifact = wandb.Artifact(f"model-{result.id}", "model", metadata=metadata)
-    artifact.add_file(str(path), skip_cache=True, policy="immutable")
-    return artifact
+def _picture(incident: Mapping[str, Any], steps: pl.DataFrame) -> wandb.Image:
+    """The scores of one series around an incident, with the threshold."""
+    start, length = incident["start"], incident["end"] - incident["start"]
+    since, around = pl.col("time") - start, max(length, AROUND)
+    own = steps.filter(
+        since.is_between(-around, length + around),
+        pl.col("series").cast(pl.String) == incident["series"],
+    ).sort("time")
+    minutes = own.select(since.dt.total_seconds() / 60).to_series()
+    figure, axes = plt.subplots(figsize=(6.0, 2.2), layout="constrained")
+    colour = "tab:red" if incident["label"] else "tab:grey"
+    axes.axvspan(0, length.total_seconds() / 60, color=colour, alpha=0.2, lw=0)
+    axes.plot(minutes.to_numpy(), own["score"].to_numpy(), lw=1)
+    axes.axhline(incident["threshold"], color="black", ls="--", lw=0.8)
+    title = f"{incident['kind']} (incident {incident['incident']}) in {incident['series']}"
+    axes.set_title(f"{title}, {start:%Y-%m-%d %H:%M}", loc="left", fontsize=9)
+    axes.set(xlabel="minutes", ylabel="score")
+    return wandb.Image(figure, caption=title)
+
+
+def log_trial(run: wandb.Run, trial: Mapping[str, Any]) -> None:
+    """One trial of a search: a step for each of its runs, then its objectives."""
+    for step, metrics in enumerate(trial["steps"]):
+        run.log(metrics, step=step, commit=True)  # else it would overwrite the summary
+    run.summary.update(trial["summary"])

@@ -1,71 +1,82 @@
-"""`tracking.json` in a run's folder: what was logged to W&B, its files, and what failed."""
+"""What W&B has of a run: `tracking.json` in its folder, W&B's own files, and their upload."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from anomalynet.errors import UsageError
-from anomalynet.runs import codec
 from anomalynet.runs.files import read_json, write_json
+from anomalynet.runs.folder import BusyError, RunFolder
 
 FILE = "tracking.json"
+"""Its keys: `id`, W&B's of the run; `next_epoch`, the first that no ended session logged; `open`,
+W&B's folder of a session that did not end; `offline`, why the last one was so; `warning`."""
+
+WANDB = (sys.executable, "-m", "wandb")
 
 
-@dataclass(slots=True)
-class Part:
-    """One W&B session of the run; a run that was interrupted and continued has several."""
-
-    folder: str  # W&B's folder, inside the run's folder
-    mode: str  # `online` or `offline`
-    reason: str = ""  # why it is offline
-    finished: bool = False  # whether W&B has written everything (online: has sent it)
+def update(folder: Path, **values: object) -> None:
+    """Change values of `tracking.json`."""
+    write_json(folder / FILE, read_json(folder / FILE) | values)
 
 
-@dataclass(slots=True)
-class Record:
-    """The content of `tracking.json`."""
-
-    id: str  # W&B's id of the run: our run id, except under a W&B agent
-    next_epoch: int = 0  # the first epoch that is not logged to W&B
-    warning: str = ""
-    parts: list[Part] = field(default_factory=list)
-
-    def write(self, folder: Path) -> None:
-        """Store it in a run's folder."""
-        write_json(folder / FILE, asdict(self))
-
-
-def read_record(folder: Path) -> Record | None:
-    """A folder's record; None if it was never tracked or the file is unreadable."""
-    try:
-        return codec.read(Record, read_json(folder / FILE), FILE)
-    except UsageError:
-        return None
+def synced(file: Path) -> Path:
+    """The mark of a `.wandb` file that the server has: of `wandb sync`, or of an online session."""
+    return file.with_name(f"{file.name}.synced")
 
 
 def pending(folder: Path) -> list[Path]:
-    """The parts of a run that are not on W&B's server, oldest first."""
-    record, found = read_record(folder), []
-    for part in record.parts if record else ():
-        own = folder / part.folder
-        if part.mode == "offline" or not part.finished:
-            synced = any(own.glob("*.wandb.synced"))
-            found += [own] if any(own.glob("*.wandb")) and not synced else []
-    return found
+    """W&B's folders of a run that are not on its server, oldest first; a run that was interrupted
+    and continued has several."""
+    files = folder.glob("wandb/*run-*/*.wandb")
+    missing = [file.parent for file in files if not synced(file).exists()]
+    return sorted(missing, key=lambda part: part.name.removeprefix("offline-"))
 
 
 def notes(folders: Iterable[Path]) -> list[str]:
     """Messages about the tracking of many runs: each problem once, with its number of runs."""
     problems: Counter[str] = Counter()
     for folder in folders:
-        if record := read_record(folder):
-            offline = {part.reason for part in record.parts if part.mode == "offline"}
-            problems.update(f"offline ({why})" for why in offline if pending(folder))
-            problems.update([record.warning] if record.warning else [])
-    counts = {
-        what: f"{count} {'run' if count == 1 else 'runs'}" for what, count in problems.items()
-    }
-    return [f"W&B: {count}: {what}" for what, count in counts.items()]
+        record = read_json(folder / FILE)
+        if (why := record.get("offline")) and pending(folder):
+            problems[f"offline ({why})"] += 1
+        if warning := record.get("warning"):
+            problems[warning] += 1
+    return [f"W&B: {n} run{'s' if n > 1 else ''}: {what}" for what, n in problems.items()]
+
+
+def upload(folder: Path, timeout: float) -> str:
+    """Send W&B the missing parts of a run, of which `wandb sync` makes one run, in their order. It
+    retries forever, so it is stopped after `timeout` seconds, and its exit code is 0 for a broken
+    file, so its marks count. Returns `synced`, `failed`, `running` (still in training) or `nothing
+    to do`."""
+    try:
+        with RunFolder(folder).locked(wait=False):
+            if not (parts := pending(folder)):
+                return "nothing to do"
+            command = [*WANDB, "sync", "--include-online", *map(str, parts)]
+            own: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": 2, "timeout": timeout}
+            own["env"] = environment(folder) | {"WANDB_SILENT": "false"}
+            with suppress(subprocess.TimeoutExpired):
+                subprocess.run(command, check=False, **own)
+            if pending(folder):
+                return "failed"
+            update(folder, warning="")
+            return "synced"
+    except BusyError:
+        return "running"
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment of W&B's processes: files in the run's folder, no service of ours."""
+    wandb = folder.resolve() / "wandb"
+    own = {"WANDB_DIR": str(wandb.parent), "WANDB_DATA_DIR": str(wandb / "staging")}
+    own |= {"WANDB_CACHE_DIR": str(wandb / "cache"), "MPLBACKEND": "agg"}
+    inherited = {key: value for key, value in os.environ.items() if key != "WANDB_SERVICE"}
+    return inherited | own | {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}

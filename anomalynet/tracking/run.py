@@ -8,68 +8,85 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
+import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from anomalynet.config.identity import flatten
 from anomalynet.config.load import Loaded
+from anomalynet.config.show import scalar
 from anomalynet.errors import say
-from anomalynet.runs.files import write_text
+from anomalynet.runs.files import read_json, write_text
 from anomalynet.runs.folder import RunFolder
-from anomalynet.tracking.record import Record, read_record
+from anomalynet.tracking.record import FILE, environment, update
 
 COMMAND = (sys.executable, "-m", "anomalynet.tracking.session")
 
 
-@contextmanager
-def tracked(loaded: Loaded, folder: RunFolder, group: str | None) -> Iterator[None]:
+def tracked(loaded: Loaded, folder: RunFolder, group: str | None) -> AbstractContextManager[None]:
     """Log the run that is trained in this block to W&B, if the configuration asks for it. Call it
     only in rank 0. Problems are reported on stderr; in a sweep (`group`) only in `tracking.json`,
     because hundreds of runs would report the same."""
     if loaded.config.tracking != "wandb" or os.environ.get("WANDB_MODE") == "disabled":
-        yield
-        return
-    with logged(folder.path, describe(loaded, folder, group), quiet=group is not None):
-        yield
+        return nullcontext()
+    return logged(folder.path, describe(loaded, folder, group), quiet=group is not None)
 
 
 def catch_up(loaded: Loaded, folder: RunFolder, group: str | None) -> None:
     """Log a run that was finished before: if it is not in W&B yet, or if a W&B agent started it
     under the agent's own id."""
-    if read_record(folder.path) is None or os.environ.get("WANDB_SWEEP_ID"):
+    if not read_json(folder.path / FILE) or os.environ.get("WANDB_SWEEP_ID"):
         with tracked(loaded, folder, group):
             pass
 
 
 def describe(loaded: Loaded, folder: RunFolder, group: str | None) -> dict[str, Any]:
-    """The description of a run for `wandb.init`."""
-    config, name = loaded.config, folder.path.name
-    policy = [] if config.data.split.policy == "auto" else [config.data.split.policy]
-    resolved = {key: value for key, value in asdict(config).items() if key != "tracking"}
+    """The description of a run for `wandb.init`. Its configuration has a number, text, true or
+    false for every key: parallel coordinates leave out runs where a value is empty or a list."""
+    config, name, values = loaded.config, folder.path.name, flatten(loaded.config)
+    own = [key for key, where in loaded.origins.items() if "experiments/" not in where]
+    words = [f"{key}={scalar(values[key])}" for key in own if key in values]
     return {
         "job_type": "train",
         "id": name,
         "name": f"{loaded.name} {name}",
         "group": group,
-        "tags": [Path(config.model.name).stem, config.data.title, *policy],
-        "config": {"experiment": loaded.name, "run_id": name, **resolved},
+        "tags": [Path(config.model.name).stem, config.data.title],
+        "config": {
+            "experiment": loaded.name,
+            "run_id": name,
+            "command": shlex.join(["anomalynet", "train", loaded.name, *words]),
+            **_plain(asdict(config)),
+        },
     }
 
 
-def track_sweep(
-    name: str, rows: Sequence[Mapping[str, Any]], report_folder: Path | None, runs: Path
-) -> Path | None:
-    """Log a sweep's summary, one row of plain values per run, and its report as an artifact. Equal
-    rows are logged only once. Problems are reported on stderr and have no other effect.
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(own) for key, own in value.items()}
+    return value if isinstance(value, bool | int | float | str) else scalar(value)
 
-    Args:
-        name: W&B group of the runs.
+
+def track_export(folder: RunFolder, onnx: Path) -> None:
+    """Add a run's exported ONNX file to its W&B run, if it was tracked."""
+    setup, record = read_json(folder.path / "wandb" / "setup.json"), read_json(folder.path / FILE)
+    if setup and record and os.environ.get("WANDB_MODE") != "disabled":
+        with logged(folder.path, setup | {"id": record["id"], "onnx": str(onnx.resolve())}):
+            pass
+
+
+def track_sweep(
+    name: str, page: str, runs: Path, trials: Sequence[Mapping[str, Any]] = ()
+) -> Path | None:
+    """Log a sweep's report, an HTML page, as a run in its group, unless it is logged already, and
+    each trial of a search: `id`, `name`, `job_type` and `config` for W&B, `steps` (the metrics of
+    each of its runs) and `summary`. Problems are reported on stderr and have no other effect.
 
     Returns: the folder of W&B's files, `.sweeps/NAME` below the runs, where `anomalynet sync` finds
         them. None if nothing is logged: W&B is disabled, or a W&B agent runs this command and shows
@@ -77,17 +94,15 @@ def track_sweep(
     """
     if os.environ.get("WANDB_MODE") == "disabled" or os.environ.get("WANDB_SWEEP_ID"):
         return None
-    folder = runs / ".sweeps" / name
-    text = json.dumps(rows, sort_keys=True, default=str)
-    identity = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
-    record = read_record(folder)
-    if record and record.id == identity and record.parts and record.parts[-1].finished:
-        return folder
-    run: dict[str, Any] = {"job_type": "sweep", "id": identity, "name": name, "group": name}
-    run |= {"tags": ["sweep"], "config": {"sweep": name, "runs": len(rows)}, "rows": rows}
-    run["report"] = str(report_folder.resolve()) if report_folder else None
-    with logged(folder, run, patience=60.0):
-        pass
+    folder, record = runs / ".sweeps" / name, read_json(runs / ".sweeps" / name / FILE)
+    identity = f"{name}-{hashlib.sha256(page.encode()).hexdigest()[:10]}"
+    if record.get("id") != identity or record.get("warning"):
+        run: dict[str, Any] = {"job_type": "sweep", "id": identity, "name": name, "group": name}
+        run |= {"tags": ["sweep"], "config": {"sweep": name}, "trials": trials}
+        with suppress(OSError):  # as of a full disk
+            write_text(folder / "report.html", page)
+        with logged(folder, run, patience=60.0 + 2.0 * len(trials)):
+            pass
     return folder
 
 
@@ -108,70 +123,38 @@ def logged(
             process = subprocess.Popen(
                 [*COMMAND, str(folder)],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdout=subprocess.DEVNULL if quiet else subprocess.PIPE,
                 stderr=file,
                 text=True,
                 env=environment(folder),
                 start_new_session=True,
             )
+        listener = threading.Thread(target=_listen, args=[process.stdout or ()], daemon=True)
+        listener.start()
     except OSError as error:
-        _warn(folder, run, f"cannot be started: {error}", quiet)
-    if process is None:
-        yield
-        return
-    listener = threading.Thread(target=_listen, args=(process, quiet), daemon=True)
-    listener.start()
+        warning = f"W&B cannot be started: {error}"
     try:
         yield
     finally:
-        assert process.stdin
-        process.stdin.close()
-        try:
-            if status := process.wait(patience):
-                warning = f"ended with status {status}, see {log}; the run is not affected"
-        except subprocess.TimeoutExpired:
-            warning = (
-                f"did not finish within {patience:.0f} s after the run; "
-                "`anomalynet sync` uploads what is missing"
-            )
-        finally:
-            if process.poll() is None:  # it was too slow, or this is Ctrl-C
-                os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+        if process and process.stdin:
+            process.stdin.close()
+            try:
+                if status := process.wait(patience):
+                    warning = f"W&B ended with status {status}, see {log}; the run is not affected"
+            except subprocess.TimeoutExpired:
+                warning = f"W&B did not finish within {patience:.0f} s after the run; "
+                warning += "`anomalynet sync` uploads what is missing"
+            finally:
+                process.kill()  # it was too slow, or this is Ctrl-C
                 process.wait()
-        listener.join(1.0)
+            listener.join(1.0)
+        if warning and not quiet:
+            say(f"warning: {warning}")
         if warning:
-            _warn(folder, run, warning, quiet)
+            with suppress(OSError):
+                update(folder, **{"id": run["id"], **read_json(folder / FILE), "warning": warning})
 
 
-def _listen(process: subprocess.Popen[str], quiet: bool) -> None:
-    assert process.stdout
-    for line in process.stdout:
-        if not quiet:
-            say(line.rstrip())
-
-
-def _warn(folder: Path, run: Mapping[str, Any], what: str, quiet: bool) -> None:
-    """Print a warning and store it in `tracking.json`, after the process that writes it ended."""
-    record = read_record(folder) or Record(str(run["id"]))
-    record.warning = f"W&B {what}"
-    if not quiet:
-        say(f"warning: {record.warning}")
-    with suppress(OSError):
-        record.write(folder)
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """The environment of W&B's processes: files in the run's folder, one thread."""
-    wandb = folder.resolve() / "wandb"
-    own = {
-        "WANDB_DIR": str(wandb.parent),
-        "WANDB_DATA_DIR": str(wandb / "staging"),
-        "WANDB_CACHE_DIR": str(wandb / "cache"),
-        "WANDB_ERROR_REPORTING": "false",
-        "WANDB_SILENT": "true",
-        "POLARS_MAX_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-    }
-    inherited = {**os.environ}
-    inherited.pop("WANDB_SERVICE", None)  # belongs to another process
-    return inherited | own
+def _listen(messages: Iterable[str]) -> None:
+    for line in messages:
+        say(line.rstrip())

@@ -1,165 +1,132 @@
-"""The process that logs one W&B run from `wandb.init` to `finish`. It follows the `progress.jsonl`
-of the run's folder until stdin closes, and writes messages for the user to stdout."""
+"""The process that logs to W&B what is in a folder, and what is added to it until stdin closes.
+
+A process, because a failed online start holds the run's id until W&B is shut down for the whole
+process, and because `wandb.init` in a user's code would return our run instead of a new one."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import wandb
 
+from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
-from anomalynet.tracking.record import Part, Record, read_record
+from anomalynet.tracking.record import FILE, synced, update
 
 PROJECT = "anomalynet"
-TEXTS = ("report.md", "cost.md", "best.yaml", "pareto_*.yaml")
-REPORT = (*TEXTS, "tables/*.csv", "figures/*.svg", "figures/*.png")  # files of a report
-SHUTDOWN_TIMEOUT = 60.0  # seconds until the process ends; the training process waits less
+FINISH_TIMEOUT = 60.0  # seconds for the last uploads; the training process waits less
 INIT_TIMEOUT = 10.0  # seconds to wait for W&B's server before the run continues offline
 POLL = 0.5  # seconds between two looks at progress.jsonl
 
 
-class Session:
-    """The W&B run of a run's folder; it continues after the last logged epoch."""
-
-    def __init__(self, folder: Path, setup: Mapping[str, Any]) -> None:
-        self.folder = RunFolder(folder)
-        self.run, self.offline_reason = _start(folder, setup)
-        self.record = read_record(folder) or Record(self.run.id)
-        if self.record.id != self.run.id:
-            self.record.id, self.record.next_epoch = self.run.id, 0
-        self.record.warning = ""
-        mode = "offline" if self.run.offline else "online"
-        own = Path(self.run.settings.sync_dir).relative_to(folder.resolve())
-        self.record.parts.append(Part(str(own), mode, self.offline_reason))
-        self.record.write(folder)
-
-    def log_epochs(self) -> None:
-        """Log the epochs of `progress.jsonl` that W&B does not have."""
-        for line in self.folder.read_progress():
-            if line["epoch"] >= self.record.next_epoch:
-                self.run.log(line, step=line["epoch"], commit=True)
-                self.record.next_epoch = line["epoch"] + 1
-                self.record.write(self.folder.path)
-
-    def log_sweep(self, rows: Sequence[Mapping[str, Any]], report: str | None) -> None:
-        """Log a sweep's table, whose columns are all keys of all rows, and its report."""
-        columns: list[str | int] = list(dict.fromkeys(key for row in rows for key in row))
-        data = [[row.get(str(key)) for key in columns] for row in rows]
-        table = wandb.Table(columns=columns, data=data, allow_mixed_types=True)
-        self.run.log({"runs": table}, step=0)
-        if report and Path(report).is_dir():
-            artifact = wandb.Artifact(f"report-{Path(report).resolve().name}", "report")
-            for pattern in REPORT:  # other files in the folder may be private
-                for path in sorted(Path(report).glob(pattern)):
-                    name = path.relative_to(report).as_posix()
-                    artifact.add_file(str(path), name=name, skip_cache=True)
-            self.run.log_artifact(artifact)
-
-    def log_result(self) -> None:
-        """Log the result of a finished run."""
-        from anomalynet.tracking import content  # slow import of Polars: only after training
-
-        result = self.folder.read_result()
-        self.run.summary.update({**result.metrics, **content.facts(self.folder, result)})
-        if result.split[:64] not in (self.run.tags or ()):
-            self.run.tags = (*(self.run.tags or ()), result.split[:64])
-        self.run.log(content.charts(self.folder, result), step=result.epochs or 0)
-        self.run.log_artifact(content.data_manifest(result))
-        if model := content.model(self.folder, result):
-            self.run.log_artifact(model, aliases=["best"])
-
-
-def _start(folder: Path, setup: Mapping[str, Any]) -> tuple[wandb.Run, str]:
-    """Start the run online, or else offline. Returns the run and why it is offline."""
-    before = set((folder / "wandb").glob("run-*"))
-    if wandb.setup().settings.mode in ("offline", "dryrun"):
-        return _init(setup, "offline"), "WANDB_MODE=offline"
-    try:
-        return _init(setup, "online"), ""
-    except Exception as error:  # no key, no network, a wrong key, a server that does not answer
-        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+def start(folder: Path, setup: Mapping[str, Any]) -> tuple[wandb.Run, str]:
+    """Start a run online, or else offline. Returns the run and why it is offline."""
+    reason, before = "WANDB_MODE=offline", set(folder.glob("wandb/run-*"))
+    if wandb.setup().settings.mode not in ("offline", "dryrun"):
+        try:
+            return _init(setup), ""
+        except Exception as error:  # no key, no network, a wrong key, a server that does not answer
+            reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
         wandb.teardown()  # the failed attempt still holds the run's id
-        for stub in set((folder / "wandb").glob("run-*")) - before:
+        os.environ["WANDB_MODE"] = "offline"
+        for stub in set(folder.glob("wandb/run-*")) - before:
             shutil.rmtree(stub, ignore_errors=True)
-    return _init(setup, "offline"), reason
+    return _init(setup), reason
 
 
-def _init(setup: Mapping[str, Any], mode: Any) -> wandb.Run:
+def _init(setup: Mapping[str, Any]) -> wandb.Run:
     agent = bool(os.environ.get("WANDB_SWEEP_ID"))  # a W&B sweep gives each run its id and project
     settings = wandb.Settings(console="off", silent=True, x_stats_pid=setup["pid"], save_code=False)
     settings.x_transaction_log_flush_interval = 1.0  # else a kill loses every row
+    settings.finish_timeout, settings.finish_timeout_raises = FINISH_TIMEOUT, True
     if "WANDB_INIT_TIMEOUT" not in os.environ:
         settings.init_timeout = INIT_TIMEOUT
     return wandb.init(
-        mode=mode,
         project=None if agent else wandb.setup().settings.project or PROJECT,
         id=None if agent else setup["id"],
         resume=None if agent else "allow",
-        name=setup["name"],
-        group=setup["group"],
-        job_type=setup["job_type"],
         tags=[tag[:64] for tag in setup["tags"]],
-        config=setup["config"],
         settings=settings,
+        **{key: setup[key] for key in ("name", "group", "job_type", "config")},
     )
 
 
+def follow(folder: RunFolder, run: wandb.Run, next_epoch: int, ended: threading.Event) -> int:
+    """Log the epochs in a run's folder from `next_epoch` on, and what it was trained with, until
+    the event. Returns the next epoch."""
+    seen, last = 0.0, False
+    while not last:
+        last = ended.wait(POLL)
+        changed = folder.progress.stat().st_mtime if folder.progress.exists() else 0.0
+        if changed == seen and not last:
+            continue
+        seen, saw = changed, read_json(folder.environment)
+        facts = {"git_commit": saw.get("commit"), "code_hash": saw.get("code")}
+        facts["data_fingerprint"] = saw.get("data", {}).get("fingerprint")
+        run.config.update(facts, allow_val_change=True)  # type: ignore[no-untyped-call]
+        for line in folder.read_progress():
+            if line["epoch"] >= next_epoch:
+                run.log(line, step=line["epoch"], commit=True)
+                next_epoch = line["epoch"] + 1
+    return next_epoch
+
+
+def finish(run: wandb.Run, *, failed: bool = False) -> None:
+    """Finish a run, and mark what the server has, so that `sync` does not send it again."""
+    run.finish(exit_code=int(failed))
+    if not run.offline:
+        synced(Path(run.settings.sync_file)).touch()
+
+
 def main() -> int:
-    """Log one run; the process's entry point."""
-    life_line = os.fdopen(os.dup(0))
+    """Log one folder; the process's entry point."""
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    # W&B's own process inherits descriptors 0 and 1, and must not keep our pipes open.
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(2, 1)
+    os.dup2(2, 1)  # W&B's own process inherits 1, and must not keep the parent's pipe open
     if hasattr(os, "nice"):
         os.nice(5)  # training has priority when cores are few
     ended = threading.Event()
 
-    def wait_for_the_end() -> None:
-        life_line.read()
+    def wait() -> None:
+        os.read(0, 1)
         ended.set()
 
-    threading.Thread(target=wait_for_the_end, daemon=True).start()
-
+    threading.Thread(target=wait, daemon=True).start()
     folder = Path(sys.argv[1])
-    setup = json.loads((folder / "wandb" / "setup.json").read_text(encoding="utf-8"))
-    session = Session(folder, setup)
+    setup = read_json(folder / "wandb" / "setup.json")
+    record = read_json(folder / FILE)
+    if (left := record.get("open", "")).startswith("offline-"):  # W&B was killed: log it all again
+        shutil.rmtree(folder / "wandb" / left, ignore_errors=True)
+    run, offline = start(folder, setup)
+    known = record.get("next_epoch", 0) if record.get("id") == run.id else 0
+    epoch, part = max(known, run.starting_step), Path(run.settings.sync_dir).name
+    update(folder, id=run.id, next_epoch=epoch, offline=offline, warning="", open=part)
+    text = f"is offline: {offline}; `anomalynet sync` uploads the run later"
     with suppress(OSError):  # the reader may have ended
-        if reason := session.offline_reason:
-            text = f"W&B is offline: {reason}; `anomalynet sync` uploads the run later"
-            print(text, file=messages, flush=True)
-        elif session.run.url:
-            print(f"W&B: {session.run.url}", file=messages, flush=True)
-    seen = 0.0
-    while not ended.wait(POLL):
-        progress = session.folder.progress
-        if progress.exists() and (changed := progress.stat().st_mtime) != seen:
-            seen = changed
-            session.log_epochs()
-    timeout = threading.Timer(SHUTDOWN_TIMEOUT, os._exit, [1])
-    timeout.daemon = True
-    timeout.start()
-    exit_code = 1  # the run was killed or has failed
+        print(f"W&B {text}" if offline else f"W&B: {run.url}", file=messages, flush=True)
+    own, failed = RunFolder(folder), False
     try:
-        session.log_epochs()
-        if "rows" in setup:
-            session.log_sweep(setup["rows"], setup["report"])
-            exit_code = 0
-        elif session.folder.finished:
-            session.log_result()
-            exit_code = 0
+        if setup["job_type"] == "train" and "onnx" not in setup:
+            epoch = follow(own, run, epoch, ended)
+            failed = not own.finished
+        if not failed:
+            from anomalynet.tracking import content  # slow imports: only after training
+
+            content.log(run, setup, own)
     finally:
-        session.run.finish(exit_code=exit_code)
-        session.record.parts[-1].finished = True
-        session.record.write(folder)
+        finish(run, failed=failed)
+    update(folder, next_epoch=epoch, open="")
+    for trial in setup.get("trials", ()):
+        if not any(folder.glob(f"wandb/*run-*-{trial['id']}")):
+            run, _ = start(folder, setup | trial)
+            content.log_trial(run, trial)
+            finish(run)
     return 0
 
 

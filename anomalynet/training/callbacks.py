@@ -63,6 +63,7 @@ class Checkpoints(Checkpoint):
         if improved:
             self.best, self.best_epoch = value, epoch
         self.epochs = epoch + 1
+        values["train/learning_rate"] = trainer.optimizers[0].param_groups[0]["lr"]
         named = {name: values[name] for name in sorted(values)}
         self.lines.append({"epoch": epoch, **named, "best": improved})
         if improved or self.best_epoch is None:

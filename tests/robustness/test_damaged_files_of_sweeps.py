@@ -23,7 +23,7 @@ from anomalynet.sweep.search.pruning import run_value
 from anomalynet.sweep.search.runner import report_search_again
 from anomalynet.sweep.search.trial_store import open_storage
 from anomalynet.sweep.slots import Slot
-from anomalynet.tracking.record import pending, read_record
+from anomalynet.tracking.record import notes, pending
 from tests.sweep.search.fake import carried_out, finish, search_of, story, sweep_of
 
 SETTINGS = "{trials: 4, sampler: random}"
@@ -178,9 +178,9 @@ def test_wrong_types_in_the_files_of_a_run(tmp_path: Path, value: str) -> None:
         '{"id": "a", "next_epoch": "x", "parts": []}',
     ],
 )
-def test_a_damaged_record_of_tracking_is_none(tmp_path: Path, text: str) -> None:
+def test_a_damaged_record_of_tracking_is_ignored(tmp_path: Path, text: str) -> None:
     (tmp_path / "tracking.json").write_text(text)
-    assert read_record(tmp_path) is None
+    assert notes([tmp_path]) == []
     assert pending(tmp_path) == []
 
 

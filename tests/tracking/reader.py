@@ -34,7 +34,9 @@ class Read:
     @property
     def config(self) -> dict[str, Any]:
         """Its configuration."""
-        config: dict[str, Any] = self._all("run")[0]["config"]["update"]
+        config: dict[str, Any] = {}
+        for record in (*(run["config"] for run in self._all("run")), *self._all("config")):
+            config |= record.get("update", {})
         return config
 
     @property

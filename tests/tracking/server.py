@@ -24,6 +24,9 @@ class Server(ThreadingHTTPServer):
         self.asked: list[str] = []
         self.upserts: list[dict[str, Any]] = []
         self.artifacts: list[str] = []
+        self.files: list[str] = []
+        self.used = 0
+        """How many artifacts a run declared as its input."""
         self.history: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
         """W&B's id of a run → number of the line → the line."""
         self.exit_codes: dict[str, int] = {}
@@ -51,7 +54,11 @@ class Server(ThreadingHTTPServer):
             self.artifacts.append(variables["input"]["artifactCollectionName"])
             sequence = {"artifactSequence": {"id": "s", "latestArtifact": None}}
             return {"createArtifact": {"artifact": {"id": "a", "state": "COMMITTED", **sequence}}}
+        if name == "UseArtifact":
+            self.used += 1
+            return {"useArtifact": {"artifact": {"id": "a", "digest": "d", "state": "COMMITTED"}}}
         if name == "CreateRunFiles":
+            self.files += variables["files"]
             url = f"{self.url}/storage"
             files = [{"name": file, "uploadUrl": url} for file in variables["files"]]
             return {"createRunFiles": {"runID": "r", "uploadHeaders": [], "files": files}}

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from anomalynet.cli.main import main
+from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
-from anomalynet.tracking.record import notes, pending, read_record
+from anomalynet.tracking.record import FILE, notes, pending
 from anomalynet.tracking.run import logged
 from anomalynet.training.run import train
 from tests.tracking.reader import parts, plain_epochs
@@ -55,15 +56,15 @@ def test_a_run_is_sent_while_it_is_trained(
     name = outcome.folder.path.name
     assert epochs(server, name) == outcome.folder.read_progress()
     assert server.exit_codes == {name: 0}
-    assert {f"data-{outcome.result.fingerprint[:10]}", f"model-{name}"} <= set(server.artifacts)
+    assert {"smart_city", f"model-{name}"} <= set(server.artifacts)
+    assert server.used == 1
     first = server.upserts[0]
     said = [first[key] for key in ("name", "project", "jobType", "tags")]
     assert said == [name, "anomalynet", "train", ["cnn", "smart_city"]]
     assert json.loads(first["config"])["training"]["value"]["epochs"] == 2
-    record = read_record(outcome.folder.path)
-    assert record and not record.warning
-    (part,) = record.parts
-    assert (part.mode, part.reason, part.finished) == ("online", "", True)
+    record = read_json(outcome.folder.path / FILE)
+    assert record and not record["warning"]
+    assert record["offline"] == ""
     assert not pending(outcome.folder.path)
     assert f"W&B: {server.url}/us/anomalynet/runs/{name}\n" in capfd.readouterr().err
 
@@ -96,8 +97,8 @@ def test_a_run_whose_network_is_gone_at_its_end_is_uploaded_later(
             time.sleep(0.05)
         server.awake.clear()
         progress(tmp_path, 3)
-    record = read_record(run.path)
-    assert record and "did not finish within 2 s after the run" in record.warning
+    record = read_json(run.path / FILE)
+    assert record and "did not finish within 2 s after the run" in record["warning"]
     assert pending(run.path) == parts(run.path)
     server.awake.set()
     assert main(["sync", "--runs", str(tmp_path / "runs"), "--timeout", "60"]) == 0

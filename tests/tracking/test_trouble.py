@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from anomalynet.runs.files import is_alive
+from anomalynet.runs.files import is_alive, read_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.tracking import run as tracking
-from anomalynet.tracking.record import pending, read_record
+from anomalynet.tracking.record import FILE, pending
 from anomalynet.tracking.run import logged, track_sweep
 from anomalynet.training.run import planned_folder, train
 from tests.tracking.reader import parts, read
@@ -52,15 +52,13 @@ def test_a_killed_and_continued_run_has_two_parts_and_every_epoch_once(tmp_path:
     process = subprocess.Popen(
         [*command, "--runs", str(tmp_path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline and len(folder.read_progress()) < 2:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert 2 <= len(folder.read_progress()) < 12
-    while time.monotonic() < deadline and not (
-        (record := read_record(folder.path)) and record.parts[0].finished
-    ):
+    while time.monotonic() < deadline and read_json(folder.path / FILE).get("open") != "":
         time.sleep(0.05)
     first = read(parts(folder.path)[0])
     assert first.exit_code == 1
@@ -100,13 +98,13 @@ def test_a_server_that_never_answers_costs_no_run(
     assert outcome
     assert started["wandb"] < started["disabled"] + 20
     assert whole < 60
-    record = read_record(outcome.folder.path)
-    assert record and [(part.mode, part.finished) for part in record.parts] == [("offline", True)]
+    record = read_json(outcome.folder.path / FILE)
+    assert record and record["offline"] and not record["warning"]
     (part,) = parts(outcome.folder.path)
     assert part.name.startswith("offline-run-")
     assert read(part).epochs == outcome.folder.read_progress()
     said = capfd.readouterr()
-    assert f"W&B is offline: {record.parts[0].reason}; `anomalynet sync`" in said.err
+    assert f"W&B is offline: {record['offline']}; `anomalynet sync`" in said.err
     assert said.out == ""
 
 
@@ -123,8 +121,8 @@ def test_a_process_that_crashes_at_once_costs_a_warning(
     said = capfd.readouterr().err
     assert said.count("warning: W&B") == 1
     assert str(log) in said
-    record = read_record(outcome.folder.path)
-    assert record and "the run is not affected" in record.warning
+    record = read_json(outcome.folder.path / FILE)
+    assert record and "the run is not affected" in record["warning"]
 
 
 def test_a_process_that_hangs_never_makes_training_wait(
@@ -141,32 +139,53 @@ def test_a_process_that_hangs_never_makes_training_wait(
     with logged(tmp_path, {"id": "abc"}, quiet=True, patience=1.0):
         assert time.monotonic() - since < 5
     assert time.monotonic() - since < 15
-    record = read_record(tmp_path)
-    assert record and "did not finish within 1 s after the run" in record.warning
+    record = read_json(tmp_path / FILE)
+    assert record and "did not finish within 1 s after the run" in record["warning"]
     assert not is_alive(int((tmp_path / "pid").read_text()))
 
 
-def test_a_sweep_has_a_run_of_its_own_once(tmp_path: Path) -> None:
-    (tmp_path / "report").mkdir()
-    (tmp_path / "report" / "report.md").write_text("# Results\n")
-    other = {"id": "b", "test/auroc": None, "note": "failed"}
-    rows: list[dict[str, object]] = [{"id": "a", "test/auroc": 0.5}, {**other}]
-    folder = track_sweep("components", rows, tmp_path / "report", tmp_path / "runs")
+def test_a_sweep_has_a_run_of_its_own_with_its_report_once(tmp_path: Path) -> None:
+    runs, page = tmp_path / "runs", "<h1>Results</h1>"
+    folder = track_sweep("components", page, runs)
     assert folder
     (part,) = parts(folder)
-    wandb = read(part)
-    assert (wandb.run["job_type"], wandb.run["run_group"]) == ("sweep", "components")
-    assert wandb.exit_code == 0
-    (table,) = (part / "files" / "media" / "table").glob("runs*.json")
-    assert '"a"' in table.read_text() and '"failed"' in table.read_text()
-    artifact = wandb.artifacts["report-report"]
-    assert artifact["type"] == "report"
-    assert [entry["path"] for entry in artifact["manifest"]["contents"]] == ["report.md"]
+    found = read(part)
+    assert (found.run["job_type"], found.run["run_group"]) == ("sweep", "components")
+    assert found.exit_code == 0
+    (file,) = (part / "files" / "media" / "html").glob("report*.html")
+    assert page in file.read_text()
     assert pending(folder) == [part]
-    assert track_sweep("components", rows, tmp_path / "report", tmp_path / "runs") == folder
+    assert track_sweep("components", page, runs) == folder
     assert parts(folder) == [part]
-    track_sweep("components", rows[:1], None, tmp_path / "runs")
+    track_sweep("components", "<h1>Other results</h1>", runs)
     assert len({read(one).run["run_id"] for one in parts(folder)}) == 2
+
+
+def test_rows_that_wandb_lost_because_it_was_killed_are_logged_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, folder = tmp_path / "killed.py", RunFolder(tmp_path / "run")
+    script.write_text(
+        "import os, signal\n"
+        "from anomalynet.tracking import session\n"
+        "session.finish = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "session.main()\n"
+    )
+    run: dict[str, object] = {"job_type": "train", "id": "abc1234567", "name": "n"}
+    run |= {"group": None, "tags": [], "config": {}}
+    for epoch in (0, 1):
+        folder.path.mkdir(exist_ok=True)
+        folder.append_progress({"epoch": epoch})
+        with monkeypatch.context() as patch:
+            if epoch == 0:
+                patch.setattr(tracking, "COMMAND", (sys.executable, str(script)))
+            with logged(folder.path, run, quiet=True):
+                pass
+        assert read_json(folder.path / FILE)["open"] == (
+            "" if epoch else parts(folder.path)[0].name
+        )
+    (part,) = parts(folder.path)
+    assert [line["epoch"] for line in read(part).epochs] == [0, 1]
 
 
 def test_a_run_goes_on_after_the_last_epoch_that_wandb_has(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from anomalynet.reporting.formats import Form
+    from anomalynet.runs.folder import RunFolder
 
 
 def open_search(
@@ -90,9 +91,10 @@ def run_search(
     facts = f"{search.total} {list(trial_facts)}"
     path = report.renew_report(planned, record, forms, facts, done, write, len(stored))
     outcome = _outcome(search, stored, path)
-    if planned.jobs[0].run.loaded.config.tracking == "wandb":
-        folders = [folder.path for trial in stored for folder in search.folders(trial)]
-        report.track_rows(planned, outcome.trials, folders, notify)
+    folders = [search.folders(trial) for trial in stored]
+    tracked = map(partial(_tracked, search), stored, folders, outcome.trials)
+    every = [folder for own in folders for folder in own]
+    report.track(planned, every, notify, [trial for trial in tracked if trial])
     return outcome
 
 
@@ -114,6 +116,23 @@ def _outcome(
         trials=tuple(rows),
         best=tuple(search.best(stored)),
     )
+
+
+def _tracked(
+    search: Search, stored: FrozenTrial, folders: Sequence[RunFolder], row: Mapping[str, object]
+) -> dict[str, object]:
+    """A trial as one run in W&B, with a step for each of its runs; empty if it has no result."""
+    label, number = search.planned.label, row["trial"]
+    if stored.state.name not in ("COMPLETE", "PRUNED"):
+        return {}
+    return {
+        "job_type": "trial",
+        "id": f"{label}-trial-{number}",
+        "name": f"{label} trial {number}",
+        "config": {"sweep": label, "trial": number, **stored.params},
+        "summary": {name: row[name] for name in ("state", *search.sweep.search.objectives)},
+        "steps": [folder.read_result().metrics for folder in folders if folder.finished],
+    }
 
 
 def _write_record(search: Search, stored: Sequence[FrozenTrial]) -> SweepRecord:
