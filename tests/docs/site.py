@@ -52,7 +52,6 @@ def packages() -> list[str]:
 
 def commands() -> str:
     """A page with the help of every command."""
-    os.environ["COLUMNS"] = "80"
     parts = ["# Commands\n\nWhat `anomalynet VERB --help` prints.\n"]
     for parser in _below(build_parser()):
         parts.append(f"## {parser.prog}\n\n```text\n{parser.format_help()}```\n")
@@ -69,4 +68,5 @@ def _below(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]
 
 
 if __name__ == "__main__":
+    os.environ["COLUMNS"] = "80"
     gather()
