@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
@@ -76,7 +78,9 @@ def network(axes: Axes, table: pl.DataFrame, text: str) -> None:
     axes.set_yticks(range(len(nodes)), [str(int(node[-4:])) for node in nodes], fontsize=7)
     axes.set_ylabel("node")
     axes.invert_yaxis()
-    handles = [Patch(color=color, alpha=0.75, label=cause) for cause, color in CAUSES.items()]
+    handles: list[Artist] = [
+        Patch(color=color, alpha=0.75, label=cause) for cause, color in CAUSES.items()
+    ]
     handles += axes.plot([], [], "|", color=text, label="alarm")
     axes.legend(handles=handles, ncol=4, loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
     axes.set_title("A week of twelve nodes that the model never saw", loc="left")
@@ -85,9 +89,9 @@ def network(axes: Axes, table: pl.DataFrame, text: str) -> None:
 def draw(table: pl.DataFrame, file: str) -> None:
     """Write one picture."""
     ground, text, line = THEMES[file]
-    colours = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), text)
-    colours |= {"figure.facecolor": ground, "axes.facecolor": ground}
-    with plt.rc_context({**STYLE, **colours, "xtick.color": text, "ytick.color": text}):
+    style: dict[Any, Any] = {"figure.facecolor": ground, "axes.facecolor": ground, **STYLE}
+    style |= dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), text)
+    with plt.rc_context({**style, "xtick.color": text, "ytick.color": text}):
         figure, (top, middle, bottom) = plt.subplots(
             3, figsize=(10, 5.4), sharex=True, height_ratios=[2.4, 1, 1], layout="constrained"
         )

@@ -23,8 +23,8 @@ RUN = {("sh", ""), ("python", "run")}
 SETUP = 2
 """So many shell blocks of the README come first that make an environment."""
 
-GUIDES = ("experiments", "reports", "sweeps")
-GUIDES += ("anomalynet/data", "anomalynet/models", "anomalynet/simulation", "anomalynet/training")
+GUIDES = ["experiments", "reports", "sweeps"]
+GUIDES += ["anomalynet/data", "anomalynet/models", "anomalynet/simulation", "anomalynet/training"]
 PAGES = ["README.md", *(f"{folder}/README.md" for folder in GUIDES)]
 """Pages whose commands are run, each in a folder of its own."""
 
