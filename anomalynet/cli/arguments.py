@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,20 +81,14 @@ def data_names() -> list[str]:
     return [*(path.stem for path in (*presets, *hashes)), *(path.parent.name for path in imported)]
 
 
-def experiment_names() -> list[str]:
-    """The names of experiments."""
-    return _files("experiments")
-
-
-def sweep_names() -> list[str]:
-    """The names of sweeps."""
-    return _files("sweeps")
-
-
 def _files(kind: Kind) -> list[str]:
+    """The names of experiments or sweeps."""
     from anomalynet.config import locate
 
     return [name for name in locate.files(kind) if name != "base"]
+
+
+experiment_names, sweep_names = partial(_files, "experiments"), partial(_files, "sweeps")
 
 
 def add_overrides(parser: Parser) -> None:

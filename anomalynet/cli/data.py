@@ -184,19 +184,17 @@ def _info(args: argparse.Namespace) -> int:
     from anomalynet.simulation.store import read_world
 
     config, world = data_config(args, ONE_WORLD), None
-    missing = config.root is None and not sources.is_there(config.name)
-    if missing and not simulated.knows(config.name):
+    is_simulated, plot = simulated.knows(config.name), args.plot or args.figures is not None
+    if plot and not is_simulated:
+        what = f"--plot and --figures need a simulated network, which {config.name} is not"
+        raise UsageError(what)
+    if config.root is None and not is_simulated and not sources.is_there(config.name):
         facts = describe.about(config.name) | {"there": False}
         print_json(facts) if args.json else _print_facts(facts)
         print_next(f"anomalynet data fetch {config.name}")
         return 0
-    if simulated.knows(config.name):
+    if is_simulated:
         world = read_world(simulated.world_folders(config)[0])
-    plot = args.plot or args.figures is not None
-    if world is None and plot:
-        raise UsageError(
-            f"--plot and --figures need a simulated network, which {config.name} is not"
-        )
     subset_missing = sources.info(config.name).needs_subset and config.subset is None
     facts = describe.about(config.name) if subset_missing else describe.describe(config)
     figures: list[Path] = []

@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except AnomalynetError as error:
             if "--debug" in given:
                 raise
-            if "--json" in given:
+            if "--json" in given and not getattr(sys.stdout, "used", False):  # one document only
                 facts = {"message": error.message, "next_step": error.next_step}
                 print_json({"error": {**facts, "exit_code": error.exit_code}})
             usage = isinstance(error, UsageError)

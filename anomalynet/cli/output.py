@@ -30,6 +30,7 @@ class _Stream:
 
     def __init__(self, stream: TextIO, *, results: bool, filtered: bool = True) -> None:
         self._stream, self._results, self._filtered = stream, results, filtered
+        self.used = False  # whether anything was written
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what the encoding does not have
 
@@ -37,6 +38,7 @@ class _Stream:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
+        self.used = True
         try:
             return self._stream.write(printable(text) if self._filtered else text)
         except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from anomalynet.cli.arguments import add_json, flag, option
+from anomalynet.cli.arguments import add_json, count, flag, option
 from anomalynet.cli.output import print_json, print_rows, print_table
 from anomalynet.errors import UsageError, say
 
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "folder of the world; it must be new, empty, or of the same scenario"
     option(parser, "--out", "DIR", text, Path)
     text = "processes, each simulates one radio cell at a time (default: 1)"
-    option(parser, "--workers", "N", text, int, 1)
+    option(parser, "--workers", "N", text, count, 1)
     flag(parser, "--csv", "also write copies as CSV")
     add_json(parser)
 
@@ -58,8 +58,6 @@ def run(args: argparse.Namespace) -> int:
     if args.out is None:
         hint = f"anomalynet simulate {args.scenario} --out worlds/{scenario.name}"
         raise UsageError("simulate needs a folder for the world", hint)
-    if args.workers < 1:
-        raise UsageError(f"--workers must be at least 1, not {args.workers}")
     from anomalynet.cli.progress import SimulationProgress
     from anomalynet.data.describe import world_facts
     from anomalynet.data.gateway import telemetry_of_cell

@@ -132,7 +132,7 @@ def test_bad_input_is_one_message_and_code_2(
     ("argv", "code", "said"),
     [
         (["data", "info", "nowhere"], 2, "unknown data set 'nowhere'"),
-        (["data", "info", "skab"], 2, "anomalynet data fetch skab"),
+        (["data", "info", "skab"], 0, "anomalynet data fetch skab"),
         (["data", "fetch", "ton_iot"], 2, "research.unsw.edu.au"),
     ],
 )

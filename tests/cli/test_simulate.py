@@ -48,7 +48,7 @@ def test_a_world_its_csv_and_its_counts(tmp_path: Path, capsys: pytest.CaptureFi
         ("seed=3", "'seed=3' changes a scenario, but none is named"),
         ("smart_cty --out x", "did you mean 'smart_city'?"),
         ("smart_city", "simulate needs a folder for the world"),
-        ("smart_city --out x --workers 0", "--workers must be at least 1, not 0"),
+        ("smart_city --out x --workers 0", "'0' is not a whole number from 1"),
         ("smart_city sampling.period=-30 --out x", "sampling.period: must be positive and finite"),
         ("smart_city duration=24x radio.kind=wifi --out x", "'24x' is not a duration"),
         ("smart_city --out x --wrokers 2", "unrecognised: --wrokers"),

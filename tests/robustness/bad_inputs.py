@@ -471,7 +471,7 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
             put("segments", [[0, "d0", False, 0, 10**9]]),
             put("segments", []),
         ],
-        "enormous": [swap('"format": 4', f'"format": {NUMBER}')],
+        "enormous": [swap('"format": 5', f'"format": {NUMBER}')],
         "contradictory": [
             put("fingerprint", "x"),
             put("series", ["d0"]),

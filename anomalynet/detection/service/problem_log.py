@@ -11,7 +11,7 @@ from anomalynet.errors import say
 EXAMPLE = 80  # largest number of characters of an example
 
 
-def shortened(example: object) -> str:
+def one_line(example: object) -> str:
     """A short example as one line of ASCII."""
     if isinstance(example, bytes | bytearray | memoryview):
         example = bytes(example[: 4 * EXAMPLE]).decode("utf-8", "backslashreplace")
@@ -41,7 +41,7 @@ class ProblemLog:
             new = kind not in self._logged
             self._logged.add(kind)
         if new:
-            shown = "" if example is None else f": {shortened(example)}"
+            shown = "" if example is None else f": {one_line(example)}"
             self._log(f"{kind}{shown} (further ones are only counted)")
 
     def snapshot(self) -> Counter[str]:
