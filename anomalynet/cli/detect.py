@@ -167,6 +167,8 @@ def _print_summary(summary: dict[str, Any], seconds: float) -> None:
     if summary["readings"] and not summary["scored"]:
         short = "the recording is shorter than the model's calibration and window"
         lines.append(f"nothing was scored: {short}")
+    for rank, alarm in enumerate(summary["highest"], 1):
+        lines.append("  {}. {device} from {time}, score {score:.6g}".format(rank, **alarm))
     lines += [f"  {count} {kind}" for kind, count in sorted(summary["rejected"].items())]
     if found := summary["evaluation"]:
         for name, kind in found["kinds"].items():

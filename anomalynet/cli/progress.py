@@ -43,7 +43,7 @@ class TrainingProgress(Display):
         names |= {"train/loss": "train loss"}
         name = next((name for name in names if name in line), "train/loss")
         text = f"{names[name]} {line[name]:.3f}{' *' if line.get('best') else ''}"
-        done = line["epoch"] + 1
+        done = line["epoch"]
         if self.live:
             self.shown.update(self._epochs, completed=done, total=epochs, text=text)
         else:

@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the reports of started sweeps, or one report per data set."""
     from anomalynet.reporting.formats.files import refuse_other_report
+    from anomalynet.reporting.formats.overview import write_overview
     from anomalynet.sweep.report import report_again, started_sweeps
 
     forms = forms_of(args)
@@ -53,5 +54,7 @@ def run(args: argparse.Namespace) -> int:
             formats=forms,
             replace=args.replace,
         )
+    if args.out.resolve() != Path.cwd():  # whose README.md is a project's
+        write_overview(args.out)
     print_rows(rows, as_json=args.json)
     return 0

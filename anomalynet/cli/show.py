@@ -6,8 +6,9 @@ import argparse
 import shutil
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 
-from anomalynet.cli.arguments import add_json, flag
+from anomalynet.cli.arguments import add_json, flag, option
 from anomalynet.cli.output import print_json, print_rows
 from anomalynet.errors import UsageError
 
@@ -21,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="EXPERIMENT", help=text)
     flag(parser, "--origin", "show where each value was set")
     flag(parser, "--keys", "instead explain every key, or those of a section")
+    text = "instead draw the incidents that are injected, on windows of this data set"
+    option(parser, "--injected", "DATA", f"{text} (experiment: hybrid_injected)")
+    option(parser, "--out", "FILE", "the figure (default: injected.png)", Path)
     add_json(parser)
     parser.set_defaults(overrides=[])
 
@@ -33,6 +37,13 @@ def run(args: argparse.Namespace) -> int:
 
     names = [name for name in args.names if "=" not in name]
     overrides = [name for name in args.names if "=" in name] + args.overrides
+    if args.injected is not None:
+        from anomalynet.reporting.injected import draw_injected
+
+        name, data = (names or ["hybrid_injected"])[0], {"data.name": args.injected}
+        config = load(name, overrides, data).config
+        print(draw_injected(config, args.out or Path("injected.png")))
+        return 0
     if args.keys:
         _explain_keys(names, overrides, as_json=args.json)
         return 0

@@ -125,6 +125,8 @@ def _show(args: argparse.Namespace, outcome: SweepOutcome) -> None:
     print_table(rows)
     text = f"{len(jobs)} runs of {arms} arms, {outcome.count('done')} done, {left} left"
     print(text + estimate.time_text(seconds, unmeasured, outcome.slots) * bool(left))
+    if power := estimate.power_text(jobs):
+        print(power)
 
 
 def _show_search(args: argparse.Namespace, outcome: SweepOutcome) -> None:

@@ -12,10 +12,12 @@ _AT_LEAST = {
     0: (
         *("seed", "data.world", "data.calibration_rows", "data.max_gap", "data.split.fold"),
         *("data.split.assignment", "model.reconstruction_weight", "evaluation.alarms_per_day"),
-        *("model.autoencoder_depth", "model.matched_depth"),
+        *("model.autoencoder_depth", "model.matched_depth", "data.calibration_floor"),
+        *("training.weight_decay", "model.statistics"),
     ),
     1: (
         *("data.neighbours", "data.stride", "data.split.interleave", "data.split.purge"),
+        "data.split.beginning",
         *("training.epochs", "training.batch_size", "training.patience", "hardware.devices"),
         *(
             "training.windows_per_epoch",
@@ -30,9 +32,10 @@ _AT_LEAST = {
 }
 _POSITIVE = (
     *("data.clip", "data.quality.hampel_threshold", "training.learning_rate", "model.strength"),
+    *("training.injection.smallest", "training.injection.largest"),
 )
 _MOST, _WIDEST = 10**9, 10_000  # of a whole number; of the sizes of a network
-_SHARES = ("data.split.validation_fraction",)
+_SHARES = ("data.split.validation_fraction", "training.injection.share")
 
 
 def value_of(config: object, key: str) -> Any:
@@ -45,6 +48,7 @@ def value_of(config: object, key: str) -> Any:
 def violations(config: Config) -> Iterator[tuple[str, str]]:
     """(key, what is wrong) of every invalid value."""
     yield from _bounds(config)
+    yield from _injection(config)
     split, model = config.data.split, config.model
     if config.seed >= 2**32:
         yield "seed", f"must be below 2^32, not {config.seed}"
@@ -73,6 +77,16 @@ def violations(config: Config) -> Iterator[tuple[str, str]]:
         yield "model.matched_depth", what
     if getattr(model, "pool", 1) > config.data.window >= 2:
         yield "model.pool", f"must not exceed data.window = {config.data.window}"
+
+
+def _injection(config: Config) -> Iterator[tuple[str, str]]:
+    rule = config.evaluation.threshold
+    if config.training.incidents == "injected" and rule not in ("alarm_budget", "fixed"):
+        what = f"reads labels, which training.incidents=injected does not: not {rule}"
+        yield "evaluation.threshold", f"{what}; use alarm_budget"
+    smallest, largest = config.training.injection.smallest, config.training.injection.largest
+    if smallest > largest > 0:
+        yield "training.injection.smallest", f"must not exceed the largest = {largest}"
 
 
 def _bounds(config: Config) -> Iterator[tuple[str, str]]:

@@ -97,6 +97,12 @@ class Hybrid(Convolutional):
     matched_depth: int = 0
     """Without an autoencoder: widen the other parts until the network has as many parameters as
     with an autoencoder of this depth. 0: do not widen."""
+    logarithm: bool = False
+    """Read sign(x) · log(1 + |x|) of the normalised readings x, so that few large ones do not
+    outweigh the rest."""
+    statistics: int = 0
+    """Bins of a branch that reads the window's statistics in piecewise-linear encoding, beside the
+    sequence stage; 0: no such branch."""
     reconstruct: Literal["all", "normal"] = "normal"
     """Windows that the autoencoder is trained on."""
     reconstruction_weight: float = 0.5

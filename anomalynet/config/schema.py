@@ -15,7 +15,14 @@ NON_SEMANTIC = ("hardware", "data.root", "tracking")
 identity."""
 
 SplitPolicy = Literal[
-    "auto", "group", "blocked", "group_blocked", "held_out_types", "given", "random"
+    "auto",
+    "group",
+    "blocked",
+    "group_blocked",
+    "held_out_types",
+    "beginning",
+    "given",
+    "random",
 ]
 
 
@@ -27,10 +34,11 @@ class SplitConfig:
     policy: SplitPolicy = "auto"
     """`group`: hold out whole series, k-fold. `blocked`: cut each series into time blocks with a
     purge gap. `group_blocked`: test unseen series in a later block. `held_out_types`: test types of
-    incidents that are not in the training part. `given`: use the data's own `split` column.
-    `random`: leaks; it warns and is marked in every table. `auto`: `given` if the data has a split;
-    `group_blocked` for simulated networks, whose nodes share time and incidents; else `group` if
-    there are at least as many groups as folds; else `blocked`."""
+    incidents that are not in the training part. `beginning`: train on the first steps of every
+    series, validate on those of some held-out groups, and test all later steps. `given`: use the
+    data's own `split` column. `random`: leaks; it warns and is marked in every table. `auto`:
+    `given` if the data has a split; `group_blocked` for simulated networks, whose nodes share time
+    and incidents; else `group` if there are at least as many groups as folds; else `blocked`."""
     folds: int = 5
     """Number of folds; at most the number of simulated worlds, if there are several. Each labelled
     step is tested in exactly one of them (`group`, `blocked`)."""
@@ -49,6 +57,8 @@ class SplitConfig:
     interleave: int = 1
     """Blocks per fold (`blocked`). 1: contiguous in time. More blocks interleave the parts, which
     is an easier task; tables report it."""
+    beginning: int = 400
+    """Length of a series' beginning in steps, with those of the calibration (`beginning`)."""
     purge: int | None = None
     """Steps dropped between blocks of different parts. Empty: data.window or data.max_gap,
     whichever is longer."""
@@ -134,7 +144,10 @@ class DataConfig:
     calibration: Literal["offset", "deviation"] = "offset"
     """What those readings determine. `offset`: their mean is the sensor's zero; the training part
     gives the scale. `deviation`: their standard deviation is also the scale, which amplifies the
-    noise of a sensor that hardly changed during calibration."""
+    noise of a sensor that hardly changed during calibration; see calibration_floor."""
+    calibration_floor: float = 0.0
+    """Smallest scale that `deviation` gives a sensor, as a share of this sensor's deviation in the
+    first readings of all series together. 0: only what keeps a constant sensor finite."""
     clip: float = 20.0
     """Bound on normalised readings; keeps a constant channel finite."""
     mask_channel: bool = True
@@ -155,6 +168,23 @@ class DataConfig:
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
+class InjectionConfig:
+    """Incidents that are injected into normal windows (training.incidents). They begin at a random
+    step and go on to the window's end, on one channel or more. `anomalynet show --injected DATA`
+    draws them."""
+
+    share: float = 0.5
+    """Share of the normal windows that get an incident."""
+    kinds: str | None = None
+    """Kinds of incidents, separated by spaces: `bias ramp stuck`. Empty: all."""
+    smallest: float = 0.7
+    """Smallest magnitude, in the scale of the calibrated channel: the deviation of its sensor, or
+    of the training part where calibration gives none."""
+    largest: float = 8.0
+    """Largest magnitude. Magnitudes are drawn log-uniformly."""
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
 class TrainingConfig:
     """Training settings: Table 1 of the paper, and what it does not specify."""
 
@@ -171,8 +201,13 @@ class TrainingConfig:
     in equal shares of the worlds."""
     batch_size: int = 32
     """Windows per optimiser step, summed over all devices."""
-    optimizer: Literal["adam"] = "adam"
-    """The optimiser of the paper."""
+    optimizer: Literal["adam", "adamw"] = "adam"
+    """`adam`: the optimiser of the paper; `adamw`: with decoupled weight decay."""
+    weight_decay: float = 0.01
+    """Share of each weight that `adamw` takes away per step, times the learning rate."""
+    schedule: Literal["constant", "one_cycle"] = "constant"
+    """Of the learning rate. `one_cycle`: it rises to learning_rate over the first 30 % of all
+    steps of `epochs`, and falls to almost nothing until the last."""
     learning_rate: float = 0.001
     """Step size of the optimiser."""
     loss: Literal["mse", "cross_entropy"] = "mse"
@@ -182,6 +217,12 @@ class TrainingConfig:
     )
     """Metric for checkpoint selection and early stopping; computed on the validation part, never on
     the test part."""
+    incidents: Literal["labels", "injected", "both"] = "labels"
+    """What a model learns as incidents. `labels`: windows labelled so. `injected`: incidents that
+    are injected into training windows, all of which are taken as normal; validation judges on
+    incidents injected into its own windows, and no label is read. `both`: labels, and incidents
+    injected into windows labelled normal."""
+    injection: InjectionConfig = field(default_factory=InjectionConfig)
     other_incidents: Literal["normal", "leave_out"] = "normal"
     """Training windows that end in an incident of another cause than data.label: `normal` learns
     them as normal, `leave_out` does not learn from them."""

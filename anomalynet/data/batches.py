@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from anomalynet.data.injection import STREAM, Injector
 from anomalynet.data.prepared import Int32, Int64
 from anomalynet.data.windows import CHUNK_BYTES, Windows
 from anomalynet.errors import UsageError
@@ -33,8 +34,10 @@ def as_batch(batch: Batch | Sequence[Tensor]) -> Batch:
     the mean. Raises UsageError: it is neither."""
     if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
         raise UsageError(f"a batch is a {type(batch).__name__}", "load (x, target[, weight])")
-    equal = torch.full_like(batch[1], 1 / len(batch[1]), dtype=torch.float32)
-    return Batch(*[*batch, equal][:3])
+    x, target, *weight = batch
+    if weight:
+        return Batch(x, target, weight[0])
+    return Batch(x, target, torch.full_like(target, 1 / len(target), dtype=torch.float32))
 
 
 class TrainBatches:
@@ -53,6 +56,9 @@ class TrainBatches:
         sizes: windows of each stratum, in row order; empty: one stratum of all windows.
         most: windows of an epoch; fewer than there are: so many are drawn, from each stratum in
             proportion to its size. None: no limit.
+        device: where all rows are kept, if they fit, so that windows are gathered there. None: each
+            batch is gathered in the machine's memory.
+        injector: injects incidents into each global batch, the same under any number of ranks.
     """
 
     def __init__(
@@ -66,8 +72,12 @@ class TrainBatches:
         *,
         sizes: Sequence[int] = (),
         most: int | None = None,
+        device: torch.device | None = None,
+        injector: Injector | None = None,
     ) -> None:
+        self._rows = None if device is None else rows_on(windows, device)
         self.windows, self.batch_size, self.seed, self.epoch = windows, batch_size, seed, epoch
+        self.injector = injector
         self.sizes, self.rank, self.world = sizes or (len(windows),), rank, world
         self.count = len(windows) if most is None else min(most, len(windows))
 
@@ -76,6 +86,9 @@ class TrainBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         steps, channels = self.windows.shape
+        if self.injector is not None:
+            yield from self._injected(self.injector)
+            return
         window_bytes = 4 * steps * channels
         share = math.ceil(self.batch_size / self.world)
         batches_a_chunk = max(1, CHUNK_BYTES // (share * window_bytes))
@@ -88,13 +101,30 @@ class TrainBatches:
                 for start in range(0, len(chunk), self.batch_size)
             ]
             ids = np.concatenate([own for own, _ in cuts])
-            x = torch.from_numpy(self.windows.gather(ids))
             target = torch.from_numpy(self.windows.targets(ids).astype(np.int64))
+            if self._rows is None:
+                x = torch.from_numpy(self.windows.gather(ids))
+            else:
+                first_rows = torch.from_numpy(self.windows.starts(ids)).to(self._rows.device)
+                x = self._rows[first_rows[:, None] + torch.arange(steps, device=self._rows.device)]
+                target = target.to(self._rows.device)
             start = 0
             for own, weight in cuts:
                 stop = start + len(own)
-                yield Batch(x[start:stop], target[start:stop], weight)
+                yield Batch(x[start:stop], target[start:stop], weight.to(x.device))
                 start = stop
+
+    def _injected(self, injector: Injector) -> Iterator[Batch]:
+        """The batches with incidents injected before they are cut by rank."""
+        random = np.random.default_rng([self.seed, self.epoch(), STREAM])
+        for order in self._order():
+            for first in range(0, len(order), self.batch_size):
+                ids = order[first : first + self.batch_size].astype(np.int64)
+                x, target = self.windows.gather(ids), self.windows.targets(ids)
+                x, target = injector(random, x, target)
+                own, weight = self._cut(np.arange(len(ids), dtype=np.int32))
+                labels = torch.from_numpy(target[own].astype(np.int64))
+                yield Batch(torch.from_numpy(x[own]), labels, weight)
 
     def _order(self) -> Iterator[Int32]:
         """The numbers of an epoch's windows in random order, in pieces of whole batches.
@@ -130,6 +160,15 @@ class TrainBatches:
         return np.concatenate([own, np.repeat(ids[:1].astype(np.int64), share - len(own))]), weight
 
 
+def rows_on(windows: Windows, device: torch.device) -> Tensor | None:
+    """All rows of the data on a device, float32 (row, channel); None if they would take more than
+    half of its free memory."""
+    values = windows.prepared.values
+    if device.type == "cuda" and 2 * values.nbytes > torch.cuda.mem_get_info(device)[0]:
+        return None
+    return torch.from_numpy(np.array(values)).to(device)
+
+
 def stratified_sample(random: np.random.Generator, sizes: Sequence[int], count: int) -> Int32:
     """Ascending numbers of `count` windows without repetition, int32, from strata of these sizes
     that follow one another: from each in proportion to its size, to within one window."""
@@ -150,10 +189,17 @@ class OrderedBatches:
         windows: what is scored.
         batch_size: windows per batch.
         most: windows that are scored at all; fewer than there are: so many at equal distances.
+        injector: injects incidents, the same in every iteration.
     """
 
-    def __init__(self, windows: Windows, batch_size: int = 1024, most: int | None = None) -> None:
-        self.windows, self.batch_size = windows, batch_size
+    def __init__(
+        self,
+        windows: Windows,
+        batch_size: int = 1024,
+        most: int | None = None,
+        injector: Injector | None = None,
+    ) -> None:
+        self.windows, self.batch_size, self.injector = windows, batch_size, injector
         self.count = len(windows) if most is None else min(most, len(windows))
 
     def __len__(self) -> int:
@@ -163,6 +209,8 @@ class OrderedBatches:
         for start in range(0, self.count, self.batch_size):
             ids = np.arange(start, min(start + self.batch_size, self.count), dtype=np.int64)
             ids = ids * len(self.windows) // self.count
-            x = torch.from_numpy(self.windows.gather(ids))
-            target = torch.from_numpy(self.windows.targets(ids).astype(np.int64))
-            yield Batch(x, target, torch.full((len(ids),), 1 / len(ids)))
+            x, target = self.windows.gather(ids), self.windows.targets(ids)
+            if self.injector is not None:
+                x, target = self.injector(np.random.default_rng([STREAM, start]), x, target)
+            labels = torch.from_numpy(target.astype(np.int64))
+            yield Batch(torch.from_numpy(x), labels, torch.full((len(ids),), 1 / len(ids)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -18,8 +19,9 @@ from anomalynet.config.identity import flatten_tree
 from anomalynet.config.load import load
 from anomalynet.config.schema import Config
 from anomalynet.data.batches import OrderedBatches, TrainBatches, stratified_sample
+from anomalynet.data.injection import STREAM, Injector
 from anomalynet.data.prepare import prepare
-from anomalynet.data.prepared import Float32, Float64, Int64, Prepared
+from anomalynet.data.prepared import Float32, Float64, Int8, Int64, Prepared
 from anomalynet.data.sources.simulated import several_worlds
 from anomalynet.data.split.parts import Split, split
 from anomalynet.data.steps import scored_steps
@@ -28,7 +30,7 @@ from anomalynet.errors import DataError, RunError, UsageError, first_line
 from anomalynet.runs.schema import PartSummary
 
 Part = Literal["train", "validation", "test"]
-Target = Literal["labelled", "not_attack"]
+Target = Literal["labelled", "not_attack", "all"]
 SCORED: tuple[Literal["validation", "test"], ...] = ("validation", "test")
 """The parts whose steps are scored."""
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -55,9 +57,9 @@ class TelemetryDataModule(L.LightningDataModule):
     Args:
         config: of a run; its data, seed and batch size matter here. Without one the keywords say
             what differs from `experiments/base.yaml`, as on the command line.
-        train_target: which training windows are used: `labelled` (target 0 or 1), or `not_attack`
-            (target 0 or -1). None: as the model asks that the Trainer trains; `labelled` where
-            there is none.
+        train_target: which training windows are used: `labelled` (target 0 or 1), `not_attack`
+            (target 0 or -1), or `all`, as always with training.incidents=injected. None: as the
+            model asks that the Trainer trains; `labelled` where there is none.
         overrides: more keys of the configuration, `"data.quality.impute=zero"`.
         data: a data set (`anomalynet data ls`), imported data, or the YAML file of a scenario;
             default `smart_city`, which is simulated.
@@ -103,7 +105,7 @@ class TelemetryDataModule(L.LightningDataModule):
             hint = "write data='skab', or load_config('hybrid').config"
             raise UsageError(f"the first argument is no Config but {type(config).__name__}", hint)
         if train_target not in (None, *get_args(Target)):
-            raise UsageError(f"train_target={train_target!r}", "`labelled` or `not_attack`")
+            raise UsageError(f"train_target={train_target!r}", "`labelled`, `not_attack`, `all`")
         if config is not None and (keywords or overrides):
             what = f"a configuration and {', '.join([*keywords, *overrides])}"
             raise UsageError(f"TelemetryDataModule: {what}", "give one or the other")
@@ -168,7 +170,7 @@ class TelemetryDataModule(L.LightningDataModule):
             return self._windows[part]
         model = None if self.trainer is None else self.trainer.lightning_module
         asked: Target = getattr(model, "trains_on", "labelled")
-        target = self.train_target or asked
+        target = "all" if self.reads_no_label else self.train_target or asked
         if target not in self._train:
             self._train[target] = self._training_windows(target)
         return self._train[target]
@@ -185,13 +187,47 @@ class TelemetryDataModule(L.LightningDataModule):
         ranges = self.split.parts["train"]
         others = self.config.training.other_incidents == "normal"
         every = Windows(self.prepared, ranges, data.window, data.stride, label_step, others=others)
+        if target == "all":
+            return every
         train = every.select((0, 1) if labelled else (-1, 0))
         if len(train) == 0:
             wanted = "labelled" if labelled else "normal or unlabelled"
-            hint = "data without labels trains the experiments autoencoder and isolation_forest"
+            hint = "data without labels trains hybrid_injected, autoencoder and isolation_forest"
             what = f"none of the {len(every)} training windows of {data.name} is {wanted}"
             raise DataError(what, hint if labelled else None)
         return train
+
+    @property
+    def reads_no_label(self) -> bool:
+        """Whether training, stop and threshold use injected incidents alone."""
+        return self.config.training.incidents == "injected"
+
+    @cached_property
+    def injector(self) -> Injector | None:
+        """What injects incidents into training windows; None: `training.incidents` is `labels`."""
+        data, training = self.config.data, self.config.training
+        if training.incidents == "labels":
+            return None
+        divided = data.calibration_rows > 0 and data.calibration == "deviation"
+        scale = self.normalisation()[1]
+        return Injector.of(
+            self.prepared,
+            np.ones_like(scale) if divided else scale,
+            training.injection,
+            hold=data.max_gap if data.quality.impute == "hold" else 0,
+            bound=data.clip if divided else np.inf,
+            everywhere=self.reads_no_label,
+        )
+
+    def learned(self, ids: Int64) -> tuple[Float32, Int8]:
+        """Training windows by number as a model that is fitted at once learns them, with injected
+        incidents if the configuration has some: x (n, time, channel), target (n,)."""
+        windows = self.windows("train")
+        x, target = windows.gather(ids), windows.targets(ids)
+        if self.injector is not None:
+            random = np.random.default_rng([self.config.seed, int(ids[0]), STREAM])
+            x, target = self.injector(random, x, target)
+        return x, target
 
     @property
     def devices(self) -> int:
@@ -206,7 +242,16 @@ class TelemetryDataModule(L.LightningDataModule):
         size, seed = self.config.training.batch_size, self.config.seed
         windows, most = self.windows("train"), self.config.training.windows_per_epoch
         strata = self._sizes(windows)
-        return TrainBatches(windows, size, seed, self._epoch, rank, world, sizes=strata, most=most)
+        device = None if trainer is None else trainer.strategy.root_device
+        if device is not None and device.type != "cuda":
+            device = None  # the rows are in memory already
+        return TrainBatches(
+            *(windows, size, seed, self._epoch, rank, world),
+            sizes=strata,
+            most=most,
+            device=device,
+            injector=self.injector,
+        )
 
     def training_sample(self, most: int | None) -> Int64:
         """Numbers of the training windows that a model is fitted on at once: all, or `most`, drawn
@@ -232,12 +277,14 @@ class TelemetryDataModule(L.LightningDataModule):
 
     def val_dataloader(self) -> OrderedBatches:
         """Validation windows in row order, the same on every rank. During a fit that chooses no
-        threshold, at most `training.validation_windows` of them."""
+        threshold, at most `training.validation_windows` of them, with injected incidents if no
+        label is read."""
         model = None if self.trainer is None else self.trainer.lightning_module
         fitting = self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
         sampled = fitting and getattr(model, "chooses_threshold", True) is False
         most = self.config.training.validation_windows if sampled else None
-        return OrderedBatches(self.windows("validation"), most=most)
+        injector = self.injector if fitting and self.reads_no_label else None
+        return OrderedBatches(self.windows("validation"), most=most, injector=injector)
 
     def test_dataloader(self) -> OrderedBatches:
         """Test windows in row order, the same on every rank."""

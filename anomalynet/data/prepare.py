@@ -22,6 +22,7 @@ from anomalynet.data.prepared import (
     COLUMNS,
     FORMAT,
     ArrayFile,
+    Float64,
     Prepared,
     Segment,
     describe,
@@ -103,6 +104,7 @@ def cache_key(config: DataConfig, fingerprint: str) -> str:
         code_hash(("data", "preprocessing")),
         fingerprint,
         *keys,
+        c.calibration_floor,
         c.label,
         *channels,
         asdict(c.quality),
@@ -129,6 +131,8 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
     scale = np.full_like(mean, np.inf if calibrated else 1.0)
     for series, (_, own_mean, own_scale) in layout.commissioned.items():
         mean[series], scale[series] = own_mean, own_scale
+    floor = _floor(scale[sorted(layout.commissioned)], config)
+    scale = np.maximum(scale, floor or 0.0)
     bound = config.clip if calibrated and config.calibration == "deviation" else np.inf
     with ArrayFile(folder / "values.npy", "<f4", sensors + config.mask_channel) as file:
         for start, values in read_rows(raw, sensors + config.mask_channel):
@@ -154,6 +158,7 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
     facts = {
         "segments": segments,
         "series": layout.names,
+        "calibration_floor": floor,
         "channels": [*(Channel(one.name, one.unit) for one in telemetry.channels), *mask],
         "kind_names": list(layout.kinds),
         "incident_table": dict(telemetry.incidents),
@@ -170,6 +175,18 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
         ],
     }
     describe(folder, facts)
+
+
+def _floor(scale: Float64, config: DataConfig) -> list[float]:
+    """The smallest scale of each sensor: a share of the root mean square of its deviations over the
+    series; empty without one. scale: float64 (series, sensor), infinite where nothing was heard."""
+    if not (config.calibration == "deviation" and config.calibration_floor and len(scale)):
+        return []
+    heard = np.isfinite(scale)
+    squares = np.where(heard, scale, 0.0) ** 2
+    pooled = np.sqrt(squares.sum(axis=0) / np.maximum(heard.sum(axis=0), 1))
+    found: list[float] = (config.calibration_floor * pooled).tolist()
+    return found
 
 
 def _resample(telemetry: Telemetry, config: DataConfig, folder: Path, raw: Path) -> Resampler:

@@ -76,6 +76,8 @@ class Prepared:
     calibration_mean: Float64
     # likewise, the deviation; infinite where a sensor was never heard there
     calibration_scale: Float64
+    # per sensor, the smallest scale by `data.calibration_floor`; empty without one
+    calibration_floor: tuple[float, ...]
     channels: tuple[Channel, ...]
     kind_names: tuple[str, ...]
     incident_table: Mapping[int, Incident]
@@ -146,7 +148,8 @@ def open_prepared(folder: Path) -> Prepared | None:
             name: np.load(folder / f"{name}.npy", mmap_mode="c" if name in COLUMNS else None)
             for name in (*COLUMNS, *SMALL)
         }
-        facts |= {name: tuple(facts[name]) for name in ("series", "kind_names", "warnings")}
+        tuples = ("series", "kind_names", "warnings", "calibration_floor")
+        facts |= {name: tuple(facts[name]) for name in tuples}
         facts["segments"] = tuple(Segment(**one) for one in facts["segments"])
         facts["channels"] = tuple(Channel(**one) for one in facts["channels"])
         incidents = facts["incident_table"].items()

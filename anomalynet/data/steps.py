@@ -58,12 +58,17 @@ class Steps:
         return step_seconds(self.series, self.times)
 
 
-def threshold(config: EvaluationConfig, validation: pl.DataFrame, devices: int) -> float:
+def threshold(
+    config: EvaluationConfig, validation: pl.DataFrame, devices: int, *, reads_labels: bool = True
+) -> float:
     """The decision threshold, from the steps of the validation part alone; `devices`: of the whole
-    data set, which share an alarm budget. Raises DataError: no step has what the rule needs."""
+    data set, which share an alarm budget. Without `reads_labels` all steps are taken as normal.
+    Raises DataError: no step has what the rule needs."""
     steps = Steps.of(validation)
     labels = steps.labels
-    if config.threshold == "alarm_budget":  # incidents of another cause are not its alarms
+    if not reads_labels:
+        labels = np.zeros_like(labels)
+    elif config.threshold == "alarm_budget":  # incidents of another cause are not its alarms
         labels = np.where(steps.others, 1, steps.event_labels)
     seconds = steps.step_seconds
     return choose_threshold(config, labels, steps.scores, steps.series, seconds, devices)

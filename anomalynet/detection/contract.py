@@ -103,6 +103,8 @@ class Contract:
     periods: Mapping[str, float] = field(default_factory=dict)
     # how the imported table was read; None for other data, and in files of earlier versions
     table: TableFormat | None = None
+    # per sensor, the smallest deviation that its readings are divided by; empty: none
+    calibration_floor: tuple[float, ...] = ()
     format: int = FORMAT
 
     @property
@@ -142,7 +144,12 @@ def read(metadata: Mapping[str, str], where: str, content: bytes | None = None) 
             what = f"{where}: damaged, or changed since it was exported: its digest is another"
             raise UsageError(what, "export the run again")
     try:
-        raw = {"periods": {}, "table": None, **codec.parse(metadata[KEY], where)}  # not in earlier
+        raw = {
+            "periods": {},
+            "table": None,
+            "calibration_floor": (),
+            **codec.parse(metadata[KEY], where),
+        }  # not in earlier
         if raw["format"] != FORMAT:
             what = f"format {raw['format']} of an export, this version reads {FORMAT}"
             raise UsageError(f"{where}: {what}")
@@ -184,6 +191,9 @@ def _violations(of: Contract) -> list[str]:
     must("seed", of.seed, 0 <= of.seed < 2**32, "from 0, below 2^32")
     must("threshold", of.threshold, isfinite(of.threshold), "finite")
     must("clip", of.clip, of.clip is None or 0 < of.clip < inf, "positive and finite")
+    floor = of.calibration_floor
+    holds = len(floor) in (0, len(of.sensors)) and all(0 <= one < inf for one in floor)
+    must("calibration_floor", floor, holds, "a deviation of each sensor")
     must("hampel_threshold", of.hampel_threshold, 0 < of.hampel_threshold < inf, "positive, finite")
     periods = {f"periods.{device}": period for device, period in of.periods.items()}
     for name, period in {"period": of.period, **periods}.items():

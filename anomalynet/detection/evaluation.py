@@ -6,14 +6,19 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from anomalynet.detection.records import Outcome
+from anomalynet.detection.records import Outcome, Steps, iso
 from anomalynet.metrics import events
+
+Int64 = NDArray[np.int64]
 
 
 class Watch:
@@ -22,13 +27,30 @@ class Watch:
 
     def __init__(self, period: float | None) -> None:
         self.alarms: list[tuple[str, int]] = []  # device, time of the step in µs
+        self.peaks: list[float] = []  # of each, the highest score until it was cleared
+        self._open: dict[str, int] = {}  # device → number of its alarm that is not cleared
         self._period, self._scored = period or math.nan, 0
         self._ends = np.empty(0, np.int64)  # the first and the last scored step
 
-    def add(self, outcome: Outcome) -> None:
-        """Add the result of one call of the engine."""
-        raised = (event for event in outcome.events if event.kind == "alarm")
-        self.alarms += [(event.device, event.time) for event in raised]
+    def add(self, outcome: Outcome, names: Sequence[str] = ()) -> None:
+        """Add the result of one call of the engine, whose `names` are the devices'; without them a
+        peak is the score that raised the alarm."""
+        # device → times from which an alarm is open, by number, or none is
+        changes = {device: [(0, number)] for device, number in self._open.items()}
+        for event in outcome.events:
+            number = -1
+            if event.kind == "alarm":
+                number = len(self.alarms)
+                self.alarms.append((event.device, event.time))
+                self.peaks.append(event.score)
+            self._open[event.device] = number
+            changes.setdefault(event.device, []).append((event.time, number))
+        self._open = {device: number for device, number in self._open.items() if number >= 0}
+        order = np.argsort(outcome.steps.row, kind="stable")
+        rows, first = np.unique(outcome.steps.row[order], return_index=True)
+        for row, of in zip(rows.tolist(), np.split(order, first[1:]), strict=False):
+            if names and (own := changes.get(names[row])):
+                self._raise_peaks(outcome.steps, of, own)
         scored = ~np.isnan(outcome.steps.score)
         rows, times = outcome.steps.row[scored], outcome.steps.time[scored]
         if math.isnan(self._period):
@@ -37,6 +59,23 @@ class Watch:
         self._scored += len(rows)
         known = np.concatenate([self._ends, times])
         self._ends = known[[known.argmin(), known.argmax()]] if len(known) else known
+
+    def _raise_peaks(self, steps: Steps, of: Int64, changes: list[tuple[int, int]]) -> None:
+        """Of one device: its steps `of` (n,), and since when which alarm was open."""
+        starts = [time for time, _ in changes]
+        open_from = np.searchsorted(starts, steps.time[of], side="right") - 1
+        numbers = np.array([number for _, number in changes] + [-1])[open_from]
+        for number in np.unique(numbers[numbers >= 0]).tolist():
+            found = steps.score[of][numbers == number]
+            self.peaks[number] = float(np.fmax(self.peaks[number], np.nanmax(found, initial=-inf)))
+
+    def highest(self, count: int) -> list[dict[str, Any]]:
+        """The alarms with the highest peaks, highest first: device, time and score."""
+        order = sorted(range(len(self.alarms)), key=lambda at: -self.peaks[at])
+        return [
+            {"device": self.alarms[at][0], "time": iso(self.alarms[at][1]), "score": self.peaks[at]}
+            for at in order[:count]
+        ]
 
     @property
     def days(self) -> tuple[float, float]:

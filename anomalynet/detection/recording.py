@@ -25,6 +25,7 @@ from anomalynet.metrics.events import AlarmRule
 # Readings that are scored together: many, so that a file sorted by device has steps of several
 # devices for one call of the network.
 BATCH = 65_536
+HIGHEST = 3  # alarms that a summary names
 EVENTS = 1000  # most events that wait for a sink, so that none is dropped
 
 
@@ -57,8 +58,9 @@ def detect_file(
         report: gets the summary, also if alarms cannot be delivered.
 
     Returns the summary: run, model, devices, readings, steps, scored, alarms and cleared (counts),
-        fleet_days (of the scored steps; None if unknown), rejected (kind → count), and evaluation
-        (`Evaluation.to_json`; None without labels).
+        fleet_days (of the scored steps; None if unknown), highest (the alarms with the highest
+        scores: device, time of the first step, highest score), rejected (kind → count), and
+        evaluation (`Evaluation.to_json`; None without labels).
 
     Raises:
         UsageError: the model, the file or a target cannot be used.
@@ -84,7 +86,7 @@ def detect_file(
 
     def take(outcome: Outcome, messages: list[Message]) -> None:
         status.add(messages, outcome, engine.names)
-        watch.add(outcome)
+        watch.add(outcome, engine.names)
         if scores_file is not None:
             scores_file.put(engine.names, outcome.steps)
         for target in targets:
@@ -121,6 +123,7 @@ def detect_file(
         "alarms": status.alarms,
         "cleared": status.cleared,
         "fleet_days": None if isnan(watch.days[1]) else watch.days[1],
+        "highest": watch.highest(HIGHEST),
         "rejected": rejected,
         "evaluation": evaluation,
     }

@@ -43,6 +43,7 @@ class Classical(WindowModel):
 
     uses_trainer: ClassVar[bool] = False
     suffix: ClassVar[str] = ".skops"
+    tree_windows: ClassVar[int | None] = None  # most windows that a tree of a forest is grown on
 
     def __init__(
         self,
@@ -64,8 +65,11 @@ class Classical(WindowModel):
         self, features: npt.NDArray[np.float32], target: npt.NDArray[np.integer], seed: int
     ) -> None:
         """Learns from window statistics (n, features) and targets (n,): 1 attack, 0 normal."""
+        estimator = self.estimator(seed)
+        if self.tree_windows is not None:
+            estimator.set_params(max_samples=min(self.tree_windows, len(features)))
         with threadpool_limits(1):
-            self.fitted = self.estimator(seed).fit(features, target)
+            self.fitted = estimator.fit(features, target)
 
     def score_array(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Scores (n,) of windows x (n, time, channel): the larger, the more an attack."""
@@ -125,13 +129,21 @@ class Logistic(Classical):
 
 
 class RandomForest(Classical):
-    """scikit-learn's defaults but for the number of trees.
+    """scikit-learn's defaults but for the number of trees, and for the windows that each is grown
+    on: at most `tree_windows`, drawn with replacement.
 
     Source: not in the paper.
     """
 
     config_type: ClassVar[type[configs.ModelConfig]] = configs.RandomForest
     forest: ClassVar[type[Any]] = ensemble.RandomForestClassifier
+    tree_windows: ClassVar[int | None] = 5000  # of 20,000 they rank no better, in 3.6 times as long
+
+    def fit(
+        self, features: npt.NDArray[np.float32], target: npt.NDArray[np.integer], seed: int
+    ) -> None:
+        """See `Classical.fit`; a tree reads columns, which lie together for it."""
+        super().fit(np.asfortranarray(features), target, seed)
 
     def estimator(self, seed: int) -> Any:
         trees = cast("configs.RandomForest", self.config.model).trees
@@ -151,6 +163,7 @@ class IsolationForest(RandomForest):
 
     config_type: ClassVar[type[configs.ModelConfig]] = configs.IsolationForest
     forest: ClassVar[type[Any]] = ensemble.IsolationForest
+    tree_windows: ClassVar[int | None] = None  # scikit-learn's own: 256
     trains_on: ClassVar[Literal["labelled", "not_attack"]] = "not_attack"
     probability: ClassVar[bool] = False
 

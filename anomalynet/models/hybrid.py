@@ -11,12 +11,16 @@ from torch import Tensor
 
 from anomalynet.config import model as configs
 from anomalynet.config.schema import Config
+from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.data.windows import WindowShape
 from anomalynet.layers.attention import Attention
 from anomalynet.layers.autoencoder import Autoencoder
+from anomalynet.layers.encoding import EncodedStatistics, signed_log
 from anomalynet.layers.sequence import Head, Recurrent, SequenceStage
 from anomalynet.models.base import Detector, Output
 from anomalynet.models.sequence_classifier import convolution
+
+SAMPLE = 20_000  # training windows from which the bins of statistics are taken
 
 
 class Hybrid(Detector):
@@ -26,7 +30,8 @@ class Hybrid(Detector):
     `parallel`: the autoencoder reads the flattened window; its latent vector and log1p of its error
     per channel stand beside the sequence features. `inline`: an autoencoder per step (channels →
     latent) stands in front of the sequence stage, which reads the latent vectors; its decoder
-    serves the loss alone. Gradients of the classifier reach the encoder in both.
+    serves the loss alone. Statistics of the window are a branch of their own, which is not in the
+    paper and off by default. Gradients of the classifier reach the encoder in both.
 
     The loss adds λ times the reconstruction's squared error over the windows that `reconstruct`
     admits; `normal` leaves out those labelled as attack.
@@ -49,6 +54,12 @@ class Hybrid(Detector):
         features = self.sequence.out_features
         self.autoencoder: Autoencoder | None = None
         sizes = settings.latent, settings.autoencoder_depth
+        self.statistics: EncodedStatistics | None = None
+        if settings.statistics > 0:
+            self.statistics = EncodedStatistics(
+                shape.channels, settings.statistics, settings.head, settings.dropout
+            )
+            features += settings.head
         if self.inline:
             self.autoencoder = Autoencoder(shape.channels, *sizes)
         elif settings.autoencoder_depth > 0:
@@ -60,16 +71,27 @@ class Hybrid(Detector):
         """Logits, attention weights, reconstruction and error, where there are such parts, of
         windows x (batch, time, channel), float32."""
         x = self.normalise(x)
+        beside = [self.statistics(x)] if self.statistics is not None else []
+        if self.settings.logarithm:
+            x = signed_log(x)
         if self.autoencoder is None:
             features, attention = self.sequence(x)
-            return Output(logits=self.head(features), attention=attention)
+            logits = self.head(torch.cat([features, *beside], dim=1))
+            return Output(logits=logits, attention=attention)
         latent, rebuilt = self.autoencoder(x if self.inline else x.flatten(1))
         reconstruction = rebuilt.view_as(x)
         error = (reconstruction - x).square().mean(dim=1)
         features, attention = self.sequence(latent if self.inline else x)
         if not self.inline:
-            features = torch.cat([features, latent, torch.log1p(error)], dim=1)
-        return Output(self.head(features), reconstruction, error, attention)
+            beside += [latent, torch.log1p(error)]
+        logits = self.head(torch.cat([features, *beside], dim=1))
+        return Output(logits, reconstruction, error, attention)
+
+    def fit_inputs(self, data: TelemetryDataModule) -> None:
+        super().fit_inputs(data)
+        if self.statistics is not None:
+            x = data.learned(data.training_sample(SAMPLE))[0]
+            self.statistics.fit(self.normalise(torch.from_numpy(x)))
 
     def losses(self, output: Output, target: Tensor) -> Tensor:
         """Classification loss plus λ · reconstruction error (batch,)."""

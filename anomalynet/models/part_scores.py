@@ -82,11 +82,15 @@ def threshold_of(model: Detector, scores: Tensor, target: Tensor) -> float:
     """The threshold that the run's rule chooses from the validation windows that were scored.
     Raises DataError: they allow none."""
     rule, loader = model.config.evaluation, model.trainer.val_dataloaders
+    data = data_module(model)
+    if data is not None and data.reads_no_label:  # what was scored has injected incidents
+        steps = data.steps("validation", model.score_windows(data.windows("validation")))
+        return threshold(rule, steps, data.devices, reads_labels=False)
     judged = _judged(model, loader, scores)
     if rule.threshold == "alarm_budget":  # by series and time
-        data, steps = data_module(model), _steps(model, loader, judged)
-        if data is not None and steps is not None:
-            return threshold(rule, steps, data.devices)
+        found = _steps(model, loader, judged)
+        if data is not None and found is not None:
+            return threshold(rule, found, data.devices)
     return choose_threshold(rule, target.numpy(), judged, np.zeros(len(judged), np.int64), nan)
 
 

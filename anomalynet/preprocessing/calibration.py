@@ -4,6 +4,7 @@ replaces missing values."""
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -88,13 +89,14 @@ class Commissioning:
     """Collects the first readings of each series until there are `count`; these calibrate it.
 
     With `divide`, the scale is their population deviation, at least 1e-6·max(1, |mean|), so that a
-    constant sensor stays finite; else it is 1. Missing values do not count. A sensor without any
-    value in these readings gets mean 0 and an infinite scale, so its input is 0 throughout the
-    series.
+    constant sensor stays finite, and at least the sensor's `floor`; else it is 1. Missing values
+    do not count. A sensor without any value in these readings gets mean 0 and an infinite scale, so
+    its input is 0 throughout the series.
     """
 
-    def __init__(self, count: int, *, divide: bool) -> None:
+    def __init__(self, count: int, *, divide: bool, floor: Sequence[float] = ()) -> None:
         self.count, self._divide = count, divide
+        self._floor = np.array(floor or 0.0)  # (sensor,), or of all sensors
         # series → its first readings, float64 (count, sensor); zeros for those to come
         self.readings: dict[int, Float64] = {}
 
@@ -128,5 +130,6 @@ class Commissioning:
             deviation = np.nanstd(readings - base[:, None], axis=1)
         silent = np.isnan(mean)
         spread = np.maximum(deviation, 1e-6 * np.maximum(1.0, np.abs(mean)))
+        spread = np.maximum(spread, self._floor)
         scale = np.where(silent, np.inf, spread if self._divide else 1.0)
         return Calibrated(complete, np.where(silent, 0.0, mean), scale)

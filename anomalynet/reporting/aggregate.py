@@ -9,8 +9,9 @@ scores is named `…_pooled`; it is computed because the leakage audit ranks its
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -20,26 +21,15 @@ from anomalynet.metrics.kernels import NAN, point_metrics, ranking_metrics
 from anomalynet.reporting.arms import Arm, Repetition, RepetitionKey
 from anomalynet.reporting.measures import RANKING, RUN_METRICS, primary
 from anomalynet.reporting.paper.published import eq13
-from anomalynet.runs.scores import read_test_steps
+from anomalynet.runs.scores import read_test_steps, reading_once
+
+T = TypeVar("T")
 
 ESTIMAND = (
     "Decisions pooled over the folds of a repetition, each at its own fold's threshold (AUROC and "
     "average precision: mean over the folds, whose scores have no common scale); mean ± standard "
     "deviation over repetitions."
 )
-
-RULE = """\
-A *repetition* is one seed with one assignment of groups to folds, and in simulated data one \
-world. Its folds are pooled step by step, each with the threshold that was chosen on its own \
-validation part, and the metrics are computed once from the pool; *mean ± spread* is the mean and \
-the sample standard deviation over repetitions, *n* their number. A repetition with a missing fold \
-is left out of the mean if another is complete; an arm without any complete repetition is shown \
-with the folds it has. Both are marked †, with what is missing. AUROC and average precision are \
-the *fold mean*, the mean of the per-fold values, because scores of two networks have no common \
-scale; *scores pooled*, if shown, nevertheless ranks them together, as the leakage audit does. \
-Event recall, detection delay and false alarms per day are averages over the runs. A metric that \
-is undefined in a fold or repetition (one class, nothing detected) is left out of that average, \
-and n is smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +47,17 @@ class ArmMetrics:
 
     arm: Arm
     values: dict[RepetitionKey, dict[str, float]]
+    # what sections of a report measured besides: function → counted repetition → its result
+    parts: dict[Callable[[Repetition], Any], Mapping[RepetitionKey, Any]] = field(
+        default_factory=dict
+    )
+
+    def of(self, measure: Callable[[Repetition], T]) -> Mapping[RepetitionKey, T]:
+        """What a function measures in each counted repetition; it is called once for each, unless
+        `aggregate` has done that."""
+        if measure not in self.parts:
+            self.parts[measure] = {one.key: measure(one) for one in self.arm.counted}
+        return self.parts[measure]
 
     def summary(self, metric: str) -> Summary:
         """The metric over this arm's counted repetitions."""
@@ -129,14 +130,37 @@ def repetition_metrics(repetition: Repetition) -> dict[str, float]:
     }
 
 
-def aggregate(arms: Sequence[Arm]) -> tuple[ArmMetrics, ...]:
-    """Compute the metrics of every arm; only the scores of one repetition are in memory at a time.
+Measures = Sequence[Callable[[Repetition], Any]]
+
+
+def aggregate(
+    arms: Iterable[Arm], measures: Measures = (), of_base: Measures = ()
+) -> tuple[ArmMetrics, ...]:
+    """Compute the metrics of every arm, and whatever the `measures` of a report's sections need, in
+    one pass: each file of scores is read once, and only one repetition is in memory. `of_base` are
+    only measured of the arm that `base` names.
 
     Raises: RunError: a run's scores cannot be read.
     """
-    return tuple(
-        ArmMetrics(arm, {one.key: repetition_metrics(one) for one in arm.counted}) for arm in arms
-    )
+    arms, found = tuple(arms), []
+    chosen = base([arm for arm in arms if arm.counted])
+    for arm in arms:
+        wanted = (*measures, *(of_base if arm is chosen else ()))
+        values: dict[RepetitionKey, dict[str, float]] = {}
+        parts: dict[Any, Any] = {measure: {} for measure in wanted}
+        for one in arm.counted:
+            with reading_once():
+                values[one.key] = repetition_metrics(one)
+                for measure, own in parts.items():
+                    own[one.key] = measure(one)
+        found.append(ArmMetrics(arm, values, parts))
+    return tuple(found)
+
+
+def base(arms: Sequence[Arm]) -> Arm | None:
+    """The arm on whose test steps detectors without sensors are judged: the first of those with the
+    most runs."""
+    return max(arms, key=lambda arm: len(arm.records), default=None)
 
 
 def in_world(metrics: ArmMetrics, world: int, metric: str) -> Summary:

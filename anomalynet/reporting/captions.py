@@ -1,5 +1,5 @@
-"""Writes the captions of tables and figures, so that none can be read without its split, its
-prevalence and its missing runs. The facts are computed once from the runs of a report."""
+"""The facts about the models of a report, computed once from its runs, and captions of tables and
+figures: the signs † and ‡ mark what is missing, and the conditions that all share stand once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from anomalynet.reporting.aggregate import ArmMetrics, in_world
+from anomalynet.reporting.aggregate import ArmMetrics, base, in_world
 from anomalynet.reporting.arms import Arm, odd_code
 from anomalynet.runs.code import code_hash
 
@@ -77,6 +77,12 @@ class ReportContext:
         """The models that have runs."""
         return tuple(one for one in self.models if one.values)
 
+    @property
+    def base(self) -> ArmMetrics:
+        """The model of the arm that `aggregate.base` names; there must be a run."""
+        chosen = base([one.arm for one in self.run])
+        return next(one for one in self.run if one.arm is chosen)
+
     def __getitem__(self, one: ArmMetrics) -> ArmFacts:
         """The facts about an arm."""
         return self.by_arm[one.arm.name]
@@ -138,46 +144,15 @@ class ReportContext:
         ]
         return f"{usual} [{'; '.join(exceptions)}]" if exceptions else usual
 
-    def short_facts(self, models: Sequence[ArmMetrics] | None = None) -> str:
-        """The same facts for the foot of a figure."""
-        shown = self.models if models is None else models
-        run = [one for one in shown if one.values]
-        if not run:
-            return "no runs yet"
-        prefixes = {"data": "", "split": "split ", "fold_words": ""}
-        prefixes |= {"seeds_and_worlds": "seeds ", "tested": ""}
-        parts = [
-            prefix + " / ".join(sorted({getattr(self[one], name) for one in run}))
-            for name, prefix in prefixes.items()
-        ]
-        if self.incomplete(shown):
-            parts.append(f"{INCOMPLETE} incomplete")
-        if self.warnings(run):
-            parts.append("read the report's warnings")
-        return " · ".join(parts)
+    def caption(self, title: str, note: str = "", csv: str = "") -> str:
+        """The caption of a table or figure: what it shows, and only the conditions of its own. The
+        others are those of the report, stated once. `csv`: names of its tables."""
+        links = ", ".join(f"[{name}](tables/{name})" for name in csv.split())
+        return " ".join(filter(None, (f"> **{title}.**", note, links and f"Numbers: {links}.")))
 
-    def caption(
-        self,
-        title: str,
-        models: Sequence[ArmMetrics] | None = None,
-        csv: str | None = None,
-        note: str = "",
-    ) -> str:
-        """The caption of a table or figure: note, facts, missing runs, other code, warnings."""
-        shown = self.models if models is None else models
-        source = f" Numbers: [{csv}](tables/{csv})." if csv else ""
-        lines = [" ".join(filter(None, (f"**{title}.**", note, f"{self.facts(shown)}{source}")))]
-        lines += self.notes(shown)
-        found = self.warnings(shown)
-        lines += [" ".join(f"⚠ {warning}" for warning in found)] if found else []
-        return "\n>\n".join(f"> {line}" for line in lines)
-
-    def figure(
-        self, name: str, title: str, models: Sequence[ArmMetrics] | None = None, note: str = ""
-    ) -> str:
+    def figure(self, name: str, title: str, note: str = "", csv: str = "") -> str:
         """An image `figures/<name>.svg` with its alternative text and caption."""
-        image = f"![{title}, {self.short_facts(models)}](figures/{name}.svg)"
-        return f"{image}\n\n{self.caption(title, models, note=note)}"
+        return f"![{title}](figures/{name}.svg)\n\n{self.caption(title, note, csv)}"
 
 
 def _facts(one: ArmMetrics, status: str | None, usual: str) -> ArmFacts:

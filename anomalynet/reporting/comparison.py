@@ -1,5 +1,6 @@
 """Writes the comparison of models over data sets: ranks in each block, which is a data set or a
-world of a simulated one, Friedman's test, and figures of mean ranks.
+world of a simulated one, and a figure of mean ranks. Ranks alone: with so few blocks no test of
+them means anything.
 
 Source: not in the paper. Demšar: Statistical Comparisons of Classifiers over Multiple Data Sets,
 JMLR 7, 2006."""
@@ -10,38 +11,35 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from anomalynet.reporting.ablation.contrasts import LEVEL
+from anomalynet.reporting import figures
 from anomalynet.reporting.aggregate import ArmMetrics, aggregate, in_world
 from anomalynet.reporting.arms import Arm, arms
 from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.figures import drawn, heading
 from anomalynet.reporting.formats import write_files
-from anomalynet.reporting.formats.markdown import grid, unit
+from anomalynet.reporting.formats.markdown import grid
 from anomalynet.reporting.measures import MEASURES
-from anomalynet.reporting.tables import to_csv
+from anomalynet.reporting.tables import runs_csv, to_csv
 from anomalynet.runs.collect import RunRecord
-from anomalynet.runs.scores import reading_once
 
 COMPARISON = "comparison"  # name of its folder
 MIN_DATA, MIN_MODELS = 2, 3
-ROUGH = 10  # up to this number of blocks, Friedman's p is a rough approximation
 
 METRICS = ("average_precision_fold_mean", "auroc_fold_mean", "f1_attack", "balanced_accuracy")
 COLUMNS = ("metric", "model", "block", "value", "rank", "unit")
+MEANS = ("metric", "model", "mean_rank", "first", "blocks")
 
-NOTE = f"""\
-A *block* is a data set, or each world of a simulated one. Its value for a model is the mean over \
-the repetitions there; decisions are pooled over folds, rankings are averaged over folds. In every \
-block the models are ranked: 1 is best, equal models share their mean rank. *Friedman's test* asks \
-whether the ranks of any model differ from chance (p below {LEVEL:g}; χ², corrected for ties; an \
-approximation that needs more than {ROUGH} blocks, so that fewer are not tested); it does not show \
-which model. Worlds of one simulator are more alike than data sets: they show how a result \
-generalises to another world, not to other data."""
+NOTE = (
+    "A *block* is a data set, or each world of a simulated one; its value is the mean over the "
+    "repetitions there. In each, 1 is best and equal models share their mean rank. Worlds of one "
+    "simulator are more alike than data sets."
+)
+FIGURE, FIGURE_TITLE = "ranks", "Mean ranks of the models, 1 is best"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +72,14 @@ def comparable(records: Mapping[str, Sequence[RunRecord]]) -> bool:
 
 def compare_models(records: Mapping[str, Sequence[RunRecord]]) -> Comparison:
     """Compute the metrics of each data set's models; an experiment with several configurations in
-    one data set is left out.
+    a data set is left out.
 
     Raises: RunError: a run's scores cannot be read.
     """
     found = _arms(records)
-    kept, left_out = _chosen(found)
+    chosen, left_out = _chosen(found)
     models = {
-        data: dict(zip(kept, aggregate([own[name][0] for name in kept]), strict=True))
+        data: dict(zip(chosen, aggregate([own[name][0] for name in chosen]), strict=True))
         for data, own in found.items()
     }
     return Comparison(models, tuple(left_out))
@@ -146,29 +144,6 @@ def rank(values: NDArray[np.float64], higher_is_better: bool) -> NDArray[np.floa
     return ranks
 
 
-def verdict(values: NDArray[np.float64]) -> str:
-    """The result of Friedman's test of values (blocks, models) as a sentence, or why there is none:
-    up to `ROUGH` blocks only the ranks are shown."""
-    from scipy.stats import friedmanchisquare
-
-    blocks, models = values.shape
-    if blocks <= ROUGH:
-        return (
-            f"Nothing is tested with {ROUGH} blocks or fewer: the ranks above only show the order "
-            f"of models in {'this block' if blocks == 1 else f'these {blocks} blocks'}."
-        )
-    if (values == values[:, :1]).all():
-        return "All models have the same value in every block: there is nothing to test."
-    statistic, p = map(float, friedmanchisquare(*values.T))
-    p_text = f"{p:.4f}" if p >= 0.0001 else f"{p:.1e}"
-    found = "The ranks differ" if p < LEVEL else "No evidence that any model's ranks differ"
-    return (
-        f"Friedman's χ² = {statistic:.2f}, p = {p_text} over {blocks} blocks and {models} models. "
-        f"{found}."
-    )
-
-
-@reading_once()
 def write_comparison(records_by_data: Mapping[str, Sequence[RunRecord]], out: Path) -> Path:
     """Write the comparison of the models that every data set has into the folder `out`, and return
     the path of its `report.md`.
@@ -182,87 +157,117 @@ def write_comparison(records_by_data: Mapping[str, Sequence[RunRecord]], out: Pa
     own = {data: tuple(models.values()) for data, models in comparison.models.items()}
     everything = [one.arm for models in own.values() for one in models]
     contexts = {name: ReportContext.of(models, among=everything) for name, models in own.items()}
-    facts = [f"- `{data}`: {context.facts()}" for data, context in contexts.items()]
-    facts += [f"- Not compared: {sentence}" for sentence in comparison.left_out]
-    names = ", ".join(comparison.titles.values())
+    notes = [f"`{data}`: {context.facts()}" for data, context in contexts.items()]
+    notes += [f"Not compared: {sentence}" for sentence in comparison.left_out]
+    notes += dict.fromkeys(note for one in contexts.values() for note in one.notes(one.models))
+    found = {metric: blocks_of(comparison, metric) for metric in METRICS}
+    for metric, blocks in found.items():
+        if blocks.left_out:
+            notes.append(f"{MEASURES[metric].title}, left out: {'; '.join(blocks.left_out)}.")
+    ranks = {
+        metric: rank(blocks.values, MEASURES[metric].higher_is_better)
+        for metric, blocks in found.items()
+        if blocks.names
+    }
     parts = [
         f"# {len(comparison.titles)} models on {len(comparison.models)} data sets",
-        f"Compared: {names}, of which every data set has runs of one configuration.",
-        "\n".join(facts),
-        "## How to read the tables",
-        NOTE,
+        _leader(comparison, ranks),
+        "\n".join(
+            f"- ⚠ {data}: {warning}" for data, one in contexts.items() for warning in one.warnings()
+        ),
     ]
-    files: dict[str, bytes] = {}
-    rows: list[tuple[object, ...]] = []
-    for metric in METRICS:
-        _add_metric(metric, comparison, parts, files, rows)
-    notes = dict.fromkeys(note for one in contexts.values() for note in one.notes(one.models))
-    lines = [f"- {note}" for note in notes]
-    for data, context in contexts.items():
-        lines += [f"- ⚠ {data}: {warning}" for warning in context.warnings()]
-    parts += ["## Notes on the runs", "\n".join(lines)] if lines else []
-    parts.append("Numbers: [ranks.csv](tables/ranks.csv).")
-    files["tables/ranks.csv"] = to_csv(COLUMNS, rows).encode()
-    files["report.md"] = ("\n\n".join(parts) + "\n").encode()
+    rows = [
+        (metric, name, block, float(value) * MEASURES[metric].scale, place, MEASURES[metric].unit)
+        for metric, every in ranks.items()
+        for block, values, places in zip(
+            found[metric].names, found[metric].values, every.tolist(), strict=True
+        )
+        for name, value, place in zip(comparison.titles, values, places, strict=True)
+    ]
+    files = {"tables/ranks.csv": to_csv(COLUMNS, rows).encode()}
+    files["tables/runs.csv"] = runs_csv(everything).encode()
+    if ranks:
+        table, files["tables/mean_ranks.csv"] = _table(comparison, ranks)
+        links = "Numbers: [mean_ranks.csv](tables/mean_ranks.csv), [ranks.csv](tables/ranks.csv)."
+        parts += [f"{table}\n\n> **Mean ranks, and in how many blocks a model is first.** {links}"]
+        parts += [f"![{FIGURE_TITLE}](figures/{FIGURE}.svg)\n\n> **{FIGURE_TITLE}.** {NOTE}"]
+        looks = figures.looks(next(iter(contexts.values())))
+        files |= figures.drawn(
+            FIGURE, FIGURE_TITLE, " ".join(notes), lambda: _figure(comparison, ranks, looks)
+        )
+    parts += ["## Conditions", "\n".join(f"- {note}" for note in notes)]
+    files["report.md"] = ("\n\n".join(filter(None, parts)) + "\n").encode()
     return write_files(out, files)
 
 
-def _add_metric(
-    metric: str,
-    comparison: Comparison,
-    parts: list[str],
-    files: dict[str, bytes],
-    rows: list[tuple[object, ...]],
-) -> None:
-    """Add the section of a metric, its figure, and its rows of the CSV."""
-    measure, titles = MEASURES[metric], list(comparison.titles.values())
-    blocks = blocks_of(comparison, metric)
-    parts.append(f"## {measure.title}")
-    left_out = [f"Blocks left out: {'; '.join(blocks.left_out)}."] if blocks.left_out else []
-    if not blocks.names:
-        parts += ["No block has a value for every model.", *left_out]
-        return
-    ranks = rank(blocks.values, measure.higher_is_better)
-    mean = ranks.mean(axis=0)
-    order = sorted(range(len(mean)), key=lambda one: (mean[one], one))
-    lines = []
-    for block, values, own in zip(blocks.names, blocks.values * measure.scale, ranks, strict=True):
-        lines.append([block, *(f"{measure.text(float(values[i]))} ({own[i]:g})" for i in order)])
-        for name, value, at in zip(comparison.titles, values.tolist(), own.tolist(), strict=True):
-            rows.append((metric, name, block, value, at, measure.unit))
-    lines.append(["**Mean rank**", *(f"**{mean[one]:.2f}**" for one in order)])
-    header = [f"Block{unit(measure.unit)} (rank)", *(titles[one] for one in order)]
-    name, title = f"ranks_{metric}", f"Mean ranks by {measure.title}"
-    count = len(blocks.names)
-    foot = f"{count} block{'s' if count > 1 else ''}: {'; '.join(blocks.names)}"
-    parts += [
-        grid(header, lines, "l" + "r" * len(titles)),
-        *left_out,
-        verdict(blocks.values),
-        f"![{title}, {foot}](figures/{name}.svg)",
+Ranks = Mapping[str, NDArray[np.float64]]  # metric → (blocks, models)
+
+
+def _leader(comparison: Comparison, ranks: Ranks) -> str:
+    """Which model has the best mean rank by the first metric that has one, and how sure that is."""
+    if not ranks:
+        return "**Nothing to compare:** no block has a value for every model."
+    metric, own = next(iter(ranks.items()))
+    mean = own.mean(axis=0)
+    best = int(np.argmin(mean))
+    blocks = f"{len(own)} block{'s' * (len(own) != 1)}"
+    return (
+        f"**{list(comparison.titles.values())[best]} ranks best** by {MEASURES[metric].title}: "
+        f"first in {_first(own)[best]} of {blocks}, mean rank {mean[best]:.2f}. **Nothing is "
+        f"tested**: the ranks only show the order of models in {blocks}."
+    )
+
+
+def _first(ranks: NDArray[np.float64]) -> list[int]:
+    """In how many blocks each model is first, alone or with others."""
+    found: list[int] = (ranks == ranks.min(axis=1, keepdims=True)).sum(axis=0).tolist()
+    return found
+
+
+def _order(ranks: Ranks) -> list[int]:
+    """The models by their mean rank in the first metric."""
+    mean = next(iter(ranks.values())).mean(axis=0)
+    return sorted(range(len(mean)), key=lambda at: (mean[at], at))
+
+
+def _table(comparison: Comparison, ranks: Ranks) -> tuple[str, bytes]:
+    """A line per model, mean rank and number of first places by each metric; and as CSV."""
+    titles, names = list(comparison.titles.values()), list(comparison.titles)
+    means = {metric: own.mean(axis=0).tolist() for metric, own in ranks.items()}
+    lines = [
+        [
+            f"**{titles[at]}**",
+            *(f"{means[metric][at]:.2f} ({_first(own)[at]})" for metric, own in ranks.items()),
+        ]
+        for at in _order(ranks)
     ]
-    shown = [(titles[one], float(mean[one])) for one in order]
-    files |= drawn(name, lambda: _figure(shown, title, foot))
+    rows = [
+        (metric, name, mean, first, len(own))
+        for metric, own in ranks.items()
+        for name, mean, first in zip(names, means[metric], _first(own), strict=True)
+    ]
+    header = ["Model", *(MEASURES[metric].title for metric in ranks)]
+    return grid(header, lines, "l" + "r" * len(ranks)), to_csv(MEANS, rows).encode()
 
 
-def _figure(ranked: Sequence[tuple[str, float]], title: str, foot: str) -> Figure:
-    """The models on a line of mean ranks. `ranked`: title and mean rank, best first."""
-    models, left_count = len(ranked), (len(ranked) + 1) // 2  # the other names are on the right
-    figure = Figure(figsize=(9.0, 1.7 + 0.34 * left_count), layout="constrained")
-    axes = figure.subplots()
-    axes.set_xlim(1 - 0.42 * (models - 1), models + 0.42 * (models - 1))
-    axes.set_ylim(left_count + 0.9, -1.0)
-    axes.axis("off")
-    axes.plot([1, models], [0, 0], color="black", linewidth=1.0)
-    for tick in range(1, models + 1):
-        axes.plot([tick, tick], [0, -0.2], color="black", linewidth=1.0)
-        axes.text(tick, -0.3, str(tick), ha="center", va="bottom")
-    for at, (name, mean) in enumerate(ranked):
-        on_left = at < left_count
-        line = (at if on_left else models - 1 - at) + 0.8
-        edge, side = (1 - 0.04 * models, "right") if on_left else (1.04 * models, "left")
-        axes.plot([mean, mean, edge], [0, line, line], color="#606060", linewidth=0.8)
-        axes.text(edge, line, f" {name} ({mean:.2f}) ", ha=side, va="center")
-    heading(figure, title)
-    figure.supxlabel(foot, fontsize=7, color="#404040", x=0.012, ha="left")
+def _figure(comparison: Comparison, ranks: Ranks, looks: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """A panel per metric, a line per model: its mean rank."""
+    order, names = _order(ranks), list(comparison.titles)
+    figure = Figure(
+        figsize=(1.6 + 1.75 * len(ranks), 1.0 + 0.27 * len(order)), layout="constrained"
+    )
+    panels = figure.subplots(1, len(ranks), sharey=True, squeeze=False)[0]
+    for axes, (metric, own) in zip(panels, ranks.items(), strict=True):
+        mean = own.mean(axis=0)
+        for line, at in enumerate(order):
+            look = looks[names[at]]
+            axes.plot([1, mean[at]], [line, line], color=look["color"], linewidth=0.8, alpha=0.5)
+            axes.plot(mean[at], line, marker=look["marker"], color=look["color"])
+        axes.set_title(MEASURES[metric].title.partition(",")[0], fontsize=9, loc="left")
+        axes.set_xlim(0.7, len(order) + 0.3)
+        axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
+        axes.tick_params(axis="y", length=0)
+    panels[0].set_yticks(range(len(order)), [comparison.titles[names[at]] for at in order])
+    panels[0].set_ylim(len(order) - 0.5, -0.5)
+    figure.supxlabel("mean rank", fontsize=9)
     return figure

@@ -1,10 +1,9 @@
 """Draws Figures 2–6 like the paper's from the tables: grouped bars and confusion matrices. The same
-rows give the same bytes. Also the style, foot and encoding of all other figures."""
+rows give the same bytes. Also the style, the colours of models and the encoding of all figures."""
 
 from __future__ import annotations
 
 import io
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -18,6 +17,7 @@ from anomalynet.errors import printable
 from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.formats import current
+from anomalynet.reporting.paper import published
 from anomalynet.reporting.tables import Row, Table
 
 if TYPE_CHECKING:
@@ -41,28 +41,24 @@ METADATA: dict[str, dict[Any, Any]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 """Format of a figure's file → metadata that is left out of it."""
+DESCRIPTIONS = {"svg": "Description", "png": "Description", "pdf": "Subject"}
+"""Format → the field of its metadata for the conditions, which the picture does not show."""
 
 # Okabe–Ito
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW, BLACK = "#CC79A7", "#56B4E9", "#F0E442", "#000000"
 
-# Hatch, lightness and position also distinguish the bars
-SERIES = (
-    ("paper, printed", "#D9D9D9", "////"),
-    ("paper, repaired", BLUE, ""),
-    ("ours, mean ± spread", ORANGE, ""),
-)
+PAPER = (("paper, printed", "#E6E6E6", "////"), ("paper, repaired", "#9A9A9A", ""))
+"""Label, colour and hatch of the paper's bars; ours have the model's colour."""
 
 BAR = 0.27
 
-# File name → title, in the order of `tables.PAPER_TABLES`
 TITLES = {
-    "figure_2_precision": "Figure 2. Precision",
-    "figure_3_recall": "Figure 3. Recall",
-    "figure_4_f1": "Figure 4. F1",
+    "figures_2_to_4": "Figures 2–4. Precision, recall and F1",
     "figure_5_accuracy": "Figure 5. Accuracy",
     "figure_6_confusion": "Figure 6. Confusion matrices",
 }
+"""File name → title."""
 PANELS = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
@@ -78,66 +74,72 @@ def broken_names(arms: Sequence[Arm], context: ReportContext) -> list[str]:
     return [title + context.by_arm[arm.name].sign for title, arm in zip(titles, arms, strict=True)]
 
 
-def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
+def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str], colours: Sequence[str]) -> None:
     """Draw one panel with three bars per model, ours with its spread."""
-    for index, (label, colour, hatch) in enumerate(SERIES):
-        values = [(row.printed, row.repaired, row.mean)[index] for row in rows]
-        positions = [model + (index - 1) * BAR for model in range(len(rows))]
-        heights = [value or 0.0 for value in values]
+    values_of = [[getattr(one, name) for one in rows] for name in ("printed", "repaired", "mean")]
+    for index, values in enumerate(values_of):
+        at = [model + (index - 1) * BAR for model in range(len(rows))]
+        label, colour, hatch = PAPER[index] if index < 2 else ("ours, mean ± spread", "", "")
         axes.bar(
-            positions,
-            heights,
+            at,
+            [value or 0.0 for value in values],
             width=BAR,
             label=label,
-            color=colour,
+            color=colour or colours,
             hatch=hatch,
             edgecolor="#404040",
             linewidth=0.5,
+            yerr=None if colour else [row.spread or 0.0 for row in rows],
+            error_kw={"elinewidth": 0.9},
         )
-        for row, position, value in zip(rows, positions, values, strict=True):
-            height = value or 0.0
-            spread = (row.spread or 0.0) if index == 2 else 0.0
-            if spread:
-                axes.errorbar(position, height, spread, color="black", capsize=2.5, linewidth=0.9)
-            absent = ("undefined" if row.seeds else "no run") if index == 2 else ""
-            text = absent if value is None else f"{value:.1f}"
-            axes.text(
-                position,
-                height + spread + 1.5,
-                text,
-                fontsize=6.5,
-                rotation=90,
-                ha="center",
-                va="bottom",
-            )
+        for place, value, row in zip(at, values, rows, strict=True):
+            if value is None and not colour:
+                text = "undefined" if row.seeds else "no run"
+                axes.text(place, 2, text, fontsize=6.5, rotation=90, ha="center", va="bottom")
     axes.set_xticks(range(len(rows)), names)
     axes.tick_params(axis="x", length=0)
-    axes.set_ylim(0, 118)
-    axes.set_yticks(range(0, 101, 20))
+    axes.set_ylim(0, 103)
     axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
 
 
-CHARACTERS_PER_INCH = 17.5  # of a figure's foot
+COLOURS = (BLUE, GREEN, ORANGE, VERMILION, PURPLE, SKY, "#882255", "#999933", "#332288", "#44AA99")
+MARKERS = "osD^vP*X<>hd"
+"""A model keeps its colour and marker through all figures of a report; the colours are told apart
+by the colour-blind (Okabe and Ito, then Tol), the markers by everyone."""
 
 
-def foot(figure: Figure, facts: str, note: str = "") -> None:
-    """Write the facts under a figure, below a note, in as many lines as they need."""
-    text = textwrap.fill(facts, int(CHARACTERS_PER_INCH * figure.get_figwidth()))
-    figure.supxlabel(f"{note}\n{text}".strip(), fontsize=7, color="#404040", x=0.012, ha="left")
+def looks(context: ReportContext) -> dict[str, dict[str, Any]]:
+    """Name of an arm → how its lines and points look in every figure of a report."""
+    names = [one.arm.name for one in context.models]
+    every = list(dict.fromkeys([*published.TITLES, *names]))  # the paper's are alike in all reports
+    return {
+        name: {
+            "color": COLOURS[every.index(name) % len(COLOURS)],
+            "marker": MARKERS[every.index(name) % len(MARKERS)],
+            "linestyle": "-" if every.index(name) < len(COLOURS) else "-.",
+        }
+        for name in names
+    }
 
 
-def draw_bars(table: Table, panels: dict[str, str], context: ReportContext) -> Figure:
+Panels = Sequence[tuple[Table, str, str]]  # table, metric and title of each panel
+
+
+def draw_bars(panels: Panels, columns: int, context: ReportContext) -> Figure:
     """Printed, repaired and our values of each model in percent, one panel per metric."""
     from matplotlib.figure import Figure
 
-    lines = len(panels) // 2
-    size = (max(9.0, 2.1 * len(table.models)), 0.9 + 2.7 * lines)
+    models, own = panels[0][0].models, looks(context)
+    lines = len(panels) // columns
+    size = (max(3.5, 0.95 * len(models)) * columns, 0.6 + 1.9 * lines)
     figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(lines, 2, squeeze=False)
-    names = broken_names([one.arm for one in table.models], context)
-    for axes, (metric, name) in zip(grid.flat, panels.items(), strict=True):
-        _bars(axes, [table.row(one.arm.name, metric) for one in table.models], names)
-        axes.set_title(name, loc="left", fontsize=9.5)
+    grid = figure.subplots(lines, columns, squeeze=False, sharey=True, sharex=True)
+    names = broken_names([one.arm for one in models], context)
+    colours = [own[one.arm.name]["color"] for one in models]
+    for axes, (table, metric, name) in zip(grid.flat, panels, strict=True):
+        _bars(axes, [table.row(one.arm.name, metric) for one in models], names, colours)
+        axes.set_title(name, loc="left", fontsize=9)
+    for axes in grid[:, 0]:
         axes.set_ylabel("percent")
     handles, labels = grid.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False)
@@ -177,7 +179,7 @@ def draw_confusion(table: Table, context: ReportContext) -> Figure:
     from matplotlib.figure import Figure
 
     models = table.models
-    figure = Figure(figsize=(max(9.0, 2.1 * len(models)), 5.0), layout="constrained")
+    figure = Figure(figsize=(max(7.0, 1.75 * len(models)), 4.2), layout="constrained")
     grid = figure.subplots(2, len(models), squeeze=False)
     names = broken_names([one.arm for one in models], context)
     for column, (one, name) in enumerate(zip(models, names, strict=True)):
@@ -235,13 +237,16 @@ def _show_literally(figure: Figure) -> None:
             axis.set_minor_formatter("{x:g}" if high < 10 * low else "")
 
 
-def encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
-    """(suffix, bytes) as SVG, PNG and, for LaTeX, PDF, without date and program version."""
+def encode(
+    figure: Figure, suffixes: Sequence[str] = ("svg", "png"), title: str = "", facts: str = ""
+) -> Iterator[tuple[str, bytes]]:
+    """(suffix, bytes) in each format, without date and program version, with title and facts."""
     _show_literally(figure)
     _fix_layout(figure)
-    for suffix, metadata in METADATA.items():
-        if suffix == "pdf" and "latex" not in current():
-            continue
+    for suffix in suffixes:
+        metadata = METADATA[suffix]
+        if title:
+            metadata = {**metadata, "Title": title, DESCRIPTIONS[suffix]: facts}
         target = io.BytesIO()
         figure.savefig(target, format=suffix, dpi=150, metadata=metadata)
         content = target.getvalue()
@@ -250,31 +255,36 @@ def encode(figure: Figure) -> Iterator[tuple[str, bytes]]:
         yield suffix, content
 
 
-def drawn(name: str, build: Callable[[], Figure]) -> dict[str, bytes]:
-    """Draw a figure in the style of reports; returns `figures/<name>.<suffix>` → content."""
+def drawn(name: str, title: str, facts: str, build: Callable[[], Figure]) -> dict[str, bytes]:
+    """Draw a figure in the style of reports as SVG and, for LaTeX, PDF; title and facts go into its
+    metadata, the picture has neither. Returns `figures/<name>.<suffix>` → content."""
+    suffixes = ("svg", "pdf") if "latex" in current() else ("svg",)
     with style():
-        return {f"figures/{name}.{suffix}": content for suffix, content in encode(build())}
+        found = encode(build(), suffixes, printable(title), printable(facts))
+        return {f"figures/{name}.{suffix}": content for suffix, content in found}
 
 
 def heading(figure: Figure, title: str) -> None:
-    """Write the title above a figure."""
+    """Write the title above a picture that stands alone."""
     figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold")
 
 
 def draw_all(tables: Sequence[Table], context: ReportContext) -> dict[str, bytes]:
-    """Figures 2–6 as path → content, one per table."""
+    """Figures 2–6 as path → content, from Tables 2–5 and the confusion matrices."""
+    *by_class, accuracy, confusion = tables
+    columns = [(table, table.title.partition(". ")[2]) for table in by_class]
+    panels = [
+        (table, table.metrics[row], f"{title} ({class_})")
+        for row, class_ in enumerate(("normal", "attack"))
+        for table, title in columns
+    ]
+    of_accuracy = [(accuracy, metric, title) for metric, title in PANELS.items()]
+    builds: list[Callable[[], Figure]] = [
+        partial(draw_bars, panels, 3, context),
+        partial(draw_bars, of_accuracy, 2, context),
+        partial(draw_confusion, confusion, context),
+    ]
     files: dict[str, bytes] = {}
-    for table, (name, title) in zip(tables, TITLES.items(), strict=True):
-        files |= drawn(name, partial(_titled, table, title, context))
+    for (name, title), build in zip(TITLES.items(), builds, strict=True):
+        files |= drawn(name, title, context.facts(), build)
     return files
-
-
-def _titled(table: Table, title: str, context: ReportContext) -> Figure:
-    if table.name == "confusion":
-        figure = draw_confusion(table, context)
-    else:
-        both = {metric: metric.rpartition("_")[2].capitalize() for metric in table.metrics}
-        figure = draw_bars(table, PANELS if table.name == "table_5_accuracy" else both, context)
-    heading(figure, title)
-    foot(figure, context.short_facts(table.models))
-    return figure

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import polars as pl
 
+from anomalynet.metrics.events import device_days, lowest_thresholds, step_seconds
 from anomalynet.metrics.kernels import ratio
-from anomalynet.reporting.aggregate import Summary, summarise
-from anomalynet.reporting.arms import Arm
+from anomalynet.metrics.ranges.budget import random_detector
+from anomalynet.reporting.aggregate import ArmMetrics, Summary, base, summarise
+from anomalynet.reporting.arms import Arm, Repetition
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.scores import IncidentNote, read_incidents, read_test_steps
 
@@ -47,29 +50,61 @@ class Counted:
     missed: int  # how many of these have no score
     # share of incidents with an alarmed step, over repetitions; undefined if alarms are false
     detected: Summary
+    at_one: Summary  # the same at one false alarm per node and day
     alarmed: Summary  # share of the scored steps that are alarmed, over repetitions
+    visible: float  # share of the steps of known visibility that are visible; NaN without any
 
 
-def count_steps(record: RunRecord) -> pl.DataFrame:
-    """The labelled test steps of a run by incident and label.
+def limit_at_one(steps: pl.DataFrame) -> float:
+    """The lowest threshold of a run's test steps with at most one false alarm per node and day."""
+    series = steps["series"].rle_id().cast(pl.Int64).to_numpy()
+    scores = steps["score"].fill_null(np.nan).to_numpy()
+    normal = (steps["label"].fill_null(-1) == 0).to_numpy() & ~np.isnan(scores)
+    seconds = step_seconds(series, steps["time"].cast(pl.Int64).to_numpy())
+    days = device_days(int((~np.isnan(scores)).sum()), seconds)
+    (limit,) = lowest_thresholds(np.where(normal, scores, -np.inf), series, np.array([days]))
+    return limit
+
+
+def count_steps(record: RunRecord, chance: bool = False) -> pl.DataFrame:
+    """The labelled test steps of a run by incident and label; by `chance` with random scores.
 
     Returns:
         incident (Int64, null outside), positive (Boolean), type, cause, severity (String), steps,
-        scored, alarmed (Int64).
+        scored, alarmed, at_one (alarmed at one false alarm per node and day), known, visible (of
+        known visibility, and of these visible), all Int64.
     Raises: RunError: `scores.parquet` or `incidents.json` cannot be read.
     """
+    steps = read_test_steps(record)
+    if chance:
+        scores, place = steps["score"].fill_null(np.nan), (record.result.seed, record.result.fold)
+        drawn, _ = random_detector(scores.to_numpy(), np.zeros(len(scores), np.bool_), place)
+        steps = steps.with_columns(pl.Series("score", drawn).fill_nan(None))
     positive = (pl.col("label").fill_null(0) == 1).alias("positive")
+    counts = {
+        "steps": pl.len(),
+        "scored": pl.col("score").count(),
+        "alarmed": (pl.col("score") >= pl.col("threshold")).sum(),
+        "at_one": (pl.col("score") >= limit_at_one(steps)).sum(),
+        "known": pl.col("visibility").count(),
+        "visible": (pl.col("visibility") > 0).sum(),
+    }
     found = (
-        read_test_steps(record)
-        .filter(pl.col("label").is_not_null() | pl.col("other"))
+        steps.filter(pl.col("label").is_not_null() | pl.col("other"))
         .group_by("incident", "kind", positive)
-        .agg(
-            pl.len().cast(pl.Int64).alias("steps"),
-            pl.col("score").count().cast(pl.Int64).alias("scored"),
-            (pl.col("score") >= pl.col("threshold")).sum().cast(pl.Int64).alias("alarmed"),
-        )
+        .agg(count.cast(pl.Int64).alias(name) for name, count in counts.items())
     )
     return _describe(found, read_incidents(record.folder / "incidents.json"))
+
+
+def count_kinds(repetition: Repetition) -> pl.DataFrame:
+    """`count_steps` of every run of a repetition."""
+    return pl.concat(map(count_steps, repetition.records))
+
+
+def count_chance(repetition: Repetition) -> pl.DataFrame:
+    """The same for random scores."""
+    return pl.concat(count_steps(record, chance=True) for record in repetition.records)
 
 
 def _describe(found: pl.DataFrame, notes: Mapping[int, IncidentNote]) -> pl.DataFrame:
@@ -89,9 +124,7 @@ def _describe(found: pl.DataFrame, notes: Mapping[int, IncidentNote]) -> pl.Data
         filled(pl.coalesce("type", "kind"), "type"),
         filled(pl.col("cause"), "cause"),
         filled(pl.col("severity").cast(pl.String), "severity"),
-        "steps",
-        "scored",
-        "alarmed",
+        *("steps", "scored", "alarmed", "at_one", "known", "visible"),
     )
 
 
@@ -110,22 +143,27 @@ class IncidentTable:
         return sum(cell.steps for cell in mine), sum(cell.missed for cell in mine)
 
 
-def incident_tables(arms: Sequence[Arm]) -> tuple[IncidentTable, ...]:
-    """Count the steps of every arm that has runs, reading one run's scores at a time.
+CHANCE = "random"  # the name, instead of an arm's, of the cells of random scores
+
+
+def incident_tables(models: Sequence[ArmMetrics]) -> tuple[IncidentTable, ...]:
+    """Count the steps of every arm that has runs, and with random scores those of the one with the
+    most runs.
 
     Returns:
         one table per grouping in `GROUPINGS`, without those by an unknown cause or severity; empty
         if no type of incident is known.
     Raises: RunError: a run's files cannot be read.
     """
-    run = tuple(arm for arm in arms if arm.records)
+    run = [one for one in models if one.values]
+    parts = [(one.arm.name, one.of(count_kinds)) for one in run]
+    if run:
+        chosen = next(one for one in run if one.arm is base([own.arm for own in run]))
+        parts.append((CHANCE, chosen.of(count_chance)))
     counted = [
-        count_steps(record).with_columns(
-            arm=pl.lit(arm.name), repetition=index, world=pl.lit(one.world, pl.Int64)
-        )
-        for arm in run
-        for index, one in enumerate(arm.counted)
-        for record in one.records
+        own.with_columns(arm=pl.lit(name), repetition=index, world=pl.lit(world, pl.Int64))
+        for name, repetitions in parts
+        for index, ((_, _, world), own) in enumerate(repetitions.items())
     ]
     steps = pl.concat(counted) if counted else pl.DataFrame()
     known = [
@@ -133,7 +171,8 @@ def incident_tables(arms: Sequence[Arm]) -> tuple[IncidentTable, ...]:
         for name, (first, *_) in GROUPINGS.items()
         if counted and not set(steps[first].unique()) <= {NONE, UNKNOWN}
     ]
-    return tuple(_table(name, run, steps) for name in known) if "by_type" in known else ()
+    arms = tuple(one.arm for one in run)
+    return tuple(_table(name, arms, steps) for name in known) if "by_type" in known else ()
 
 
 def _table(name: str, arms: tuple[Arm, ...], steps: pl.DataFrame) -> IncidentTable:
@@ -143,21 +182,29 @@ def _table(name: str, arms: tuple[Arm, ...], steps: pl.DataFrame) -> IncidentTab
     number, alarmed = pl.col("incident"), pl.col("alarmed") > 0
     repetitions = steps.group_by("arm", "repetition", *keys, maintain_order=True).agg(
         pl.col("world").first(),
-        pl.col("steps", "scored", "alarmed").sum(),
+        pl.col("steps", "scored", "alarmed", "known", "visible").sum(),
         number.drop_nulls().unique().alias("incidents"),
         number.filter(alarmed).drop_nulls().n_unique().alias("detected"),
+        number.filter(pl.col("at_one") > 0).drop_nulls().n_unique().alias("at_one"),
     )
     cells: dict[tuple[str, Group], Counted] = {}
     for (arm, *key), own in repetitions.group_by("arm", *keys, maintain_order=True):
         group, rows = Group(**dict(zip(keys, key, strict=True))), own.rows(named=True)
         numbers = {(row["world"], number) for row in rows for number in row["incidents"]}
-        detected = (ratio(row["detected"], len(row["incidents"])) for row in rows)
+        detected, at_one = (
+            summarise(ratio(row[name], len(row["incidents"])) for row in rows)
+            if group.positive
+            else summarise(())
+            for name in ("detected", "at_one")
+        )
         cells[str(arm), group] = Counted(
             incidents=len(numbers),
             steps=sum(row["steps"] for row in rows),
             missed=sum(row["steps"] - row["scored"] for row in rows),
-            detected=summarise(detected if group.positive else ()),
+            detected=detected,
+            at_one=at_one,
             alarmed=summarise(ratio(row["alarmed"], row["scored"]) for row in rows),
+            visible=ratio(sum(row["visible"] for row in rows), sum(row["known"] for row in rows)),
         )
     groups = sorted({group for _, group in cells}, key=lambda group: group.order)
     return IncidentTable(name, arms, tuple(groups), cells)

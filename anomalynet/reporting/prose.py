@@ -13,31 +13,28 @@ from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
 
-HOW_TO_READ = (
-    "*printed* is the paper's number. *repaired* comes from the one confusion matrix per model, at "
-    "71.37 % attack, that the consistent cells of its tables imply; an asterisk marks a printed "
-    "number that the repair had to change. *ours* is the result of the runs listed at the end. The "
-    "paper names no data set, split, seed or spread, so printed and ours are different "
-    "measurements, not a reproduction that could fail or succeed by a tenth of a point."
+RULE = (
+    "A *repetition* is a seed with its assignment of groups to folds. Decisions are pooled over "
+    "folds, each with the threshold of its validation part; AUROC, average precision, incidents "
+    "and false alarms are means over folds. Incomplete repetitions count only if none is complete."
 )
 
 SHOWN_SETTINGS = {
-    "data.scenario": "changes to the scenario: {}",
-    "data.label": "positive class, called attack here: {}",
+    "data.worlds": "worlds {}",
+    "data.scenario": "scenario with {}",
+    "data.label": "attack means {}",
     "data.view": "view of a {}",
-    "data.window": "window of {} steps",
-    "data.label_step": "label of the {} step",
-    "data.calibration_rows": "first {} readings of a series calibrate it and are not scored",
+    "data.window": "window {}",
     "data.calibration": "calibration by {}",
-    "data.stride": "every {}. training window, every test step",
+    "data.stride": "training stride {}",
     "training.epochs": "at most {} epochs",
-    "training.patience": "stopped early after {} epochs without improvement",
+    "training.windows_per_epoch": "{} windows per epoch",
     "training.monitor": "best epoch by {}",
-    "evaluation.threshold": "threshold rule {}",
+    "evaluation.threshold": "threshold by {}",
 }
 
 
-def _settings(arms: Sequence[Arm]) -> str:
+def settings_of(arms: Sequence[Arm]) -> str:
     """The most important settings of the runs, in one line."""
     values: dict[str, set[str]] = {key: set() for key in SHOWN_SETTINGS}
     for record in (record for arm in arms for record in arm.records):
@@ -50,50 +47,27 @@ def _settings(arms: Sequence[Arm]) -> str:
     return "; ".join(text.format(used[key]) for key, text in SHOWN_SETTINGS.items() if key in used)
 
 
-def abstract(context: ReportContext, command: str | None = None) -> str:
-    """Data, split, prevalence, seeds, folds and models in one paragraph; hardware, versions, code,
-    time and command in another."""
+def conditions(context: ReportContext, listed: bool = True, timed: bool = True) -> list[str]:
+    """Everything that holds for the whole report, once: runs, data, split, settings, machine, rule,
+    and what is missing. `listed`: whether the report has a list of runs; `timed`:
+    whether the sum of their durations is named."""
     arms = [one.arm for one in context.models]
     records = [record for arm in arms for record in arm.records]
     prints = sorted({record.result.fingerprint[:10] for record in records})
-    worlds = {world for arm in arms for world in arm.worlds}
-    where = "one per world" if len(prints) == len(worlds) else "see the appendix"
-    several = f"{len(prints)} fingerprints, {where}"
-    version = f"fingerprint {prints[0]}" if len(prints) == 1 else several
+    version = f"fingerprint {prints[0]}" if len(prints) == 1 else f"{len(prints)} fingerprints"
     titles = [arm.title for arm in arms if arm.records]
     counted = f"{_counted(len(records), 'run')} of {_counted(len(titles), 'model')}"
-    run = f"{counted} ({', '.join(titles)}) on `{context.data}` ({version})."
-    shown = f" Settings: {used}." if (used := _settings(arms)) else ""
-    origin = provenance(records, command)
-    return f"{run} {context.facts()}{shown}" + (f"\n\n{origin}" if origin else "")
+    shown = f" Settings: {used}." if (used := settings_of(arms)) else ""
+    runs = "; [runs.csv](tables/runs.csv)" if listed else ""
+    facts = f"{counted} ({version}{runs}). {context.facts()}{shown}"
+    notes = [f"- {note}" for note in context.notes(context.models)]
+    left_out = "Left out, because another run has their configuration, seed and fold:"
+    notes += [f"- {left_out} {', '.join(own)}." for arm in arms if (own := arm.duplicates)]
+    return [facts, provenance(records, timed), RULE, *(["\n".join(notes)] if notes else [])]
 
 
-AUDITED = "*The paper's tables, audited* below has the numbers."
-
-
-# Below Tables 2 to 5: why numbers are repaired, and how the paper computes accuracies
-PAPER_NOTES = (
-    "Why *repaired*: the normal rows of CNN, LSTM and CNN-LSTM imply one test set with "
-    "71.37 % attack, which their printed attack precisions contradict. With "
-    "this test set they must be the repaired values, each of which differs in one digit. The "
-    "hybrid is assumed to have had the same test set, although its own normal row implies "
-    f"another. {AUDITED}",
-    "The paper's recalls are used as printed: together with the prevalence they are the basis of "
-    "the repair.",
-    "An F1 is always between its precision and its recall; some printed ones are not. With the "
-    f"repaired precisions they are, except the hybrid's normal F1, which changes too. {AUDITED}",
-    "One classifier has one accuracy. The paper computes its accuracies per class only from "
-    "precisions, and not even that recipe gives the printed values. *Repaired* is the recipe "
-    "applied to the repaired precisions. It is shown under its own name, *eq. 13 recipe*, "
-    "next to overall and balanced accuracy and the recalls, which are meaningful. The "
-    "paper's headline accuracy of the hybrid is 95.73, 95.745 and 96.16 in three places. "
-    f"{AUDITED}",
-)
-
-
-def provenance(records: Sequence[RunRecord], command: str | None = None) -> str:
-    """Hardware, versions, code, device time and the command that makes everything again, as
-    sentences.
+def provenance(records: Sequence[RunRecord], timed: bool = True) -> str:
+    """Hardware, versions, code and device time, as sentences.
 
     What a run has not stored is left out; if runs differ, the runs of each value are counted."""
     environments = [read_json(RunFolder(record.folder).environment) for record in records]
@@ -101,11 +75,8 @@ def provenance(records: Sequence[RunRecord], command: str | None = None) -> str:
         _sentence("Hardware", (_machine(one) for one in environments if one)),
         _sentence("Software", (_software(one) for one in environments if one)),
         _sentence("Code", (f"`{record.code[:10]}`" for record in records if record.code)),
-        _time(records),
+        _time(records) if timed else "",
     ]
-    if command:
-        does = "writes this report" if command.startswith("anomalynet report") else "makes it"
-        sentences.append(f"`{command}` {does} again.")
     return " ".join(filter(None, sentences))
 
 

@@ -11,14 +11,17 @@ from typing import Any
 
 from anomalynet.errors import NothingToCompareError, UsageError
 from anomalynet.reporting import prose
-from anomalynet.reporting.aggregate import RULE, aggregate
+from anomalynet.reporting.ablation.arms import by_series
+from anomalynet.reporting.aggregate import aggregate
 from anomalynet.reporting.arms import ExpectedRuns, arms
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.comparison import COMPARISON, comparable, write_comparison
-from anomalynet.reporting.findings import best_models, majority_sentence
-from anomalynet.reporting.formats import markdown, wanted, write_files
+from anomalynet.reporting.formats import wanted, write_files
 from anomalynet.reporting.formats.files import read_forms, refuse_other_report
+from anomalynet.reporting.incidents import count_chance, count_kinds
+from anomalynet.reporting.leaderboard import Leaderboard, doubts, leaderboard_section, verdict
 from anomalynet.reporting.paper.audit import paper_audit_section
+from anomalynet.reporting.paper.claims.judge import JUDGED
 from anomalynet.reporting.paper.claims.section import claims_section
 from anomalynet.reporting.sections import leakage as audits
 from anomalynet.reporting.sections.ablations import (
@@ -27,16 +30,20 @@ from anomalynet.reporting.sections.ablations import (
     ablations_section,
 )
 from anomalynet.reporting.sections.base import Section
-from anomalynet.reporting.sections.calibration import calibration_section
+from anomalynet.reporting.sections.calibration import calibration_of, calibration_section
 from anomalynet.reporting.sections.explanations.section import explanations_section
 from anomalynet.reporting.sections.incidents import incident_section
-from anomalynet.reporting.sections.model_tables import cost_section, model_section, paper_section
+from anomalynet.reporting.sections.model_tables import cost_section, paper_section
+from anomalynet.reporting.sections.over_time.measured import judge, judge_trivial
 from anomalynet.reporting.sections.over_time.section import over_time_section
-from anomalynet.reporting.sections.visibility import visibility_section
+from anomalynet.reporting.sections.visibility import seen, visibility_section
+from anomalynet.reporting.tables import runs_csv
 from anomalynet.runs.audits import read_audit, slug
 from anomalynet.runs.collect import RunRecord, Runs, load_results, read_runs
-from anomalynet.runs.scores import reading_once
 from anomalynet.runs.sweeps import read_sweeps
+
+MEASURED = (judge, by_series(JUDGED), count_kinds, calibration_of, seen)
+"""What the sections measure of each repetition, in the one pass over its scores."""
 
 
 def write_report(
@@ -91,23 +98,23 @@ def write_report(
     audit = read_audit(folder, data) if audit is None else audit
     ablations = ablation_reports(folder, out, data) if ablations is None else ablations
     scope = wanted(read_forms(formats), out) if formats else nullcontext(out / "report.md")
-    with scope as path, reading_once():
-        context = ReportContext.of(aggregate(arms(records, expected)))
+    with scope as path:
+        measures = [*MEASURED, *([audits.pairs] if audits.position_leaks(audit) else [])]
+        of_base = (judge_trivial, count_chance)
+        context = ReportContext.of(aggregate(arms(records, expected), measures, of_base))
         sections = [
-            _opening(context, audit, title or f"Report on {context.data}", command),
-            claims_section(context),
+            _first_screen(context, audit, title or f"Report on {context.data}", command),
             paper_section(context),
             paper_audit_section(),
-            model_section(context),
+            claims_section(context),
+            ablations_section(ablations),
             over_time_section(context),
             incident_section(context),
             visibility_section(context),
-            calibration_section(context),
             explanations_section(context),
-            ablations_section(ablations),
-            audits.audit_section(audit, context),
+            calibration_section(context),
             cost_section(context),
-            Section(["## Appendix: the runs", markdown.runs([one.arm for one in context.models])]),
+            audits.audit_section(audit, context),
         ]
         files = {path: content for section in sections for path, content in section.files.items()}
         text = "\n\n".join(part for section in sections for part in section.parts)
@@ -172,7 +179,9 @@ def write_reports(
             made_of = [f"{run.result.experiment}/{run.result.id}" for run in records[one]]
             refuse_other_report(folder, made_of)
         if compared:
-            refuse_other_report(out / COMPARISON, found)
+            every = [one.result for own in records.values() for one in own]
+            made_of = [f"{run.experiment}/{run.id}" for run in every]
+            refuse_other_report(out / COMPARISON, [*made_of, *found])
     rows: list[dict[str, object]] = []
     for one, folder in folders.items():
         command = _command(name, one, runs, out)
@@ -215,32 +224,26 @@ def _command(name: str | None, data: str, runs: Path, out: Path) -> str:
     return shlex.join(["anomalynet", "report", *filter(None, [name]), "--data", data, *given])
 
 
-def _opening(
+def _first_screen(
     context: ReportContext, audit: Mapping[str, Any] | None, title: str, command: str | None
 ) -> Section:
-    """The runs, the warnings, which model is ahead, and how to read the tables."""
-    models, notes = context.models, list(context.notes(context.models))
-    left_out = "Left out, because another run has their configuration, seed and fold:"
-    notes += [f"{left_out} {', '.join(own)}." for one in models if (own := one.arm.duplicates)]
-    findings = [f"- {sentence}" for sentence in best_models(context)] or [
-        "Fewer than two models have a complete repetition: there is nothing to compare."
+    """The verdict, what to distrust, the leaderboard, the probes, data and command; then the
+    conditions of the whole report."""
+    board, models = Leaderboard.of(context), context.models
+    table = leaderboard_section(board)
+    warnings = (*context.warnings(), *audits.warnings(audit, models), *doubts(board))
+    split = next((context[one].split for one in context.run), "")
+    again = f" `{command}` makes this report again." if command else ""
+    tested = context[context.base].tested if context.run else ""
+    parts = [
+        f"# {title}",
+        verdict(board),
+        "\n".join(f"- ⚠ {warning}" for warning in warnings),
+        *table.parts,
+        audits.probe_line(audit, models),
+        f"**Data:** {context.data}, {tested}; split: {split}.{again}",
+        "## Conditions",
+        *prose.conditions(context),
     ]
-    findings += [f"- {sentence}"] if (sentence := majority_sentence(models)) else []
-    return Section(
-        [
-            f"# {title}",
-            prose.abstract(context, command),
-            *(
-                f"> **Warning.** {warning}"
-                for warning in (*context.warnings(), *audits.warnings(audit, models))
-            ),
-            *(["\n".join(f"- {note}" for note in notes)] if notes else []),
-            "## Which model is ahead",
-            "\n".join(findings),
-            "Differences are means over shared repetitions with their standard deviation; they "
-            "are not claims of significance.",
-            "## How to read the tables",
-            prose.HOW_TO_READ,
-            RULE,
-        ]
-    )
+    runs = {"tables/runs.csv": runs_csv([one.arm for one in models]).encode()}
+    return Section([part for part in parts if part], {**table.files, **runs})

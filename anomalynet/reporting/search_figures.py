@@ -1,30 +1,37 @@
-"""Draws the figures of a search with Optuna. The same trials give the same bytes."""
+"""Draws the figures of a search from its trials. The same trials give the same bytes."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from anomalynet.reporting.figures import encode, style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from anomalynet.reporting import figures
+from anomalynet.reporting.figures import BLUE, ORANGE
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from optuna.study import Study
+    from optuna.trial import FrozenTrial
 
 TITLES = {
     "history": "History of the search",
-    "importances": "How much of the variation each value explains (fANOVA)",
+    "importances": "How much of the variation each key explains (fANOVA)",
     "slices": "Each key separately",
-    "parallel": "The values of every complete trial",
     "pareto": "Trade-off between the objectives",
 }
-MIN_TRIALS = {"history": 1, "importances": 5, "slices": 3, "parallel": 3, "pareto": 2}
+MIN_TRIALS = {"history": 1, "importances": 5, "slices": 3, "pareto": 2}
 """Smallest number of complete trials for each figure; importances also need two per key."""
+
+GREY = "#8C8C8C"
 
 
 def draw(
-    study: Study, objectives: Sequence[str], space: Sequence[str]
+    study: Study, objectives: Sequence[str], space: Sequence[str], facts: str
 ) -> tuple[dict[str, bytes], dict[str, str]]:
     """Every figure that can be drawn, as path → content; and name → reason of the others.
 
@@ -32,81 +39,108 @@ def draw(
         study: every trial by index, with scaled values.
         objectives: their titles, with units.
         space: keys that are varied.
+        facts: of the search, for the metadata.
     """
     from optuna.exceptions import OptunaError
 
     files: dict[str, bytes] = {}
     missing: dict[str, str] = {}
-    complete = sum(trial.state.name == "COMPLETE" for trial in study.get_trials(deepcopy=False))
-    single = ("history", "importances", "slices", "parallel")  # for a single objective
-    for name in single if len(objectives) == 1 else ("pareto",):
+    complete = [trial for trial in study.get_trials() if trial.state.name == "COMPLETE"]
+    for name in ("history", "slices", "importances") if len(objectives) == 1 else ("pareto",):
         needed = max(MIN_TRIALS[name], 2 * len(space) if name == "importances" else 0)
-        if complete < needed:
-            present = f"there {'is' if complete == 1 else 'are'} {complete}"
+        if len(complete) < needed:
+            present = f"there {'is' if len(complete) == 1 else 'are'} {len(complete)}"
             missing[name] = f"it needs {needed} complete trials, and {present}"
             continue
         try:
-            files |= _drawn(name, study, objectives, space)
+            build = _BUILD[name]
+            own = partial(build, study, complete, objectives, space)
+            files |= figures.drawn(f"search_{name}", TITLES[name], facts, own)
         except (ValueError, RuntimeError, OptunaError) as error:
             missing[name] = str(error).splitlines()[0] if str(error) else type(error).__name__
     return files, missing
 
 
-def _drawn(
-    name: str, study: Study, objectives: Sequence[str], space: Sequence[str]
-) -> dict[str, bytes]:
-    """Draw one figure in a size that leaves room for the longest key."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    sizes = {
-        "history": (8.0, 4.0),
-        "importances": (9.0, 1.4 + 0.4 * len(space)),
-        "slices": (3.1 * len(space), 4.2),
-        "parallel": (2.0 * (len(space) + 2), 4.8),
-        "pareto": (8.0, 4.6),
-    }
-    with style(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Optuna calls its figures experimental
-        figure = _figure(name, study, objectives, space)
-        figure.set_size_inches(*sizes[name])
-        for axes in figure.axes:
-            axes.set_title("", loc="left")
-            axes.set_title("")
-            axes.set_xlabel(_broken(axes.get_xlabel()))
-            axes.tick_params(labelsize=8)
-        if name == "parallel":  # Optuna sorts the keys, and shortens long ones
-            labels = [objectives[0].replace(" on ", "\non "), *map(_broken, sorted(space))]
-            figure.axes[0].set_xticks(range(len(labels)), labels, rotation=0)
-        figure.suptitle(TITLES[name], x=0.012, y=1.02, ha="left", fontsize=11, fontweight="bold")
-        matplotlib.rcParams["savefig.bbox"] = "tight"
-        content = {f"figures/search_{name}.{suffix}": data for suffix, data in encode(figure)}
-        pyplot.close(figure)
-    return content
+Trials = Sequence["FrozenTrial"]
 
 
-def _figure(name: str, study: Study, objectives: Sequence[str], space: Sequence[str]) -> Figure:
-    import numpy as np
-    from optuna.importance import FanovaImportanceEvaluator
-    from optuna.visualization import matplotlib as plots
-
-    target: dict[str, Any] = {"target_name": objectives[0]}
-    varied: dict[str, Any] = {"params": list(space)}
-    fanova = FanovaImportanceEvaluator(seed=0)
-    drawn_by: dict[str, Any] = {
-        "history": lambda: plots.plot_optimization_history(study, **target),
-        "importances": lambda: plots.plot_param_importances(study, evaluator=fanova, **target),
-        "slices": lambda: plots.plot_slice(study, **varied, **target),
-        "parallel": lambda: plots.plot_parallel_coordinate(study, **varied, **target),
-        "pareto": lambda: plots.plot_pareto_front(study, target_names=list(objectives)),
-    }
-    axes = np.ravel(drawn_by[name]())[0]
-    figure: Figure = axes.figure
+def _history(study: Study, trials: Trials, objectives: Sequence[str], _: Sequence[str]) -> Figure:
+    """The value of each trial, and the best so far."""
+    figure, axes = _panels(1, (6.4, 3.0))
+    numbers = [trial.number for trial in trials]
+    values = np.array([trial.values[0] for trial in trials])
+    rising = study.directions[0].name == "MAXIMIZE"
+    best = (np.maximum if rising else np.minimum).accumulate(values)
+    axes[0].plot(numbers, values, "o", color=BLUE, markersize=4, label="trial")
+    axes[0].step(numbers, best, where="post", color=ORANGE, linewidth=1.4, label="best so far")
+    axes[0].set_xlabel("trial")
+    axes[0].set_ylabel(objectives[0])
+    figure.legend(loc="outside upper right", ncols=2, frameon=False)
     return figure
 
 
-def _broken(key: str) -> str:
-    """A key with a line break after its section."""
-    return key.replace(".", ".\n", 1)
+def _slices(_: Study, trials: Trials, objectives: Sequence[str], space: Sequence[str]) -> Figure:
+    """The value against each key."""
+    figure, axes = _panels(len(space), (2.1 * min(len(space), 4), 2.3 * (-(-len(space) // 4))))
+    for own, key in zip(axes, space, strict=False):
+        kept = [trial for trial in trials if key in trial.params]
+        values = [trial.params[key] for trial in kept]
+        levels: Mapping[Any, int] = {}
+        if any(isinstance(value, bool | str) or value is None for value in values):
+            levels = {level: at for at, level in enumerate(sorted(set(values), key=str))}
+            own.set_xticks(range(len(levels)), [str(level).lower() for level in levels])
+            own.set_xlim(-0.5, len(levels) - 0.5)
+        elif getattr(kept[0].distributions[key], "log", False):
+            own.set_xscale("log")
+        at = [levels.get(value, value) for value in values]
+        shown = [trial.values[0] for trial in kept]
+        own.plot(at, shown, "o", color=BLUE, markersize=3.5, alpha=0.7)
+        own.set_xlabel(key.replace(".", ".\n", 1))
+    for own in axes[::4]:
+        own.set_ylabel(objectives[0].replace(" on ", "\non "))
+    return figure
+
+
+def _importances(study: Study, _: Trials, __: Sequence[str], space: Sequence[str]) -> Figure:
+    """The share of each key in the variation of the values."""
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # experimental, as Optuna says
+        found = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
+    order = sorted(found, key=lambda key: found[key])
+    figure, (axes,) = _panels(1, (6.4, 0.8 + 0.28 * len(space)))
+    axes.barh(order, [100 * found[key] for key in order], color=BLUE, height=0.6)
+    axes.set_xlabel("share of the variation, %")
+    axes.tick_params(axis="y", length=0)
+    return figure
+
+
+def _pareto(study: Study, trials: Trials, objectives: Sequence[str], _: Sequence[str]) -> Figure:
+    """The first two objectives of each trial; those that no other one beats are connected."""
+    figure, (axes,) = _panels(1, (5.4, 3.6))
+    front = sorted((trial.values[:2] for trial in study.best_trials), key=lambda pair: pair[0])
+    axes.plot(*np.transpose([one.values[:2] for one in trials]), "o", color=GREY, markersize=4)
+    axes.plot(*np.transpose(front), "o-", color=ORANGE, markersize=5, linewidth=1.2)
+    axes.set_xlabel(objectives[0])
+    axes.set_ylabel(objectives[1])
+    return figure
+
+
+_BUILD = {
+    "history": _history,
+    "slices": _slices,
+    "importances": _importances,
+    "pareto": _pareto,
+}
+
+
+def _panels(count: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=size, layout="constrained")
+    columns = min(count, 4)
+    grid = figure.subplots(-(-count // columns), columns, squeeze=False, sharey=True)
+    for axes in grid.flat[count:]:
+        axes.axis("off")
+    for axes in grid.flat[:count]:
+        axes.grid(color="#E5E5E5", linewidth=0.6)
+    return figure, list(grid.flat[:count])

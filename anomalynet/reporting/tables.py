@@ -167,6 +167,32 @@ def training_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
     return [dict(zip(TRAINING, row, strict=True)) for row in rows]
 
 
+RUNS: tuple[str, ...] = (
+    "run",
+    "model",
+    "data",
+    "seed",
+    "assignment",
+    "fold",
+    "world",
+    "epochs",
+    "best_epoch",
+)
+RUNS += ("threshold", "threshold_rule", "fingerprint", "code")
+
+
+def runs_csv(arms: Sequence[Arm]) -> str:
+    """All runs of a report, one line per run."""
+    rows = []
+    for arm, record in ((one, record) for one in arms for record in one.records):
+        run = record.result
+        best = None if run.best_epoch is None else run.best_epoch + 1
+        place = [run.data, run.seed, run.assignment, run.fold, run.world, run.epochs, best]
+        rest = [f"{run.threshold:.6g}", run.threshold_rule, run.fingerprint[:10], record.code[:10]]
+        rows.append([f"{run.experiment}/{run.id}", arm.name, *place, *rest])
+    return to_csv(RUNS, rows)
+
+
 COSTS = {
     "train_seconds": "training, s per run",
     "score_seconds": "scoring, s per run",

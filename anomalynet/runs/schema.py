@@ -60,7 +60,7 @@ class Result:
     assignment: int
     parts: dict[str, PartSummary]  # train, validation, test
     epochs: int | None  # epochs run; null for models without epochs
-    best_epoch: int | None
+    best_epoch: int | None  # counted from 1
     parameters: int | None
     threshold: float
     threshold_rule: str

@@ -1,5 +1,5 @@
-"""Estimates the time for a sweep's unfinished runs: from the durations of finished ones, or else
-from the usual speed of a model."""
+"""Estimates the time for a sweep's unfinished runs, from the durations of finished ones, or else
+from the usual speed of a model, and what its tests can show at best."""
 
 from __future__ import annotations
 
@@ -131,3 +131,48 @@ def time_text(seconds: float | None, unmeasured: Sequence[str], slots: int) -> s
         return f"; time left unknown: no run of {names} has been measured"
     note = f" (by their usual speed: {names})" if unmeasured else ""
     return f"; at most {duration(seconds)} with {slots} at a time{note}"
+
+
+def most_clusters(jobs: Sequence[Job]) -> int | None:
+    """The largest number of clusters of test series: the radio cells of the tested worlds, whose
+    nodes share incidents; None for data that is not simulated."""
+    from anomalynet.data.sources import simulated
+    from anomalynet.simulation.network.placement import cells
+
+    tested: set[tuple[str, int]] = set()
+    found = 0
+    for job in jobs:
+        config = job.run.loaded.config.data
+        if not simulated.generated(config):
+            return None
+        seeds = simulated.worlds(config)
+        if config.split.test_worlds is not None:
+            seeds = simulated.seeds_of(config.split.test_worlds, "data.split.test_worlds")
+        tested |= {(config.name, seed) for seed in seeds}
+        found = found or cells(simulated.scenario_of(config))
+    return found * len(tested)
+
+
+def power_text(jobs: Sequence[Job]) -> str:
+    """The lowest p that a sweep's tests can reach, and the smallest difference that they would
+    find, before anything is trained; empty if it compares nothing."""
+    from anomalynet.reporting.ablation.contrasts import detectable, needed, smallest_p
+
+    tests = len({job.run.arm.name for job in jobs}) - 1
+    if tests < 1:
+        return ""
+    least, most = needed(tests), most_clusters(jobs)
+    each = f"{tests} comparison{'s' if tests > 1 else ''}"
+    if most is None:
+        return f"{each}: a test can pass with {least} clusters of series that share no incident"
+    if most < least:
+        return (
+            f"{each} over at most {most} clusters of series cannot show any difference: p is never "
+            f"below {min(tests * smallest_p(max(most, 2)), 1):.3g}; at least {least} are needed"
+        )
+    size = detectable(most, tests)
+    return (
+        f"{each} over at most {most} clusters of series: p not below "
+        f"{tests * smallest_p(most):.3g}; differences of {size:.2g} standard deviations between "
+        "clusters are found (80 %)"
+    )

@@ -80,7 +80,16 @@ def _write_ablation(planned: PlannedSweep, records: Mapping[Path, RunRecord]) ->
     axes = {key: levels(axis) for key, axis in sweep.axes.items()}
     if len(sweep.experiments) > 1:
         axes = {"experiment": list(sweep.experiments), **axes}
-    ablation = Ablation(sweep.name, sweep.question, sweep.design, axes, sweep.metric, tuple(arms))
+    ablation = Ablation(
+        sweep.name,
+        sweep.question,
+        sweep.design,
+        axes,
+        sweep.metric,
+        tuple(arms),
+        planned.command,
+        sweep.preset,
+    )
     write_ablation(ablation, planned.out, f"{sweep.name} on {planned.data}")
 
 
@@ -175,6 +184,10 @@ def renew_report(
     ):
         refuse_other(planned, folders, trials)
         write()
+        if planned.out.parent == Path("reports"):
+            from anomalynet.reporting.formats.overview import write_overview
+
+            write_overview(planned.out.parent)
         sync(*planned.out.rglob("*"), planned.out)  # the record vouches for all of them
         digest = _digest(planned, facts, folders)  # again: writing may have made the audit
         write_sweep(planned.runs, replace(record, reported=digest))

@@ -45,7 +45,7 @@ class Checkpoints(Checkpoint):
     @property
     def patience_over(self) -> bool:
         """Whether the monitored metric has not improved for `patience` epochs."""
-        return self.best_epoch is not None and self.epochs - 1 - self.best_epoch >= self.patience
+        return self.best_epoch is not None and self.epochs - self.best_epoch >= self.patience
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Save best, then last; then stop if patience is over."""
@@ -54,7 +54,7 @@ class Checkpoints(Checkpoint):
             known = ", ".join(sorted(name for name in values if name.startswith("validation/")))
             what = f"training.monitor: {self.monitor} is not defined on this validation part"
             raise RunError(what, f"it has {known}")
-        value, epoch = values[self.monitor], trainer.current_epoch
+        value, epoch = values[self.monitor], trainer.current_epoch + 1
         if not math.isfinite(values.get("train/loss", 0.0)):
             what = f"the training loss is {values['train/loss']} in epoch {epoch}"
             raise RunError(what, "lower training.learning_rate")
@@ -62,7 +62,7 @@ class Checkpoints(Checkpoint):
         improved = math.isfinite(value) and better
         if improved:
             self.best, self.best_epoch = value, epoch
-        self.epochs = epoch + 1
+        self.epochs = epoch
         values["train/learning_rate"] = trainer.optimizers[0].param_groups[0]["lr"]
         named = {name: values[name] for name in sorted(values)}
         self.lines.append({"epoch": epoch, **named, "best": improved})

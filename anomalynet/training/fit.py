@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import lightning as L
 import numpy as np
 import torch
+from lightning.pytorch.profilers import PassThroughProfiler
 
 from anomalynet.config.schema import Config
 from anomalynet.data.datamodule import TelemetryDataModule
@@ -97,12 +99,14 @@ def fit_classical(
 ) -> Fitted:
     """Fit a scikit-learn model on the statistics of the training windows, or of a sample of
     them."""
-    windows = module.windows("train")
     started = time.perf_counter()
     ids = module.training_sample(config.training.classical_windows)
-    pieces = np.array_split(ids, max(1, len(ids) // FEATURES_AT_ONCE))
-    features = np.concatenate([statistics(windows.gather(piece)) for piece in pieces])
-    model.fit(features, windows.targets(ids), config.seed)
+    features, targets = [], []
+    for piece in np.array_split(ids, max(1, len(ids) // FEATURES_AT_ONCE)):
+        x, target = module.learned(piece)
+        features.append(statistics(x))
+        targets.append(target)
+    model.fit(np.concatenate(features), np.concatenate(targets), config.seed)
     write_json(folder.timings, {"train_seconds": time.perf_counter() - started})
     folder.classical.parent.mkdir(parents=True, exist_ok=True)
     return Fitted(model, epochs=None, best_epoch=None)
@@ -145,11 +149,17 @@ def fit_network(
 
 def build_model(config: Config, module: TelemetryDataModule) -> WindowModel:
     """The untrained model of a configuration, its weights drawn from the run's seed. Raises
-    DataError: the training windows have one class where the model needs two."""
+    DataError: the training windows have one class where the model needs two; UsageError: incidents
+    are injected for a model that learns from normal windows alone."""
     seed_everything(config.seed)
     model = build(config, module.shape)
+    if model.trains_on != "labelled" and module.injector is not None:
+        what = f"training.incidents={config.training.incidents}: {config.model.name} learns from"
+        raise UsageError(f"{what} normal windows alone", "use training.incidents=labels")
+    if module.reads_no_label:
+        return model
     if model.trains_on == "labelled" and len(np.unique(module.windows("train").targets())) < 2:
-        how = "an unsupervised model (autoencoder, isolation_forest) needs no label"
+        how = "hybrid_injected, autoencoder and isolation_forest need no label"
         raise DataError("the training windows are of one class", how)
     return model
 
@@ -170,6 +180,16 @@ def _resumable(folder: RunFolder, checkpoints: Checkpoints) -> bool:
     return True
 
 
+class _NoProfiler(PassThroughProfiler):
+    """Lightning's own enters a generator around each of some 25 hooks per step."""
+
+    def profile(self, action_name: str) -> Any:
+        return _NOTHING
+
+
+_NOTHING = nullcontext()
+
+
 def _trainer(
     config: Config, folder: RunFolder, own: Sequence[L.Callback], trainer_options: TrainerOptions
 ) -> L.Trainer:
@@ -186,6 +206,7 @@ def _trainer(
         "num_sanity_val_steps": 0,
         "use_distributed_sampler": False,
         "default_root_dir": folder.path,
+        "profiler": _NoProfiler(),
     }
     return L.Trainer(
         accelerator="gpu" if accelerator == "cuda" else accelerator,

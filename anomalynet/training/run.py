@@ -184,7 +184,8 @@ def _evaluate(
     seconds = time.perf_counter() - started
     steps = {part: module.steps(part, scores[part]) for part in SCORED}
     rule, devices = config.evaluation, module.devices
-    limit = threshold(rule, steps["validation"], devices)
+    reads_labels = not module.reads_no_label
+    limit = threshold(rule, steps["validation"], devices, reads_labels=reads_labels)
     model.set_threshold(limit)
     model.save(folder.best.with_suffix(model.suffix))
     write_parquet(folder.scores, scores_table(list(steps.values()), limit))

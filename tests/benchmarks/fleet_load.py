@@ -16,15 +16,19 @@ something is missing or doubled, or the alarms are not the same.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import multiprocessing
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -35,6 +39,7 @@ from anomalynet.detection.model import Model
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.metrics.events import AlarmRule
+from tests.benchmarks.measure import LeftOutError, Measured, Report, value
 from tests.benchmarks.models import exported
 from tests.benchmarks.process import Detector, cpu_seconds
 from tests.benchmarks.scores_file import Arrivals, account
@@ -111,9 +116,16 @@ def undisturbed(model: Path, sent: Path, folder: Path, limit: float) -> set[str]
     return set(alarm_ids(alarms))
 
 
-def load(args: argparse.Namespace, folder: Path) -> bool:
-    """Run it all and print what came of it. Returns: whether nothing is missing, nothing doubled,
-    and the alarms are the same."""
+class Loaded(NamedTuple):
+    """What came of it."""
+
+    good: bool  # nothing is missing, nothing doubled, and the alarms are the same
+    p99: float  # seconds
+    core: float  # share of a core that the detector took
+
+
+def load(args: argparse.Namespace, folder: Path) -> Loaded:
+    """Run it all and print what came of it."""
     model = one_second(args.model or exported(args.experiment, args.folder or folder), folder)
     contract, limit = Model(model).contract, threshold(model)
     warm = warm_up(contract)
@@ -152,13 +164,14 @@ def load(args: argparse.Namespace, folder: Path) -> bool:
     memory, code = detector.memory(), detector.stop()
     broker.kill()
     arrivals.stop()
+    lags = arrivals.lags(began.value, warm, args.devices, args.gateways)
+    p50, p99, worst = (f"{1000 * lag:.0f} ms" for lag in lags)
     print(
         f"{contract.experiment} ({contract.form}), {args.devices:,} devices, {args.gateways} "
         f"gateways, {args.seconds} s\n"
         f"warm-up: {speed:,.0f} readings/s through publisher, broker, journal, detector and file "
         "of scores\n"
-        f"lag: {arrivals.lags(began.value, warm, args.devices, args.gateways)}; the publisher "
-        f"ended {late:.1f} s late\n"
+        f"lag: p50 {p50}, p99 {p99}, worst {worst}; the publisher ended {late:.1f} s late\n"
         f"detector: {100 * cpu / lasted:.0f} % of a core, {memory / 1e6:.0f} MB, exit code {code}\n"
         f"broker: {100 * broker_cpu / lasted:.0f} % of a core"
     )
@@ -175,11 +188,28 @@ def load(args: argparse.Namespace, folder: Path) -> bool:
     if log := (folder / "detector.log").read_text().strip():
         print(f"the detector said:\n{log}")
     wrong = code or readings.missing or readings.doubled or doubled
-    return not wrong and set(found) == expected
+    return Loaded(not wrong and set(found) == expected, lags[1], cpu / lasted)
 
 
-def main() -> None:
-    """Read the arguments."""
+def broker(folder: Path, rounds: int, report: Report) -> list[Measured]:
+    """The usual load, as a row of `python -m tests.benchmarks`."""
+    if shutil.which("mosquitto") is None:
+        raise LeftOutError("mosquitto is not installed")
+    args = parsed(["--experiment", "hybrid_causal"])
+    args.model = exported("hybrid_causal", folder)
+    args.broker = ["autosave_on_changes=false"]
+    with tempfile.TemporaryDirectory() as scratch, redirect_stdout(io.StringIO()) as said:
+        found = [load(args, Path(scratch)) for _ in range(rounds)]
+    report.texts["A fleet through a broker"] = f"```\n{said.getvalue()}```"
+    note = "nothing lost" if all(one.good for one in found) else "READINGS OR ALARMS DIFFER"
+    title = f"{args.devices:,} devices at a reading a second"
+    p99, core = ([1000 * one.p99 for one in found], [100 * one.core for one in found])
+    cost = value(f"{title}: detector", core, "% of a core", 20.0)
+    return [value(f"{title}: p99", p99, "ms", 200.0, note), cost]
+
+
+def parsed(words: list[str] | None = None) -> argparse.Namespace:
+    """The arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--experiment", default="hybrid")
     parser.add_argument("--model", type=Path, help="instead of a quick one of the experiment")
@@ -191,10 +221,15 @@ def main() -> None:
     told = "a setting of mosquitto.conf, such as autosave_on_changes=false; may be repeated"
     parser.add_argument("--broker", action="append", default=[], metavar="NAME=VALUE", help=told)
     parser.add_argument("--folder", type=Path, help="keeps the quick models between calls")
-    args = parser.parse_args()
+    return parser.parse_args(words)
+
+
+def main() -> None:
+    """Run it."""
+    args = parsed()
     with tempfile.TemporaryDirectory() as folder:
-        good = load(args, Path(folder))
-    sys.exit(0 if good else 1)
+        found = load(args, Path(folder))
+    sys.exit(0 if found.good else 1)
 
 
 if __name__ == "__main__":

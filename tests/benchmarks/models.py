@@ -9,10 +9,10 @@ from pathlib import Path
 from tests.tiny import TINY
 
 
-def exported(experiment: str, folder: Path, *overrides: str) -> Path:
+def exported(experiment: str, folder: Path, *overrides: str, name: str = "") -> Path:
     """Train an experiment for one epoch on a tiny world, unless that was done in this folder, and
-    export it."""
-    path = folder / f"{experiment}.onnx"
+    export it; `name`: of the file, in place of the experiment's."""
+    path = folder / f"{name or experiment}.onnx"
     if not path.exists():
         keys = [
             "data.worlds=null",

@@ -50,8 +50,9 @@ class Arrivals:
         same = b"".join(chunk for _, chunk in self._chunks) == self._path.read_bytes()
         return "the file holds what was seen of it" if same else "the file was written anew"
 
-    def lags(self, began: float, warm: int, devices: int, gateways: int) -> str:
-        """Seconds from when a step's message was to be sent until it came, in words.
+    def lags(self, began: float, warm: int, devices: int, gateways: int) -> list[float]:
+        """Seconds from when a step's message was to be sent until it came: median, 99th percentile
+        and the longest; NaN without any.
 
         Step n of gateway g was to be sent at `began` + n - `warm` + g / `gateways`.
         """
@@ -67,8 +68,7 @@ class Arrivals:
         lag = (came - began - (step - warm) - device % gateways / gateways)[
             (step >= warm) & table["observed"].to_numpy()
         ]
-        p50, p99, worst = np.quantile(lag, [0.5, 0.99, 1.0]) if len(lag) else (np.nan,) * 3
-        return f"p50 {1000 * p50:.0f} ms, p99 {1000 * p99:.0f} ms, worst {1000 * worst:.0f} ms"
+        return [float(np.quantile(lag, one)) if len(lag) else np.nan for one in (0.5, 0.99, 1.0)]
 
     def _follow(self) -> None:
         while not self._stopped.is_set():

@@ -57,7 +57,7 @@ def test_a_report_of_one_model_of_own_data_then_nothing_to_do(
     command += ["data.split.folds=3", "data.split.policy=group", "data.calibration_rows=20"]
     assert main([*command, "data.stride=4"]) == 0
     text = Path("report/report.md").read_text()
-    assert "3 runs of 1 model (Logistic)" in text
+    assert "3 runs of 1 model (fingerprint" in text
     assert "Not run: CNN, LSTM, CNN-LSTM, Hybrid" in text
     assert "row position" in text
     assert "calibration by offset" in text

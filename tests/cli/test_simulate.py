@@ -110,7 +110,7 @@ def test_data_info_shows_the_network_and_draws_it(
         assert 10 <= row["median minutes"] <= 46
         assert row["rows"] > 0 and row["cause"] in ("attack", "fault", "environment")
     figures = [Path(path) for path in facts["figures"]]
-    names = ("node_map", "delivery", "signals", "incidents")
+    names = ("node_map", "signals", "incidents")
     kinds = [f"{name}.{kind}" for name in names for kind in ("svg", "png")]
     assert figures == [folder / "figures" / name for name in kinds]
     assert all(path.stat().st_size > 1000 for path in figures)

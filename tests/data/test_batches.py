@@ -52,6 +52,14 @@ def test_ranks_share_each_window_once_and_step_together(
         assert torch.allclose(whole.weight, torch.full((len(whole.x),), 1 / len(whole.x)))
 
 
+def test_batches_gathered_on_a_device_are_those_gathered_in_memory() -> None:
+    there = list(TrainBatches(WINDOWS, 16, 1, lambda: 2, device=torch.device("cpu")))
+    here = list(TrainBatches(WINDOWS, 16, 1, lambda: 2))
+    assert len(there) == len(here)
+    for one, other in zip(there, here, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
 def test_averaged_rank_gradients_are_the_gradient_of_the_global_mean() -> None:
     generator = torch.Generator().manual_seed(0)
     weights = torch.randn(5, 3, dtype=torch.float64, generator=generator).requires_grad_()

@@ -364,3 +364,28 @@ def test_no_test_reading_reaches_a_training_window_even_where_a_sensor_falls_sil
         return [train.gather(np.arange(len(train))).tolist(), moments]
 
     assert windows(89.0) == windows(1e6)
+
+
+def test_beginnings_train_and_validate_and_everything_later_is_tested() -> None:
+    facts = Facts(groups={"s1": "pair", "s2": "pair"}, train_only=frozenset({"s5"}))
+    rows = prepared(many(6, 40), facts=facts)
+    chosen = config(policy="beginning", beginning=15, validation_fraction=0.4)
+    found = split(rows, chosen)
+    check(found, chosen)
+    validating = owners(found.parts["validation"], rows)
+    assert validating and ("s1" in validating) == ("s2" in validating)
+    assert owners(found.parts["train"], rows) == {f"s{at}" for at in range(6)} - validating
+    assert owners(found.parts["test"], rows) == {f"s{at}" for at in range(5)}
+    firsts = dict(zip(rows.series, rows.series_starts.tolist(), strict=False))
+    for part, (begin, end) in {"train": (0, 15), "validation": (0, 15), "test": (15, 40)}.items():
+        names = [rows.series[at] for at in rows.series_of(found.parts[part].starts)]
+        assert spans(found, part) == [(firsts[name] + begin, firsts[name] + end) for name in names]
+    assert found.folds == 1
+    with pytest.raises(DataError, match="fold=1"):
+        split(rows, config(policy="beginning", fold=1))
+
+
+def test_a_beginning_counts_the_steps_of_the_calibration() -> None:
+    chosen = replace(config(policy="beginning", beginning=15), calibration_rows=5)
+    rows = prepared(many(3, 40), chosen)
+    assert {stop - start for start, stop in spans(split(rows, chosen), "train")} == {10}

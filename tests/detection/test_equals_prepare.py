@@ -40,6 +40,7 @@ CONFIGS = st.builds(
     DataConfig,
     calibration_rows=st.sampled_from([0, 1, 4]),
     calibration=st.sampled_from(["offset", "deviation"]),
+    calibration_floor=st.sampled_from([0.0, 0.5]),
     clip=st.sampled_from([1.0, 5.0]),
     mask_channel=st.booleans(),
     max_gap=st.integers(0, 3),
@@ -141,9 +142,9 @@ STEPS = st.sampled_from([0.4, 1.0, 1.0, 1.0, 1.2, 1.5, 1.75, 2.0, 2.5, 3.2, 4.0,
 def test_recordings(
     found: list[Recording], config: DataConfig, period: float | None, size: int
 ) -> None:
-    detector = engine(of_config(config, period))
-    steps = streamed(detector, messages(found), size)
     expected = offline(found, config, period)
+    detector = engine(of_config(config, period, calibration_floor=expected.calibration_floor))
+    steps = streamed(detector, messages(found), size)
     for number, (start, stop) in enumerate(pairwise(expected.series_starts)):
         own = steps.row == detector.names.index(expected.series[number])
         assert np.array_equal(steps.observed[own], expected.observed[start:stop])
@@ -160,7 +161,8 @@ def test_series_of_another_step_than_the_set(
     found = [first, *found[1:]]
     expected = offline(found, config, 1.0, imported=True)
     assert np.isclose(expected.periods["s0"], np.median(np.diff(first.seconds)))
-    contract = of_config(config, 1.0, periods=expected.periods)
+    floor = expected.calibration_floor
+    contract = of_config(config, 1.0, periods=expected.periods, calibration_floor=floor)
     sent, half = messages(found), len(found[0].seconds)
     detector, other = engine(contract), engine(contract)
     steps = [streamed(detector, sent[:half], size)]
@@ -197,11 +199,13 @@ def test_an_offset_of_a_billion_changes_nothing(found: list[Recording], size: in
 def test_simulated_data_whose_silent_slots_are_not_sent(
     found: list[Recording], config: DataConfig, size: int
 ) -> None:
-    detector = engine(of_config(config, 1.0, breaks=False))
+    expected = offline(found, config, 1.0)
+    floor = expected.calibration_floor
+    detector = engine(of_config(config, 1.0, breaks=False, calibration_floor=floor))
     steps = streamed(detector, messages(found, silent=False), size)
     ends = [Message(one.name, (), round((one.seconds[-1] + 1) * SECOND)) for one in found]
     steps = join([steps, detector.process(ends).steps], len(detector.contract.channels))
-    assert_equal(detector, steps, offline(found, config, 1.0))
+    assert_equal(detector, steps, expected)
 
 
 @settings(max_examples=15, deadline=None)
@@ -209,9 +213,10 @@ def test_simulated_data_whose_silent_slots_are_not_sent(
 def test_steps_that_a_clock_lays_early_change_no_reading_after_them(
     found: list[Recording], config: DataConfig, size: int
 ) -> None:
-    detector = engine(of_config(config, 1.0))
+    expected = offline(found, config, 1.0)
+    detector = engine(of_config(config, 1.0, calibration_floor=expected.calibration_floor))
     sent = [replace(message, source="gateway") for message in messages(found)]
-    steps, expected = streamed(detector, sent, size), offline(found, config, 1.0)
+    steps = streamed(detector, sent, size)
     inside, scored = places(expected)
     for number, name in enumerate(expected.series):
         own = steps.row == detector.names.index(name)

@@ -23,9 +23,9 @@ RUN = {("sh", ""), ("python", "run")}
 SETUP = 2
 """So many shell blocks of the README come first that make an environment."""
 
-GUIDES = ["experiments", "reports", "sweeps"]
-GUIDES += ["anomalynet/data", "anomalynet/models", "anomalynet/simulation", "anomalynet/training"]
-PAGES = ["README.md", *(f"{folder}/README.md" for folder in GUIDES)]
+GUIDES = ["experiments", "sweeps", "anomalynet/data", "anomalynet/models"]
+GUIDES += ["anomalynet/simulation", "anomalynet/training"]
+PAGES = ["README.md", "reports/GUIDE.md", *(f"{folder}/README.md" for folder in GUIDES)]
 """Pages whose commands are run, each in a folder of its own."""
 
 TINY = ["data.worlds=null", f"data.scenario={tiny.TINY}"]
@@ -53,12 +53,14 @@ def run(command: str) -> None:
     """Run one line as the user would, but in this process and on a small network."""
     words = shlex.split(command, comments=True)
     if "RUN" in words:
-        (words[words.index("RUN")],) = map(str, Path("runs/autoencoder").glob("[!.]*"))
+        (words[words.index("RUN")],) = map(str, Path("runs/hybrid_injected").glob("[!.]*"))
     assert words[0] == "anomalynet"
     if words[1:3] == ["simulate", "smart_city"]:
         words += SMALL_WORLD
     elif words[1] in ("train", "sweep", "audit") and not {"data.name=plant", "--plan"} & {*words}:
         words += TINY
+    elif words[1] == "train":
+        words += ["training.epochs=1", "data.stride=8"]
     assert main(words[1:]) == 0, command
 
 
@@ -87,7 +89,7 @@ def test_the_commands_of_a_page_work_in_their_order(
             exec(text.replace('["training.epochs=2"', f'[*{TINY}, "training.epochs=2"'), {})
             assert "shape:" in capsys.readouterr().out
     if page == "README.md":
-        (path,) = sensors.glob("runs/autoencoder/*/scores.parquet")
+        (path,) = sensors.glob("runs/hybrid_injected/*/scores.parquet")
         scores = pl.read_parquet(path)
         assert {"series", "time", "score", "threshold"} <= set(scores.columns)
         assert scores["score"].is_not_null().any()

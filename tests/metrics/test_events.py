@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 from math import isnan, nan
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -337,3 +337,29 @@ def test_steps_last_as_long_as_the_median_gap() -> None:
     series, times = np.array([0, 0, 0, 1, 1]), np.array([0, 2, 4, 0, 9]) * SECOND
     assert step_seconds(series, times) == 2.0
     assert isnan(step_seconds(series[3:4], times[3:4]))
+
+
+def test_the_highest_alarms_are_ranked_by_their_peaks_across_calls() -> None:
+    def outcome(scores: dict[int, list[float]], hour: int, events: list[Event]) -> Outcome:
+        rows = np.repeat([*scores], [len(own) for own in scores.values()])
+        times = np.concatenate([hour + np.arange(len(own)) for own in scores.values()])
+        count = len(rows)
+        values, observed = np.zeros((count, 1), np.float32), np.ones(count, np.bool_)
+        every = np.concatenate([*scores.values()])
+        return Outcome(Steps(rows, times * SECOND, observed, values, every), events)
+
+    def event(kind: Literal["alarm", "cleared"], device: str, hour: int, score: float) -> Event:
+        return Event(kind, f"{device}{hour}", device, hour * SECOND, score, 0.5)
+
+    watch = Watch(1.0)
+    first = [
+        event("alarm", "b", 1, 0.6),
+        event("alarm", "a", 2, 0.7),
+        event("cleared", "a", 3, 0.1),
+    ]
+    watch.add(outcome({0: [0.9, 0.1, 0.7, 0.1], 1: [0.1, 0.6, 0.65, nan]}, 0, first), ["a", "b"])
+    later = [event("cleared", "b", 5, 0.2), event("alarm", "b", 6, 0.55)]
+    watch.add(outcome({1: [0.95, 0.2, 0.55], 0: [0.99, 0.99, 0.99]}, 4, later), ["a", "b"])
+    found = [(one["device"], one["time"][-3:-1], one["score"]) for one in watch.highest(9)]
+    assert found == [("b", "01", 0.95), ("a", "02", 0.7), ("b", "06", 0.55)]
+    assert [one["score"] for one in watch.highest(1)] == [0.95]

@@ -96,3 +96,18 @@ def test_an_attack_in_the_commissioning_phase_is_said() -> None:
     found = prepared([Recording("s", range(5), FIVE, [0, 1, 1, 0, 1])], THREE)
     assert found.counts["attack readings used for calibration"] == 2
     assert any("2 calibration readings are labelled" in warning for warning in found.warnings)
+
+
+def test_a_floor_is_a_share_of_the_deviation_over_all_series() -> None:
+    quiet = Recording("quiet", range(4), [[1.0, 1.0, 1.0, 4.0], [0.0, 3.0, 0.0, 0.0]], [0] * 4)
+    loud = Recording("loud", range(4), [[0.0, 6.0, 0.0, 0.0], [None] * 4], [0] * 4)
+    floored = replace(THREE, calibration_floor=0.5)
+    found = prepared([quiet, loud], floored)
+    deviation = np.std([0.0, 6.0, 0.0])
+    floor = 0.5 * deviation / np.sqrt(2)  # root mean square of 0 and the deviation
+    assert np.allclose(found.calibration_floor, [floor, 0.5 * deviation / 2], rtol=1e-6)
+    assert np.allclose(found.calibration_scale[0], [floor, deviation / 2])
+    assert found.calibration_scale[1].tolist() == [pytest.approx(deviation), np.inf]
+    assert found.values[3, 0] == pytest.approx(3 / floor)
+    assert prepared([quiet, loud], THREE).calibration_floor == ()
+    assert prepared([quiet], replace(floored, calibration="offset")).calibration_floor == ()

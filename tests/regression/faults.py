@@ -118,7 +118,7 @@ def fast_learning(patch: pytest.MonkeyPatch) -> None:
     """The learning rate is ten times what the configuration says."""
     real = Detector.configure_optimizers
 
-    def configure(self: Detector) -> torch.optim.Optimizer:
+    def configure(self: Detector) -> Any:
         optimizer = real(self)
         for group in optimizer.param_groups:
             group["lr"] *= 10

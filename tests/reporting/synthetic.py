@@ -116,7 +116,7 @@ def record(
         world=world,
         parts={"train": PART, "validation": PART, "test": PART},
         epochs=epochs,
-        best_epoch=None if epochs is None else epochs - 1,
+        best_epoch=None if epochs is None else epochs,
         parameters=1000,
         threshold=threshold,
         threshold_rule="f1",

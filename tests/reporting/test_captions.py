@@ -8,10 +8,10 @@ from typing import Any
 
 from anomalynet.reporting.arms import arms
 from anomalynet.reporting.captions import warnings
-from anomalynet.reporting.findings import majority_sentence
-from anomalynet.reporting.prose import abstract, provenance
+from anomalynet.reporting.leaderboard import Leaderboard, doubts
+from anomalynet.reporting.prose import conditions, provenance
 from anomalynet.runs.collect import RunRecord
-from tests.reporting.synthetic import context, measured, record
+from tests.reporting.synthetic import context, record
 
 
 def told(tmp_path: Path, *texts: str) -> tuple[str, ...]:
@@ -57,19 +57,12 @@ def test_models_less_accurate_than_the_commoner_class_are_named(tmp_path: Path) 
         record(tmp_path, name, labels=LABELS, scores=scores, folds=1)
         for name, scores in all_scores.items()
     )
-    told = majority_sentence(measured(right, wrong, level))
-    assert "right in 75.00 % of the steps" in told
-    assert told.endswith("1 of 3 models are less accurate: LSTM.")
-    assert majority_sentence(measured(wrong)).endswith("every model is less accurate.")
-    assert majority_sentence(measured(right)).endswith("no model is less accurate.")
+    told = "\n".join(doubts(Leaderboard.of(context(right, wrong, level))))
+    assert "commoner class: LSTM (1 of 3 models)." in told
+    assert "trained once" in told
+    assert "commoner class" not in "\n".join(doubts(Leaderboard.of(context(right))))
     unlabelled = record(tmp_path / "none", labels=[None, None], scores=[0.1, 0.2], folds=1)
-    assert majority_sentence(measured(unlabelled)) == ""
-    # of several worlds the spread is told, and attack may be the commoner class
-    worlds = [
-        record(tmp_path, "cnn", seed=world, world=world, labels=labels, scores=[0.9] * 4, folds=1)
-        for world, labels in enumerate(([1, 1, 1, 0], [0, 1, 0, 1]))
-    ]
-    assert "right in 62.50 ± 17.68 % of the steps" in majority_sentence(measured(*worlds))
+    assert doubts(Leaderboard.of(context(unlabelled))) == []
 
 
 PACKAGES = {"anomalynet": "0.1.0", "torch": "2.13.0+cpu", "numpy": "2.4.6"}
@@ -93,14 +86,13 @@ def made_on(run: RunRecord, **changes: Any) -> RunRecord:
 def test_what_all_runs_share_is_said_once(tmp_path: Path) -> None:
     timings = {"train_seconds": 100.4, "score_seconds": 0.5}
     runs = [made_on(record(tmp_path, fold=fold, timings=timings)) for fold in range(2)]
-    first, second = abstract(context(*runs), "anomalynet reproduce").split("\n\n")
-    assert first.startswith("2 runs of 1 model (CNN) on `toy`")
-    assert second == provenance(runs, "anomalynet reproduce")
+    first, second, *_ = conditions(context(*runs))
+    assert first.startswith("2 runs of 1 model (fingerprint ffffffffff; [runs.csv]")
+    assert second == provenance(runs)
     for told in (
         "Hardware: 2 CPU cores (AVX2), no GPU, Linux-6; 1 thread and 1 device per run. ",
         "Software: anomalynet 0.1.0, torch 2.13.0+cpu, Python 3.11.7. ",
-        f"Code: `{runs[0].code[:10]}`. Device time: 202 s of training and scoring. ",
-        "`anomalynet reproduce` makes it again.",
+        f"Code: `{runs[0].code[:10]}`. Device time: 202 s of training and scoring.",
     ):
         assert told in second
 

@@ -140,8 +140,17 @@ def test_every_mean_and_spread_of_the_main_tables(
     assert checked == 2 * 16 + 8 + 3 * 7 - 1
     for row in rows(folder / "claims.csv"):
         if row["claimed"] and row["metric"] in expected["hybrid"]:
-            value = float(row["claimed"]) + float(row["effect"])
-            assert value == pytest.approx(expected["hybrid"][row["metric"]][0], abs=1e-3)
+            mean = expected["hybrid"][row["metric"]][0]
+            assert float(row["value"]) == pytest.approx(mean, abs=1e-3)
+            assert float(row["effect"]) == pytest.approx(mean - float(row["claimed"]), abs=1e-3)
+    board = [row for row in rows(folder / "leaderboard.csv") if row["model"] in MODELS]
+    means = {(row["model"], row["metric"]): float(row["mean"] or "nan") for row in board}
+    for (model, metric), mean in means.items():
+        if metric in expected[model]:
+            assert mean == pytest.approx(expected[model][metric][0], abs=6e-5)
+    for row in rows(folder / "differences.csv"):
+        gap = expected[row["best"]]["f1_attack"][0] - expected[row["model"]]["f1_attack"][0]
+        assert float(row["difference"]) == pytest.approx(gap, abs=1e-3)
 
 
 def test_an_ablation_and_a_comparison_have_the_same_numbers_under_the_same_names(

@@ -6,19 +6,21 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from anomalynet.errors import NothingToCompareError, RunError
-from anomalynet.reporting.findings import best_models
+from anomalynet.reporting.leaderboard import Leaderboard, verdict
 from anomalynet.reporting.paper import published
 from anomalynet.reporting.render import write_report
 from anomalynet.reporting.tables import COLUMNS, PAPER_TABLES, cost_rows
 from anomalynet.runs.collect import RunRecord
-from tests.conftest import DRAWING
 from tests.reporting.synthetic import context, record, rows, snapshot, suite
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
+TITLES = {**published.TITLES, "autoencoder": "Autoencoder", "logistic": "Logistic"}
+TITLES |= {"random_forest": "Random forest"}
 MODELS = ("cnn", "lstm", "cnn_lstm", "hybrid", "autoencoder", "logistic", "random_forest")
 LEAK = "random split: every number leaks"
 
@@ -31,8 +33,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[RunRecord]:
 @pytest.fixture(scope="module")
 def report(runs: list[RunRecord], tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
-        for name in DRAWING.split():
-            patch.setattr(f"anomalynet.reporting.{name}", lambda *_: {})
+        patch.setattr("anomalynet.reporting.figures.drawn", lambda *_: {})
         return write_report(runs, tmp_path_factory.mktemp("report") / "toy")
 
 
@@ -79,19 +80,60 @@ def test_training_parameters_and_cost_are_tables_of_their_own(report: Path) -> N
     assert line in report.read_text(encoding="utf-8")
 
 
-def test_every_caption_names_split_folds_seeds_and_prevalence_and_the_best_model_comes_first(
-    report: Path,
-) -> None:
+def test_the_first_screen_says_what_won_by_how_much_how_sure_and_the_catch(report: Path) -> None:
+    text = report.read_text(encoding="utf-8")
+    first, conditions = text.split("\n## ")[:2]
+    title, verdict, *rest = first.split("\n\n")
+    table = next(part for part in rest if part.startswith("| Model"))
+    assert title == "# Report on toy"
+    board = rows(report.parent / "tables/leaderboard.csv")
+    f1 = {row["model"]: float(row["mean"]) for row in board if row["metric"] == "f1_attack"}
+    ranked = sorted((one for one in f1 if one in MODELS), key=lambda one: -f1[one])
+    lines = [line.split(" | ")[0] for line in table.splitlines()[2:]]
+    assert lines[-3:] == ["| *Random*", "| *Always on*", "| *Majority*"]
+    assert lines[0] == f"| **{TITLES[ranked[0]]}**"
+    assert verdict.startswith(f"**{TITLES[ranked[0]]} wins** by F1, {f1[ranked[0]]:.2f} ")
+    gap = rows(report.parent / "tables/differences.csv")[0]
+    assert gap["model"] == ranked[1]
+    lead = f"{float(gap['difference']):.2f} points ahead of {TITLES[ranked[1]]}"
+    assert lead in verdict and "not certain" in verdict
+    assert "independent parts of the data are too few" in verdict
+    assert f1["majority"] == 0.0
+    assert "**Leakage probes:** not run" in first
+    assert len(first.splitlines()) <= 60
+    # what holds for all stands once
+    assert conditions.startswith("Conditions\n")
+    for fact in ("Split: group; 2 folds; seeds", "repetitions: 0, 1. "):
+        assert text.count(fact) == 1, fact
+
+
+def test_a_report_is_short(report: Path) -> None:
+    """Prose without cells of tables, and tables."""
     lines = report.read_text(encoding="utf-8").splitlines()
+    prose = [line for line in lines if not line.startswith(("|", "!["))]
+    assert sum(len(line.split()) for line in prose) <= 1200
+    assert sum(line.startswith("| ---") for line in lines) <= 12
     captions = [line for line in lines if line.startswith("> **")]
-    assert len(captions) == 1 + 1 + 4 + 5 + 2 + 2 + 3
-    for caption in captions:
-        for fact in ("group; 2 folds; seeds", "repetitions: 0, 1. ", "33.33 % attack"):
-            assert fact in caption
-    first, second, third = (line for line in lines if line.startswith("- **"))
-    for line in (first, second, third):
-        assert "Random forest" in line and "Hybrid has" in line and "**is behind**" in line
-    assert "over 2 shared repetitions" in first
+    assert len(captions) == len(set(captions))
+
+
+def test_every_number_of_the_report_is_in_one_of_its_tables(report: Path) -> None:
+    """By its rounding; numbers of names, conditions and the paper's findings have no table."""
+    text = report.read_text(encoding="utf-8")
+    tables = [rows(path) for path in (report.parent / "tables").glob("*.csv")]
+    texts = [cell for table in tables for row in table for cell in row.values()]
+    known = np.unique([abs(float(one)) for one in texts if re.fullmatch(r"-?[\d.]+(e-\d+)?", one)])
+    cells = [
+        number
+        for line in text.splitlines()
+        if line.startswith("| ") and not line.startswith("| ---")
+        for number in re.findall(r"(?<![\w.,])\d+\.\d+(?![\w.])", line)
+    ]
+    assert len(cells) > 300
+    for text in cells:
+        # half a unit of its last digit, and of the CSV's fourth
+        allowed = 0.5 * 10.0 ** -len(text.partition(".")[2]) + 5.1e-5
+        assert np.abs(known - float(text)).min() <= allowed, text
 
 
 def test_device_time_counts_every_device_and_latency_of_one_window_has_a_column(
@@ -107,49 +149,36 @@ def test_device_time_counts_every_device_and_latency_of_one_window_has_a_column(
     assert [row[name] for name in cells] == pytest.approx([306, 130, 14.1421], abs=1e-4)
 
 
-def test_a_winning_hybrid_is_named_with_the_runner_up(tmp_path: Path) -> None:
-    records = suite(tmp_path / "runs", ["random_forest", "hybrid"], seeds=2)
-    sentence = best_models(context(*records))[0]
-    assert "best of 2 models is Hybrid" in sentence
-    assert "The next, Random forest, has" in sentence
-    assert "is behind" not in sentence
-
-
-def test_only_models_ahead_on_shared_repetitions_are_named(tmp_path: Path) -> None:
-    """The random forest has the best mean over its own, easy seed; on the one that it shares with
-    the hybrid it is behind."""
-    labels = [0, 1] * 10
+def test_a_lead_is_certain_only_over_enough_series(tmp_path: Path) -> None:
+    """The forest is right everywhere, the hybrid misses one attack of each series but the first."""
+    labels, names = [0, 1, 1] * 8, [f"s{at // 3}" for at in range(24)]
     right = [float(label) for label in labels]
-    half = right[:10] + [0.0] * 10
-    kinds = [("hybrid", 0, right), ("hybrid", 1, half), ("random_forest", 0, half)]
-    kinds += [("random_forest", seed, right) for seed in (2, 3)]
-    made = [
-        record(tmp_path, name, seed=seed, folds=1, labels=labels, scores=scores)
-        for name, seed, scores in kinds
-    ]
-    sentence = best_models(context(*made))[0]
-    assert "best of 2 models is Random forest" in sentence
-    assert "is behind" not in sentence
-    # F1 of the half: precision 1, recall 1/2, so 2/3; the hybrid leads by 1 - 2/3 on seed 0
-    assert "ahead of it: Hybrid by 33.33 points over 1 shared repetition." in sentence
+    worse = [0.0 if at % 3 == 2 and at > 3 else one for at, one in enumerate(right)]
+    for series, certain in ((names, True), (["a"] * 24, False)):
+        made = [
+            record(tmp_path / str(certain), name, folds=1, labels=labels, scores=own, series=series)
+            for name, own in (("random_forest", right), ("hybrid", worse))
+        ]
+        board = Leaderboard.of(context(*made))
+        (gap,) = board.gaps
+        # precision 1, recall 9/16
+        assert gap.mean == pytest.approx(1 - 2 * 9 / 25)
+        assert (gap.sure, gap.clusters) == (certain, 8 if certain else 1)
+        assert ("**This is certain**" in verdict(board)) is certain
+        assert "Random forest wins** by F1, 100.00 %, 28.00 points ahead of Hybrid" in verdict(
+            board
+        )
 
 
-def test_warnings_and_other_code_are_marked_where_they_touch(
-    runs: list[RunRecord], tmp_path: Path
-) -> None:
+def test_warnings_and_other_code_are_marked(runs: list[RunRecord], tmp_path: Path) -> None:
     known: dict[str, Any] = {"split": "random (LEAKS)", "warnings": (LEAK,), "code": "0ther"}
     leaking = [record(tmp_path / "runs", "mine", fold=fold, **known) for fold in range(2)]
     text = write_report([*runs, *leaking], tmp_path / "out").read_text(encoding="utf-8")
-    assert text.index(f"**Warning.** {LEAK}") < text.index("## Which model is ahead")
-    blocks = {
-        block.split(".**")[0]: block
-        for block in text.split("\n\n")
-        if block.startswith("> **") and "Warning" not in block
-    }
-    untouched = [title for title, block in blocks.items() if f"⚠ {LEAK}" not in block]
-    assert untouched == ["> **Classical and unsupervised models"]
-    assert "Split: group [Mine: random (LEAKS)]" in blocks["> **Table 2. Precision, percent"]
-    assert "best of 7 models" in text, "a run under another split is not compared"
+    assert text.index(f"⚠ {LEAK}") < text.index("## Conditions")
+    assert text.count(LEAK) == 1
+    assert "Split: group [Mine: random (LEAKS)]" in text
+    gaps = rows(tmp_path / "out" / "tables" / "differences.csv")
+    assert "mine" not in {row["model"] for row in gaps}, "a run under another split is not compared"
     assert "| **Mine**‡ |" in text
     assert "‡ Mine: 2 of 2 runs were made by another version of the code" in text
 
@@ -159,7 +188,7 @@ def test_an_incomplete_arm_is_marked(runs: list[RunRecord], tmp_path: Path) -> N
     lacking = [run for run, place in zip(runs, places, strict=True) if place != ("lstm", 1, 0)]
     text = write_report(lacking, tmp_path).read_text(encoding="utf-8")
     assert "| **LSTM**† |" in text
-    assert text.count("† LSTM is incomplete: 3 of 4 runs (seed 1 lacks fold 0).") > 10
+    assert text.count("† LSTM is incomplete: 3 of 4 runs (seed 1 lacks fold 0).") == 1
     table = rows(tmp_path / "tables" / "table_2_precision.csv")
     found = {(row["n"], row["seeds"], row["status"]) for row in table if row["model"] == "lstm"}
     assert found == {("1", "0", "incomplete: 3 of 4 runs (seed 1 lacks fold 0)")}
@@ -179,7 +208,8 @@ def test_the_papers_rows_stand_even_where_nothing_was_run(tmp_path: Path) -> Non
     hybrid = next(row for row in table if (row["model"], row["metric"]) == ("hybrid", "f1_attack"))
     assert (hybrid["printed"], hybrid["mean"], hybrid["n"]) == ("98.4000", "", "0")
     assert hybrid["status"] == "incomplete: 0 of 1 runs (seed 0 lacks fold 0)"
-    assert "nothing to compare" in path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    assert "there is nothing to compare it with" in text
     with pytest.raises(NothingToCompareError) as caught:
         write_report([], tmp_path / "none")
     assert caught.value.exit_code == 4
@@ -212,12 +242,10 @@ def test_probes_stand_in_the_report_and_warn_when_they_are_ahead(
 ) -> None:
     text = write_report(runs, tmp_path, audit=AUDIT).read_text(encoding="utf-8")
     assert "| row position | no sensor | 100.00 | 94.00 | leak |" in text
-    top = text[: text.index("## Which model is ahead")]
-    assert "> **Warning.** the audit's own warning" in top
-    assert "without any sensor, from row position (AUROC 100.00 %)" in top
-    assert re.search(
-        r"best model \(AUROC, scores pooled, 9\d\.\d\d %\): row position 100\.00 %", top
-    )
+    top = text[: text.index("## Conditions")]
+    assert "- ⚠ the audit's own warning" in top
+    assert "the row position alone, without any sensor, ranks with AUROC 100.00 %" in top
+    assert re.search(r"at least as much as the best model\*\* \(9\d\.\d\d %, scores pooled\)", top)
     second = rows(tmp_path / "tables" / "audit.csv")[1]
     cells = [second[name] for name in ("probe", "auroc", "accuracy", "split")]
     assert cells == ["time step", "", "0.6000", "group"]

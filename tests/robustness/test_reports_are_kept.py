@@ -60,7 +60,7 @@ def test_from_python_too(here: Path) -> None:
     assert snapshot(here / "reports") == before
     write_report("tiny", "reports/skab", replace=True)
     write_report("runs", "reports/skab")
-    assert "`lstm/" in Path("reports/skab/report.md").read_text(encoding="utf-8")
+    assert "\nlstm/" in Path("reports/skab/tables/runs.csv").read_text(encoding="utf-8")
 
 
 def test_a_sweep_replaces_only_what_it_is_made_of_or_what_it_wrote(
@@ -105,7 +105,7 @@ def test_a_report_of_the_same_and_further_runs_replaces(here: Path) -> None:
     assert main(["report"]) == 0
     store(here / "runs", "hybrid", "skab")
     assert main(["report"]) == 0
-    assert "hybrid/" in (here / "reports/skab/report.md").read_text(encoding="utf-8")
+    assert "hybrid/" in (here / "reports/skab/tables/runs.csv").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in COMMITTED.glob("*/report.md")))

@@ -12,7 +12,14 @@ from anomalynet.config.load import load
 from anomalynet.config.schema import Config
 from anomalynet.errors import ConfigError, UsageError
 from anomalynet.runs.files import write_json
-from anomalynet.sweep.estimate import SPEED, Cost, read_costs, seconds_left
+from anomalynet.sweep.estimate import (
+    SPEED,
+    Cost,
+    most_clusters,
+    power_text,
+    read_costs,
+    seconds_left,
+)
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.jobs import jobs_of
 from anomalynet.sweep.plan import arms, plan
@@ -187,3 +194,15 @@ def test_an_estimate_is_what_was_measured_times_what_is_left(tmp_path: Path) -> 
     assert seconds_left(tmp_path, known, 2) == ((15 * 100 * 2.0 + 15 * 3.0) / 2, [])
     other = jobs_of(plan(read_sweep("paper_models", "quick"), ["data.name=healthcare"]), tmp_path)
     assert read_costs(tmp_path, other) == {}
+
+
+def test_a_plan_says_what_its_tests_can_show(tmp_path: Path) -> None:
+    """Two cells in each of three worlds are at most six clusters: 4 · 2/2⁶ = 0.125."""
+    few, many = (
+        jobs_of(plan(read_sweep("components", preset), [SIMULATED]), tmp_path)
+        for preset in ("quick", "full")
+    )
+    assert [most_clusters(own) for own in (few, many)] == [6, 12]
+    assert "p is never below 0.125; at least 8 are needed" in power_text(few)
+    assert f"p not below {4 * 2 / 2**12:.3g}" in power_text(many)
+    assert power_text(few[:1]) == ""

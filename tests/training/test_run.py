@@ -234,7 +234,7 @@ def test_patience_stops_and_is_not_forgotten(tmp_path: Path) -> None:
     assert outcome is not None
     result = outcome.result
     assert result.epochs is not None and result.best_epoch is not None
-    assert result.epochs == result.best_epoch + 2 < 40
+    assert result.epochs == result.best_epoch + 1 < 40
     (outcome.folder.path / "result.json").unlink()
     again = train(loaded, tmp_path)
     assert again is not None

@@ -25,9 +25,12 @@ POLICIES = {
     "blocked": policies.blocked,
     "group_blocked": policies.group_blocked,
     "held_out_types": policies.held_out_types,
+    "beginning": policies.beginning,
     "given": policies.given,
     "random": policies.random,
 }
+
+ONE_FOLD = ("given", "beginning")  # policies whose parts do not rotate
 
 TRIED = 40  # values of a key that a search for a split that can be used tries
 FEWEST_BLOCKS = 3  # folds of blocks: one for each part
@@ -90,7 +93,7 @@ def split(prepared: Prepared, config: DataConfig) -> Split:
 def _split(prepared: Prepared, config: DataConfig) -> Split:
     cut = POLICIES[policies.choose(prepared, config)](prepared, config)
     warnings = (*prepared.warnings, *cut.warnings)
-    folds = 1 if cut.policy == "given" else fold_count(config)
+    folds = 1 if cut.policy in ONE_FOLD else fold_count(config)
     found = Split(prepared, config.window, cut.label, cut.parts, cut.assigned_rows, warnings, folds)
     return replace(found, warnings=(*warnings, *_usable(found, cut, config)))
 
@@ -119,7 +122,7 @@ def fold_count(config: DataConfig) -> int:
     """Number of folds: 1 if the data brings its split or the test worlds are named, and no more
     than there are simulated worlds to hold out. Reads only the column of the split."""
     chosen = config.split
-    if chosen.policy == "given" or chosen.test_worlds is not None:
+    if chosen.policy in ONE_FOLD or chosen.test_worlds is not None:
         return 1
     if simulated.several_worlds(config) and chosen.policy in ("auto", "group"):
         return min(chosen.folds, len(simulated.worlds(config)))

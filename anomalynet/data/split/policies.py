@@ -242,6 +242,35 @@ def held_out_types(prepared: Prepared, config: DataConfig) -> Cut:
     return Cut("held_out_types", label, keep(cut.parts), keep(cut.assigned_rows), (warning,))
 
 
+def beginning(prepared: Prepared, config: DataConfig) -> Cut:
+    """Train on the first steps of each series, validate on those of held-out groups, and test all
+    later steps: the protocol of SKAB's leaderboard, for models that read no label."""
+    groups, chosen = _groups(prepared), config.split
+    if chosen.fold:
+        what = f"data.split.fold={chosen.fold}: data.split.policy=beginning has one fold"
+        raise DataError(
+            what, "use data.split.fold=0; another data.split.assignment validates others"
+        )
+    if len(groups) < 2:
+        what = "data.split.policy=beginning: validation needs a second group of series"
+        raise DataError(what, "choose data.split.policy=blocked")
+    order = np.random.default_rng(chosen.assignment).permutation(len(groups)).tolist()
+    count = min(max(1, round(chosen.validation_fraction * len(groups))), len(groups) - 1)
+    held = {groups[number] for number in order[:count]}
+    starts = prepared.series_starts
+
+    def parts(segment: Segment) -> Int8:
+        rows = np.arange(segment.start, segment.stop)
+        first = starts[prepared.series_of(rows[:1])[0]]
+        later = NONE if segment.train_only else TEST
+        own = VALIDATION if segment.group in held else TRAIN
+        return np.where(rows - first < chosen.beginning, own, later).astype(np.int8)
+
+    ranges = ranges_of(prepared, by_segment(prepared, parts))
+    label = f"beginning ({chosen.beginning} steps of each series train or validate)"
+    return Cut("beginning", label, ranges, ranges)
+
+
 def given(prepared: Prepared, config: DataConfig) -> Cut:
     """Use the split column of the data, which makes one fold."""
     if config.split.fold:

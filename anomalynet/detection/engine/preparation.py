@@ -33,7 +33,9 @@ class Preparation:
         self._cleaner = Cleaner(contract.sensors, rules)
         self.sensors, self._hold, self._mask = sensors, contract.hold, contract.mask
         divide = contract.calibration == "deviation"
-        self._commissioning = Commissioning(contract.calibration_rows, divide=divide)
+        self._commissioning = Commissioning(
+            contract.calibration_rows, divide=divide, floor=contract.calibration_floor
+        )
         self.wanted = contract.calibration_rows
         self._rows_without_reading = not contract.breaks
         self._bound = np.inf if contract.clip is None else contract.clip

@@ -187,6 +187,7 @@ def contract(
         periods=prepared.periods,
         breaks=not simulated.knows(data.name),
         hold=data.max_gap if quality.impute == "hold" else 0,
+        calibration_floor=prepared.calibration_floor,
         clip=data.clip if data.calibration_rows and data.calibration == "deviation" else None,
         threshold=off_ties(result.threshold, _validation(run)),
         outputs=outputs,

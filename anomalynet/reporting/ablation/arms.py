@@ -4,12 +4,14 @@ test series by run, and clusters of series."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
-from anomalynet.metrics.kernels import NAN, point_metrics, ranking_metrics
+from anomalynet.metrics.kernels import NAN, confusion, point_metrics, ranking_metrics
 from anomalynet.reporting.ablation.contrasts import SeriesKey, clusters
 from anomalynet.reporting.ablation.design import Ablation, AblationArm, level_text
 from anomalynet.reporting.aggregate import (
@@ -20,7 +22,7 @@ from anomalynet.reporting.aggregate import (
     difference,
     summarise,
 )
-from anomalynet.reporting.arms import Arm, repetitions_of
+from anomalynet.reporting.arms import Arm, Repetition, repetitions_of
 from anomalynet.reporting.measures import RANKING, primary
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.scores import read_test_steps
@@ -86,7 +88,7 @@ class MeasuredArm:
 
 
 def measure(ablation: Ablation) -> tuple[tuple[MeasuredArm, ...], dict[SeriesKey, SeriesKey]]:
-    """Read the scores of every run once.
+    """Measure every arm; the scores of every run are read once.
 
     Returns:
         the arms in the ablation's order, and series → its cluster, as joined by the incidents of
@@ -95,6 +97,7 @@ def measure(ablation: Ablation) -> tuple[tuple[MeasuredArm, ...], dict[SeriesKey
         RunError: a run's scores cannot be read.
     """
     metric = ablation.metric.removeprefix("test/")
+    of_series = by_series((metric,))
     tested: dict[int, set[int]] = defaultdict(set)
     for record in (record for arm in ablation.arms for record in arm.records):
         tested[record.result.folds].add(record.result.fold)
@@ -102,14 +105,11 @@ def measure(ablation: Ablation) -> tuple[tuple[MeasuredArm, ...], dict[SeriesKey
     found = []
     for design in ablation.arms:
         arm = _arm(design, tested)
+        (metrics,) = aggregate([arm], [of_series])
+        parts = metrics.of(of_series).values()
+        touched.update(*(part.touched for part in parts))
+        series = {run: own for part in parts for run, own in part.values[metric].items()}
         runs = {run_key(record): record for record in arm.records}
-        series = {}
-        for key, record in runs.items():
-            own, world = read_steps(record), key[-1]
-            touched |= {((world, name), number) for name, number in own.incidents}
-            values = own.metric(metric, record.result.probability)
-            series[key] = {(world, name): value for name, value in values.items()}
-        (metrics,) = aggregate([arm])
         found.append(MeasuredArm(design, metrics, runs, series))
     every = {key for arm in found for values in arm.series.values() for key in values}
     return tuple(found), clusters(every, sorted(touched, key=str))
@@ -204,3 +204,36 @@ def _metric(name: str, steps: Scored, probability: bool) -> float:
     if name in RANKING:
         return ranking_metrics(steps.labels, steps.scores)[name]
     return point_metrics(steps.labels, steps.scores, steps.thresholds, probability)[name]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesResults:
+    """The results of a repetition's runs by series."""
+
+    values: Mapping[str, SeriesValues]  # metric → its values by run and series
+    # series → (true negatives, false positives, false negatives, true positives), int64 (4,)
+    counts: Mapping[SeriesKey, NDArray[np.int64]]
+    touched: frozenset[tuple[SeriesKey, int]]  # series and numbers of their incidents
+
+
+@cache
+def by_series(metrics: tuple[str, ...]) -> Callable[[Repetition], SeriesResults]:
+    """What measures these metrics, and the counts of decisions, for each series of a repetition."""
+
+    def measured(repetition: Repetition) -> SeriesResults:
+        values: dict[str, dict[RunKey, dict[SeriesKey, float]]] = {name: {} for name in metrics}
+        counts: dict[SeriesKey, NDArray[np.int64]] = {}
+        touched: set[tuple[SeriesKey, int]] = set()
+        for record in repetition.records:
+            key, steps, world = run_key(record), read_steps(record), record.result.world
+            touched |= {((world, name), number) for name, number in steps.incidents}
+            for metric in metrics:
+                found = steps.metric(metric, record.result.probability)
+                values[metric][key] = {(world, name): value for name, value in found.items()}
+            for name, part in steps.series.items():
+                cells = astuple(confusion(part.labels, part.scores >= part.thresholds))
+                own = np.array(cells, np.int64)
+                counts[world, name] = counts.get((world, name), 0) + own
+        return SeriesResults(values, counts, frozenset(touched))
+
+    return measured

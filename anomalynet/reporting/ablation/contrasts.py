@@ -49,6 +49,14 @@ class Contrast:
     left_out: int  # number of series tested by both arms whose metric is undefined
     adjusted: float = NAN  # p after Holm's correction
     reachable: float = NAN  # the lowest adjusted p that this number of clusters allows
+    spread: float = NAN  # sample standard deviation of the clusters' differences
+    tests: int = 1  # number of tests in the family
+
+    @property
+    def detectable(self) -> float:
+        """The smallest true difference that would be found with 80 % probability, in the metric's
+        scale; NaN if none could be."""
+        return self.spread * detectable(self.clusters, self.tests) if self.testable else NAN
 
     @property
     def testable(self) -> bool:
@@ -85,6 +93,7 @@ def contrast(
         clusters=len(values),
         series=series,
         left_out=len(differences) - series,
+        spread=float(np.std(values, ddof=1)) if len(values) > 1 else NAN,
     )
 
 
@@ -94,7 +103,7 @@ def family(contrasts: Sequence[Contrast]) -> tuple[Contrast, ...]:
     adjusted = holm([one.p for one in contrasts])
     reachable = holm([one.smallest for one in contrasts])
     return tuple(
-        replace(one, adjusted=float(mine), reachable=float(best))
+        replace(one, adjusted=float(mine), reachable=float(best), tests=len(contrasts))
         for one, mine, best in zip(contrasts, adjusted, reachable, strict=True)
     )
 
@@ -172,6 +181,23 @@ def smallest_p(n: int) -> float:
     if n < 2:
         return NAN
     return 2.0 ** (1 - n) if n <= EXACT else 1 / (1 + FLIPS)
+
+
+def detectable(clusters: int, tests: int) -> float:
+    """The smallest true difference that is found with 80 % probability among so many tests, in
+    standard deviations of the clusters' differences: by Student's t at the level that Holm's
+    correction sets for the first test. Infinite if no p can be low enough."""
+    if not smallest_p(clusters) * tests < LEVEL:
+        return math.inf
+    from scipy.special import stdtrit
+
+    level, free = LEVEL / tests, clusters - 1
+    return float((stdtrit(free, 1 - level / 2) + stdtrit(free, 0.8)) / math.sqrt(clusters))
+
+
+def needed(tests: int) -> int:
+    """The smallest number of clusters with which one of so many tests can pass."""
+    return next(n for n in range(2, EXACT + 2) if smallest_p(n) * tests < LEVEL or n > EXACT)
 
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:

@@ -41,6 +41,8 @@ class Ablation:
     axes: dict[str, list[object]]  # dotted key → levels, in order
     metric: str  # `test/` and the name of a metric that is computed from single steps
     arms: tuple[AblationArm, ...]  # in the order of the tables
+    command: str = ""  # that makes the report again
+    preset: str = ""  # of the sweep's file
 
     @property
     def reference(self) -> AblationArm | None:

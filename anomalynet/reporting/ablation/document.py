@@ -10,6 +10,8 @@ from pathlib import Path
 
 from anomalynet.errors import NothingToCompareError
 from anomalynet.metrics.suite import METRICS
+from anomalynet.reporting import figures as drawing
+from anomalynet.reporting import prose
 from anomalynet.reporting.ablation import figures, sentences, tables
 from anomalynet.reporting.ablation.arms import MeasuredArm, measure, reference_of
 from anomalynet.reporting.ablation.design import Ablation, AblationArm, level_text
@@ -20,18 +22,16 @@ from anomalynet.reporting.ablation.effects import (
     effects,
 )
 from anomalynet.reporting.ablation.figures import AxisView, axis_view
-from anomalynet.reporting.aggregate import ESTIMAND
 from anomalynet.reporting.captions import INCOMPLETE, ReportContext
-from anomalynet.reporting.figures import drawn
-from anomalynet.reporting.formats import markdown, write_files
+from anomalynet.reporting.formats import write_files
 from anomalynet.reporting.measures import MEASURES, primary, series_mean
 from anomalynet.reporting.sections.model_tables import cost_section
-from anomalynet.runs.scores import reading_once
+from anomalynet.reporting.tables import runs_csv
 
 __all__ = ["FINDINGS", "Ablation", "AblationArm", "write_ablation"]
 
 FINDINGS = "findings.md"
-"""The findings, in the sentences of the report; other reports quote this file."""
+"""The verdict, in the sentences of the report; other reports quote this file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,6 @@ class _Found:
         return MEASURES[series_mean(self.metric)].title
 
 
-@reading_once()
 def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
     """Write the report of an ablation into the folder `out`, and return the path of its
     `report.md`.
@@ -74,23 +73,25 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
         what = f"{ablation.name}: a report needs at least one finished run"
         raise NothingToCompareError(what, f"anomalynet sweep {ablation.name}")
     found = _find(ablation)
-    costs = cost_section(found.context)
+    costs, context = cost_section(found.context), found.context
     texts = {
-        "tables/arms.csv": tables.arms_csv(found.arms, found.metric, found.context),
+        "tables/arms.csv": tables.arms_csv(found.arms, found.metric, context),
         "tables/tests.csv": tables.comparisons_csv(found.comparisons, found.metric),
+        "tables/runs.csv": runs_csv([arm.metrics.arm for arm in found.arms]),
         "cost.md": "\n\n".join([f"# {title}: cost", *costs.parts[1:], "[Report](report.md)\n"]),
-        FINDINGS: _quotable(found),
+        FINDINGS: f"{_verdict(found)} {_seen(found.comparisons, 'arm', found)}".strip() + "\n",
     }
     if ablation.design == "factorial":
         every = (*found.main, *found.interactions)
         texts["tables/effects.csv"] = tables.effects_csv(every, found.metric)
     texts["report.md"] = _document(found, title)
-    metric, context, files = found.metric, found.context, dict(costs.files)
+    metric, files, facts = found.metric, dict(costs.files), context.facts()
     for view in found.views:
-        files |= drawn(view.file, partial(figures.axis_figure, view, metric, context))
+        draw = partial(figures.axis_figure, view, metric)
+        files |= drawing.drawn(view.file, view.axis, facts, draw)
     if own := found.comparisons:
-        draw = partial(figures.difference_figure, own, metric, context)
-        files |= drawn(figures.DIFFERENCES, draw)
+        draw = partial(figures.difference_figure, own, metric)
+        files |= drawing.drawn(figures.DIFFERENCES, found.title, facts, draw)
     files |= {name: text.encode() for name, text in texts.items()}  # the report is written last
     return write_files(out, files)
 
@@ -136,95 +137,81 @@ def _notes(found: _Found) -> list[str]:
         prints.setdefault(record.result.world, set()).add(record.result.fingerprint)
     if any(len(own) > 1 for own in prints.values()):
         notes.append(
-            "The arms do not share one version of the data (see the appendix): differences "
+            "The arms do not share one version of the data (see runs.csv): differences "
             "between them may come from the data."
         )
     return notes
 
 
-def _bullets(lines: Iterable[str]) -> list[str]:
-    text = "\n".join(f"- {line}" for line in lines)
-    return [text] if text else []
+def _seen(tested: Iterable[Comparison | Effect], noun: str, found: _Found) -> str:
+    return sentences.what_can_be_seen(sentences.contrasts_of(tested), noun, found.metric)
 
 
-def _notice(tested: Iterable[Comparison | Effect], noun: str) -> list[str]:
-    found = sentences.notice(sentences.contrasts_of(tested), noun)
-    return [f"> **{found[0]}:** {found[1]}"] if found else []
+def _verdict(found: _Found) -> str:
+    return sentences.verdict_sentence(found.comparisons, found.metric)
 
 
-def _against(found: _Found) -> str:
+def _reference(found: _Found) -> str:
     reference = reference_of(found.arms)
     if reference is None:
         return "There is no reference."
     levels = ", ".join(
         f"{axis}={level_text(level)}" for axis, level in reference.design.levels.items()
     )
-    name = "the reference" if reference.name == "reference" else reference.name
-    named = f"{name} ({levels})" if levels and levels != name else name
-    return f"Against {named}, by {found.title}:"
-
-
-def _findings(found: _Found) -> list[str]:
-    """The question, and one sentence per arm and effect."""
-    metric, question = found.metric, found.ablation.question
-    parts = [
-        *([f"*{question}*"] if question else []),
-        _against(found),
-        *_bullets(sentences.arm_sentence(one, metric) for one in found.comparisons),
-        *_notice(found.comparisons, "arm"),
-    ]
-    for noun, own in (("main effect", found.main), ("interaction", found.interactions)):
-        if own:
-            lines = (sentences.effect_sentence(one, metric) for one in own if one.wanted)
-            parts += [f"{noun.capitalize()}s:", *_bullets(lines), *_notice(own, noun)]
-    return parts
-
-
-def _quotable(found: _Found) -> str:
-    """The findings with the facts, notes and warnings that are needed to understand them."""
-    notes = [*_notes(found), *(f"⚠ {warning}" for warning in found.context.warnings())]
-    quoted = "\n>\n".join(f"> {line}" for line in (found.context.facts(), *notes))
-    return "\n\n".join([*_findings(found), quoted]) + "\n"
+    return f"Reference: {levels or reference.name}."
 
 
 def _document(found: _Found, title: str) -> str:
-    metric, arms = found.metric, found.arms
-    context, signs = found.context, found.context.signs
+    metric, arms, context, ablation = found.metric, found.arms, found.context, found.ablation
+    signs, facts = context.signs, prose.conditions(context, timed=False)
+    question = f"*{ablation.question}* " if ablation.question else ""
+    warnings = "\n".join(f"- ⚠ {warning}" for warning in context.warnings())
+    again = f" `{ablation.command}` makes this report again." if ablation.command else ""
+    preset = f", preset {ablation.preset}" if ablation.preset else ""
     parts = [
         f"# {title}",
-        *_findings(found),
-        *(f"> **Warning.** {warning}" for warning in context.warnings()),
-        *_bullets(_notes(found)),
-        "## Arms",
-        tables.arms_table(arms, metric, signs),
-        context.caption("Arms", csv="arms.csv", note=ESTIMAND),
-        "## Tests over series",
-        tables.comparisons_table(found.comparisons, metric, signs)
-        if found.comparisons
-        else "There is no arm besides the reference.",
-        sentences.base(sentences.contrasts_of(found.comparisons), "arm"),
-        context.caption(f"{found.title}, arm minus reference", csv="tests.csv"),
+        _verdict(found),
+        f"{question}{_reference(found)}",
+        warnings,
+        _seen(found.comparisons, "arm", found),
     ]
     if found.comparisons:
-        title = f"{found.title}: each arm against the reference"
-        parts.append(context.figure(figures.DIFFERENCES, title))
-    if found.ablation.design == "factorial":
-        parts += [
-            "## Main effects and interactions",
-            tables.effects_table((*found.main, *found.interactions), metric),
-            sentences.base(sentences.contrasts_of(found.main), "main effect"),
-            context.caption(f"{found.title}: effects", csv="effects.csv"),
-        ]
-    parts.append("## Axes")
-    for view in found.views:
-        shown = [arm.metrics for arm in view.shown]
-        title = f"{MEASURES[primary(metric)].title} by {view.axis}, {view.note}"
-        parts += [f"### {view.axis}", context.figure(view.file, title, shown)]
+        name = f"{found.title}: each arm against the reference"
+        note = "Filled: better or worse. 95 % interval over clusters of test series."
+        parts.append(context.figure(figures.DIFFERENCES, name, note))
     parts += [
-        "## How to read this",
-        sentences.how_to_read(metric),
-        "## Appendix: the runs",
-        markdown.runs([arm.metrics.arm for arm in arms]),
-        "Durations: [cost.md](cost.md).",
+        f"**Run:** {sum(len(arm.runs) for arm in arms)} runs of {len(arms)} arms on "
+        f"{context.data}{preset}; {prose.settings_of([arm.metrics.arm for arm in arms])}.{again}",
+        "## Arms",
+        tables.arms_table(arms, metric, signs),
+        context.caption("Arms", "Mean ± standard deviation over n repetitions.", "arms.csv"),
     ]
+    if found.comparisons:
+        parts += [
+            tables.comparisons_table(found.comparisons, metric, signs),
+            context.caption(f"{found.title}, arm minus reference", csv="tests.csv"),
+            sentences.how_to_read(metric),
+        ]
+    if ablation.design == "factorial":
+        parts += _effects(found)
+    parts += ["## Axes"] * bool(found.views)
+    for view in found.views:
+        name = f"{MEASURES[primary(metric)].title} by {view.axis}"
+        note = f"{view.note[0].upper()}{view.note[1:]}; mean ± spread, a line per repetition."
+        parts.append(context.figure(view.file, name, note))
+    notes = "\n".join(f"- {line}" for line in _notes(found))
+    parts += ["## Conditions", *facts[:3], notes, "Durations: [cost.md](cost.md)."]
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _effects(found: _Found) -> list[str]:
+    """The effects of a factorial that could pass their tests, and why others are not shown."""
+    parts, shown = ["## Main effects and interactions"], list[Effect]()
+    for noun, own in (("main effect", found.main), ("interaction", found.interactions)):
+        able = [one for one in own if one.contrast is not None and one.contrast.testable]
+        shown += able
+        parts.append(f"{noun.capitalize()}s: {_seen(own, noun, found)}")
+    if shown:
+        parts.append(tables.effects_table(shown, found.metric))
+    caption = found.context.caption(f"{found.title}: effects", csv="effects.csv")
+    return [*parts, caption if shown else caption.removeprefix("> ")]

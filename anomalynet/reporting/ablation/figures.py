@@ -16,13 +16,13 @@ from anomalynet.reporting.ablation.arms import Crossing, MeasuredArm, crossings
 from anomalynet.reporting.ablation.contrasts import BETTER, WORSE
 from anomalynet.reporting.ablation.design import Ablation
 from anomalynet.reporting.ablation.effects import Comparison
-from anomalynet.reporting.ablation.sentences import p_text, signed, unit_text
+from anomalynet.reporting.ablation.sentences import unit_text
 from anomalynet.reporting.aggregate import Summary, summarise
 from anomalynet.reporting.arms import RepetitionKey
-from anomalynet.reporting.captions import INCOMPLETE, ReportContext
-from anomalynet.reporting.figures import BLUE, GREEN, VERMILION, foot, heading
+from anomalynet.reporting.captions import INCOMPLETE
+from anomalynet.reporting.figures import BLUE, GREEN, VERMILION
 from anomalynet.reporting.formats.markdown import unit
-from anomalynet.reporting.measures import MEASURES, primary, series_mean
+from anomalynet.reporting.measures import MEASURES, primary
 
 DIFFERENCES = "differences"
 
@@ -116,42 +116,39 @@ def _average(
     return Point(label, values, reference, extra, any(not arm.complete for arm in arms))
 
 
-def axis_figure(view: AxisView, metric: str, context: ReportContext) -> Figure:
-    """Mean ± spread at each level, and a dot per repetition."""
+def axis_figure(view: AxisView, metric: str) -> Figure:
+    """Mean ± spread at each level, and a line per repetition through the levels that share it."""
     measure = MEASURES[primary(metric)]
-    count, scale, title = len(view.points), measure.scale, measure.title
-    figure = Figure(figsize=(max(7.5, 1.6 + 0.95 * count), 4.6), layout="constrained")
+    count, scale = len(view.points), measure.scale
+    figure = Figure(figsize=(max(4.5, 1.2 + 0.8 * count), 3.4), layout="constrained")
     axes = figure.subplots()
-    usual = next((point for point in view.points if point.reference and point.summary.n), None)
-    if usual is not None:
-        axes.axhline(usual.summary.mean * scale, **DASHED)
+    keys = dict.fromkeys(key for point in view.points for key in point.values)
+    levels = [at for at, point in enumerate(view.points) if not point.extra]
+    for key in keys:
+        values = [scale * view.points[at].values.get(key, math.nan) for at in levels]
+        axes.plot(levels, values, ".-", color=GREY, alpha=0.6, linewidth=0.7, markersize=3)
     for at, point in enumerate(view.points):
         _point(axes, at, point, scale)
-    levels = sum(not point.extra for point in view.points)
-    if levels < count:
-        axes.axvline(levels - 0.5, color=GREY, linewidth=0.8, linestyle=":")
+    if len(levels) < count:
+        axes.axvline(len(levels) - 0.5, color=GREY, linewidth=0.8, linestyle=":")
     axes.set_xticks(range(count), [_tick(point) for point in view.points])
     axes.set_xlim(-0.6, count - 0.4)
     axes.set_xlabel(view.axis)
-    axes.set_ylabel(f"{title}{unit(measure.unit)}")
+    axes.set_ylabel(f"{measure.title}{unit(measure.unit)}")
     axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
-    title_note = f"{view.note}; mean ± spread, one dot per repetition"
-    axes.set_title(title_note, loc="left", fontsize=8.5)
-    heading(figure, f"{title} by {view.axis}")
-    foot(figure, context.short_facts([arm.metrics for arm in view.shown]))
     return figure
 
 
 def _point(axes: Axes, at: int, point: Point, scale: float) -> None:
-    """Draw the mean, and left of it the repetitions in their order."""
+    """Draw the mean with its spread, and the repetitions of an arm outside the axes."""
     colour = REFERENCE if point.reference else EXTRA if point.extra else LEVEL
     known = [value * scale for value in point.values.values() if not math.isnan(value)]
     if not known:
         text, where = "undefined" if point.values else "no run", ("data", "axes fraction")
         axes.annotate(text, (at, 0.02), xycoords=where, ha="center", fontsize=7.5)
         return
-    shifts = [at + (-0.3 + 0.2 * index / max(len(known) - 1, 1)) for index in range(len(known))]
-    axes.scatter(shifts, known, s=9, color=colour, alpha=0.55, linewidths=0)
+    if point.extra:
+        axes.plot([at] * len(known), known, ".", color=GREY, alpha=0.6, markersize=3)
     spread = point.summary.spread * scale
     axes.errorbar(
         at,
@@ -162,6 +159,7 @@ def _point(axes: Axes, at: int, point: Point, scale: float) -> None:
         markersize=6,
         capsize=3,
         linewidth=1.2,
+        zorder=3,
     )
 
 
@@ -171,15 +169,22 @@ def _tick(point: Point) -> str:
     return f"{name}{sign}" + ("\n(reference)" if point.reference else "")
 
 
-def difference_figure(
-    comparisons: Sequence[Comparison], metric: str, context: ReportContext
-) -> Figure:
-    """Every arm's difference with its interval."""
-    figure = Figure(figsize=(9.0, 1.9 + 0.32 * max(len(comparisons), 1)), layout="constrained")
-    axes = figure.subplots()
+def difference_figure(comparisons: Sequence[Comparison], metric: str) -> Figure:
+    """Every arm's difference with its interval; a filled point is better or worse."""
+    figure = Figure(figsize=(7.0, 0.9 + 0.3 * max(len(comparisons), 1)), layout="constrained")
+    axes, scale = figure.subplots(), MEASURES[metric].scale
     axes.axvline(0, **DASHED)
     for at, one in enumerate(comparisons):
-        _difference(axes, at, one, metric)
+        found, verdict = one.contrast, one.verdict(metric)
+        if found is None or not found.clusters:
+            axes.annotate(verdict, (0, at), fontsize=7.5, va="center", ha="center")
+            continue
+        colour = VERDICTS.get(verdict, LEVEL if found.testable else GREY)
+        if found.clusters > 1:
+            ends = [found.low * scale, found.high * scale]
+            axes.plot(ends, [at, at], color=colour, linewidth=1.4)
+        filled, mean = colour if verdict in VERDICTS else "white", found.mean * scale
+        axes.plot(mean, at, "o", markersize=6, markeredgecolor=colour, markerfacecolor=filled)
     names = [
         "\n".join(textwrap.wrap(one.arm.name, 44)) + ("" if one.arm.complete else INCOMPLETE)
         for one in comparisons
@@ -188,33 +193,6 @@ def difference_figure(
     axes.set_ylim(len(comparisons) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     better = "right" if MEASURES[metric].higher_is_better else "left"
-    axes.set_xlabel(f"difference from the reference, {unit_text(metric)} ({better} of 0 is better)")
+    axes.set_xlabel(f"difference, {unit_text(metric)} ({better} of 0 is better)")
     axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
-    title = f"{MEASURES[series_mean(metric)].title}: each arm against the reference"
-    note = "mean over clusters of test series, 95 % interval; filled: better or worse"
-    heading(figure, title)
-    foot(figure, context.short_facts([one.arm.metrics for one in comparisons]), note)
     return figure
-
-
-def _difference(axes: Axes, at: int, one: Comparison, metric: str) -> None:
-    """Draw one line of the forest plot, with the result as text to the right of it."""
-    scale, found, verdict = MEASURES[metric].scale, one.contrast, one.verdict(metric)
-    if found is not None and found.clusters:
-        colour = VERDICTS.get(verdict, LEVEL if found.testable else GREY)
-        if found.clusters > 1:
-            ends = [found.low * scale, found.high * scale]
-            axes.plot(ends, [at, at], color=colour, linewidth=1.4)
-        filled = colour if verdict in VERDICTS else "white"
-        mean = found.mean * scale
-        axes.plot(mean, at, "o", markersize=6, markeredgecolor=colour, markerfacecolor=filled)
-        p = f", Holm p {p_text(found.adjusted)}" if found.testable else ""
-        verdict = f"{signed(found.mean, metric)}{p}: {verdict}"
-    axes.annotate(
-        verdict,
-        xy=(1.01, at),
-        xycoords=("axes fraction", "data"),
-        fontsize=7.5,
-        va="center",
-        annotation_clip=False,
-    )

@@ -8,20 +8,17 @@ from collections.abc import Iterable, Sequence
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.ablation.contrasts import (
     BETTER,
-    EXACT,
-    FLIPS,
-    INSUFFICIENT_DATA,
     LEVEL,
     NO_EVIDENCE,
-    RESAMPLES,
     WORSE,
     Contrast,
 )
 from anomalynet.reporting.ablation.effects import NOT_IN_SWEEP, NOT_RUN, Comparison, Effect
-from anomalynet.reporting.aggregate import RULE
-from anomalynet.reporting.measures import MEASURES
+from anomalynet.reporting.measures import MEASURES, series_mean
 
 SHORT = {"average_precision": "AP", "auroc": "AUROC", "mcc": "MCC"}
+
+NAMED = 4  # most arms that the verdict names
 
 TOGETHER = {
     BETTER: "together better than the sum of both",
@@ -32,26 +29,16 @@ TOGETHER = {
 
 
 def how_to_read(metric: str) -> str:
-    """The rules of the tables, for one metric."""
-    title = METRICS[metric].title
+    """How the tests are made, for one metric."""
     better = "Higher" if MEASURES[metric].higher_is_better else "Lower"
-    return f"""\
-{RULE}
-
-*Difference* of the arms: arm minus reference, paired by repetition if both have the same \
-folds; mean ± sample standard deviation over those pairs.
-
-*Test*: seeds repeat the training, not the data, so they are not independent units. \
-{title} is computed again for each test series of each run, with the run's threshold, and averaged \
-over the runs that both arms have; the difference is taken per series. A series for which it is \
-undefined (only one class) is left out and counted. Series with the same incident are one \
-cluster, whose value is the mean of its series. Over clusters: mean, 95 % bootstrap percentile \
-interval ({RESAMPLES:,} resamples), and a two-sided sign-flip p (all assignments of signs up to \
-{EXACT} clusters, else {FLIPS:,} random ones), with Holm's correction over the arms (and \
-separately over main effects and over interactions). *n* clusters allow no p below 2/2ⁿ, and with \
-few clusters the interval is too narrow as well. A verdict is *better* or *worse* only if Holm's p \
-is below 0.05 and the interval excludes zero. This *mean over series* weights all \
-clusters equally, so it differs from the difference of the arms. {better} is better."""
+    return (
+        f"*Tests*: {METRICS[metric].title} is computed for each test series and averaged over the "
+        "runs that both arms have; seeds repeat the training, not the data, and are no "
+        "independent units. Series that share an incident are one cluster. Mean over clusters, 95 "
+        "% bootstrap interval, two-sided sign-flip p, Holm's correction over the arms (apart from "
+        "that over main effects and over interactions). *Better* or *worse* needs Holm's p below "
+        f"0.05 and an interval without 0. {better} is better."
+    )
 
 
 def unit_text(metric: str) -> str:
@@ -82,31 +69,6 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 or noun.endswith("s") else "s")
 
 
-def contrast_text(label: str, one: Contrast, metric: str, verdict: str) -> str:
-    """The sentence of one contrast, with as many numbers as its clusters allow."""
-    if verdict == INSUFFICIENT_DATA:
-        verdict += f", {counted(one.clusters, 'cluster')}"
-    if not one.clusters:
-        return f"{label}: {verdict}."
-    number = f"{signed(one.mean, metric)} {unit_text(metric)}"
-    if one.clusters < 2:
-        return f"{label}: {number}: {verdict}."
-    p, adjusted = p_text(one.p), p_text(one.adjusted)
-    interval = f"{signed(one.low, metric)} to {signed(one.high, metric)}"
-    equals = "" if p.startswith("<") else "= "
-    return (
-        f"{label}: {number}, 95 % interval {interval} (p {equals}{p}, Holm {adjusted}): {verdict}."
-    )
-
-
-def arm_sentence(one: Comparison, metric: str) -> str:
-    """The sentence on an arm compared with the reference."""
-    verdict = one.verdict(metric)
-    if one.contrast is None:
-        return f"{one.arm.name}: {verdict}{one.reason and f', {one.reason}'}."
-    return contrast_text(one.arm.name, one.contrast, metric, verdict)
-
-
 def effect_verdict(one: Effect, metric: str) -> str:
     """The verdict of an effect; for an interaction, what the two changes do together."""
     if one.contrast is None:
@@ -115,52 +77,50 @@ def effect_verdict(one: Effect, metric: str) -> str:
     return TOGETHER.get(verdict, verdict) if len(one.changes) > 1 else verdict
 
 
-def effect_sentence(one: Effect, metric: str) -> str:
-    """The sentence on a main effect or an interaction, with the combinations it averages over."""
-    if one.contrast is None:
-        return f"{one.label}: {effect_verdict(one, metric)}."
-    over = f"{one.label}, mean over {counted(one.matched, 'combination')}"
-    if one.matched < one.wanted:
-        over += f" of {one.wanted}"
-    return contrast_text(over, one.contrast, metric, effect_verdict(one, metric))
-
-
 def contrasts_of(found: Iterable[Comparison | Effect]) -> list[Contrast]:
     """The contrasts of those that could be compared."""
     return [one.contrast for one in found if one.contrast is not None]
 
 
-def base(contrasts: Sequence[Contrast], noun: str) -> str:
-    """The largest number of clusters in a family of tests and the lowest p they allow, as text."""
-    tested = [one for one in contrasts if one.clusters >= 2]
-    if not tested:
+def what_can_be_seen(contrasts: Sequence[Contrast], noun: str, metric: str) -> str:
+    """The lowest p that any data could give for an arm or effect, and the smallest difference that
+    would be found; or that no test could pass, and why. Empty without a contrast."""
+    if not contrasts:
         return ""
-    most = max(tested, key=lambda one: one.clusters)
-    series, cluster = counted(most.series, "series"), counted(most.clusters, "cluster")
-    text = f"{series} in {cluster} allow no p below {_floor_text(most.smallest)}"
-    if len(tested) > 1:
-        lowest = _floor_text(min(one.reachable for one in tested))
-        text += f"; Holm's correction over {len(tested)} {noun}s raises it to {lowest}"
-    return f"{text}."
-
-
-def _floor_text(p: float) -> str:
-    return f"{p:.3g}" if p >= 0.0001 else f"{p:.5f}"
-
-
-def notice(contrasts: Sequence[Contrast], noun: str) -> tuple[str, str] | None:
-    """That no arm or effect could pass the test with any results, and why; None if one could."""
-    if not contrasts or any(one.testable for one in contrasts):
-        return None
-    advice = (
-        "More worlds, or more recordings that share no incident, could change that; more "
-        "seeds cannot."
-    )
-    most = max(one.clusters for one in contrasts)
-    if most < 2:
-        form = f"the test series form {counted(most, 'cluster')}"
-        return f"No {noun} can be tested", f"{form}. {advice}"
+    most = max(contrasts, key=lambda one: one.clusters)
+    form = f"{counted(most.series, 'series')} in {counted(most.clusters, 'cluster')}"
+    least = "" if math.isnan(most.reachable) else f" allow no p below {p_text(most.reachable)}"
+    corrected = f" after Holm's correction over {len(contrasts)} {noun}s" if least else ""
+    if not any(one.testable for one in contrasts):
+        return (
+            f"**No {noun} could be told from the reference by any result**: "
+            f"{form}{least}{corrected}. Nothing is tested; differences and intervals only "
+            "describe. More worlds, or recordings that share no incident, could change that; more "
+            "seeds cannot."
+        )
+    sizes = [one.detectable for one in contrasts if not math.isnan(one.detectable)]
+    size = MEASURES[metric].text(max(sizes, default=math.nan) * MEASURES[metric].scale)
     return (
-        f"No {noun} could pass {LEVEL} with any results",
-        f"{base(contrasts, noun)} Intervals are shown, but nothing here is evidence. {advice}",
+        f"{form[0].upper()}{form[1:]}{least}{corrected}; a true difference of {size} "
+        f"{unit_text(metric)} would be found with 80 % probability."
     )
+
+
+def verdict_sentence(found: Sequence[Comparison], metric: str) -> str:
+    """Which arms are better and worse than the reference, the largest difference first."""
+    if not found:
+        return "**There is no arm besides the reference.**"
+    groups: dict[str, list[tuple[float, str]]] = {}
+    for one in found:
+        mean = math.nan if one.contrast is None else one.contrast.mean
+        groups.setdefault(one.verdict(metric), []).append((mean, one.arm.name))
+    title = f"{MEASURES[series_mean(metric)].title}, {unit_text(metric)}"
+    parts = []
+    for verdict in (BETTER, WORSE):
+        own = sorted(groups.pop(verdict, ()), key=lambda pair: -abs(pair[0]))
+        names = [f"{name} ({signed(mean, metric)})" for mean, name in own[:NAMED]]
+        names += [f"{len(own) - NAMED} more"] if len(own) > NAMED else []
+        parts += [f"**{verdict.capitalize()} than the reference:** {', '.join(names)}"] * bool(own)
+    start = "" if parts else "**No arm is shown to differ from the reference.** "
+    parts += [f"{verdict}: {counted(len(own), 'arm')}" for verdict, own in groups.items()]
+    return f"{start}{'; '.join(parts)} ({title})."

@@ -33,6 +33,7 @@ CONTRAST_COLUMNS = (
     "left_out",
     "smallest_p",
     "smallest_p_holm",
+    "detectable",
     "unit",
 )
 TEST_COLUMNS = ("arm", "metric", *CONTRAST_COLUMNS, "pairs", "verdict", "reason")
@@ -80,12 +81,13 @@ def _arm_row(
 def _contrast_cells(one: Contrast | None, metric: str) -> list[object]:
     scale, name = MEASURES[metric].scale, MEASURES[metric].unit
     if one is None:
-        return [None] * 5 + [0, 0, 0, None, None, name]
+        return [None] * 5 + [0, 0, 0, None, None, None, name]
     return [
         *(defined(value, scale) for value in (one.mean, one.low, one.high)),
         *(_p(value) for value in (one.p, one.adjusted)),
         *(one.clusters, one.series, one.left_out),
         *(_p(value) for value in (one.smallest, one.reachable)),
+        defined(one.detectable, scale),
         name,
     ]
 
@@ -156,48 +158,51 @@ def _gap(between: Summary, metric: str) -> str:
     return f"{signed(between.mean, metric)}{shown} ({counted(between.n, 'pair')})"
 
 
-CONTRAST_HEADER = ("95 % interval", "p", "Holm", "clusters", "series", "left out", "verdict")
-
-
-def _numbers(one: Contrast | None, metric: str) -> list[str]:
-    """Difference, interval, p and counts of a line."""
+def _numbers(one: Contrast | None, metric: str, tested: bool) -> list[str]:
+    """Difference, interval, p if anything is tested, and clusters of a line."""
     if one is None:
-        return ["–"] * 7
+        return ["–"] * (5 if tested else 3)
     interval = f"{signed(one.low, metric)} to {signed(one.high, metric)}"
     return [
         signed(one.mean, metric),
         "–" if math.isnan(one.low) else interval,
-        p_text(one.p),
-        p_text(one.adjusted),
-        *map(str, (one.clusters, one.series, one.left_out)),
+        *([p_text(one.p), p_text(one.adjusted)] if tested else []),
+        str(one.clusters),
     ]
+
+
+def _header(first: Sequence[str], metric: str, tested: bool) -> list[str]:
+    names = [f"difference, {unit_text(metric)}", "95 % interval", *(["p", "Holm"] * tested)]
+    return [*first, *names, "clusters", *(["verdict"] * tested)]
 
 
 def comparisons_table(
     comparisons: Sequence[Comparison], metric: str, signs: Mapping[str, str]
 ) -> str:
-    """One line per arm."""
+    """One line per arm; without p and verdicts if no arm could pass."""
+    tested = any(one.contrast is not None and one.contrast.testable for one in comparisons)
     lines = [
         [
             f"**{one.arm.name}**{signs[one.arm.name]}",
-            *_numbers(one.contrast, metric),
-            ", ".join(filter(None, (one.verdict(metric), one.reason))),
+            *_numbers(one.contrast, metric, tested),
+            *([", ".join(filter(None, (one.verdict(metric), one.reason)))] * tested),
         ]
         for one in comparisons
     ]
-    return grid(["Arm", f"difference, {unit_text(metric)}", *CONTRAST_HEADER], lines, "lrrrrrrrl")
+    header = _header(["Arm"], metric, tested)
+    return grid(header, lines, "l" + "r" * (len(header) - 1 - tested))
 
 
 def effects_table(effects: Sequence[Effect], metric: str) -> str:
-    """One line per main effect or interaction."""
+    """One line per main effect or interaction that could pass its test."""
     lines = [
         [
             f"**{one.label}**",
             f"{one.matched} of {one.wanted}",
-            *_numbers(one.contrast, metric),
+            *_numbers(one.contrast, metric, tested=True),
             effect_verdict(one, metric),
         ]
         for one in effects
     ]
-    header = ["Effect", "combinations", f"difference, {unit_text(metric)}", *CONTRAST_HEADER]
-    return grid(header, lines, "lrrrrrrrrl")
+    header = _header(["Effect", "combinations"], metric, tested=True)
+    return grid(header, lines, "l" + "r" * (len(header) - 2))

@@ -4,6 +4,7 @@ What draws a report needs not know of forms: `with wanted(["html"], out): write_
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -94,12 +95,11 @@ def write_files(out: Path, files: Mapping[str, bytes]) -> Path:
     return out / list(files)[-1]
 
 
-_RUN = re.compile(r"^\| `([^`|]+/[^`|]+)` \|", re.MULTILINE)  # a line of the appendix
-_DATA = re.compile(r"^- `([^`]+)`: Data:", re.MULTILINE)  # a data set of a comparison
+# runs, and data sets of a comparison, in reports without `runs.csv`
+_RUN = re.compile(r"^(?:\| `([^`|]+/[^`|]+)` \||- `([^`]+)`: Data:)", re.MULTILINE)
 _SWEEP = re.compile(r"^## Arms$", re.MULTILINE)  # it compares arms, not only models
 REPORT_HINT = "`anomalynet report {name} --data NAME`, or another parent with --out; --replace "
 REPORT_HINT += "replaces the report"
-_TRIAL = re.compile(r"^\| \**(\d+)\** \| [a-z]+ \|", re.MULTILINE)  # a trial of a search
 
 
 def refuse_other_report(
@@ -115,7 +115,7 @@ def refuse_other_report(
     Args:
         out: the folder of the report.
         made_of: what the new report is made of: runs as `experiment/id`, of a search its trials as
-            `trial N`, of a comparison its data sets.
+            `trial N`, of a comparison also its data sets.
         sweep: whether the new report is a sweep's, which may replace a sweep's.
         search: the title of a search's report; other searches have trials of the same numbers.
         hint: what to do instead; `{name}` is a free folder's.
@@ -126,8 +126,9 @@ def refuse_other_report(
         text = (out / FILE_OF_FORM["md"]).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return  # there is none; other trouble appears when the new one is written
-    trials = [f"trial {number}" for number in _TRIAL.findall(text)]
-    held = {*(_RUN.findall(text) or _DATA.findall(text) or trials)}
+    listed = _column(out / "tables/runs.csv", "run")
+    trials = [f"trial {number}" for number in _column(out / "tables/trials.csv", "trial")]
+    held = {*(listed or (run or data for run, data in _RUN.findall(text))), *trials}
     title = text.partition("\n")[0].lstrip("# ")
     other = search and held == {*trials} and title != search
     lost = held if other else held - {*made_of}
@@ -141,6 +142,15 @@ def refuse_other_report(
         f"{out} has another report, {title!r}: {reason}",
         f"{free} is free: {hint.replace('{name}', free.name)}",
     )
+
+
+def _column(table: Path, name: str) -> list[str]:
+    """A column of a table; empty if it cannot be read."""
+    try:
+        with table.open(encoding="utf-8", errors="replace", newline="") as file:
+            return [row[name] for row in csv.DictReader(file) if row.get(name)]
+    except (OSError, KeyError, csv.Error):
+        return []
 
 
 def translate(files: Mapping[str, bytes], forms: Collection[Form]) -> dict[str, bytes]:
@@ -189,7 +199,7 @@ def harmless(text: str) -> str:
     return _LINK.sub(r"]\\(", _ELEMENT.sub("&lt;", printable(text)))
 
 
-def parquet(csv: bytes) -> bytes:
+def parquet(table: bytes) -> bytes:
     """A CSV table (UTF-8, with header) as Parquet; equal tables give equal bytes.
 
     Numbers become Int64 or Float64, empty cells null, and a column without values has the type
@@ -197,9 +207,9 @@ def parquet(csv: bytes) -> bytes:
     """
     import polars as pl
 
-    header = set(csv.split(b"\n", 1)[0].decode().strip().split(","))
+    header = set(table.split(b"\n", 1)[0].decode().strip().split(","))
     texts = dict.fromkeys(header & TEXT, pl.String)
-    frame = pl.read_csv(csv, infer_schema_length=None, null_values=[""], schema_overrides=texts)
+    frame = pl.read_csv(table, infer_schema_length=None, null_values=[""], schema_overrides=texts)
     # A column without values has no type that could be inferred.
     empty = [column.name for column in frame if column.null_count() == frame.height]
     target = io.BytesIO()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files as resources
@@ -26,6 +27,7 @@ from anomalynet.reporting.formats.document import (
     title_of,
 )
 
+BROAD = 500.0  # points; on a narrow screen, a wider drawing is scrolled instead of shrunk
 WIDE = 8  # with a table of more columns, the document is printed in landscape format
 
 
@@ -61,6 +63,7 @@ def html(text: str, files: Mapping[str, bytes]) -> str:
             contents=contents,
             blocks=shown,
             wide=any(block.get("wide") for block in shown),
+            filtered=any(block.get("sortable") for block in shown),
         )
     )
 
@@ -84,7 +87,9 @@ class _Page:
             own |= {"wide": len(table.header) > WIDE, "long": rows > LONG, "sortable": rows > 1}
             own["label"] = own.get("label") or f"Table of {', '.join(filter(None, first))}"
         elif block.kind == "figure":
-            own["body"] = self._image(str(block.node.attrs["src"]), plain(block.node))
+            source = str(block.node.attrs["src"])
+            own["body"] = self._image(source, plain(block.node))
+            own["broad"] = width_of(self._files.get(source, b"")) > BROAD
             own["label"] = own.get("label") or "Figure"
         elif block.kind in ("heading", "blockquote"):
             own |= {"body": self._rendered(block.node.children), "warning": is_warning(block.node)}
@@ -122,6 +127,12 @@ class _Page:
         return Markup('<img src="data:image/{};base64,{}" alt="{}">').format(
             kind, data, alternative
         )
+
+
+def width_of(svg: bytes) -> float:
+    """The width of a drawing in points; 0 if it is none."""
+    found = re.search(rb'<svg[^>]* width="([\d.]+)pt"', svg)
+    return float(found.group(1)) if found else 0.0
 
 
 def _align(token: Token) -> None:

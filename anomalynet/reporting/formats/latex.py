@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from markdown_it.tree import SyntaxTreeNode as Node
 
 from anomalynet.reporting.formats.document import Block, blocks, grid, links, plain, slugs, title_of
+from anomalynet.reporting.formats.html import width_of
 from anomalynet.reporting.formats.latex_table import PORTRAIT, table
 
 PREAMBLE = r"""% latexmk -pdf makes a PDF of this file.
@@ -199,8 +200,7 @@ def _figure(block: Block, name: str, files: Mapping[str, bytes]) -> str:
     stem = str(block.node.attrs["src"]).rpartition(".")[0]
     file = next((f"{stem}.{kind}" for kind in ("pdf", "png") if f"{stem}.{kind}" in files), None)
     alternative = escaped(plain(block.node))
-    natural = re.search(rb'<svg[^>]* width="([\d.]+)pt"', files.get(f"{stem}.svg", b""))
-    points = min(float(natural.group(1)) if natural else PORTRAIT, PORTRAIT)
+    points = min(width_of(files.get(f"{stem}.svg", b"")) or PORTRAIT, PORTRAIT)
     size = rf"width={points:.0f}pt,height=0.72\textheight,keepaspectratio"
     lines = [
         r"\begin{minipage}{\linewidth}",

@@ -30,23 +30,61 @@ def _printed(row: Row) -> str:
     return text + ("\\*" if abs(row.printed - row.repaired) > REPAIRED_BY_MORE_THAN else "")
 
 
-def comparison(table: Table, signs: Mapping[str, str]) -> str:
-    """Printed, repaired, ours, a line per model and metric; * marks printed values we repair."""
+def by_class(tables: Sequence[Table], others: Table, signs: Mapping[str, str]) -> str:
+    """Tables 2–4 as one: a line per model and class, printed, repaired and ours of each metric; *
+    marks printed values that we repair. `others`: models that the paper does not have."""
+    lines = []
+    for one in (*tables[0].models, *others.models):
+        for class_ in ("normal", "attack"):
+            name = f"**{one.arm.title}**{signs[one.arm.name]}" if class_ == "normal" else ""
+            cells = []
+            for table in tables:
+                own = others if one in others.models else table
+                metric = next(each for each in table.metrics if each.endswith(class_))
+                cells += _three(own.row(one.arm.name, metric))
+            lines.append([name, class_, *cells])
+    titles = [table.title.partition(". ")[2] for table in tables]
+    columns = [f"{title}, {what}" for title in titles for what in ("printed", "repaired", "ours")]
+    return grid(["Model", "Class", *columns], lines, "ll" + "r" * len(columns))
+
+
+def accuracies(table: Table, signs: Mapping[str, str]) -> str:
+    """Table 5: a line per model, printed, repaired and ours of each accuracy."""
+    kinds = [metric for metric in table.metrics if "accuracy" in metric]
     lines = []
     for one in table.models:
-        for index, metric in enumerate(table.metrics):
-            row, measure = table.row(one.arm.name, metric), MEASURES[metric]
-            name = f"**{one.arm.title}**{signs[one.arm.name]}" if index == 0 else ""
-            n = str(row.n) if row.n else "–"
-            cells = [
-                _printed(row),
-                measure.text(row.repaired),
-                measure.text(row.mean, row.spread),
-                n,
-            ]
-            lines.append([name, measure.title, *cells])
-    header = ["Model", "Metric", "printed", "repaired", "ours (mean ± spread)", "n"]
-    return grid(header, lines, "llrrrr")
+        cells = [cell for metric in kinds for cell in _three(table.row(one.arm.name, metric))]
+        lines.append([f"**{one.arm.title}**{signs[one.arm.name]}", *cells])
+    named = [(metric, metric.startswith("eq13")) for metric in kinds]
+    columns = [
+        (index, f"{MEASURES[metric].title}, {what}")
+        for place, (metric, printed) in enumerate(named)
+        for index, what in enumerate(("printed", "repaired", "ours"), 3 * place)
+        if printed or what != "printed"  # the paper prints only its own recipe
+    ]
+    chosen = [[line[0], *(line[1 + index] for index, _ in columns)] for line in lines]
+    header = ["Model", *(title for _, title in columns)]
+    return grid(header, chosen, "l" + "r" * len(columns))
+
+
+def _three(row: Row) -> list[str]:
+    measure = MEASURES[row.metric]
+    return [_printed(row), measure.text(row.repaired), measure.text(row.mean, row.spread)]
+
+
+def emphasised(
+    cells: Sequence[Sequence[str]], values: Sequence[Sequence[float | None]], metrics: Sequence[str]
+) -> list[list[str]]:
+    """The cells of models (rows) and metrics (columns), the best of each metric in bold, if several
+    models have it."""
+    found = [list(line) for line in cells]
+    for column, metric in enumerate(metrics):
+        own = [value for line in values if (value := line[column]) is not None]
+        best = max if MEASURES[metric].higher_is_better else min
+        for line, row in zip(found, values, strict=True):
+            if len(own) > 1 and metric != "prevalence" and row[column] == best(own):
+                line[column] = f"**{line[column]}**"
+    return found
 
 
 def matrix(table: Table, signs: Mapping[str, str]) -> str:
@@ -54,15 +92,14 @@ def matrix(table: Table, signs: Mapping[str, str]) -> str:
     lines = []
     for one in table.models:
         rows = [table.row(one.arm.name, metric) for metric in table.metrics]
-        repetitions = len(one.values)
         cells = [
             MEASURES[row.metric].text(row.mean, row.spread)
-            + (f" (n = {row.n})" if 0 < row.n < repetitions else "")
+            + (f" (n = {row.n})" if 0 < row.n < len(one.values) else "")
             for row in rows
         ]
-        lines.append([f"**{one.arm.title}**{signs[one.arm.name]}", *cells, str(repetitions)])
+        lines.append([f"**{one.arm.title}**{signs[one.arm.name]}", *cells])
     titles = [MEASURES[metric].title + unit(MEASURES[metric].unit) for metric in table.metrics]
-    return grid(["Model", *titles, "n"], lines, "l" + "r" * (len(titles) + 1))
+    return grid(["Model", *titles], lines, "l" + "r" * len(titles))
 
 
 def unit(name: str) -> str:
@@ -99,21 +136,3 @@ def cost(
         lines.append([titles[row["model"]], row["parameters"] or "–", *cells, total, runs])
     header = ["Model", "Parameters", *headings.values(), "device time of all runs, s", "runs"]
     return grid(header, lines, "l" + "r" * (len(header) - 1))
-
-
-def runs(arms: Sequence[Arm]) -> str:
-    """All runs of the report, one line per run."""
-    lines = []
-    for arm, record in ((one, record) for one in arms for record in one.records):
-        run = record.result
-        best = f"{run.epochs} ({(run.best_epoch or 0) + 1})"
-        world = "" if run.world is None else f", world {run.world}"
-        lines.append(
-            [f"`{run.experiment}/{run.id}`", arm.title]
-            + [str(number) for number in (run.seed, run.assignment, run.fold)]
-            + ["–" if run.epochs is None else best, f"{run.threshold:.4g} ({run.threshold_rule})"]
-            + [f"`{run.fingerprint[:10]}`{world}"]
-            + [f"`{record.code[:10]}`" if record.code else "unknown"]
-        )
-    header = ["Run", "Model", "Seed", "Assignment", "Fold", "Epochs (best)", "Threshold (rule)"]
-    return grid([*header, "Data", "Code"], lines, "llrrrrrll")

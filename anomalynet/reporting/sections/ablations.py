@@ -1,8 +1,8 @@
-"""The section on ablations of the same data: questions and findings, quoted from their reports."""
+"""The section on ablations of the same data: verdicts, quoted from their reports."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +18,8 @@ TITLE = "Ablations"
 PAPER = "paper_models"  # the sweep that this report is about
 
 NOTE = (
-    "These sweeps on the same data were started in the same folder of runs; each has its own "
-    "question. The sentences are quoted from their reports: difference from the reference, "
-    "interval, and verdict of a test over recordings. They have their own repetitions and presets, "
-    "so their numbers differ from those of the tables above."
+    "Sweeps on the same data, each with its own repetitions and preset, so that their numbers "
+    "differ from those above."
 )
 
 
@@ -59,30 +57,25 @@ def _data(record: SweepRecord, runs: Path) -> set[str]:
 
 
 def ablations_section(reports: Sequence[AblationReport]) -> Section:
-    """One heading per ablation; empty if none was started.
+    """The verdict of each ablation, with a link; empty if none was started.
 
     Raises: RunError: the findings of a report are damaged.
     """
     if not reports:
         return Section()
-    return Section([f"## {TITLE}", NOTE, *(part for one in reports for part in _ablation(one))])
+    lines = "\n".join(f"- **{one.label}**: {_findings(one)}" for one in reports)
+    return Section([f"## {TITLE}", NOTE, lines])
 
 
-def _ablation(one: AblationReport) -> Iterator[str]:
-    yield f"### {one.label}"
+def _findings(one: AblationReport) -> str:
     if one.folder is None:
-        yield (
-            "It was started, but has no report that this version can quote: `anomalynet report "
-            f"{one.sweep}` writes it."
-        )
-        return
+        return f"no report that can be quoted; `anomalynet report {one.sweep}` writes it."
     path = one.folder / FINDINGS
     try:
-        yield path.read_text(encoding="utf-8").strip()
+        text = " ".join(path.read_text(encoding="utf-8").split())
     except (OSError, ValueError) as error:
         raise RunError(
             f"{path}: cannot be read: {error}",
             f"delete {one.folder} and give `anomalynet report` with the sweep's name",
         ) from None
-    if one.link:
-        yield f"Tables and figures: [its report]({one.link})."
+    return f"{text} [Its report]({one.link})." if one.link else text

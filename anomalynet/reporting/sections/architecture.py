@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from functools import partial
 from typing import Any
@@ -14,23 +12,17 @@ from matplotlib.figure import Figure
 
 from anomalynet.documents import read_json_value
 from anomalynet.errors import RunError
+from anomalynet.reporting import figures
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.figures import drawn, heading
-from anomalynet.reporting.formats import markdown
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import to_csv
 from anomalynet.runs.collect import MOVE_AWAY, RunRecord
 from anomalynet.runs.folder import RunFolder
 
 EDGE = 0.36  # rows from the middle of a box to the ends of its arrows
-MAIN, OTHERS = "figure_1_architecture", "figure_1_other_networks"
-TITLE, OTHERS_TITLE = "Figure 1. Architecture of the hybrid", "Architecture of the other networks"
+FIGURE, TITLE = "figure_1_architecture", "Figure 1. Architecture of the hybrid"
 COLUMNS = ("model", "data", "run", "part", "kind", "layers", "output", "parameters")
-NOTE = (
-    "Each box is a part of the trained network, with the shape of its output and its number of "
-    "weights; parts that are switched off are not shown. The order is that of the configuration."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,38 +102,19 @@ def figure_1_section(context: ReportContext) -> Section:
     if all(record.result.epochs is None for record in records):
         return Section()
     networks = [found for model in context.models if (found := _shown(model))]
-    main = [found for found in networks if found.model.arm.experiment == "hybrid"][:1]
-    parts, files = [f"### {TITLE}"], dict[str, bytes]()
-    if not main:
+    main = next((found for found in networks if found.model.arm.experiment == "hybrid"), None)
+    if main is None:
         missing = "there is no such run, or an earlier version made it."
-        parts.append(f"No run of the hybrid has stored the parts of its network: {missing}")
-    parts += [NOTE] if networks else []
-    for name, title, shown in (
-        (MAIN, TITLE, main),
-        (OTHERS, OTHERS_TITLE, [found for found in networks if found not in main]),
-    ):
-        if shown:
-            note = "; ".join(f"{found.title}, {found.source}" for found in shown) + "."
-            parts.append(context.figure(name, title, [found.model for found in shown], note))
-            files |= drawn(name, partial(_figure, title, shown))
-    if main:
-        network = main[0].network
-        lines = [
-            [f"`{part.name}`", part.kind, part.layers, part.output, _count(part.parameters)]
-            for part in network.parts
-        ]
-        lines.append(["**all**", "", "", "", f"**{_count(network.parameters)}**"])
-        header = ["Part", "kind", "layers", "output", "parameters"]
-        parts.append(markdown.grid(header, lines, "llllr"))
-    if networks:
-        rows = [
-            (found.model.arm.name, context.data, found.run, *astuple(part))
-            for found in networks
-            for part in found.network.parts
-        ]
-        files["tables/architecture.csv"] = to_csv(COLUMNS, rows).encode()
-        parts.append("The parts of every network: [architecture.csv](tables/architecture.csv).")
-    return Section(parts, files)
+        return Section([f"No run of the hybrid has stored the parts of its network: {missing}"])
+    rows = [
+        (found.model.arm.name, context.data, found.run, *astuple(part))
+        for found in networks
+        for part in found.network.parts
+    ]
+    files = {"tables/architecture.csv": to_csv(COLUMNS, rows).encode()}
+    image = context.figure(FIGURE, TITLE, f"{main.title}, {main.source}.", "architecture.csv")
+    drawn = figures.drawn(FIGURE, TITLE, main.source, partial(_figure, main.network))
+    return Section([image], files | drawn)
 
 
 def _shown(model: ArmMetrics) -> _Shown | None:
@@ -166,22 +139,15 @@ def _count(number: int) -> str:
     return f"{number:,}".replace(",", " ")
 
 
-def _figure(title: str, shown: Sequence[_Shown]) -> Figure:
-    columns = min(3, len(shown))
-    lines = -(-len(shown) // columns)
-    rows = max(len(found.network.chain) for found in shown) + 2
-    size = (max(3.6 * columns, 6.0), 0.72 * rows * lines + 0.6)
-    panels = Figure(figsize=size, layout="constrained")
-    grid = panels.subplots(lines, columns, squeeze=False)
-    for axes in grid.flat:
-        axes.axis("off")
-    for axes, found in zip(grid.flat, shown, strict=False):
-        axes.set_title(textwrap.fill(found.title, 44), fontsize=9)
-        axes.set_xlim(-1, 1)
-        axes.set_ylim(rows - 0.4, -0.6)
-        _blocks(axes, found.network)
-    heading(panels, title)
-    return panels
+def _figure(network: Network) -> Figure:
+    rows = len(network.chain) + 2
+    figure = Figure(figsize=(6.0, 0.72 * rows), layout="constrained")
+    axes = figure.subplots()
+    axes.axis("off")
+    axes.set_xlim(-1, 1)
+    axes.set_ylim(rows - 0.4, -0.6)
+    _blocks(axes, network)
+    return figure
 
 
 def _blocks(axes: Axes, network: Network) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from anomalynet.metrics.kernels import NAN
+from anomalynet.reporting import figures
 from anomalynet.reporting.aggregate import ArmMetrics, Scored
+from anomalynet.reporting.arms import Repetition
 from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.figures import BLUE, broken_names, drawn, foot, heading
 from anomalynet.reporting.formats import markdown
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import defined, table_csv, table_of, to_csv
@@ -30,16 +30,10 @@ COLUMNS: tuple[str, ...] = ("model", "data", "bin", "low", "high", "steps", "sco
 COLUMNS += ("attack_lowest", "attack_highest")
 
 WIDTHS: Floats = np.linspace(0.0, 1.0, BINS + 1)  # edges of bins of equal width
-PANELS = 4  # most panels beside each other
 
 NOTE = (
-    "*Brier score*: mean squared difference between score and label; *share of attack alone*: the "
-    "Brier score if every score were the test part's share of attack, so that a Brier score above "
-    "it is worse than no model. *Calibration error*: distance between the share of attack in a bin "
-    f"of scores and their mean, averaged over steps; {BINS} bins of equal width, or with equally "
-    "many steps each. Lower is better in all four. If the *mean score* is far from the *share of "
-    "attack* (prevalence), scores are too high or too low as a whole. Folds are pooled within a "
-    "repetition."
+    "A Brier score above that of the *share of attack alone* is worse than no model. *Calibration "
+    f"error*: of {BINS} bins of scores, equally wide or equally full."
 )
 
 
@@ -120,24 +114,28 @@ class Calibrated:
         return np.fmin.reduce(shares), np.fmax.reduce(shares)
 
 
-def calibrate(one: ArmMetrics) -> Calibrated | None:
-    """The calibration of an arm; None if its scores are not probabilities: its results say so, or a
-    score is outside [0, 1].
+def calibration_of(repetition: Repetition) -> tuple[dict[str, float], Bins] | None:
+    """The metrics and bins of a repetition; None if its scores are not probabilities: its results
+    say so, or a score is outside [0, 1].
 
     Raises: RunError: a run's scores cannot be read.
     """
-    if not all(record.result.probability for record in one.arm.records):
+    if not all(record.result.probability for record in repetition.records):
         return None
-    values, bins = {}, []
-    for repetition in one.arm.counted:
-        pool = Scored.of(*map(read_test_steps, repetition.records))
-        labels, scores = pool.labels, pool.scores
-        if len(scores) and not (scores.min() >= 0.0 and scores.max() <= 1.0):
-            return None
-        own = one.values[repetition.key]
-        values[repetition.key] = {**own, **calibration_metrics(labels, scores)}
-        bins.append(binned(labels, scores, WIDTHS))
-    return Calibrated(ArmMetrics(one.arm, values), bins)
+    pool = Scored.of(*map(read_test_steps, repetition.records))
+    labels, scores = pool.labels, pool.scores
+    if len(scores) and not (scores.min() >= 0.0 and scores.max() <= 1.0):
+        return None
+    return calibration_metrics(labels, scores), binned(labels, scores, WIDTHS)
+
+
+def calibrate(one: ArmMetrics) -> Calibrated | None:
+    """The calibration of an arm; None if a repetition has none."""
+    found = {key: own for key, own in one.of(calibration_of).items() if own is not None}
+    if len(found) < len(one.values):
+        return None
+    values = {key: {**one.values[key], **metrics} for key, (metrics, _) in found.items()}
+    return Calibrated(ArmMetrics(one.arm, values), [bins for _, bins in found.values()])
 
 
 def calibration_section(context: ReportContext) -> Section:
@@ -149,30 +147,21 @@ def calibration_section(context: ReportContext) -> Section:
     found = [(one, calibrate(one)) for one in context.run]
     known = [calibrated for _, calibrated in found if calibrated]
     others = ", ".join(one.arm.title for one, calibrated in found if not calibrated)
-    uncalibrated = (
-        f"The scores of {others} are not probabilities: calibration is not defined for them."
-    )
+    uncalibrated = f"Scores of {others} are no probabilities."
     if not known:
         return Section([f"## {TITLE}", uncalibrated]) if others else Section()
-    shown = [one.metrics for one in known]
-    table = table_of(context, NAME, TITLE, METRICS, shown)
-    several = max(len(one.bins) for one in known) > 1
-    spread = "; a vertical line goes from the lowest to the highest repetition" if several else ""
-    note = (
-        f"Points: {BINS} bins of equal width, all repetitions together{spread}. On the diagonal, "
-        "scores equal the share of attack; lower panels: number of steps."
-    )
+    table = table_of(context, NAME, TITLE, METRICS, [one.metrics for one in known])
+    note = f"{BINS} bins of equal width, all repetitions; vertical lines span the repetitions."
     parts = [
         f"## {TITLE}",
-        NOTE,
-        *([uncalibrated] if others else []),
+        NOTE + (f" {uncalibrated}" if others else ""),
         markdown.matrix(table, context.signs),
-        context.caption(TITLE, shown, f"{NAME}.csv"),
-        context.figure(FIGURE, FIGURE_TITLE, shown, note),
-        "Numbers: [reliability.csv](tables/reliability.csv).",
+        context.caption(TITLE, csv=f"{NAME}.csv"),
+        context.figure(FIGURE, FIGURE_TITLE, note, "reliability.csv"),
     ]
     reliability = to_csv(COLUMNS, (row for one in known for row in _rows(one, context.data)))
-    files = drawn(FIGURE, lambda: _figure(known, context))
+    facts = context.facts()
+    files = figures.drawn(FIGURE, FIGURE_TITLE, facts, lambda: _figure(known, context))
     files[f"tables/{NAME}.csv"] = table_csv(table).encode()
     files["tables/reliability.csv"] = reliability.encode()
     return Section(parts, files)
@@ -194,59 +183,21 @@ def _rows(one: Calibrated, data: str) -> Iterator[list[object]]:
 
 
 def _figure(models: Sequence[Calibrated], context: ReportContext) -> Figure:
-    """One panel per model: share of attack over mean score, and the number of steps per bin."""
-    columns = min(PANELS, len(models))
-    lines = -(-len(models) // columns)
-    size = (max(2.5 * columns + 0.4, 6.0), 3.3 * lines + 0.8)
-    figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(2 * lines, columns, squeeze=False, height_ratios=[2.3, 1.0] * lines)
-    names = broken_names([one.metrics.arm for one in models], context)
-    for index in range(lines * columns):
-        line, column = divmod(index, columns)
-        above, below = grid[2 * line][column], grid[2 * line + 1][column]
-        if index >= len(models):
-            above.axis("off")
-            below.axis("off")
-            continue
-        _reliability(above, models[index])
-        _counts(below, models[index].pooled)
-        above.set_title(names[index], loc="left", fontsize=9.5)
-        if column == 0:
-            above.set_ylabel("share of attack")
-            below.set_ylabel("steps")
-        below.set_xlabel("score")
-    heading(figure, FIGURE_TITLE)
-    foot(figure, context.short_facts([one.metrics for one in models]))
-    return figure
-
-
-def _reliability(axes: Axes, one: Calibrated) -> None:
-    """Draw the bins of all repetitions with their range; the diagonal is perfect calibration."""
-    pooled, (low, high) = one.pooled, one.observed_range
-    filled = pooled.steps > 0
-    x, y = pooled.predicted[filled], pooled.observed[filled]
-    axes.plot([0, 1], [0, 1], color="#808080", linewidth=0.8, linestyle=(0, (4, 3)))
-    axes.vlines(x, low[filled], high[filled], color=BLUE, linewidth=1.0)
-    axes.plot(x, y, "o-", color=BLUE, markersize=3.5, linewidth=1.0)
+    """Share of attack over mean score, a line per model; the diagonal is perfect calibration."""
+    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+    axes, looks = figure.subplots(), figures.looks(context)
+    axes.plot([0, 1], [0, 1], color="#808080", linewidth=0.8, linestyle="--")
+    for one in models:
+        arm, pooled, (low, high) = one.metrics.arm, one.pooled, one.observed_range
+        filled = pooled.steps > 0
+        x, y = pooled.predicted[filled], pooled.observed[filled]
+        look = {**looks[arm.name], "linewidth": 1.0, "markersize": 4}
+        axes.vlines(x, low[filled], high[filled], color=look["color"], linewidth=0.8, alpha=0.6)
+        axes.plot(x, y, label=arm.title + context[one.metrics].sign, **look)
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
+    axes.set_xlabel("score")
+    axes.set_ylabel("share of attack")
     axes.grid(color="#E5E5E5", linewidth=0.6)
-    axes.set_xticks(np.linspace(0, 1, 6), [""] * 6)
-
-
-def _counts(axes: Axes, bins: Bins) -> None:
-    """Draw the steps per bin on a logarithmic scale, because most scores are near zero."""
-    axes.bar(
-        bins.edges[:-1],
-        bins.steps,
-        width=np.diff(bins.edges),
-        align="edge",
-        color="#B8B8B8",
-        edgecolor="#404040",
-        linewidth=0.4,
-    )
-    if bins.steps.any():
-        axes.set_yscale("log")
-        axes.set_ylim(bottom=0.7)
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_xticks(np.linspace(0, 1, 6))
+    figure.legend(loc="outside right upper", frameon=False)
+    return figure

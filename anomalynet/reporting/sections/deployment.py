@@ -12,13 +12,12 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from anomalynet.errors import UsageError
-from anomalynet.reporting.figures import BLUE, ORANGE, VERMILION, encode, heading, style
+from anomalynet.reporting.figures import encode, heading, style
 from anomalynet.reporting.sections.recordings import draw_day, draw_incidents
 from anomalynet.simulation.network.placement import place_nodes
 from anomalynet.simulation.store import World
 
 PANELS = 6  # most cells on one map
-NAMED = 60  # most nodes whose numbers are written under the axis
 
 
 def draw_world(world: World) -> dict[str, bytes]:
@@ -27,7 +26,7 @@ def draw_world(world: World) -> dict[str, bytes]:
 
     The day of signals is missing if the world was made without telemetry, the incidents if there
     are none."""
-    pictures = {"node_map": draw_map, "delivery": draw_delivery}
+    pictures = {"node_map": draw_map}
     if world.telemetry is not None:
         pictures["signals"] = draw_day
     if world.incidents.height:
@@ -124,68 +123,11 @@ def _cell(axes: Axes, world: World, cell: int, lowest: float) -> PathCollection:
         linewidths=0.6,
         clip_on=False,
         zorder=4,
-        label="node, with its number",
+        label="node",
     )
-    _number_nodes(axes, nodes, reach=0.03 * area.width)
     axes.set_xlim(0, area.width)
     axes.set_ylim(0, area.height)
     axes.set_aspect("equal")
     axes.grid(color="#E5E5E5", linewidth=0.6)
     axes.set_title(f"cell {cell}, {nodes.height} nodes", loc="left", fontsize=9.5)
     return points
-
-
-def _number_nodes(axes: Axes, nodes: pl.DataFrame, reach: float) -> None:
-    """Write each node's number at the freest corner of its marker, `reach` metres away."""
-    taken = nodes.select("x", "y").to_numpy()
-    for index, number in enumerate(nodes["number"]):
-        corners = taken[index] + reach * np.array([[1, 1], [-1, 1], [1, -1], [-1, -1]])
-        others = np.delete(taken, index, axis=0)
-        far = np.hypot(*(corners[:, None] - others[None]).transpose(2, 0, 1))
-        room = far.min(axis=1, initial=np.inf)
-        x, y = corners[int(np.argmax(np.minimum(room, 3 * reach)))]
-        axes.annotate(
-            str(number),
-            xy=(x, y),
-            fontsize=7.5,
-            ha="center",
-            va="center",
-            zorder=5,
-            annotation_clip=False,
-        )
-        taken = np.concatenate([taken, [[x, y]]])
-
-
-def draw_delivery(world: World) -> Figure:
-    """Two panels over the nodes, weakest link first: percent delivered, mean received power."""
-    nodes = world.nodes.sort("link", "number")
-    positions = np.arange(nodes.height)
-    figure = Figure(figsize=(9.5, 5.6), layout="constrained")
-    share, power = figure.subplots(2, 1, sharex=True)
-    share.bar(positions, delivery(nodes), color=BLUE, width=0.8)
-    share.set_ylim(0, 100)
-    share.set_ylabel("delivered\n(percent of readings)")
-    total = 100 * int(nodes["received"].sum()) / int(nodes["expected"].sum())
-    label = f"all nodes: {total:.1f} %"
-    share.axhline(total, color=VERMILION, linewidth=1.2, linestyle="--", label=label)
-    share.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    power.plot(
-        positions,
-        nodes["link"],
-        "o",
-        color=ORANGE,
-        markersize=5,
-        markeredgecolor="black",
-        markeredgewidth=0.5,
-    )
-    power.set_ylabel("mean received power\n(dBm)")
-    power.set_xlabel("node, weakest link first")
-    power.margins(y=0.12)
-    if nodes.height <= NAMED:
-        turned = 90 if nodes.height > 30 else 0
-        power.set_xticks(positions, list(map(str, nodes["number"])), fontsize=7.5, rotation=turned)
-    for axes in (share, power):
-        axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
-    share.set_xlim(-0.7, nodes.height - 0.3)
-    heading(figure, f"{world.scenario.name}: what arrives, and how strong")
-    return figure

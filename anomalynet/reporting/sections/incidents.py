@@ -1,41 +1,38 @@
-"""The section "By incident": how many of each kind every model detects; tables and a heat map."""
+"""The section "Incidents by type": which every model detects, beside chance; what else it alarms;
+tables and a heat map."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from anomalynet.reporting import figures
 from anomalynet.reporting.aggregate import Summary
 from anomalynet.reporting.captions import FACTS, ReportContext
-from anomalynet.reporting.figures import broken_names, drawn, foot, heading
 from anomalynet.reporting.formats.markdown import grid
-from anomalynet.reporting.incidents import CAUSES, Counted, Group, IncidentTable, incident_tables
+from anomalynet.reporting.incidents import (
+    CAUSES,
+    CHANCE,
+    Counted,
+    Group,
+    IncidentTable,
+    incident_tables,
+)
 from anomalynet.reporting.sections.base import Section
-from anomalynet.reporting.tables import scaled, to_csv
+from anomalynet.reporting.tables import defined, scaled, to_csv
 
 COLUMNS: tuple[str, ...] = ("table", "model", "data", "label", "type", "cause", "severity")
-COLUMNS += ("incidents", "steps", "missed", "detected", "detected_spread", "detected_n", "alarmed")
-COLUMNS += ("alarmed_spread", "alarmed_n", *FACTS)
-"""Shares are in percent. `detected` is empty if an alarm would be false; `type`, `cause` and
-`severity` are empty unless the table is by them."""
+COLUMNS += ("incidents", "steps", "missed", "visible", "detected", "detected_spread", "detected_n")
+COLUMNS += ("at_one", "at_one_spread", "at_one_n", "alarmed", "alarmed_spread", "alarmed_n", *FACTS)
+"""Shares are in percent. `detected` and `at_one` are empty if an alarm would be false; `type`,
+`cause` and `severity` are empty unless the table is by them."""
 
-NAME, TITLE = "by_type", "Alarms by type of incident"
-TITLES = {"by_type": "By type", "by_cause": "By cause", "by_severity": "By severity"}
-
-NOTE = (
-    "Every step of the test parts with a label or an incident is in one row. *Steps* counts them "
-    "over all folds and repetitions, *missed* counts those without a score; *incidents* are "
-    "distinct. Steps of label 1 should be alarmed: *detected* is the share of their incidents with "
-    "at least one alarmed step in any fold; an incident without any scored step is undetected. All "
-    "other steps should not be alarmed, during faults, during events of the environment, and "
-    "outside all incidents; `evaluation.other_incidents` says whether metrics count an alarm in "
-    "the first two. Shares of steps are shares of scored steps. Mean ± standard deviation over "
-    "repetitions."
-)
+NAME, TITLE = "by_type", "Alarms by type of incident, percent of scored steps"
+BELOW = "↓"  # after a share that is lower than that of random scores
 
 HALVES = {
     True: ("label 1: should be alarmed", "Blues"),
@@ -49,79 +46,89 @@ def incident_section(context: ReportContext) -> Section:
 
     Raises: RunError: the scores or the incidents of a run cannot be read.
     """
-    tables = incident_tables([one.arm for one in context.models])
+    tables = incident_tables(context.models)
     if not tables:
         return Section()
-    run, signs = context.run, context.signs
-    parts = ["## By incident", NOTE]
-    parts.append(context.figure(NAME, f"{TITLE}, percent of scored steps", run))
-    files = {}
-    for table in tables:
-        title, positive = TITLES[table.name], [group for group in table.groups if group.positive]
-        parts += [
-            f"### {title}",
-            "Incidents detected, percent:",
-            _lines(table, positive, lambda cell: cell.detected, signs),
-            "Steps alarmed, percent:",
-            _lines(table, table.groups, lambda cell: cell.alarmed, signs),
-            counts_text(table),
-            context.caption(f"{title} of incident", run, f"{table.name}.csv"),
-        ]
-        files[f"tables/{table.name}.csv"] = csv(table, context).encode()
-    return Section(parts, files | drawn(NAME, lambda: _figure(tables[0], context)))
+    table = tables[0]
+    positive = [group for group in table.groups if group.positive]
+    others = [group for group in table.groups if not group.positive]
+    note = (
+        f"At one false alarm per node and day, as in the first table; {BELOW} less often than by "
+        "random scores. *Missed*: steps without a score."
+    )
+    parts = [
+        "## Incidents by type",
+        _lines(context, table, positive, lambda cell: cell.at_one, chance=True),
+        context.caption("Incidents of attack detected, percent", note, f"{NAME}.csv"),
+    ]
+    if others:
+        note = (
+            "At the run's own threshold; `evaluation.other_incidents` says if metrics count them."
+        )
+        parts.append(_lines(context, table, others, lambda cell: cell.alarmed))
+        files = " ".join(f"{each.name}.csv" for each in tables)
+        parts.append(context.caption("Other steps alarmed, percent", note, files))
+    parts.append(context.figure(NAME, TITLE, "Brackets: cause, number of incidents."))
+    csvs = {f"tables/{each.name}.csv": csv(each, context).encode() for each in tables}
+    drawn = figures.drawn(NAME, TITLE, context.facts(), lambda: _figure(table, context))
+    return Section(parts, csvs | drawn)
 
 
 def csv(table: IncidentTable, context: ReportContext) -> str:
-    """One line per model and group."""
+    """One line per model and group, and per group of random scores."""
     lines: list[list[object]] = []
-    for arm in table.arms:
-        facts = context.by_arm[arm.name].cells.values()
+    facts = {arm.name: context.by_arm[arm.name].cells.values() for arm in table.arms}
+    for name in (*facts, CHANCE):
         for group in table.groups:
-            if (cell := table.cells.get((arm.name, group))) is not None:
+            if (cell := table.cells.get((name, group))) is not None:
                 own = [int(group.positive), group.type, group.cause, group.severity]
-                counts = [cell.incidents, cell.steps, cell.missed]
-                detected = [*scaled(cell.detected, 100), cell.detected.n]
-                alarmed = [*scaled(cell.alarmed, 100), cell.alarmed.n]
-                shares = [*detected, *alarmed]
-                lines.append([table.name, arm.name, context.data, *own, *counts, *shares, *facts])
+                own += [cell.incidents, cell.steps, cell.missed, defined(cell.visible, 100)]
+                shares = (cell.detected, cell.at_one, cell.alarmed)
+                if name == CHANCE:  # random scores have no threshold of their own
+                    shares = (
+                        Summary(math.nan, math.nan, 0),
+                        cell.at_one,
+                        Summary(math.nan, math.nan, 0),
+                    )
+                own += [value for one in shares for value in (*scaled(one, 100), one.n)]
+                known = facts.get(name) or [None] * len(FACTS)
+                lines.append([table.name, name, context.data, *own, *known])
     return to_csv(COLUMNS, lines)
 
 
-def _cell(share: Summary) -> str:
+def _cell(share: Summary, below: bool = False) -> str:
     mean, spread = scaled(share, 100)
-    return "–" if mean is None else f"{mean:.1f}" + ("" if spread is None else f" ± {spread:.1f}")
+    if mean is None:
+        return "–"
+    return f"{mean:.1f}" + ("" if spread is None else f" ± {spread:.1f}") + f" {BELOW}" * below
 
 
 def _lines(
+    context: ReportContext,
     table: IncidentTable,
     groups: Sequence[Group],
     share: Callable[[Counted], Summary],
-    signs: Mapping[str, str],
+    chance: bool = False,
 ) -> str:
-    """A line per group, a column per model; counts are those of the first model tested there."""
-    names = ["type", "cause"] if table.name == "by_type" else [table.name.removeprefix("by_")]
+    """A line per group, a column per model, and one for chance; counts are those of the first model
+    tested there."""
+    names = [arm.name for arm in table.arms] + [CHANCE] * chance
     lines = []
     for group in groups:
-        cells = [table.cells.get((arm.name, group)) for arm in table.arms]
+        cells = [table.cells.get((name, group)) for name in names]
         first = next(cell for cell in cells if cell is not None)
-        texts = [getattr(group, name).replace("_", " ") for name in names]
-        counts = [int(group.positive), first.incidents or "–", first.steps, first.missed]
-        shares = ["–" if cell is None else _cell(share(cell)) for cell in cells]
-        lines.append([*texts, *map(str, counts), *shares])
-    header = [*(name.capitalize() for name in names), "Label", "Incidents", "Steps", "Missed"]
-    header += [arm.title + signs[arm.name] for arm in table.arms]
-    return grid(header, lines, "l" * len(names) + "r" * (4 + len(table.arms)))
-
-
-def counts_text(table: IncidentTable) -> str:
-    """The number of labelled steps in the table, and the models that tested other steps."""
-    totals = [(arm.title, table.total(arm)) for arm in table.arms]
-    first, (steps, missed) = totals[0]
-    others = [f"{title}: {own[0]}, {own[1]}" for title, own in totals if own != (steps, missed)]
-    text = f"Labelled steps in all rows: {steps}, {missed} of them missed"
-    if others:
-        text += f", for {first}; steps and missed of others, by row in the CSV: {'; '.join(others)}"
-    return f"{text}."
+        visible = "–" if math.isnan(first.visible) else f"{100 * first.visible:.1f}"
+        least = share(cells[-1]).mean if chance and cells[-1] else -math.inf
+        shares = [None if cell is None else share(cell) for cell in cells]
+        texts = ["–" if one is None else _cell(one, one.mean < least) for one in shares]
+        kind = [group.type.replace("_", " "), *([] if chance else [group.cause])]
+        counts = [first.incidents or "–", first.steps, first.missed]
+        lines.append([*kind, *map(str, counts), *([visible] if chance else []), *texts])
+    header = ["Type", *([] if chance else ["Cause"]), "Incidents", "Steps", "Missed"]
+    header += ["Visible, %"] if chance else []
+    header += [arm.title + context.signs[arm.name] for arm in table.arms]
+    header += ["*random*"] if chance else []
+    return grid(header, lines, "l" + ("r" if chance else "l") + "r" * (len(header) - 2))
 
 
 def _figure(table: IncidentTable, context: ReportContext) -> Figure:
@@ -135,15 +142,13 @@ def _figure(table: IncidentTable, context: ReportContext) -> Figure:
     size = (max(8.0, 2.6 + 0.85 * len(table.arms)), 2.3 + 0.27 * sum(heights) + 0.4 * len(heights))
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(len(halves), 1, squeeze=False, gridspec_kw={"height_ratios": heights})
-    names = broken_names(table.arms, context)
+    names = figures.broken_names(table.arms, context)
     turned = {"rotation": 40, "ha": "left", "rotation_mode": "anchor"}
     for axes, ((title, colours), groups) in zip(grid[:, 0], halves, strict=True):
         image = _half(axes, table, groups, colours)
         axes.set_title(title, loc="left", fontsize=9.5)
         axes.set_xticks(range(len(names)), names if axes is grid[0, 0] else [], **turned)
         figure.colorbar(image, ax=axes, fraction=0.03, pad=0.01, label="steps alarmed, %")
-    heading(figure, f"{TITLE} (cause, number of incidents), percent of scored steps")
-    foot(figure, context.short_facts())
     return figure
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from anomalynet.metrics.kernels import ratio, stratified_pairs
 from anomalynet.reporting.aggregate import ArmMetrics, jackknife, summarise
-from anomalynet.reporting.arms import Arm, Repetition
+from anomalynet.reporting.arms import Repetition
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.formats.markdown import grid
 from anomalynet.reporting.sections.base import Section
@@ -40,23 +40,29 @@ def audit_section(audit: AuditResult | None, context: ReportContext) -> Section:
     """
     lines = [{**audit, **probe} for probe in audit["probes"]] if audit else []
     csv = to_csv(COLUMNS, ([line.get(column) for column in COLUMNS] for line in lines))
-    parts = ["## Leakage audit", _text(audit, context.models)]
+    parts = ["## Leakage audit", _text(audit, context)]
     files: dict[str, bytes] = {"tables/audit.csv": csv.encode()}
-    if any(line["probe"] in POSITIONS and line["verdict"] for line in lines) and context.run:
+    if position_leaks(audit) and context.run:
         rows = [[one.arm.name, context.data, *_position_values(one)] for one in context.run]
         files["tables/positions.csv"] = to_csv(POSITION_COLUMNS, rows).encode()
         parts.append(_position_table(context, rows))
     return Section(parts, files)
 
 
-def within_positions(arm: Arm) -> tuple[float, float, float, int]:
+def position_leaks(audit: AuditResult | None) -> bool:
+    """Whether a position gives the label away."""
+    probes = audit["probes"] if audit else ()
+    return any(probe["probe"] in POSITIONS and probe["verdict"] for probe in probes)
+
+
+def within_positions(one: ArmMetrics) -> tuple[float, float, float, int]:
     """AUROC of an attack against normal steps of nearly its position, pooled over the folds, mean
     over the repetitions. The position is the row number in the recording's test part.
 
     Returns: AUROC; its 95 % interval by the jackknife, which leaves out one recording at a time;
     the number of pairs. Source: not in the paper
     """
-    every = [_pairs(repetition) for repetition in arm.counted]
+    every = one.of(pairs).values()
 
     def without(name: str = "") -> float:
         nothing = np.zeros(2)
@@ -67,7 +73,7 @@ def within_positions(arm: Arm) -> tuple[float, float, float, int]:
     return value, *interval, round(sum(total[1] for total, _ in every))
 
 
-def _pairs(repetition: Repetition) -> tuple[Float64, dict[str, Float64]]:
+def pairs(repetition: Repetition) -> tuple[Float64, dict[str, Float64]]:
     """Pairs within strata that are ranked right, and all, float64 (2,): of a repetition, and those
     of them that each recording takes part in."""
     position = pl.int_range(pl.len()).over("series")
@@ -78,70 +84,77 @@ def _pairs(repetition: Repetition) -> tuple[Float64, dict[str, Float64]]:
     label, score = steps["label"].to_numpy(), steps["score"].to_numpy()
     names, recording = np.unique(steps["series"].to_numpy(), return_inverse=True)
     stratum, attack = steps["row"].to_numpy() // NEAR, label == 1
-    pairs = np.stack(stratified_pairs(label, score, stratum))
+    both = np.stack(stratified_pairs(label, score, stratum))
     # a pair inside a recording belongs to two of its steps, and is counted for one
     inside = stratified_pairs(label, score, stratum * len(names) + recording)
-    lost = pairs - np.where(attack, np.stack(inside), 0)
+    lost = both - np.where(attack, np.stack(inside), 0)
     sums = np.stack([np.bincount(recording, one, len(names)) for one in lost], axis=1)
-    return pairs[:, attack].sum(axis=1), dict(zip(names.tolist(), sums, strict=True))
+    return both[:, attack].sum(axis=1), dict(zip(names.tolist(), sums, strict=True))
 
 
 def _position_values(one: ArmMetrics) -> list[float | int | None]:
-    *shares, pairs = one.summary("auroc_pooled").mean, *within_positions(one.arm)
-    return [*map(defined, shares), pairs]
+    *shares, count = one.summary("auroc_pooled").mean, *within_positions(one)
+    return [*map(defined, shares), count]
 
 
 def _position_table(context: ReportContext, rows: Sequence[Sequence[Any]]) -> str:
     lines = []
-    for one, (_, _, *shares, pairs) in zip(context.run, rows, strict=True):
+    for one, (_, _, *shares, count) in zip(context.run, rows, strict=True):
         pooled, within, *ends = ("–" if share is None else f"{100 * share:.2f}" for share in shares)
         name = one.arm.title + context[one].sign
-        lines.append([name, pooled, within, " to ".join(ends), f"{pairs:,}"])
+        lines.append([name, pooled, within, " to ".join(ends), str(count)])
     header = ["Model", "AUROC, pooled", f"AUROC within {NEAR} rows", "95 % interval", "pairs"]
     note = (
-        "The position gives the label away. *Within*: an attack is compared only with normal steps "
-        f"in the same {NEAR} rows of their recordings. Percent, scores pooled over the folds; "
-        "interval: jackknife over recordings."
+        f"An attack is compared only with normal steps in the same {NEAR} rows of their "
+        "recordings. Percent, scores pooled over the folds; interval: jackknife over recordings."
     )
-    caption = context.caption("Ranking beyond the position", context.run, "positions.csv", note)
+    caption = context.caption("Ranking beyond the position", note, "positions.csv")
     return grid(header, lines, "lrrrr") + "\n\n" + caption
 
 
-def warnings(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> tuple[str, ...]:
-    """The audit's warnings, and the probes without sensors that rank no worse than every model."""
+def probe_line(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> str:
+    """What detectors without sensors reach, in one line."""
     if not audit:
-        return ()
-    results = [record.result for one in models for record in one.arm.records]
-    in_results = {warning for result in results for warning in result.warnings}
-    found = [warning for warning in audit["warnings"] if warning not in in_results]
+        return "**Leakage probes:** not run; " + _how(models)
+    blind = [
+        probe
+        for probe in audit["probes"]
+        if probe["sees"] == "nothing" and probe["auroc"] is not None
+    ]
+    if not blind:
+        return "**Leakage probes:** none without a sensor could be judged."
+    most = max(blind, key=lambda probe: float(probe["auroc"]))
     aurocs = (one.summary("auroc_pooled").mean for one in models)
     best = max((value for value in aurocs if not math.isnan(value)), default=math.nan)
-    leaks, ahead = [], []
-    for probe in audit["probes"]:
-        if probe["sees"] != "nothing" or (auroc := probe["auroc"]) is None:
-            continue
-        if probe["verdict"]:
-            leaks.append(f"{probe['probe']} (AUROC {100 * auroc:.2f} %)")
-        if auroc >= best:
-            ahead.append(f"{probe['probe']} {100 * auroc:.2f} %")
-    if leaks:
-        how = f"without any sensor, from {', '.join(leaks)}"
-        found.append(f"The labels can be guessed {how}: see the leakage audit.")
-    if ahead:
-        found.append(
-            "A probe that sees no sensor ranks at least as well as the best model (AUROC, scores "
-            f"pooled, {100 * best:.2f} %): {', '.join(ahead)}."
-        )
-    return tuple(found)
+    ahead = most["auroc"] >= best
+    against = "**at least as much as" if ahead else "less than"
+    text = (
+        f"**Leakage probes:** the {most['probe']} alone, without any sensor, ranks with AUROC "
+        f"{100 * most['auroc']:.2f} %, {against} the best model{'**' * ahead} ({100 * best:.2f} %, "
+        "scores pooled)"
+    )
+    leaks = [probe["probe"] for probe in blind if probe["verdict"]]
+    return text + (f"; the labels can be guessed from {', '.join(leaks)}." if leaks else ".")
 
 
-def _text(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> str:
+def warnings(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> tuple[str, ...]:
+    """The audit's warnings that no run has."""
     results = [record.result for one in models for record in one.arm.records]
+    in_results = {warning for result in results for warning in result.warnings}
+    return tuple(one for one in (audit["warnings"] if audit else ()) if one not in in_results)
+
+
+def _how(models: Sequence[ArmMetrics]) -> str:
+    data = next(record.result.data for one in models for record in one.arm.records)
+    return f"`anomalynet audit {data.split('/', maxsplit=1)[0]}` runs them."
+
+
+def _text(audit: AuditResult | None, context: ReportContext) -> str:
+    results = [record.result for one in context.models for record in one.arm.records]
     if not audit:
-        command = f"anomalynet audit {results[0].data.split('/', maxsplit=1)[0]}"
-        return f"The audit has not been run; `{command}` runs it."
+        return f"The probes have not been run: {_how(context.models)}"
     audited = {one.world for one in results if one.fingerprint == audit["fingerprint"]} - {None}
-    world = f", world {audited.pop()}" if len(audited) == 1 else ""
+    world = f" World {audited.pop()}." if len(audited) == 1 else ""
     lines = [
         [
             probe["probe"],
@@ -152,16 +165,13 @@ def _text(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> str:
         ]
         for probe in audit["probes"]
     ]
-    caption = (
-        "> **Results of probes, each of which sees only what its name says**, percent. Data: "
-        f"{audit['data']}{world}. Split: {audit['split']}; folds: "
-        f"{audit['folds']}, pooled; assignment {audit['assignment']}; windows of "
-        f"{audit['window']} steps. Test part: {audit['steps']} steps, "
-        f"{100 * audit['prevalence']:.2f} % attack; always predicting the more common class is "
-        f"right in {100 * audit['majority']:.2f} %. Rule: {audit['rule']}. Numbers: "
-        "[audit.csv](tables/audit.csv)."
+    note = (
+        f"Percent; each sees only what its name says.{world} Split: {audit['split']}; folds: "
+        f"{audit['folds']}, pooled; windows of {audit['window']} steps; {audit['steps']} steps, "
+        f"{100 * audit['prevalence']:.2f} % attack, the commoner class is "
+        f"{100 * audit['majority']:.2f} %. Rule: {audit['rule']}."
     )
-    notes = [f"> ⚠ {warning}" for warning in audit["warnings"]]
+    notes = []
     if audit["refused"]:
         both = sum(day["normal"] > 0 and day["attack"] > 0 for day in audit["days"])
         notes.append(
@@ -171,4 +181,5 @@ def _text(audit: AuditResult | None, models: Sequence[ArmMetrics]) -> str:
     if audit["fingerprint"] not in {result.fingerprint for result in results}:
         notes.append("> The audit used another version of the data than the runs: run it again.")
     table = grid(["Probe", "sees", "AUROC", "Accuracy at 0.5", "verdict"], lines, "llrrl")
+    caption = context.caption("Leakage probes", note, "audit.csv")
     return table + "\n\n" + "\n>\n".join([caption, *notes])

@@ -13,9 +13,10 @@ from anomalynet.reporting.formats import wanted
 from anomalynet.runs.code import made_by_other_code
 from anomalynet.runs.sweeps import SweepRecord, SweepRun
 from anomalynet.sweep import report
+from anomalynet.sweep.file import Sweep, read_sweep
 from anomalynet.sweep.jobs import Again, Job, PlannedSweep
 from anomalynet.sweep.progress import SearchProgress, say_nothing
-from anomalynet.sweep.runner import SweepOutcome, launcher, validate_splits
+from anomalynet.sweep.runner import SweepOutcome, carry_out, launcher, validate_splits
 from anomalynet.sweep.search import study
 from anomalynet.sweep.search.loop import Search
 from anomalynet.sweep.search.settings import MOST
@@ -78,6 +79,8 @@ def run_search(
     record = _write_record(search, stored)
     if ended < search.total:
         _work(search, progress)
+        waiting = [job for job in planned.jobs if job.state == "waiting"]
+        carry_out(waiting, planned.slots, planned.label, planned.on, progress=progress)
         stored = search.store.trials()
         record = _write_record(search, stored)
     _notify_of_trials(search, stored, notify)
@@ -219,6 +222,8 @@ def _report(
             why = "was run on another machine, or its files are damaged"
             notify(f"trial {number} {why}: its test metrics are not in the report")
     params = {number: stored[number].params for number in chosen}
+    full = full_preset(sweep, search.planned.source)
+    untuned = [job.folder for job in search.planned.jobs if job.folder.finished]
     outcome = SearchOutcome(
         name=sweep.name,
         question=sweep.question,
@@ -231,12 +236,23 @@ def _report(
         space=distributions(sweep.axes),
         best=chosen,
         records=records,
-        configurations=study.write_best(sweep, search.planned.overrides, params, out),
+        configurations=study.write_best(full or sweep, search.planned.overrides, params, out),
         exhausted=search.exhausted,
+        reference=[load_record(folder) for folder in untuned],
+        command=search.planned.command,
+        preset="full" if full else "",
     )
     with wanted(forms, out) as path:
         write_search_report(outcome, out, f"{sweep.name} on {search.planned.data}")
     return path
+
+
+def full_preset(sweep: Sweep, source: str) -> Sweep | None:
+    """The search with the settings of its preset `full`; None if it has none, or was read so."""
+    try:
+        return None if sweep.preset in ("", "full") else read_sweep(source, "full")
+    except UsageError:
+        return None
 
 
 def _repetitions(base: Sequence[Job]) -> str:

@@ -30,7 +30,10 @@ class Made:
 
 
 OVERRIDES = {
-    "cnn": ("data.calibration=deviation", "data.clip=3", "model.channels=8"),
+    "cnn": (
+        *("data.calibration=deviation", "data.calibration_floor=0.5"),
+        *("data.clip=3", "model.channels=8"),
+    ),
     "logistic": ("data.mask_channel=false", "evaluation.threshold=alarm_budget"),
     "random_forest": ("model.trees=20",),
     "gradient_boosting": ("model.iterations=20", "data.calibration_rows=0"),

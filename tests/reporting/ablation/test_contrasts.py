@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
+from scipy.stats import t
 
-from anomalynet.reporting.ablation.contrasts import Contrast, SeriesKey, contrast, family
-from anomalynet.reporting.ablation.sentences import base, contrast_text, notice, p_text, signed
+from anomalynet.reporting.ablation.contrasts import (
+    Contrast,
+    SeriesKey,
+    contrast,
+    detectable,
+    family,
+    needed,
+)
+from anomalynet.reporting.ablation.sentences import p_text, signed, what_can_be_seen
 
 NAN = float("nan")
 
@@ -41,12 +50,9 @@ def test_one_cluster_has_a_difference_but_no_interval_and_no_p() -> None:
     assert (found.mean, *map(math.isnan, unknown)) == (0.25, *[True] * 5)
     verdict = found.verdict("average_precision")
     assert verdict == "cannot be tested"
-    told = contrast_text("x", found, "average_precision", verdict)
-    assert told == "x: +25.00 points AP: cannot be tested, 1 cluster."
     (none,) = family([alone([NAN, NAN])])
     assert (none.clusters, none.series, none.left_out) == (0, 0, 2)
-    told = contrast_text("x", none, "auroc", none.verdict("auroc"))
-    assert told == "x: cannot be tested, 0 clusters."
+    assert none.verdict("auroc") == verdict
 
 
 @pytest.mark.parametrize(
@@ -81,27 +87,25 @@ def test_what_no_data_could_show_is_not_tested() -> None:
     assert only.adjusted == only.p == 0.03125
 
 
-def test_the_sentence() -> None:
-    found = Contrast(-0.0041, -0.0112, 0.0030, 0.31, 0.001, 12, 20, 0, 0.62, 0.002)
-    told = contrast_text("a=b", found, "average_precision", "no evidence")
-    numbers = "−0.41 points AP, 95 % interval −1.12 to +0.30 (p = 0.31, Holm 0.62)"
-    assert told == f"a=b: {numbers}: no evidence."
-    (few,) = family([alone([0.0, 0.01])])
-    told = contrast_text("x", few, "mcc", few.verdict("mcc"))
-    numbers = "+0.005 MCC, 95 % interval 0.000 to +0.010 (p = 1.00, Holm 1.00)"
-    assert told == f"x: {numbers}: cannot be tested, 2 clusters."
-
-
-def test_why_nothing_can_pass_and_on_what_the_tests_rest() -> None:
-    five = " ".join(notice(family([alone([0.1, 0.2, -0.3, 0.1, 0.5])] * 3), "arm") or ())
-    for part in ("could pass 0.05", "5 series in 5 clusters", "below 0.0625", "raises it to 0.188"):
+def test_what_can_be_seen_is_the_lowest_p_and_the_smallest_difference() -> None:
+    five = what_can_be_seen(family([alone([0.1, 0.2, -0.3, 0.1, 0.5])] * 3), "arm", "auroc")
+    for part in ("could be told from the reference", "5 series in 5 clusters", "below 0.19"):
         assert part in five
-    assert "form 1 cluster." in " ".join(notice(family([alone([0.1])]), "arm") or ())
-    assert notice(family([alone([0.0] * 6)]), "arm") is None, "it could have passed, and did not"
-    assert notice((), "arm") is None
-    for count, least in ((6, "0.0312"), (30, "0.00005")):
-        told = base(family([alone([0.1] * count)]), "arm")
-        assert told == f"{count} series in {count} clusters allow no p below {least}."
+    # 2/2⁵ times three tests, and no data could go below 0.05
+    assert family([alone([0.1] * 5)] * 3)[0].reachable == pytest.approx(3 / 16)
+    values = [0.1, 0.3, 0.2, 0.2, 0.1, 0.3, 0.2, 0.2]
+    (one,) = family([alone(values)])
+    steps = t.ppf(0.975, 7) + t.ppf(0.8, 7)
+    assert one.detectable == pytest.approx(steps * np.std(values, ddof=1) / 8**0.5)
+    found = what_can_be_seen([one], "arm", "auroc")
+    assert f"{100 * one.detectable:.2f} points AUROC would be found" in found
+    assert what_can_be_seen((), "arm", "auroc") == ""
+
+
+@pytest.mark.parametrize(("tests", "least"), [(1, 6), (2, 7), (8, 9)])
+def test_how_many_clusters_so_many_tests_need(tests: int, least: int) -> None:
+    assert needed(tests) == least
+    assert math.isinf(detectable(least - 1, tests)) and detectable(least, tests) > 0
 
 
 def test_numbers_as_text() -> None:

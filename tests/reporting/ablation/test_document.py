@@ -23,10 +23,9 @@ AXES: dict[str, list[object]] = {"model.attention": [True, False]}
 OFF = "model.attention=false"
 
 
-def findings(text: str) -> list[str]:
-    """The first list of a report."""
-    block = next(block for block in text.split("\n\n") if block.startswith("- "))
-    return [line.removeprefix("- ") for line in block.splitlines()]
+def second(text: str) -> str:
+    """The verdict: the paragraph below the title."""
+    return text.split("\n\n")[1]
 
 
 def ablation(*arms: AblationArm, metric: str = "test/recall_attack") -> Ablation:
@@ -52,13 +51,15 @@ def written(tmp_path: Path, asked: Ablation) -> Text:
     return report.read_text(encoding="utf-8"), arms, tests[0] if tests else {}
 
 
-def test_sentences_come_first_and_say_what_the_clusters_carry(tmp_path: Path) -> None:
-    text, _, _ = written(tmp_path, one_at_a_time(tmp_path / "runs", {True: 0.0, False: -0.1}))
-    against = "Against the reference (model.attention=true), by Recall (attack), mean over series:"
-    assert text.startswith(f"# T\n\n*Does attention help?*\n\n{against}\n\n")
-    (told,) = findings(text)
-    assert told.startswith(f"{OFF}: −10.00 points Recall (attack), 95 % interval −10.00 to −10.00")
-    assert told.endswith("(p = 0.00781, Holm 0.00781): worse.")
+def test_the_verdict_comes_first_and_says_what_the_clusters_carry(tmp_path: Path) -> None:
+    text, _, test = written(tmp_path, one_at_a_time(tmp_path / "runs", {True: 0.0, False: -0.1}))
+    title = "Recall (attack), mean over series, points Recall (attack)"
+    assert second(text) == f"**Worse than the reference:** {OFF} (−10.00) ({title})."
+    assert text.split("\n\n")[2].startswith(
+        "*Does attention help?* Reference: model.attention=true"
+    )
+    assert "8 series in 8 clusters allow no p below 0.00781" in text
+    assert (test["p"], test["p_holm"], test["verdict"]) == ("0.0078125", "0.0078125", "worse")
 
 
 def test_a_difference_that_goes_both_ways_is_no_evidence(tmp_path: Path) -> None:
@@ -99,8 +100,8 @@ def test_what_is_one_series_and_one_cluster(tmp_path: Path) -> None:
     text, _, test = written(tmp_path, ablation(*arms))
     assert (test["series"], test["clusters"], test["smallest_p"]) == ("8", "5", "0.0625")
     assert test["verdict"] == "cannot be tested"
-    assert findings(text)[0].endswith("(p = 0.0625, Holm 0.0625): cannot be tested, 5 clusters.")
-    assert "> **No arm could pass 0.05" in text
+    assert "**No arm could be told from the reference by any result**" in text
+    assert "| 5 |" in text and " Holm " not in text.partition("## Axes")[0].partition("*Tests*")[0]
     first, second = (
         [run(runs, f"{base}", recalls(base, series=3), world=world) for world in range(2)]
         for base in (0.5, 0.4)
@@ -156,7 +157,7 @@ def test_why_an_arm_is_not_compared(tmp_path: Path) -> None:
         for name, seed in (("on", 0), ("off", 0), ("late", 1))
     )
     unrun, _, test = written(tmp_path, ablation(on(first), off([], expected=2)))
-    assert (findings(unrun), test["verdict"]) == ([f"{OFF}: not run."], "not run")
+    assert "not run: 1 arm" in second(unrun) and test["verdict"] == "not run"
     assert f"| **{OFF}**† | 0 of 2 | 0 | – | – |" in unrun
     for alone in (ablation(on([], expected=1), off(same)), ablation(off(same))):
         text, _, test = written(tmp_path, alone)
@@ -183,7 +184,7 @@ def test_other_code_other_data_warnings_and_duplicates_are_said(tmp_path: Path) 
     assert "| **model.attention=false**‡ |" in text
     assert "‡ model.attention=false: 1 of 1 runs" in text
     assert "The arms do not share one version of the data" in text
-    assert "> **Warning.** it leaks" in text
+    assert "- ⚠ it leaks" in text
     assert "Data: toy [model.attention=false: skab]. Split: group; 1 fold;" in text
     twice = [run(runs, "aaaa", recalls(0.5)), run(runs, "bbbb", recalls(0.9))]
     text, arms, _ = written(tmp_path, ablation(on(twice, expected=1)))
@@ -251,16 +252,16 @@ def test_every_file_and_run_is_there_and_every_link_leads_to_one(
     everything: Ablation, report: Path
 ) -> None:
     figures = ("axis_model_attention", "axis_model_depth", "differences")
-    names = [f"figures/{name}.{suffix}" for name in figures for suffix in ("png", "svg")]
-    names += [f"tables/{name}.csv" for name in ("arms", "cost", "effects", "tests")]
+    names = [f"figures/{name}.svg" for name in figures]
+    names += [f"tables/{name}.csv" for name in ("arms", "cost", "effects", "runs", "tests")]
     assert set(snapshot(report.parent)) == {"cost.md", *names, "findings.md", "report.md"}
     text = report.read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)]+)\)", text)
     assert len(links) > 6
     assert all((report.parent / link).is_file() for link in links)
-    appendix = text.partition("## Appendix")[2]
+    listed = {row["run"] for row in rows(report.parent / "tables/runs.csv")}
     results = [one.result for arm in everything.arms for one in arm.records]
-    assert all(f"{one.experiment}/{one.id}`" in appendix for one in results)
+    assert listed == {f"{one.experiment}/{one.id}" for one in results}
 
 
 def test_a_figure_shows_levels_extra_arms_and_what_is_incomplete(report: Path) -> None:
@@ -272,9 +273,8 @@ def test_a_figure_shows_levels_extra_arms_and_what_is_incomplete(report: Path) -
     lines = "\n".join(comments).splitlines()
     assert {"true", "(reference)", "false†", "no attention,", "equal size"} <= set(lines)
     assert "equal size" not in depth, "it does not set the depth"
-    assert any("2 combinations of the other axes" in text for text in comments)
-    (foot,) = (text for text in comments if text.startswith("toy · split group · 1 fold"))
-    assert "· seeds 0, 1" in foot and foot.endswith("† incomplete")
+    assert "2 combinations of the other axes" in report.read_text(encoding="utf-8")
+    assert "Data: toy. Split: group; 1 fold" in attention, "in the metadata"
 
 
 def test_tables_are_tidy_and_captions_name_what_they_rest_on(report: Path) -> None:
@@ -292,12 +292,13 @@ def test_tables_are_tidy_and_captions_name_what_they_rest_on(report: Path) -> No
     assert [float(row["difference"]) for row in effects] == pytest.approx([-6.0, -3.0, 0.0])
     assert [float(row["difference"]) for row in tests] == pytest.approx([-3.0, -6.0, -9.0, -2.0])
     assert {(row["series"], row["clusters"]) for row in tests} == {("16", "14")}
-    lines = report.read_text(encoding="utf-8").splitlines()
-    captions = [line for line in lines if line.startswith("> **") and "Data:" in line]
-    assert len(captions) == 6
-    for caption in captions:
-        for fact in ("Data: toy. Split: group; 1 fold; seeds", "0, 1; worlds 0, 1", "83.33 % att"):
-            assert fact in caption
+    text = report.read_text(encoding="utf-8")
+    for fact in ("Data: toy. Split: group; 1 fold; seeds", "0, 1; worlds 0, 1", "83.33 % att"):
+        assert text.count(fact) == 1
+    lines = text.splitlines()
+    prose = [line for line in lines if not line.startswith(("|", "!["))]
+    assert sum(len(line.split()) for line in prose) <= 600
+    assert sum(line.startswith("| ---") for line in lines) <= 6
 
 
 def test_without_a_run_there_is_no_report(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from anomalynet.reporting.ablation.contrasts import SeriesKey
 from anomalynet.reporting.ablation.design import Ablation, AblationArm
 from anomalynet.reporting.ablation.effects import Effect, effects
 from anomalynet.reporting.ablation.figures import axis_view
-from anomalynet.reporting.ablation.sentences import effect_sentence
+from anomalynet.reporting.ablation.sentences import effect_verdict
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.arms import Arm
 from tests.reporting.ablations import arm, factorial, recalls, run
@@ -48,11 +48,11 @@ def test_a_balanced_two_by_two(tmp_path: Path) -> None:
     assert means(main) == {"model.attention=false": -0.10, "model.depth=0": -0.15}
     assert means(both) == {"model.attention=false × model.depth=0": -0.10}
     assert [(one.matched, one.wanted) for one in (*main, *both)] == [(2, 2), (2, 2), (1, 1)]
-    told = effect_sentence(main[0], "recall_attack")
-    assert told.startswith("model.attention=false, mean over 2 combinations: −10.00 points")
-    assert told.endswith("(p = 0.00781, Holm 0.0156): worse.")
-    told = effect_sentence(both[0], "recall_attack")
-    assert told.endswith("(p = 0.00781, Holm 0.00781): together worse than the sum of both.")
+    assert main[0].contrast is not None and both[0].contrast is not None
+    assert (main[0].contrast.p, main[0].contrast.adjusted) == (2 / 2**8, 4 / 2**8)
+    assert (both[0].contrast.p, both[0].contrast.adjusted) == (2 / 2**8, 2 / 2**8)
+    assert effect_verdict(main[0], "recall_attack") == "worse"
+    assert effect_verdict(both[0], "recall_attack") == "together worse than the sum of both"
 
 
 def test_a_two_by_three_with_a_missing_cell_matches_what_is_there(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_two_by_three_with_a_missing_cell_matches_what_is_there(tmp_path: Path
     assert means(main) == dict(zip(levels, (-0.025, -0.05, -0.175), strict=True))
     pairs = (f"{levels[0]} × {level}" for level in levels[1:])
     assert means(both) == dict(zip(pairs, (None, -0.15), strict=True))
-    assert effect_sentence(both[0], "recall_attack").endswith("model.depth=1: not in the sweep.")
+    assert effect_verdict(both[0], "recall_attack") == "not in the sweep"
     # an axis is shown over the combinations that all its levels share
     arms, _ = measure(ablation)
     attention = axis_view(ablation, "model.attention", arms, "recall_attack")
@@ -84,9 +84,9 @@ def test_an_arm_that_was_not_run_is_wanted_but_not_matched(tmp_path: Path) -> No
     assert (attention.matched, attention.wanted) == (1, 2)
     assert (depth_1.matched, depth_1.wanted, depth_1.contrast) == (0, 0, None)
     assert (depth_0.matched, depth_0.wanted) == (1, 2)
-    told = effect_sentence(attention, "recall_attack")
-    assert "mean over 1 combination of 2: −5.00 points" in told
-    assert effect_sentence(both[1], "recall_attack").endswith(": not run.")
+    assert attention.contrast is not None
+    assert attention.contrast.mean == pytest.approx(-0.05)
+    assert effect_verdict(both[1], "recall_attack") == "not run"
 
 
 def test_arms_outside_the_axes_take_no_part(tmp_path: Path) -> None:

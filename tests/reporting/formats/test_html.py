@@ -26,7 +26,7 @@ from tests.reporting.formats.documents import (
     numbers,
 )
 
-VOID = {"meta", "link", "br", "hr", "img"}
+VOID = {"meta", "link", "br", "hr", "img", "input"}
 
 
 class Page(HTMLParser):

@@ -86,12 +86,7 @@ def test_the_recipe_of_eq_13_gives_no_printed_accuracy() -> None:
     both = [tried["hybrid", f"accuracy_{class_}"].made for class_ in ("normal", "attack")]
     made = [100 * float(sum(ends)) / 2 for ends in both]
     assert made == pytest.approx([96.21, 95.53], abs=0.01)
-    for text in ("gives 96.21 (printed 96.16)", "95.53 (printed 95.33), mean 95.87"):
-        assert text in FINDINGS
-    others = [one for (model, _), one in tried.items() if model != "hybrid"]
-    middles = [(sum(one.made), one.printed.low + one.printed.high) for one in others]
-    furthest = max(50 * abs(float(made - printed)) for made, printed in middles)
-    assert f"off by up to {furthest:.1f} points" in FINDINGS
+    assert f"gives none of the {len(tried)} within" in FINDINGS
 
 
 @pytest.mark.parametrize("model", published.TITLES)
@@ -106,13 +101,14 @@ def test_repaired_counts_follow_from_the_recalls_and_the_common_prevalence(model
 def test_the_findings_are_those_of_the_audit() -> None:
     for model in THREE:
         ((one,),) = row(model).repairs
-        cell = f"{published.TITLES[model]} {one.column} {one.printed} → {one.value} ({one.slip})"
-        assert cell in FINDINGS
+        assert f"{one.printed} → {one.value}" in FINDINGS
     (both,) = row("hybrid").repairs
-    cells = " with ".join(f"{one.column} {one.printed} → {one.value}" for one in both)
-    assert f"Hybrid needs 2 other cells: {cells}." in FINDINGS
+    cells = " and ".join(f"{one.column} {one.printed} → {one.value}" for one in both)
+    assert f"Hybrid needs {cells};" in FINDINGS
     normal, _ = audit().agreements
-    assert f"share {span(normal.prevalence, 'percent')}: one test set" in FINDINGS
+    assert f"one test set of {span(normal.prevalence, 'percent')} attack" in " ".join(
+        FINDINGS.split()
+    )
 
 
 def test_the_table_of_the_section_is_tidy() -> None:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
 from anomalynet.errors import RunError
-from anomalynet.reporting.sections import architecture
+from anomalynet.reporting import figures
 from anomalynet.reporting.sections.architecture import figure_1_section, read_network
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import context, record, rows
@@ -50,9 +50,7 @@ def test_the_caption_names_the_run_and_all_parameters(tmp_path: Path) -> None:
     runs = [trace(record(tmp_path, "hybrid", fold=fold)) for fold in range(2)]
     found = figure_1_section(context(*runs))
     text = "\n".join(found.parts)
-    assert "Hybrid: 1 330 parameters, from run `hybrid/hybr0000`. Data: toy." in text
-    assert "| `head` | Block | Linear ×2, ReLU | 2 | 130 |" in text
-    assert "| **all** |  |  |  | **1 330** |" in text
+    assert "Hybrid: 1 330 parameters, from run `hybrid/hybr0000`." in text
     svg = found.files["figures/figure_1_architecture.svg"].decode()
     for shown in ("autoencoder", "Block, 32 and 256", "1 200 parameters", "32 steps × 8 channels"):
         assert f"<!-- {shown} -->" in svg
@@ -70,21 +68,21 @@ def test_arrows_end_at_boxes_and_cross_none(
     names = ("autoencoder", "sequence.convolution", "sequence.recurrent", "head")
     layers = [part(name, 1200, [16, 64]) for name in names]
     run = trace(record(tmp_path, "hybrid"), {**NETWORK, "layers": layers, "parameters": 4800})
-    figures: list[Figure] = []
+    shown: list[Figure] = []
 
-    def drawn(_: str, draw: Callable[[], Figure]) -> dict[str, bytes]:
-        figures.append(draw())
+    def drawn(_: str, __: str, ___: str, draw: Callable[[], Figure]) -> dict[str, bytes]:
+        shown.append(draw())
         return {}
 
-    monkeypatch.setattr(architecture, "drawn", drawn)
+    monkeypatch.setattr(figures, "drawn", drawn)
     figure_1_section(context(run))
-    figures[0].canvas.draw()
-    texts = figures[0].axes[0].texts
+    shown[0].canvas.draw()
+    texts = shown[0].axes[0].texts
     boxes = [one.get_window_extent() for one in texts if one.get_text()]
     arrows = [(one.xyann, one.xy) for one in texts if isinstance(one, Annotation)]
     assert (len(boxes), len(arrows)) == (6, 6)
     for arrow in arrows:
-        start, end = figures[0].axes[0].transData.transform(arrow)
+        start, end = shown[0].axes[0].transData.transform(arrow)
         line = np.linspace(start, end, 50)
         assert not any(box.count_contains(line) for box in boxes)
 
@@ -97,15 +95,6 @@ def test_the_commonest_network_is_drawn_and_the_others_are_counted(tmp_path: Pat
     trace(runs[2])
     text = "\n".join(figure_1_section(context(*runs)).parts)
     assert "run `hybrid/hybr0001` (not shown: 1 with another network and 1 without one)" in text
-
-
-def test_other_networks_stand_beside_and_code_of_others_is_marked(tmp_path: Path) -> None:
-    runs = [trace(record(tmp_path, "hybrid", fold=fold)) for fold in range(2)]
-    runs.append(trace(record(tmp_path, "mine", code="0ther")))
-    found = figure_1_section(context(*runs))
-    first, second = (part for part in found.parts if part.startswith("!["))
-    assert "‡ Mine: 1 of 1 runs" in second
-    assert "‡" not in first
 
 
 def test_without_it_the_section_says_so_and_without_a_network_it_is_absent(tmp_path: Path) -> None:

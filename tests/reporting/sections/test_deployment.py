@@ -14,7 +14,6 @@ from anomalynet.data.gateway import telemetry_of_cell
 from anomalynet.reporting.sections.deployment import (
     PANELS,
     delivery,
-    draw_delivery,
     draw_map,
     draw_world,
 )
@@ -38,9 +37,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def test_the_pictures_are_legible_in_size(world: World) -> None:
     files = draw_world(world)
     assert sorted(files) == sorted(
-        f"{name}.{kind}"
-        for name in ("node_map", "delivery", "signals", "incidents")
-        for kind in ("svg", "png")
+        f"{name}.{kind}" for name in ("node_map", "signals", "incidents") for kind in ("svg", "png")
     )
     for name, content in files.items():
         if name.endswith("svg"):
@@ -70,24 +67,10 @@ def test_the_map_places_each_node_and_says_what_it_leaves_out(world: World) -> N
     nodes = world.nodes.filter(pl.col("cell") == 3)
     points = np.asarray(panels[3].collections[-1].get_offsets())
     np.testing.assert_array_equal(points, nodes.select("x", "y").to_numpy())
-    assert [text.get_text() for text in panels[3].texts] == [
-        str(number) for number in nodes["number"]
-    ]
     np.testing.assert_array_equal(
         np.asarray(panels[3].collections[-1].get_array()), delivery(nodes).to_numpy()
     )
     assert (panels[3].get_xlim(), panels[3].get_ylim()) == ((0, 120), (0, 120))
-
-
-def test_delivery_bars_stand_on_nought_to_a_hundred_weakest_link_first(world: World) -> None:
-    share, power = draw_delivery(world).axes
-    nodes = world.nodes.sort("link", "number")
-    assert share.get_ylim() == (0, 100)
-    assert [bar.get_height() for bar in share.patches] == delivery(nodes).to_list()  # type: ignore[attr-defined]
-    np.testing.assert_array_equal(np.asarray(power.lines[0].get_ydata()), nodes["link"].to_numpy())
-    assert [label.get_text() for label in power.get_xticklabels()] == [
-        str(number) for number in nodes["number"]
-    ]
 
 
 def test_a_day_shows_five_sensors_with_units_gaps_and_each_incident_of_the_node(
@@ -130,7 +113,7 @@ def test_the_incidents_picture_counts_each_type_and_severity(world: World) -> No
     ]
 
 
-def test_a_world_without_incidents_and_telemetry_has_two_pictures(tmp_path: Path) -> None:
+def test_a_world_without_incidents_and_telemetry_has_one_picture(tmp_path: Path) -> None:
     simulate(
         load_scenario(
             "smart_city", ["deployment.nodes=2", "duration=30min", "incidents.per_node_day=0"]
@@ -138,4 +121,4 @@ def test_a_world_without_incidents_and_telemetry_has_two_pictures(tmp_path: Path
         tmp_path,
     )
     files = draw_world(read_world(tmp_path))
-    assert {name.partition(".")[0] for name in files} == {"node_map", "delivery"}
+    assert {name.partition(".")[0] for name in files} == {"node_map"}

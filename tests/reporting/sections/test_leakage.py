@@ -45,7 +45,7 @@ def made(folder: Path) -> list[RunRecord]:
 def test_pairs_of_nearly_the_same_position_by_hand(tmp_path: Path) -> None:
     (one,) = context(*made(tmp_path)).run
     # First rows: attacks 0.9 and 0.3, normal 0.2, 0.3, 0.2, 0.9. Second: 0.4 and 0.4, 0.6 and 0.6.
-    value, low, high, pairs = within_positions(one.arm)
+    value, low, high, pairs = within_positions(one)
     right = (1 + 1 + 1 + 0.5) + (1 + 0.5 + 1 + 0)
     assert pairs == 8 + 4 and value == pytest.approx(right / 12)
     rest = np.array([1 / 3, 2 / 3])  # without `a`: of 0.3 over 0.2 and 0.9, and 0.4 over 0.6
@@ -91,7 +91,7 @@ def test_skab_within_positions_is_what_all_pairs_give(tmp_path: Path, real_data:
     ]
     records = [load_record(run.folder) for run in runs if run is not None]
     (one,) = context(*records).run
-    value, low, high, _ = within_positions(one.arm)
+    value, low, high, _ = within_positions(one)
     recordings = [
         (own["label"].to_numpy(), own["score"].to_numpy(), own["row"].to_numpy() // NEAR)
         for each in records

@@ -67,8 +67,8 @@ class FakeWorker:
         if self.fails and axis.get(self.fails[0]) == self.fails[1]:
             return {"failed": "it was told to"}
         folder.progress.unlink(missing_ok=True)
-        for epoch in range(EPOCHS):
-            value = worth(axis) * (1 - 0.5 ** (epoch + 1))
+        for epoch in range(1, EPOCHS + 1):
+            value = worth(axis) * (1 - 0.5**epoch)
             line = {"validation/average_precision": value, "validation/loss": 1 - value}
             folder.append_progress({"epoch": epoch, **line, "best": True})
             time.sleep(self.pause)
@@ -105,7 +105,7 @@ def finish(folder: RunFolder, axis: dict[str, Any]) -> None:
             assignment=axis["seed"],
             parts={"train": PART, "validation": PART, "test": PART},
             epochs=EPOCHS,
-            best_epoch=EPOCHS - 1,
+            best_epoch=EPOCHS,
             parameters=1000 * hidden,
             threshold=0.5,
             threshold_rule="f1",

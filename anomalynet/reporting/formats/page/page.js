@@ -37,6 +37,42 @@
     return (a, b) => (numeric ? number(a.cells[column]) - number(b.cells[column]) : words.compare(text(a.cells[column]), text(b.cells[column])));
   };
 
+  // A filter hides the rows whose text, or the columns whose heading, has none of its words, in tables that have them at all.
+  const filtered = [];
+  const show = (table, rows, words) => {
+    if (!words.length) return;
+    const has = (line) => words.some((word) => line.toLowerCase().includes(word));
+    const hit = rows.map(([, line]) => has(line));
+    const columns = [...table.tHead.rows[0].cells].map((head, at) => at > 0 && has(text(head)));
+    if (hit.includes(true)) rows.forEach(([row], at) => { row.hidden ||= !hit[at]; });
+    else if (columns.includes(true)) for (const row of table.rows) [...row.cells].forEach((cell, at) => { cell.hidden ||= at > 0 && cell.classList.contains("number") && !columns[at]; });
+  };
+  const setUpFilters = () => {
+    const inputs = ["models", "metrics"].map((id) => document.getElementById(id));
+    if (inputs.includes(null)) return;
+    const first = filtered[0];
+    const names = [first ? first.rows.map(([row]) => text(row.cells[0])) : [], first ? [...first.table.tHead.rows[0].cells].slice(1).map(text) : []];
+    inputs.forEach((input, at) => {
+      for (const name of names[at]) { const option = document.createElement("option"); option.value = name; input.list.append(option); }
+      input.addEventListener("input", () => {
+        for (const { table, rows } of filtered) {
+          for (const cell of table.querySelectorAll("[hidden]")) cell.hidden = false;
+          for (const own of inputs) show(table, rows, own.value.toLowerCase().split(",").map((word) => word.trim()).filter(Boolean));
+        }
+      });
+    });
+  };
+
+  // Mean ± spread: the interval is shown on hover.
+  const SPREAD = /^([\d.]+) ± ([\d.]+)/;
+  const setUpSpread = (cell) => {
+    const found = text(cell).match(SPREAD);
+    if (!found) return;
+    const [mean, spread] = found.slice(1).map(Number);
+    const digits = (found[1].split(".")[1] ?? "").length;
+    cell.title = `${(mean - spread).toFixed(digits)} to ${(mean + spread).toFixed(digits)}: mean ± standard deviation`;
+  };
+
   const setUpTable = (box) => {
     const table = box.querySelector("table");
     const body = table.tBodies[0];
@@ -50,6 +86,12 @@
         else blanks.push([row.cells[0], name]);
       }
     }
+    let group = "";
+    filtered.push({ table, rows: original.map((row) => {
+      group = text(row.cells[0]) || group;
+      const words = [...row.cells].slice(1).filter((cell) => !cell.classList.contains("number")).map(text);
+      return [row, [group, ...words].join(" ")];
+    }) });
     // Out of their order, rows no longer stand below the name of their group: each then says it itself.
     const nameGroups = (wanted) => {
       for (const [cell, name] of blanks) { cell.textContent = wanted ? name : ""; cell.classList.toggle("repeated", wanted); }
@@ -81,6 +123,8 @@
     setUpTheme();
     for (const cell of document.querySelectorAll("td")) if (cell.textContent.length > 60) cell.classList.add("wordy");
     document.querySelectorAll(".sortable").forEach(setUpTable);
+    document.querySelectorAll("td.number").forEach(setUpSpread);
+    setUpFilters();
     const contents = document.querySelector("nav details");
     if (contents) contents.open = matchMedia("(min-width: 72rem)").matches;
     // A box that does not scroll needs no stop of the Tab key.

@@ -6,19 +6,19 @@ Source: not in the paper, which gives no test."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from anomalynet.metrics.kernels import NAN, Confusion, confusion, decision_metrics, ratio
+from anomalynet.metrics.kernels import NAN, Confusion, decision_metrics, ratio
 from anomalynet.metrics.suite import PAPER_PREVALENCE
-from anomalynet.reporting.ablation.arms import SeriesValues, paired_differences, read_steps, run_key
+from anomalynet.reporting.ablation.arms import SeriesValues, by_series, paired_differences
 from anomalynet.reporting.ablation.contrasts import (
     LEVEL,
     WORSE,
@@ -34,6 +34,10 @@ from anomalynet.reporting.arms import RepetitionKey
 from anomalynet.reporting.measures import series_mean
 
 Counts = NDArray[np.int64]
+Interval = tuple[float, float, float]
+
+JUDGED = ("f1_attack", "accuracy", "average_precision")
+"""The metrics by which claims compare models, for each test series."""
 
 AT_PAPER_PREVALENCE = {
     "accuracy_at_paper_prevalence": "Accuracy at 71.37 % attack",
@@ -82,27 +86,34 @@ def shares(counts: Counts) -> dict[str, float]:
     }
 
 
-def share_interval(metric: str, counts: Counts) -> tuple[float, float, float]:
-    """A share as in the tables, pooled within repetitions and averaged over them, and its 95 %
-    interval by the jackknife with Student's t: each cluster is left out once.
+def share_interval(metric: str, counts: Counts, minus: Counts | None = None) -> Interval:
+    """A share as in the tables, pooled within repetitions and averaged over them, or the difference
+    of two models' shares, and its 95 % interval by the jackknife with Student's t: each cluster is
+    left out once.
 
     A percentile bootstrap over so few clusters is too narrow: for recalls that differ between 8
     clusters it misses the truth on either side in 6 % of cases instead of 2.5 %, the jackknife in
-    3 % (a test repeats it). `metric`: a key of `shares`; `counts`: int64 (repetition, cluster, 4),
-    zeros if a repetition does not test a cluster.
+    3 % (a test repeats it). `metric`: a key of `shares`; `counts`, `minus`: int64 (repetition,
+    cluster, 4), zeros if a repetition does not test a cluster; both have the same clusters.
 
     Returns:
         value, low, high; NaN if undefined. The interval is undefined with fewer than two clusters,
         or if the value without one of them is undefined.
     Source: not in the paper; Tukey (1958).
     """
+    both = [counts] if minus is None else [counts, minus]
 
-    def mean(pools: Counts) -> float:
-        return summarise(shares(pool)[metric] for pool in pools).mean
+    def value_of(pools: Sequence[Counts]) -> float:
+        means = [summarise(shares(pool)[metric] for pool in own).mean for own in pools]
+        return means[0] - sum(means[1:])
 
-    n, total = counts.shape[1], counts.sum(axis=1)
-    value = mean(total)
-    return value, *jackknife(value, [mean(total - counts[:, cluster]) for cluster in range(n)])
+    totals = [own.sum(axis=1) for own in both]
+    value = value_of(totals)
+    rest = (
+        value_of([total - own[:, cluster] for total, own in zip(totals, both, strict=True)])
+        for cluster in range(counts.shape[1])
+    )
+    return value, *jackknife(value, list(rest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,44 +131,47 @@ class Evidence:
         first, second = (self.values.get(name, {}).get(metric, {}) for name in (one, other))
         return contrast(paired_differences(first, second), self.clusters)
 
-    def cluster_counts(self, experiment: str) -> Counts:
-        """Counts of decisions over each tested cluster: int64 (repetition, cluster, 4)."""
+    def cluster_counts(self, experiment: str, among: Collection[SeriesKey] = ()) -> Counts:
+        """Counts of decisions over each tested cluster, or over those named: int64 (repetition,
+        cluster, 4)."""
         repetitions = self.counts.get(experiment, {})
-        every = (key for own in repetitions.values() for key in own)
-        tested = sorted({self.clusters[key] for key in every}, key=str)
+        tested = sorted(among or self.tested(experiment), key=str)
         found = np.zeros((len(repetitions), len(tested), 4), np.int64)
         for index, own in enumerate(repetitions.values()):
             for key, counts in own.items():
-                found[index, tested.index(self.clusters[key])] += counts
+                if self.clusters[key] in tested:
+                    found[index, tested.index(self.clusters[key])] += counts
         return found
 
+    def tested(self, experiment: str) -> set[SeriesKey]:
+        """The clusters that a model was tested on."""
+        return {
+            self.clusters[key] for own in self.counts.get(experiment, {}).values() for key in own
+        }
 
-def gather(models: Sequence[ArmMetrics], metrics: Sequence[str]) -> Evidence:
-    """Read the counted runs of every experiment that has one arm. An experiment with several arms
-    is skipped, because it is unknown which of them the claim is about.
+
+def gather(models: Sequence[ArmMetrics], metrics: Sequence[str] = ()) -> Evidence:
+    """The results of the counted runs by series. `values` and `counts` have the name of the arm,
+    and that of the experiment if it has one arm: of several it is unknown which a claim is about.
 
     Raises: RunError: the scores of a run cannot be read.
     """
+    of_series = by_series(tuple(metrics) or JUDGED)
     names = [one.arm.experiment for one in models if one.arm.records]
-    values: dict[str, dict[str, dict[Any, dict[SeriesKey, float]]]] = {}
-    counts: dict[str, dict[RepetitionKey, dict[SeriesKey, Counts]]] = {}
+    values: dict[str, dict[str, SeriesValues]] = {}
+    counts: dict[str, dict[RepetitionKey, Mapping[SeriesKey, Counts]]] = {}
     touched: set[tuple[SeriesKey, int]] = set()
-    for arm in (one.arm for one in models if names.count(one.arm.experiment) == 1):
-        if not arm.records:
-            continue
-        own = values[arm.experiment] = {metric: {} for metric in metrics}
-        counts[arm.experiment] = {}
-        for repetition, record in ((each, one) for each in arm.counted for one in each.records):
-            key, steps, world = run_key(record), read_steps(record), record.result.world
-            decided = counts[arm.experiment].setdefault(repetition.key, {})
-            touched |= {((world, name), number) for name, number in steps.incidents}
-            for metric in metrics:
-                found = steps.metric(metric, record.result.probability)
-                own[metric][key] = {(world, name): value for name, value in found.items()}
-            for name, part in steps.series.items():
-                cells = astuple(confusion(part.labels, part.scores >= part.thresholds))
-                before = decided.get((world, name), 0)
-                decided[world, name] = before + np.array(cells, np.int64)
+    for one in (one for one in models if one.arm.records):
+        parts = one.of(of_series)
+        touched.update(*(part.touched for part in parts.values()))
+        own: dict[str, SeriesValues] = {
+            metric: {run: of for part in parts.values() for run, of in part.values[metric].items()}
+            for metric in tuple(metrics) or JUDGED
+        }
+        single = [one.arm.experiment] * (names.count(one.arm.experiment) == 1)
+        for name in (one.arm.name, *single):
+            values[name] = own
+            counts[name] = {key: part.counts for key, part in parts.items()}
     every = {series for own in counts.values() for decided in own.values() for series in decided}
     return Evidence(values, counts, clusters(every, sorted(touched, key=str)))
 
@@ -195,6 +209,22 @@ class Judgement:
         """Holds only if it holds in every comparison; one comparison can refute it."""
         verdicts = {finding.verdict for finding in self.findings}
         return FAILS if FAILS in verdicts else HOLDS if verdicts == {HOLDS} else OPEN
+
+    @property
+    def rule(self) -> str:
+        """By what the verdict was reached."""
+        one = self.weakest
+        if one.why:
+            least = f": p ≥ {one.contrast.smallest:.3g}" if one.contrast.clusters > 1 else ""
+            return f"too few clusters{least}" if one.why == FEW else one.why
+        if not self.claim.beats:
+            where = {HOLDS: "at or above", FAILS: "below", OPEN: "around"}[self.verdict]
+            return f"interval {where} the number"
+        if self.verdict == FAILS:
+            return "one is worse: Holm < 0.05, interval below 0"
+        if self.verdict == HOLDS:
+            return "all are better: p < 0.05, interval above 0"
+        return "not all better: " + ("p ≥ 0.05" if one.contrast.p >= LEVEL else "interval around 0")
 
     @property
     def weakest(self) -> Finding:

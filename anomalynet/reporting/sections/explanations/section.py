@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,18 +12,8 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from anomalynet.reporting import figures
 from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.figures import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    drawn,
-    foot,
-    heading,
-)
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.sections.explanations import timeline
 from anomalynet.reporting.sections.explanations.timeline import (
@@ -37,33 +27,21 @@ from anomalynet.reporting.tables import defined, to_csv
 from anomalynet.runs.scores import read_incidents
 
 HEADINGS = {
-    timeline.BEST: "The incident found best",
-    timeline.MIDDLE: "The incident in the middle",
-    timeline.WORST: "The incident found worst",
+    timeline.BEST: "Found best",
+    timeline.MIDDLE: "In the middle",
+    timeline.WORST: "Found worst",
 }
 COLUMNS: tuple[str, ...] = ("example", "model", "data", "run", "incident", "type", "series")
 COLUMNS += ("quantity", "channel", "before", "during", "unit")
 
-RULE = (
-    "Every run explains the first incident of up to six types, the graver types first, on the "
-    "series that it affected longest. These {count} incidents of {model} ({runs}; an incident that "
-    "several runs explain counts only in the first) are ranked by the share of their scored steps "
-    "that are alarmed (then by how far the scores are above the threshold). The first, the middle "
-    "and the last one are shown: they were not chosen by hand."
+NOTE = (
+    "Of {count} incidents that {model} explains (the first of up to six types per run), the one "
+    "most often alarmed, the middle and the least; none was chosen by hand. An error is of the "
+    "whole window. Neither error nor attention proves a cause."
 )
-
-CAUTION = (
-    "How to read them: a reading is in standard deviations of the training data; the error of a "
-    "channel is its squared reconstruction error over the whole window, so it stays high for a "
-    "window's length after an incident; attention is drawn for the window that ends at each step. "
-    "An error shows what was unusual to the autoencoder, attention shows which part of the window "
-    "has weight: neither proves a cause, and three incidents are examples, not a result."
-)
-
-COLOURS = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE, "#7F7F7F", "#B2912F")
-"""Okabe–Ito colours of the other models; the explained model is black."""
 
 SHADE = "#FBE3C0"
+Looks = Mapping[str, Mapping[str, Any]]  # title of a model → how it looks in every figure
 LEFT: dict[str, Any] = {"loc": "left", "fontsize": 9.5}  # how titles of panels are written
 READING, ERROR = 4.0, (0.01, 10.0)
 """Ends of the colour scales; they are the same in every figure, so that figures can be compared."""
@@ -81,24 +59,20 @@ def explanations_section(context: ReportContext) -> Section:
     subject, ranked = next(found, (None, []))
     if subject is None:
         return Section()
-    count = sum(len(repetition.records) for repetition in subject.arm.counted)
-    runs = f"{count} run{'s' if count > 1 else ''}"
-    rule = RULE.format(count=len(ranked), model=subject.arm.title, runs=runs)
-    parts = ["## Example incidents", rule, CAUTION]
+    parts = ["## Example incidents", NOTE.format(count=len(ranked), model=subject.arm.title)]
     files: dict[str, bytes] = {}
     rows: list[list[object]] = []
+    looks = {one.arm.title: figures.looks(context)[one.arm.name] for one in models}
     for name, example in timeline.choose(ranked).items():
         own = timeline.read_timeline(example, subject, models)
         summary = timeline.summarise(own)
-        titles = {subject.arm.title, *(model.title for model in own.others)}
-        shown = [model for model in models if model.arm.title in titles]
         title = f"{HEADINGS[name]}: {_describe(example)}"
         note = f"Run `{_run(example)}`. {timeline.sentence(own, summary)}"
-        parts.append(context.figure(f"example_{name}", title, shown, note))
-        files |= drawn(f"example_{name}", partial(_figure, title, own, context.short_facts(shown)))
+        parts.append(context.figure(f"example_{name}", title, note, "examples.csv"))
+        build = partial(_figure, own, looks)
+        files |= figures.drawn(f"example_{name}", title, context.facts(), build)
         rows += _rows([name, subject.arm.name, context.data], own, summary)
     files["tables/examples.csv"] = to_csv(COLUMNS, rows).encode()
-    parts.append("Numbers: [examples.csv](tables/examples.csv).")
     return Section(parts, files)
 
 
@@ -112,7 +86,7 @@ def _describe(example: Example) -> str:
     kind = ((note.type if note else None) or example.kind or "incident").replace("_", " ")
     severity = f", severity {note.severity}" if note and note.severity is not None else ""
     world = "" if example.record.result.world is None else f", world {example.record.result.world}"
-    return f"{kind} (number {example.incident}{severity}) on {example.series}{world}"
+    return f"{kind} {example.incident}{severity}, on {example.series}{world}"
 
 
 def _rows(head: Sequence[str], line: Timeline, summary: TimelineSummary) -> Iterator[list[object]]:
@@ -146,36 +120,34 @@ def spans(mask: Bools, at: Floats) -> list[tuple[float, float]]:
     return found
 
 
-def _figure(title: str, line: Timeline, facts: str) -> Figure:
+def _figure(line: Timeline, looks: Looks) -> Figure:
     """Scores, alarms, readings, errors and attention over time, and the mean attention."""
     at = columns_of(line.seconds)
+    line = timeline.busiest(line)
     channels = 0.18 * len(line.channels) + 0.35
     heights = {"scores": 1.9, "alarms": 0.17 * (2 + len(line.others)) + 0.3}
     heights |= {"reading": channels} if line.reading is not None else {}
     heights |= {"error": channels} if line.error is not None else {}
     if line.attention is not None:
-        heights |= {"attention": 1.3, "profile": 1.3}
-    figure = Figure(figsize=(9.5, 1.1 + sum(heights.values()) * 1.12), layout="constrained")
+        heights["attention"] = 1.3
+    figure = Figure(figsize=(8.4, 0.8 + sum(heights.values()) * 1.05), layout="constrained")
     ratios = {"height_ratios": list(heights.values()), "width_ratios": [1, 0.014]}
     grid = figure.subplots(len(heights), 2, squeeze=False, gridspec_kw=ratios)
     panels: dict[str, tuple[Axes, Axes]] = dict(zip(heights, grid, strict=True))
-    _scores(*panels["scores"], line, at)
-    _alarms(*panels["alarms"], line, at)
+    _scores(*panels["scores"], line, at, looks)
+    _alarms(*panels["alarms"], line, at, looks)
     for name, values in (("reading", line.reading), ("error", line.error)):
         if values is not None:
             _heat(figure, *panels[name], line, values, at, error=name == "error")
     if "attention" in panels:
         _attention(figure, *panels["attention"], line, at)
-        _profile(*panels["profile"], line)
-    shared = [axes for name, (axes, _) in panels.items() if name != "profile"]
+    shared = [axes for axes, _ in panels.values()]
     for axes in shared:
         axes.set_xlim(-0.5, at[-1] + 0.5)
         _clock(axes, line.seconds, at, named=axes is shared[-1])
         for start, length in spans(line.during, at) if axes is not shared[0] else ():
             for edge in (start, start + length):
                 axes.axvline(edge, color="black", linewidth=0.7, linestyle=(0, (2, 2)))
-    heading(figure, title)
-    foot(figure, facts)
     return figure
 
 
@@ -186,17 +158,17 @@ def _spread(values: Floats, at: Floats) -> Floats:
     return found
 
 
-def _scores(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
+def _scores(axes: Axes, side: Axes, line: Timeline, at: Floats, looks: Looks) -> None:
     for start, length in spans(line.during, at):
         axes.axvspan(start, start + length, color=SHADE, zorder=0, linewidth=0)
     subject, columns = line.subject, np.arange(at[-1] + 1)
     scores = _spread(subject.scores, at)
-    axes.plot(columns, scores, color="black", linewidth=1.6, zorder=3, label=subject.title)
-    label = f"its threshold, {line.threshold:.3g}"
-    axes.axhline(line.threshold, color="black", linewidth=0.9, linestyle=(0, (5, 3)), label=label)
+    colour = looks[subject.title]["color"]
+    axes.plot(columns, scores, color=colour, linewidth=1.8, zorder=3, label=subject.title)
+    axes.axhline(line.threshold, color=colour, linewidth=0.9, linestyle="--", label="its threshold")
     comparable = [model for model in line.others if model.probability and subject.probability]
-    for model, colour in zip(comparable, COLOURS * len(comparable), strict=False):
-        scores = _spread(model.scores, at)
+    for model in comparable:
+        scores, colour = _spread(model.scores, at), looks[model.title]["color"]
         axes.plot(columns, scores, color=colour, linewidth=0.7, alpha=0.9, label=model.title)
     axes.set_ylabel("score")
     axes.set_title("Scores (shaded: the incident)", **LEFT)
@@ -212,9 +184,12 @@ def _legend(axes: Axes, side: Axes) -> None:
     side.legend(handles, labels, loc="upper left", frameon=False, fontsize=7, borderaxespad=0.0)
 
 
-def _alarms(axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
+def _alarms(axes: Axes, side: Axes, line: Timeline, at: Floats, looks: Looks) -> None:
     rows: list[tuple[str, Bools, str]] = [("labelled attack", line.labelled, "#A0A0A0")]
-    rows += [(model.title, model.alarms, VERMILION) for model in (line.subject, *line.others)]
+    rows += [
+        (model.title, model.alarms, looks[model.title]["color"])
+        for model in (line.subject, *line.others)
+    ]
     side.axis("off")
     for row, (_, mask, colour) in enumerate(rows):
         axes.broken_barh(spans(mask, at), (row - 0.38, 0.76), facecolor=colour, linewidth=0)
@@ -257,26 +232,6 @@ def _attention(figure: Figure, axes: Axes, side: Axes, line: Timeline, at: Float
     axes.set_yticks([0, len(shown) - 1], ["newest", "oldest"], fontsize=7)
     axes.set_title("Attention over the window that ends at each step", **LEFT)
     figure.colorbar(image, cax=side, label="weight", extend="neither")
-
-
-def _profile(axes: Axes, side: Axes, line: Timeline) -> None:
-    """Mean attention by part of the window, the newest at the right."""
-    assert line.attention is not None
-    parts = line.attention.shape[1]
-    for name, mask, colour, dashes in (
-        ("before", line.before, BLUE, (0, (4, 2))),
-        ("during the incident", line.during, VERMILION, "-"),
-    ):
-        if mask.any():
-            mean = line.attention[mask].mean(axis=0)
-            axes.plot(range(parts), mean, color=colour, linestyle=dashes, linewidth=1.4, label=name)
-    axes.axhline(1 / parts, color="#808080", linewidth=0.8, linestyle=":", label="equal weights")
-    axes.set_xticks([0, parts - 1], ["oldest", "newest"])
-    axes.set_xlim(-0.5, parts - 0.5)
-    axes.set_ylim(bottom=0)
-    axes.set_ylabel("mean weight")
-    axes.set_title(f"Attention by part of the window ({parts} parts)", **LEFT)
-    _legend(axes, side)
 
 
 def _clock(axes: Axes, seconds: Floats, at: Floats, named: bool) -> None:

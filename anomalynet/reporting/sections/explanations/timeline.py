@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -19,7 +19,7 @@ from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import EXPLANATION_COLUMNS
-from anomalynet.runs.scores import read, read_test_steps
+from anomalynet.runs.scores import read, read_test_steps, reading_once
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -27,6 +27,7 @@ Bools = NDArray[np.bool_]
 BEST, MIDDLE, WORST = "best", "middle", "worst"
 
 CHANNELS_NAMED = 2  # most channels that a sentence names
+CHANNELS_DRAWN = 10  # most channels that a figure shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,11 @@ def examples(model: ArmMetrics) -> list[Example]:
         if table is None:
             continue
         pairs = table.select("incident", "series").unique(maintain_order=True)
-        for incident, series in pairs.iter_rows():
-            key = (record.result.world, incident)
-            if key not in found and (example := _example(record, incident, series)):
-                found[key] = example
+        with reading_once():
+            for incident, series in pairs.iter_rows():
+                key = (record.result.world, incident)
+                if key not in found and (example := _example(record, incident, series)):
+                    found[key] = example
     return sorted(found.values(), key=lambda example: (-example.alarmed_share, -example.margin))
 
 
@@ -208,6 +210,18 @@ def summarise(timeline: Timeline) -> TimelineSummary:
     return TimelineSummary(timeline.example.alarmed_share, delay, error, newest, parts, attention)
 
 
+def busiest(timeline: Timeline) -> Timeline:
+    """The timeline with only the channels whose error rises most, or without errors the first."""
+    error, every = summarise(timeline).error, range(len(timeline.channels))
+    rises = [error[name][0] - error[name][1] if error else 0.0 for name in timeline.channels]
+    kept = sorted(sorted(every, key=lambda at: rises[at])[:CHANNELS_DRAWN])
+    reading, values = (
+        None if matrix is None else matrix[:, kept] for matrix in (timeline.reading, timeline.error)
+    )
+    names = tuple(timeline.channels[at] for at in kept)
+    return replace(timeline, channels=names, reading=reading, error=values)
+
+
 def _means_before_and_during(timeline: Timeline, values: Floats) -> Floats:
     """Mean over the steps before the incident, and over its own: (2, …)."""
     nothing = np.full(values.shape[1:], np.nan)
@@ -219,19 +233,14 @@ def sentence(timeline: Timeline, summary: TimelineSummary) -> str:
     """One sentence that describes the figure."""
     shown, steps = int(timeline.during.sum()), timeline.example.steps
     cut = f" (the first {shown} are shown)" if shown < steps else ""
-    phrases = [f"{100 * summary.alarmed_share:.0f} % of its {steps} scored steps{cut} are alarmed"]
+    phrases = [f"{100 * summary.alarmed_share:.0f} % of {steps} scored steps{cut} alarmed"]
     if not math.isnan(summary.delay):
-        phrases[0] += f", the first {summary.delay:g} s after its first scored step"
+        phrases[0] += f", the first after {summary.delay:g} s"
     rises = [(name, *pair) for name, pair in summary.error.items() if pair[1] > pair[0]]
     if rises:
         highest = sorted(rises, key=lambda rise: rise[1] - rise[2])[:CHANNELS_NAMED]
         rose = " and ".join(f"{name} ({old:.3g} → {new:.3g})" for name, old, new in highest)
-        phrases.append(f"compared with before the incident, the error rose most in {rose}")
+        phrases.append(f"error rose most in {rose}")
     elif summary.error and not any(math.isnan(before) for before, _ in summary.error.values()):
         phrases.append("no channel's error rose")
-    before, during = summary.attention
-    if not math.isnan(during):
-        newest = f"the newest {summary.newest} of {summary.parts} parts of the window"
-        earlier = "" if math.isnan(before) else f" (before: {100 * before:.0f} %)"
-        phrases.append(f"{100 * during:.0f} % of the attention falls on {newest}{earlier}")
     return f"{'; '.join(phrases)}."

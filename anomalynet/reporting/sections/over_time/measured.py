@@ -1,5 +1,5 @@
-"""Computes the metrics of detection over time for every repetition and for two trivial detectors,
-from `scores.parquet`.
+"""Computes the metrics of detection over time for every repetition, and for a random and an
+always-on detector, from `scores.parquet`.
 
 A labelled step without a score raises no alarm, and an attack on it is undetected: alarms are
 judged on every labelled step. The ranking of scores, as in AUROC, is only defined for scored steps:
@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from anomalynet.metrics.events import detection_delays, step_seconds
-from anomalynet.metrics.kernels import NAN
+from anomalynet.metrics.events import detection_delays, event_metrics, step_seconds
+from anomalynet.metrics.kernels import NAN, confusion, decision_metrics, ranking_metrics
 from anomalynet.metrics.ranges.affiliation import affiliation
 from anomalynet.metrics.ranges.budget import (
     always_on,
@@ -39,13 +39,12 @@ from anomalynet.metrics.ranges.ranges import (
     undefined,
 )
 from anomalynet.metrics.ranges.vus import vus
-from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
-from anomalynet.reporting.arms import RepetitionKey
+from anomalynet.reporting.aggregate import Summary, summarise
+from anomalynet.reporting.arms import Repetition, RepetitionKey
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.scores import read_test_steps
 
-MODEL, RANDOM, ALWAYS_ON = "model", "random", "always on"
-DETECTORS = (MODEL, RANDOM, ALWAYS_ON)
+MODEL, RANDOM, ALWAYS_ON, MAJORITY = "model", "random", "always on", "majority"
 
 # False alarms per day at which event recall is computed
 BUDGETS = (0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 100.0, 150.0, 200.0)
@@ -97,14 +96,6 @@ class Detection:
     values: Mapping[str, Value]  # name in `measures.MEASURES` → value as a fraction or in seconds
     curve: tuple[float, ...]  # event recall at each of `BUDGETS`
     delays: Floats  # (incidents of all folds,) seconds, inf if undetected
-    alarm_share: float  # share of the scored steps that are alarmed
-
-
-def _without_budgets(found: Detection) -> Detection:
-    """The same without values at budgets, which mean nothing for a detector with one score for
-    every step: all its alarms of a stretch count as one."""
-    nothing = dict.fromkeys(("event_recall_at_1", "event_recall_at_10"), undefined(ONE_ALARM))
-    return replace(found, values={**found.values, **nothing}, curve=(NAN,) * len(BUDGETS))
 
 
 def detection(folds: Sequence[RunSteps]) -> Detection:
@@ -120,7 +111,6 @@ def detection(folds: Sequence[RunSteps]) -> Detection:
     delays = np.concatenate(
         [detection_delays(fold.labels, fold.alarms, fold.incidents, fold.times) for fold in folds]
     )
-    scored = sum(int((~np.isnan(fold.scores)).sum()) for fold in folds)
     values = {
         "vus_pr": _mean(pr for pr, _ in volumes),
         "vus_roc": _mean(roc for _, roc in volumes),
@@ -132,8 +122,7 @@ def detection(folds: Sequence[RunSteps]) -> Detection:
         "delay_p90": delay_quantile(delays, 0.9),
         "undetected": undetected(delays),
     }
-    share = sum(int(fold.alarms.sum()) for fold in folds) / scored if scored else NAN
-    return Detection(values, tuple(value.value for value in at.values()), delays, share)
+    return Detection(values, tuple(value.value for value in at.values()), delays)
 
 
 def _mean(values: Iterable[Value]) -> Value:
@@ -186,45 +175,81 @@ def _alarm_metrics(folds: Sequence[RunSteps]) -> dict[str, Value]:
 
 
 @dataclass(frozen=True, slots=True)
-class ArmTimeline:
-    """The results of an arm's model, and of the trivial detectors on the same steps."""
+class Trivial:
+    """A detector that reads no sensor, in one repetition."""
 
-    model: ArmMetrics
-    found: Mapping[str, Mapping[RepetitionKey, Detection]]  # detector → counted repetition → result
-
-    def summary(self, detector: str, metric: str) -> Summary:
-        """The mean and spread of a metric over repetitions."""
-        return summarise(one.values[metric].value for one in self.found[detector].values())
-
-    def reasons(self, detector: str, metric: str) -> str:
-        """Why a metric is undefined in some repetitions; empty if it is always defined."""
-        reasons = {one.values[metric].reason for one in self.found[detector].values()}
-        return "; ".join(sorted(reasons - {""}))
-
-    @property
-    def alarm_share(self) -> float:
-        """Share of the scored steps that the model alarms, mean over repetitions."""
-        return summarise(one.alarm_share for one in self.found[MODEL].values()).mean
+    detection: Detection
+    values: Mapping[str, float]  # the metrics of the leaderboard, as `ArmMetrics.values` names them
 
 
-def timeline_of(model: ArmMetrics) -> ArmTimeline:
-    """Judge every counted repetition of an arm; only the scores of one are in memory at a time.
+def judge(repetition: Repetition) -> Detection:
+    """Judge the model of a repetition. Raises: RunError: a run's scores cannot be read."""
+    return detection([read_steps(record) for record in repetition.records])
 
-    The random detector draws the same scores for all models of a seed and fold. In each fold it
-    raises as many alarms as the model.
 
-    Raises: RunError: a run's scores cannot be read.
-    """
-    found: dict[str, dict[RepetitionKey, Detection]] = {detector: {} for detector in DETECTORS}
-    for repetition in model.arm.counted:
-        parts = [(record.result, read_steps(record)) for record in repetition.records]
-        random, constant = [], []
-        for result, part in parts:
-            scores, alarms = random_detector(part.scores, part.alarms, (result.seed, result.fold))
-            random.append(replace(part, scores=scores, alarms=alarms))
-            scores, alarms = always_on(part.scores)
-            constant.append(replace(part, scores=scores, alarms=alarms))
-        found[MODEL][repetition.key] = detection([part for _, part in parts])
-        found[RANDOM][repetition.key] = detection(random)
-        found[ALWAYS_ON][repetition.key] = _without_budgets(detection(constant))
-    return ArmTimeline(model, found)
+def judge_trivial(repetition: Repetition) -> dict[str, Trivial]:
+    """Judge a random, an always-on and a majority detector on the steps of a repetition.
+
+    The random scores depend on seed and fold alone, and alarm on as many steps as are attack."""
+    found: dict[str, list[RunSteps]] = {RANDOM: [], ALWAYS_ON: [], MAJORITY: []}
+    for record in repetition.records:
+        part, place = read_steps(record), (record.result.seed, record.result.fold)
+        usable = (part.labels >= 0) & ~np.isnan(part.scores)
+        attack = (part.labels == 1) & usable
+        drawn, alarms = random_detector(part.scores, attack, place)
+        found[RANDOM].append(replace(part, scores=drawn, alarms=alarms))
+        level, always = always_on(part.scores)
+        found[ALWAYS_ON].append(replace(part, scores=level, alarms=always))
+        common = always & (2 * attack.sum() > usable.sum())
+        found[MAJORITY].append(replace(part, scores=level, alarms=common))
+    return {name: _trivial(name, folds) for name, folds in found.items()}
+
+
+def _trivial(name: str, folds: Sequence[RunSteps]) -> Trivial:
+    judged = detection(folds)
+    labels, alarms = (
+        np.concatenate([getattr(fold, part)[~np.isnan(fold.scores)] for fold in folds])
+        for part in ("labels", "alarms")
+    )
+    values = decision_metrics(confusion(labels[labels >= 0], alarms[labels >= 0]))
+    if not alarms.any():  # no step is called an attack, so none is found
+        silent = ("f1_attack", "false_alarms_per_device_day_fold_mean", "event_recall_at_1")
+        values |= dict.fromkeys(silent, 0.0)
+    for metric in ("auroc", "average_precision"):
+        ranked = (_ranking(fold)[metric] for fold in folds)
+        values[f"{metric}_fold_mean"] = summarise(ranked).mean
+    if name != RANDOM:  # all alarms of a stretch would count as one
+        nothing = dict.fromkeys(("event_recall_at_1", "event_recall_at_10"), undefined(ONE_ALARM))
+        curve = (NAN,) * len(BUDGETS)
+        return Trivial(replace(judged, values={**judged.values, **nothing}, curve=curve), values)
+    rates = (_events(fold)["false_alarms_per_device_day"] for fold in folds)
+    values["false_alarms_per_device_day_fold_mean"] = summarise(rates).mean
+    values["event_recall_at_1"] = judged.values["event_recall_at_1"].value
+    return Trivial(judged, values)
+
+
+def _ranking(fold: RunSteps) -> dict[str, float]:
+    usable = (fold.labels >= 0) & ~np.isnan(fold.scores)
+    return ranking_metrics(fold.labels[usable], fold.scores[usable])
+
+
+def _events(fold: RunSteps) -> dict[str, float]:
+    return event_metrics(
+        labels=fold.labels,
+        scores=fold.scores,
+        threshold=float(np.min(fold.scores[fold.alarms], initial=np.inf)),
+        incidents=fold.incidents,
+        series=fold.series,
+        times=fold.times,
+        step_seconds=fold.step_seconds,
+    )
+
+
+def over(found: Mapping[RepetitionKey, Detection], metric: str) -> Summary:
+    """The mean and spread of a metric over repetitions."""
+    return summarise(one.values[metric].value for one in found.values())
+
+
+def reasons(found: Mapping[RepetitionKey, Detection], metric: str) -> str:
+    """Why a metric is undefined in some repetitions; empty if it is always defined."""
+    return "; ".join(sorted({one.values[metric].reason for one in found.values()} - {""}))

@@ -1,8 +1,8 @@
-"""The section "Detection over time": its tables, CSV, and figure."""
+"""The section "Detection over time": its table, CSV, and figure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,273 +10,182 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anomalynet.metrics.ranges.ranges import Floats
-from anomalynet.reporting.aggregate import Summary, summarise
+from anomalynet.reporting import figures
+from anomalynet.reporting.aggregate import summarise
+from anomalynet.reporting.arms import RepetitionKey
 from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.figures import (
-    BLACK,
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    drawn,
-    foot,
-    heading,
-)
 from anomalynet.reporting.formats.markdown import grid, unit
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.sections.over_time.measured import (
     ALWAYS_ON,
     BUDGETS,
-    DETECTORS,
     MODEL,
     RANDOM,
     WIDEST_BUFFER,
-    ArmTimeline,
-    timeline_of,
+    Detection,
+    judge,
+    judge_trivial,
+    over,
+    reasons,
 )
 from anomalynet.reporting.tables import scaled, to_csv
 
 TITLE = "Detection over time"
-ADJUSTED_TITLE = "Point-adjusted, for comparison with papers that use it"
-FIGURE, FIGURE_TITLE = "over_time", "Event recall by false alarms per day, and by delay"
+FIGURE, FIGURE_TITLE = "over_time", "Incidents detected by false alarms per day, and by delay"
 
-VOLUMES = ("vus_pr", "vus_roc")
-RANGES = ("range_f1", "range_precision", "range_recall")
-AFFILIATION = ("affiliation_precision", "affiliation_recall")
-EVENTS = ("event_recall_at_1", "event_recall_at_10", "undetected")
-DELAYS = ("delay_p50", "delay_p90")
-ADJUSTED = ("pa_f1", "pa_20", "pa_area")
-SHOWN = (*VOLUMES, *RANGES, *AFFILIATION, *EVENTS, *DELAYS)
-ALL: tuple[str, ...] = (*VOLUMES, *RANGES, *AFFILIATION, "affiliation_unjudged", *EVENTS)
-ALL += ("delay_p10", *DELAYS, *ADJUSTED)
+SHOWN: tuple[str, ...] = ("vus_pr", "range_f1", "affiliation_precision", "affiliation_recall")
+SHOWN += ("event_recall_at_10", "undetected", "delay_p50", "delay_p90", "pa_f1")
+ALL: tuple[str, ...] = ("vus_pr", "vus_roc", "range_f1", "range_precision", "range_recall")
+ALL += ("affiliation_precision", "affiliation_recall", "affiliation_unjudged")
+ALL += ("event_recall_at_1", "event_recall_at_10", "undetected")
+ALL += ("delay_p10", "delay_p50", "delay_p90", "pa_f1", "pa_20", "pa_area")
 
 COLUMNS: tuple[str, ...] = ("table", "model", "data", "detector", "metric", "mean", "spread", "n")
 COLUMNS += ("undefined", "split", "prevalence", "seeds", "folds", "unit", "status", "worlds")
 CURVE_COLUMNS: tuple[str, ...] = ("table", "model", "data", "detector")
 CURVE_COLUMNS += ("false_alarms_per_device_day", "event_recall", "spread", "n")
 
-COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK)
-MARKERS = "osD^vP*X<>hd"
-"""Okabe–Ito colours, and markers for readers who cannot tell the colours apart. Line k has the k-th
-of each; there are 7 and 12, so that a pair repeats only after 84 lines."""
-
 NOTE = f"""\
-An incident is a range of steps, and its borders are not exact; these metrics take that into \
-account. Higher is better, except for delays and the share undetected.
+Incidents have inexact borders: *VUS-PR* (Paparrizos 2022) widens them by up to {WIDEST_BUFFER} \
+steps, *range* F1 (Tatbul 2018) counts each once, *affiliation* (Huet 2022) measures nearness \
+(random alarms: 50 % precision). *Delay* is of the detected alone: read it beside the share \
+undetected. *PA-F1* counts a range as found by one alarmed step: """
 
-- *VUS-PR*, *VUS-ROC* (Paparrizos et al. 2022): areas under the curves of labels whose ranges grow \
-a buffer, averaged over its width from 0 to the median length of a range, at most {WIDEST_BUFFER} \
-steps; every score is a threshold. Only scored steps count. Random scores may reach a VUS-ROC \
-above 50 %.
-- *Range* precision and recall (Tatbul et al. 2018; α 0, flat, one over the number of pieces): \
-each range counts once, long or short.
-- *Affiliation* precision and recall (Huet et al. 2022): how near alarms and attacks are; random \
-alarms reach 50 % precision, and frequent ones a recall near 100 %. It ignores alarms in a \
-recording without attack; the CSV contains their share.
-- *Event recall at 1 and 10 false alarms per day*: at the lowest threshold such that neither it \
-nor any higher threshold raises more false alarms in the *test* part. This is a diagnosis, never \
-an operating point: no operator knows these thresholds. A day is one day of one series; \
-neighbouring alarmed steps are one alarm. A detector that is always on would raise only one alarm \
-per recording, so its line has no value here.
-- *Delay*: seconds from an incident's first step to its first alarm, at the run's own threshold, \
-within which 50 % and 90 % of the *detected* incidents are detected. Read it together with the \
-share undetected: a detector that finds only easy incidents is fast.
-
-A labelled step without a score raises no alarm. No range, buffer or zone crosses the end of \
-a recording or a gap. VUS and event recall at a budget are means over folds, whose scores need not \
-share a scale; all other metrics are computed once from the ranges and incidents of all folds of a \
-repetition; an incident that several folds test counts once per fold. Mean ± standard deviation \
-over repetitions."""
+Judged = Mapping[RepetitionKey, Detection]
 
 
 def over_time_section(context: ReportContext) -> Section:
-    """Tables, figure and CSV of detection over time, for the models that have runs; empty if none
+    """Table, figure and CSV of detection over time, for the models that have runs; empty if none
     has.
 
     Raises: RunError: a run's scores cannot be read.
     """
-    run, signs = context.run, context.signs
-    if not run:
+    if not context.run:
         return Section()
-    timelines = [timeline_of(one) for one in run]
-    reasons = _reasons(timelines)
+    found = {one.arm.name: one.of(judge) for one in context.run}
+    trivial = {
+        who: {key: own[who].detection for key, own in context.base.of(judge_trivial).items()}
+        for who in (RANDOM, ALWAYS_ON)
+    }
+    lines = [
+        _line(f"**{one.arm.title}**{context[one].sign}", found[one.arm.name]) for one in context.run
+    ]
+    lines += [_line(f"*{who.capitalize()}*", own) for who, own in trivial.items()]
+    header = ["Model", *(MEASURES[name].title + unit(MEASURES[name].unit) for name in SHOWN)]
+    why = _reasons(context, found)
     parts = [
         f"## {TITLE}",
-        NOTE,
-        _main_table(timelines, signs),
-        *(["\n".join(f"- {reason}" for reason in reasons)] if reasons else []),
-        context.caption(TITLE, run, "over_time.csv"),
-        context.figure(FIGURE, FIGURE_TITLE, run),
-        "Numbers: [over_time_budgets.csv](tables/over_time_budgets.csv).",
-        f"### {ADJUSTED_TITLE}",
-        _inflated(timelines),
-        _adjusted_table(timelines, signs),
-        context.caption(ADJUSTED_TITLE, run, "over_time.csv"),
+        NOTE + _inflated(found, trivial[RANDOM]),
+        grid(header, lines, "l" + "r" * len(SHOWN)),
+        context.caption(TITLE, why, "over_time.csv"),
+        context.figure(
+            FIGURE,
+            FIGURE_TITLE,
+            "Left: thresholds from the test part, a diagnosis. Right: the run's own.",
+            "over_time_budgets.csv",
+        ),
     ]
+    every = [(one.arm.name, MODEL, found[one.arm.name]) for one in context.run]
+    every += [(context.base.arm.name, who, own) for who, own in trivial.items()]
     files = {
-        "tables/over_time.csv": _csv(timelines, context).encode(),
-        "tables/over_time_budgets.csv": _curves_csv(timelines, context.data).encode(),
+        "tables/over_time.csv": _csv(every, context).encode(),
+        "tables/over_time_budgets.csv": _curves_csv(every, context.data).encode(),
     }
-    return Section(parts, files | drawn(FIGURE, lambda: _figure(timelines, context)))
+    drawn = figures.drawn(
+        FIGURE, FIGURE_TITLE, context.facts(), lambda: _figure(context, found, trivial)
+    )
+    return Section(parts, files | drawn)
 
 
-def _inflated(timelines: Sequence[ArmTimeline]) -> str:
-    """Why these metrics are inflated, with the values that random alarms reach here."""
-    pairs = [[one.summary(who, "pa_f1").mean for who in (MODEL, RANDOM)] for one in timelines]
-    ahead = sum(random > model for model, random in pairs)
-    several = "s" if len(pairs) != 1 else ""
-    return (
-        "Point adjustment counts a whole range of attack as detected if one of its steps is "
-        "alarmed, so that each random alarm can count as a whole range: here random alarms reach a "
-        f"higher PA-F1 than the model that alarms as often for {ahead} of {len(pairs)} "
-        f"model{several}. *PA%20* adjusts only ranges of which more than 20 % is alarmed, *PA%K* "
-        "is averaged over K = 0 … 100 (Kim et al. 2022). *Random* draws as many alarms as the "
-        "model raises."
+def _inflated(found: Mapping[str, Judged], random: Judged) -> str:
+    """How far point adjustment lifts random alarms, with the values that they reach here."""
+    chance = over(random, "pa_f1").mean
+    behind = sum(over(own, "pa_f1").mean < chance for own in found.values())
+    return f"random alarms reach {100 * chance:.2f} %, more than {behind} of {len(found)} models."
+
+
+def _line(name: str, own: Judged) -> list[str]:
+    """Mean ± spread; also n if it is undefined in some repetitions."""
+    cells = []
+    for metric in SHOWN:
+        summary, measure = over(own, metric), MEASURES[metric]
+        few = f" (n = {summary.n})" if 0 < summary.n < len(own) else ""
+        cells.append(measure.text(*scaled(summary, measure.scale)) + few)
+    return [name, *cells]
+
+
+def _reasons(context: ReportContext, found: Mapping[str, Judged]) -> str:
+    """Why metrics are undefined in some repetitions, one sentence per model and reason."""
+    own: dict[tuple[str, str], list[str]] = {}
+    for one in context.run:
+        for metric in SHOWN:
+            if reason := reasons(found[one.arm.name], metric):
+                own.setdefault((one.arm.title, reason), []).append(MEASURES[metric].title)
+    return " ".join(
+        f"{model}: {', '.join(titles)} undefined: {reason}."
+        for (model, reason), titles in own.items()
     )
 
 
-def compared_model(timelines: Sequence[ArmTimeline]) -> ArmTimeline:
-    """The model whose trivial detectors are shown: it has the (lower) median share of alarms."""
-    order = sorted(timelines, key=lambda one: (one.alarm_share, one.model.arm.name))
-    return order[(len(order) - 1) // 2]
-
-
-def _main_table(timelines: Sequence[ArmTimeline], signs: Mapping[str, str]) -> str:
-    """One line per model, then the two trivial detectors."""
-    twin = compared_model(timelines)
-    random = f"*Random, alarms as often as {twin.model.arm.title}*"
-    shown = [(_name(one, signs), one, MODEL) for one in timelines]
-    shown += [(random, twin, RANDOM), ("*Always on*", twin, ALWAYS_ON)]
-    lines = []
-    for name, one, detector in shown:
-        cells = [_cell(one, detector, metric) for metric in SHOWN]
-        lines.append([name, *cells, str(len(one.found[detector]))])
-    return grid(["Model", *map(_title, SHOWN), "n"], lines, "l" + "r" * (len(SHOWN) + 1))
-
-
-def _adjusted_table(timelines: Sequence[ArmTimeline], signs: Mapping[str, str]) -> str:
-    """One line per model; next to each metric its value for equally frequent random alarms."""
-    columns = [(metric, detector) for metric in ADJUSTED for detector in (MODEL, RANDOM)]
-    lines = []
-    for one in timelines:
-        cells = [_cell(one, detector, metric) for metric, detector in columns]
-        lines.append([_name(one, signs), *cells, str(len(one.found[MODEL]))])
-    twin = compared_model(timelines)
-    always = [cell for metric in ADJUSTED for cell in (_cell(twin, ALWAYS_ON, metric), "–")]
-    lines.append(["*Always on*", *always, str(len(twin.found[ALWAYS_ON]))])
-    header = [title for metric in ADJUSTED for title in (_title(metric), "random")]
-    return grid(["Model", *header, "n"], lines, "l" + "r" * (len(header) + 1))
-
-
-def _name(one: ArmTimeline, signs: Mapping[str, str]) -> str:
-    return f"**{one.model.arm.title}**{signs[one.model.arm.name]}"
-
-
-def _title(metric: str) -> str:
-    return MEASURES[metric].title + unit(MEASURES[metric].unit)
-
-
-def _cell(one: ArmTimeline, detector: str, metric: str) -> str:
-    """Mean ± spread; also n if it is undefined in some repetitions."""
-    summary = one.summary(detector, metric)
-    few = f" (n = {summary.n})" if 0 < summary.n < len(one.found[detector]) else ""
-    return MEASURES[metric].text(*scaled(summary, MEASURES[metric].scale)) + few
-
-
-def _reasons(timelines: Sequence[ArmTimeline]) -> list[str]:
-    """Why metrics are undefined in some repetitions, one sentence per model and reason."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for one in timelines:
-        for metric in (*SHOWN, *ADJUSTED):
-            if reason := one.reasons(MODEL, metric):
-                found.setdefault((one.model.arm.title, reason), []).append(MEASURES[metric].title)
-    return [
-        f"{model}: {', '.join(titles)} undefined: {reason}."
-        for (model, reason), titles in found.items()
-    ]
-
-
-def _csv(timelines: Sequence[ArmTimeline], context: ReportContext) -> str:
+def _csv(every: list[tuple[str, str, Judged]], context: ReportContext) -> str:
     """One line per model, detector and metric; shares in percent."""
     lines: list[list[object]] = []
-    for one in timelines:
-        *facts, status, worlds = context[one.model].cells.values()
-        for detector, metric in ((who, metric) for who in DETECTORS for metric in ALL):
-            summary, measure = one.summary(detector, metric), MEASURES[metric]
-            own = [*scaled(summary, measure.scale), summary.n, one.reasons(detector, metric)]
-            lines.append(["over_time", one.model.arm.name, context.data, detector, metric, *own])
+    for arm, detector, found in every:
+        *facts, status, worlds = context.by_arm[arm].cells.values()
+        for metric in ALL:
+            summary, measure = over(found, metric), MEASURES[metric]
+            own = [*scaled(summary, measure.scale), summary.n, reasons(found, metric)]
+            lines.append(["over_time", arm, context.data, detector, metric, *own])
             lines[-1] += [*facts, measure.unit, status, worlds]
     return to_csv(COLUMNS, lines)
 
 
-def _curve(one: ArmTimeline, detector: str) -> list[Summary]:
-    """Event recall over repetitions at each of `BUDGETS`, a fraction."""
-    curves = [found.curve for found in one.found[detector].values()]
-    return [summarise(at) for at in zip(*curves, strict=True)]
-
-
-def _curves_csv(timelines: Sequence[ArmTimeline], data: str) -> str:
-    """One line per model, detector and budget; shares in percent."""
+def _curves_csv(every: list[tuple[str, str, Judged]], data: str) -> str:
+    """One line per model, detector and budget; event recall over repetitions, percent."""
     lines: list[list[object]] = []
-    for one, detector in ((one, detector) for one in timelines for detector in DETECTORS):
-        head = ["over_time_budgets", one.model.arm.name, data, detector]
-        for budget, at in zip(BUDGETS, _curve(one, detector), strict=True):
-            lines.append([*head, f"{budget:g}", *scaled(at, 100), at.n])
+    for arm, detector, found in every:
+        curves = zip(*(one.curve for one in found.values()), strict=True)
+        for budget, at in zip(BUDGETS, map(summarise, curves), strict=True):
+            head = ["over_time_budgets", arm, data, detector, f"{budget:g}"]
+            lines.append([*head, *scaled(at, 100), at.n])
     return to_csv(CURVE_COLUMNS, lines)
 
 
-def _figure(timelines: Sequence[ArmTimeline], context: ReportContext) -> Figure:
+def _figure(
+    context: ReportContext, found: Mapping[str, Judged], trivial: Mapping[str, Judged]
+) -> Figure:
     """Event recall against false alarms per day, and the share of incidents detected within a
     delay: one line per model, two for the trivial detectors."""
-    figure = Figure(figsize=(12.0, max(4.6, 1.6 + 0.2 * len(timelines))), layout="constrained")
+    figure = Figure(figsize=(9.0, max(3.6, 1.6 + 0.2 * len(found))), layout="constrained")
     budgets, delays = figure.subplots(1, 2, sharey=True)
-    for one, detector, look in _lines(timelines, context.signs):
+    own = figures.looks(context)
+    lines: list[tuple[Judged, dict[str, Any]]] = []
+    for one in context.run:
+        label = one.arm.title + context[one].sign
+        look = {**own[one.arm.name], "label": label, "linewidth": 1.2, "markersize": 4}
+        lines.append((found[one.arm.name], look))
+    for (who, judged), dashes in zip(trivial.items(), ("--", ":"), strict=True):
+        look = {"color": "#707070", "linewidth": 1.0, "linestyle": dashes, "label": who}
+        lines.append((judged, look))
+    for judged, look in lines:
         # The always-on detector has no values at budgets: this only adds it to the legend.
-        budgets.plot(BUDGETS, [100 * at.mean for at in _curve(one, detector)], **look)
-        every = [found.delays for found in one.found[detector].values()]
-        _draw_detected_within(delays, np.concatenate(every), look)
+        curves = zip(*(one.curve for one in judged.values()), strict=True)
+        budgets.plot(BUDGETS, [100 * summarise(at).mean for at in curves], **look)
+        _draw_within(delays, np.concatenate([one.delays for one in judged.values()]), look)
     budgets.set_xscale("log")
     budgets.set_xticks([1, 10, 100], ["1", "10", "100"])
-    budgets.set_xlabel("false alarms per day and series, at a threshold chosen on the test part")
+    budgets.set_xlabel("false alarms per node and day")
     budgets.set_ylabel("incidents detected, %")
-    title = "A diagnosis: incidents detected within a budget of false alarms"
-    budgets.set_title(title, loc="left", fontsize=9.5)
     delays.set_xlabel("seconds after the incident's first step")
-    title = "At the run's own threshold: incidents detected within …"
-    delays.set_title(title, loc="left", fontsize=9.5)
     for axes in (budgets, delays):
         axes.set_ylim(0, 102)
         axes.grid(color="#E5E5E5", linewidth=0.6)
     figure.legend(*budgets.get_legend_handles_labels(), loc="outside right upper", frameon=False)
-    heading(figure, FIGURE_TITLE)
-    foot(figure, context.short_facts([one.model for one in timelines]))
     return figure
 
 
-def _lines(
-    timelines: Sequence[ArmTimeline], signs: Mapping[str, str]
-) -> list[tuple[ArmTimeline, str, dict[str, Any]]]:
-    twin = compared_model(timelines)
-    lines: list[tuple[ArmTimeline, str, dict[str, Any]]] = []
-    for index, one in enumerate(timelines):
-        look: dict[str, Any] = {
-            "color": COLOURS[index % len(COLOURS)],
-            "marker": MARKERS[index % len(MARKERS)],
-            "linestyle": "-" if index < len(COLOURS) else "-.",
-            "label": one.model.arm.title + signs[one.model.arm.name],
-        }
-        lines.append((one, MODEL, {**look, "linewidth": 1.2, "markersize": 4}))
-    grey = {"color": "#707070", "linewidth": 1.0}
-    random = f"random, as often as {twin.model.arm.title}"
-    lines.append((twin, RANDOM, {**grey, "linestyle": "--", "label": random}))
-    lines.append((twin, ALWAYS_ON, {**grey, "linestyle": ":", "label": "always on"}))
-    return lines
-
-
-def _draw_detected_within(axes: Axes, delays: Floats, look: dict[str, Any]) -> None:
+def _draw_within(axes: Axes, delays: Floats, look: dict[str, Any]) -> None:
     """Draw the share of all incidents, detected or not, that are detected within each delay."""
     detected = np.sort(delays[np.isfinite(delays)])
     if len(detected):

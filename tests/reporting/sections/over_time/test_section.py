@@ -14,22 +14,26 @@ import pytest
 
 from anomalynet.errors import RunError
 from anomalynet.reporting.aggregate import ArmMetrics
+from anomalynet.reporting.arms import RepetitionKey
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.sections.over_time.measured import (
     ALWAYS_ON,
     BUDGETS,
+    MAJORITY,
     MODEL,
     RANDOM,
-    ArmTimeline,
+    Detection,
     detection,
+    judge,
+    judge_trivial,
+    over,
     read_steps,
-    timeline_of,
+    reasons,
 )
 from anomalynet.reporting.sections.over_time.section import (
     ALL,
     COLUMNS,
-    compared_model,
     over_time_section,
 )
 from anomalynet.runs.collect import RunRecord
@@ -62,13 +66,20 @@ def models(*records: RunRecord) -> list[ArmMetrics]:
     return [one for one in measured(*records) if one.values]
 
 
-def only(*records: RunRecord) -> ArmTimeline:
+def found(one: ArmMetrics, detector: str = MODEL) -> dict[RepetitionKey, Detection]:
+    """The results of a detector in each repetition."""
+    if detector == MODEL:
+        return dict(one.of(judge))
+    return {key: own[detector].detection for key, own in one.of(judge_trivial).items()}
+
+
+def only(*records: RunRecord) -> ArmMetrics:
     (one,) = models(*records)
-    return timeline_of(one)
+    return one
 
 
-def mean(one: ArmTimeline, metric: str, detector: str = MODEL) -> float:
-    return one.summary(detector, metric).mean
+def mean(one: ArmMetrics, metric: str, detector: str = MODEL) -> float:
+    return over(found(one, detector), metric).mean
 
 
 def test_a_run_by_hand(tmp_path: Path) -> None:
@@ -81,13 +92,19 @@ def test_a_run_by_hand(tmp_path: Path) -> None:
     # the last at 0.8, with no false alarm
     names = ("delay_p50", "undetected", "event_recall_at_1")
     assert [mean(one, name) for name in names] == [0.0, 0.0, 1.0]
-    assert one.alarm_share == 3 / 8
-    assert one.summary(RANDOM, "range_f1").n == 1
-    assert next(iter(one.found[RANDOM].values())).alarm_share == 3 / 8
+    assert over(found(one, RANDOM), "range_f1").n == 1
+    values = next(iter(one.of(judge_trivial).values()))[RANDOM].values
+    # as many alarms as attack steps
+    assert values["true_positives"] + values["false_positives"] == sum(LABELS)
+    always = next(iter(one.of(judge_trivial).values()))[ALWAYS_ON].values
+    assert (always["f1_attack"], always["accuracy"]) == pytest.approx((6 / 11, 3 / 8))
+    majority = next(iter(one.of(judge_trivial).values()))[MAJORITY].values
+    assert (majority["f1_attack"], majority["accuracy"]) == (0.0, 5 / 8)
+    assert majority["false_alarms_per_device_day_fold_mean"] == 0.0
     assert mean(one, "pa_f1", ALWAYS_ON) == pytest.approx(6 / 11)
     # two alarms in 8 hours, 6 a day, would find everything
-    assert one.summary(ALWAYS_ON, "event_recall_at_10").n == 0
-    assert "one score for every step" in one.reasons(ALWAYS_ON, "event_recall_at_10")
+    assert over(found(one, ALWAYS_ON), "event_recall_at_10").n == 0
+    assert "one score for every step" in reasons(found(one, ALWAYS_ON), "event_recall_at_10")
     assert mean(one, "vus_roc", ALWAYS_ON) < mean(one, "vus_roc")
 
 
@@ -103,7 +120,7 @@ def test_alarms_of_folds_are_judged_together_and_scores_apart(tmp_path: Path) ->
         apart = (mean(first, metric) + mean(second, metric)) / 2
         assert mean(together, metric) == pytest.approx(apart)
     seeds = [run(tmp_path / "2", folds=1, seed=seed, scores=[EARLY, LATE][seed]) for seed in (0, 1)]
-    recall = only(*seeds).summary(MODEL, "range_recall")
+    recall = over(found(only(*seeds)), "range_recall")
     assert (recall.n, recall.mean) == pytest.approx((2, 0.5)), "repetitions are averaged"
     assert recall.spread == pytest.approx(math.sqrt(2 * (1 / 6) ** 2))
 
@@ -114,9 +131,9 @@ def test_an_attack_without_scores_is_undetected_and_takes_no_part_in_ranking(
     unseen = [0.1, 0.1, None, None, None, 0.1, 0.1, 0.1]
     blind = only(run(tmp_path / "blind", folds=1, scores=unseen))
     assert (mean(blind, "range_recall"), mean(blind, "undetected")) == (0.0, 1.0)
-    assert blind.summary(MODEL, "vus_pr").n == 0
-    assert blind.reasons(MODEL, "vus_pr") == "no step of attack"
-    assert blind.reasons(MODEL, "range_precision") == "no alarm"
+    assert over(found(blind), "vus_pr").n == 0
+    assert reasons(found(blind), "vus_pr") == "no step of attack"
+    assert reasons(found(blind), "range_precision") == "no alarm"
     partly = [0.1, 0.1, 0.9, 0.9, None, 0.1, 0.1, math.nan]
     half = only(run(tmp_path / "half", folds=1, scores=partly))
     assert mean(half, "range_recall") == pytest.approx(2 / 3)
@@ -150,7 +167,7 @@ def test_the_random_detector_is_the_same_beside_every_model_that_alarms_as_often
 ) -> None:
     same = [0.1, 0.9, 0.7, 0.8, 0.2, 0.1, 0.1, 0.1]
     runs = run(tmp_path, folds=1), run(tmp_path, "lstm", folds=1, scores=same)
-    drawn = (next(iter(timeline_of(one).found[RANDOM].values())).values for one in models(*runs))
+    drawn = (next(iter(found(one, RANDOM).values())).values for one in models(*runs))
     first, second = ({name: value.value for name, value in one.items()} for one in drawn)
     assert first == pytest.approx(second, nan_ok=True)
 
@@ -165,24 +182,17 @@ def test_the_section(tmp_path: Path) -> None:
     section = over_time_section(context(*records))
     text = "\n\n".join(section.parts)
     assert text.startswith("## Detection over time\n\n")
-    first, _ = (line for line in text.splitlines() if line.startswith("| **CNN**"))
-    assert "| 50.00 |" in first  # range recall
-    assert "- Isolation forest: Range precision, Affiliation precision undefined: no alarm." in text
-    assert "90 % of the detected undefined: no incident detected." in text
-    assert "| *Random, alarms as often as CNN* |" in text
-    assert text.count("| *Always on* |") == 2
-    assert "### Point-adjusted, for comparison with papers that use it" in text
-    captions = [line for line in text.splitlines() if line.startswith("> **")]
-    assert len(captions) == 3
-    for caption in captions:
-        assert "Split: group; 2 folds" in caption and "Not run: LSTM" not in caption
+    (first,) = (line for line in text.splitlines() if line.startswith("| **CNN**"))
+    assert "Isolation forest: Affiliation precision" in text and "undefined: no alarm." in text
+    assert text.count("| *Random* |") == text.count("| *Always on* |") == 1
     table = rows(section.files["tables/over_time.csv"])
     assert tuple(table[0]) == COLUMNS
-    assert len(table) == 3 * 3 * len(ALL)
-    found = {(row["model"], row["detector"], row["metric"]): row for row in table}
-    assert found["cnn", MODEL, "range_recall"]["mean"] == "50.0000"
-    assert found["cnn", MODEL, "delay_p50"]["mean"] == "3600.0000"
-    unalarmed = found["isolation_forest", MODEL, "range_precision"]
+    assert len(table) == (3 + 2) * len(ALL)
+    assert f"{mean(models(*records)[0], 'pa_f1') * 100:.2f} |" in first
+    cells = {(row["model"], row["detector"], row["metric"]): row for row in table}
+    assert cells["cnn", MODEL, "range_recall"]["mean"] == "50.0000"
+    assert cells["cnn", MODEL, "delay_p50"]["mean"] == "3600.0000"
+    unalarmed = cells["isolation_forest", MODEL, "range_precision"]
     assert (unalarmed["mean"], unalarmed["n"], unalarmed["undefined"]) == ("", "0", "no alarm")
     curve = rows(section.files["tables/over_time_budgets.csv"])[: len(BUDGETS)]
     assert [row["false_alarms_per_device_day"] for row in curve] == [f"{one:g}" for one in BUDGETS]
@@ -191,14 +201,3 @@ def test_the_section(tmp_path: Path) -> None:
     assert (list(again.parts), dict(again.files)) == (list(section.parts), dict(section.files))
     unrun = [one for one in measured(records[0]) if not one.values]
     assert over_time_section(ReportContext.of(unrun)) == Section()
-
-
-def test_the_twins_are_those_of_the_model_that_alarms_middlingly(tmp_path: Path) -> None:
-    levels = {"cnn": [0.9] * 8, "lstm": EARLY, "hybrid": [0.1] * 8}
-    made = [run(tmp_path, name, folds=1, scores=scores) for name, scores in levels.items()]
-    found = [timeline_of(one) for one in models(*made)]
-    assert compared_model(found).model.arm.name == "lstm"
-    assert (
-        compared_model([one for one in found if one.model.arm.name != "lstm"]).model.arm.name
-        == "hybrid"
-    )

@@ -1,24 +1,16 @@
 """What a reading costs: eager PyTorch, the exported models, the whole engine, and two detectors of
 other libraries, on one thread.
 
-    python -m tests.benchmarks.streaming [--rounds N] [--folder DIR]
-
-Arms take turns in every round, so that ratios hold when the machine's speed drifts. `window` reads
-the last 32 steps for every reading, `step` carries its state. The engine's rows hold everything
-from a message on: grid, calibration, buffers, the model, the alarm rule. For the line of river:
-`pip install river`; it is left out where river is missing.
+`window` reads the last 32 steps for every reading, `step` carries its state. The engine's rows hold
+everything from a message on: grid, calibration, buffers, the model, the alarm rule. The line of
+river is left out where river is missing.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-
-os.environ["OMP_NUM_THREADS"] = "1"  # before the libraries below start their threads
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +19,12 @@ import torch
 
 from anomalynet.detection.contract import Contract
 from anomalynet.detection.model import Model
+from tests.benchmarks.measure import Measured, Report, value
+from tests.benchmarks.models import exported
 
 Call = Callable[[], object]
 FLEET = 64
+WHOLE = "whole engine, step: hybrid_causal"
 WARM = 40
 
 
@@ -181,54 +176,63 @@ def measure(arms: dict[str, Call], rounds: int, devices: int) -> dict[str, np.nd
     return {name: 1e6 * np.array(durations) for name, durations in found.items()}
 
 
-def show(measured: dict[str, np.ndarray], devices: int) -> None:
-    """Print a row an arm."""
-    median = {name: float(np.median(durations)) for name, durations in measured.items()}
-    others = ("eager hybrid", "eager hybrid_causal", "river half-space trees")
-    against = [name for name in others if name in median]
-    print(f"\n{devices} device{'s' * (devices > 1)}, one reading each: µs a reading")
-    print(
-        f"{'':34} {'p50':>9} {'p99':>9} {'readings/s':>12}"
-        + "".join(f"  {'× ' + name:>24}" for name in against)
-    )
+def table(measured: dict[str, np.ndarray]) -> str:
+    """A Markdown row an arm."""
+    lines = ["| µs a reading | p50 | p99 | readings/s |", "|---|---:|---:|---:|"]
     for name, durations in measured.items():
-        ratios = "".join(f"  {median[other] / median[name]:24.1f}" for other in against)
-        print(
-            f"{name:34} {median[name]:9.1f} {np.percentile(durations, 99):9.1f} "
-            f"{1e6 / durations.mean():12,.0f}{ratios}"
-        )
+        p50, p99 = np.percentile(durations, [50, 99])
+        lines.append(f"| {name} | {p50:.1f} | {p99:.1f} | {1e6 / durations.mean():,.0f} |")
+    return "\n".join(lines)
 
 
-def main() -> None:
-    """Measure and print."""
-    from tests.benchmarks.models import exported
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--folder", type=Path, help="keeps the quick models between calls")
-    args = parser.parse_args()
+def engine_rows(folder: Path, rounds: int, report: Report) -> list[Measured]:
+    """One device, and a fleet."""
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as scratch:
-        hybrid, causal = (
-            exported(name, args.folder or Path(scratch)) for name in ("hybrid", "hybrid_causal")
-        )
-        contract = session(hybrid)[1]
-        for devices in (1, FLEET):
-            arms: dict[str, Call] = {
-                "eager hybrid": eager("hybrid", contract, devices),
-                "eager hybrid_causal": eager("hybrid_causal", contract, devices),
-                "window: hybrid": window(hybrid, devices),
-                "step: hybrid_causal": step(causal, devices),
-                "whole engine, window: hybrid": engine(hybrid, devices),
-                "whole engine, step: hybrid_causal": engine(causal, devices),
-                "isolation forest of scikit-learn": isolation_forest(contract, devices),
-            }
-            try:
-                arms["river half-space trees"] = half_space_trees(contract, devices)
-            except ImportError:
-                print("river is not installed (pip install river): its line is left out")
-            show(measure(arms, args.rounds, devices), devices)
+    window_model, causal = (exported(name, folder) for name in ("hybrid", "hybrid_causal"))
+    plain = exported("hybrid_causal", folder, "data.evidence_channels=false", name="plain")
+    contract = session(window_model)[1]
+    rows = []
+    for devices in (1, FLEET):
+        arms: dict[str, Call] = {
+            "eager hybrid": eager("hybrid", contract, devices),
+            "eager hybrid_causal": eager("hybrid_causal", contract, devices),
+            "window: hybrid": window(window_model, devices),
+            "step: hybrid_causal": step(causal, devices),
+            "whole engine, window: hybrid": engine(window_model, devices),
+            WHOLE: engine(causal, devices),
+            "the same without evidence channels": engine(plain, devices),
+            "isolation forest of scikit-learn": isolation_forest(contract, devices),
+        }
+        try:
+            arms["river half-space trees"] = half_space_trees(contract, devices)
+        except ImportError:
+            report.left_out["river"] = "not installed (pip install river): its lines are missing"
+        measured = measure(arms, rounds, devices)
+        each = "one device" if devices == 1 else f"{devices} devices at once"
+        report.texts[f"A reading, {each}"] = table(measured)
+        rows += _rows(measured, each, devices)
+    return rows
 
 
-if __name__ == "__main__":
-    main()
+def _rows(measured: dict[str, np.ndarray], each: str, devices: int) -> list[Measured]:
+    """What is to be reached: a time alone, a ratio in a fleet. Rounds are tenths of the calls."""
+
+    def rounds(name: str) -> list[float]:
+        return [float(np.median(one)) for one in np.array_split(measured[name], 10)]
+
+    ours = rounds(WHOLE)
+    found = [value(f"engine, {each}", ours, "µs", 100.0 if devices == 1 else None)]
+    evidence = rounds("the same without evidence channels")
+    pairs = tuple(a / b for a, b in zip(ours, evidence, strict=True))
+    title, against = f"evidence channels, {each}", "the engine without them"
+    medians = float(np.median(ours)), float(np.median(evidence))
+    found.append(Measured(title, medians[0], "µs", "slower", pairs, against, medians[1]))
+    for other in ("river half-space trees", "eager hybrid_causal"):
+        if other in measured:
+            theirs = rounds(other)
+            ratios = tuple(b / a for a, b in zip(ours, theirs, strict=True))
+            reach = 30.0 if devices > 1 and other.startswith("river") else None
+            medians = float(np.median(ours)), float(np.median(theirs))
+            known = (ratios, other, medians[1], reach)
+            found.append(Measured(f"engine, {each}", medians[0], "µs", "faster", *known))
+    return found

@@ -1,0 +1,93 @@
+"""Statistics of windows inside a network, and their piecewise-linear encoding."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from anomalynet.data.statistics import names
+
+AT_ONCE = 1024  # windows whose statistics are computed at a time
+NARROWEST = 0.2  # smallest width of a bin, in deviations: narrower ones would amplify rounding
+
+
+def signed_log(x: Tensor) -> Tensor:
+    """sign(x) · log(1 + |x|): large readings stay apart, and small ones as they are."""
+    return torch.sign(x) * torch.log1p(x.abs())
+
+
+def window_statistics(x: Tensor) -> Tensor:
+    """`data.statistics.statistics` of windows x (batch, time, channel), as a part of a network:
+    float32 (batch, 12 · channel), in the same order."""
+    steps = x.shape[1]
+    time = torch.arange(steps, dtype=x.dtype, device=x.device) - (steps - 1) / 2
+    mean = x.mean(dim=1)
+    centred = x - mean.unsqueeze(1)
+    ordered = x.sort(dim=1).values
+
+    def quantile(share: float) -> Tensor:
+        place = share * (steps - 1)
+        below = int(place)
+        low, high = ordered[:, below], ordered[:, min(below + 1, steps - 1)]
+        return low + (place - below) * (high - low)
+
+    found = [
+        mean,
+        centred.square().mean(dim=1).sqrt(),
+        ordered[:, 0],
+        ordered[:, -1],
+        *(quantile(share) for share in (0.5, 0.25, 0.75)),
+        x[:, 0],
+        x[:, -1],
+        (centred * time[:, None]).sum(dim=1) / max(steps * (steps**2 - 1) / 12, 1.0),
+        (x[:, 1:] - x[:, :-1]).abs().mean(dim=1) if steps > 1 else torch.zeros_like(mean),
+        x[:, -1] - mean,
+    ]
+    return torch.stack(found, dim=2).flatten(1)
+
+
+class EncodedStatistics(nn.Module):
+    """Features of a window's statistics, each encoded by how far it fills each of some bins, from 0
+    to 1. The bins' edges are quantiles of the training part: the network sees the rank of a
+    statistic and its place in the bin.
+
+    Args:
+        channels: width of the windows.
+        bins: bins of each statistic.
+        width: number of features.
+        dropout: share of each hidden layer dropped in training.
+
+    Source: Gorishniy et al., On Embeddings for Numerical Features in Tabular Deep Learning (2022).
+    """
+
+    low: Tensor
+    size: Tensor
+
+    def __init__(self, channels: int, bins: int, width: int, dropout: float) -> None:
+        super().__init__()
+        count = len(names) * channels
+        self.register_buffer("low", torch.zeros(count, bins))
+        self.register_buffer("size", torch.ones(count, bins))
+        self.layers = nn.Sequential(
+            *(nn.Linear(count * bins, 2 * width), nn.ReLU(), nn.Dropout(dropout)),
+            *(nn.Linear(2 * width, width), nn.ReLU(), nn.Dropout(dropout)),
+        )
+
+    @torch.no_grad()
+    def fit(self, x: Tensor) -> None:
+        """Takes the edges from windows x (n, time, channel) of the training part."""
+        found = torch.cat([window_statistics(part) for part in torch.split(x, AT_ONCE)])
+        shares = torch.linspace(0, 1, self.low.shape[1] + 1)
+        edges = found.sort(dim=0).values[(shares * (len(x) - 1)).round().long()].T
+        self.low.copy_(edges[:, :-1])
+        self.size.copy_(edges.diff(dim=1).clamp(min=NARROWEST))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """The filled bins (batch, statistics · bins) of windows x (batch, time, channel)."""
+        filled = (window_statistics(x).unsqueeze(2) - self.low) / self.size
+        return filled.clamp(0, 1).flatten(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features (batch, width) of windows x (batch, time, channel), normalised, float32."""
+        features: Tensor = self.layers(self.encode(x))
+        return features

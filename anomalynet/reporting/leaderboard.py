@@ -1,0 +1,255 @@
+"""The first screen of a report: which model is best, by how much, how sure that is, and what to
+distrust; a table of all models beside detectors that read no sensor, and a forest plot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from anomalynet.reporting import figures
+from anomalynet.reporting.ablation.contrasts import LEVEL, smallest_p
+from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
+from anomalynet.reporting.captions import ReportContext
+from anomalynet.reporting.formats.markdown import emphasised, grid, unit
+from anomalynet.reporting.measures import MEASURES, primary
+from anomalynet.reporting.paper.claims.judge import Evidence, gather, share_interval
+from anomalynet.reporting.sections.base import Section
+from anomalynet.reporting.sections.over_time.measured import judge, judge_trivial, over
+from anomalynet.reporting.tables import defined, scaled, to_csv
+
+NAME, HEADLINE = "leaderboard", "f1_attack"
+METRICS: tuple[str, ...] = (HEADLINE, "accuracy", "balanced_accuracy", "auroc_fold_mean")
+METRICS += ("average_precision_fold_mean", primary("false_alarms_per_device_day"))
+METRICS += ("event_recall_at_1",)
+SHORT = {
+    HEADLINE: "F1, %",
+    "auroc_fold_mean": "AUROC, %",
+    "average_precision_fold_mean": "AP, %",
+    primary("false_alarms_per_device_day"): "False alarms per node and day",
+    "event_recall_at_1": "Incidents at one false alarm, %",
+}
+COLUMNS = ("table", "model", "data", "metric", "mean", "spread", "n", "unit")
+GAPS = ("model", "best", "metric", "difference", "low", "high", "clusters", "unit")
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The best model's headline metric minus another's, fractions, with a 95 % interval over
+    clusters of test series; NaN if there is none."""
+
+    model: ArmMetrics
+    mean: float
+    low: float
+    high: float
+    clusters: int
+
+    @property
+    def sure(self) -> bool:
+        """Whether enough clusters say that the other is behind."""
+        return smallest_p(self.clusters) < LEVEL and self.low > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Leaderboard:
+    """The models of a report in order."""
+
+    context: ReportContext
+    ranked: tuple[ArmMetrics, ...]  # those that can be compared, the best first
+    others: tuple[ArmMetrics, ...]  # incomplete, without a value, or on another split
+    gaps: tuple[Gap, ...]  # to the others of `ranked`, in their order
+    trivial: Mapping[str, Mapping[str, Summary]]  # detector → metric → its value
+
+    @classmethod
+    def of(cls, context: ReportContext) -> Leaderboard:
+        """Rank the models with a complete repetition on the split that most of them have.
+
+        Raises: RunError: the scores of a run cannot be read.
+        """
+        splits = [context[one].split for one in context.run]
+        usual = max(splits, key=splits.count, default="")
+        ranked = sorted(
+            (
+                one
+                for one in context.run
+                if context[one].split == usual
+                and not any(each.missing for each in one.arm.counted)
+                and not math.isnan(one.summary(HEADLINE).mean)
+            ),
+            key=lambda one: (-one.summary(HEADLINE).mean, one.arm.name),
+        )
+        evidence = gather(context.models)
+        gaps = tuple(_gap(evidence, ranked[0], other) for other in ranked[1:])
+        others = tuple(one for one in context.run if one not in ranked)
+        return cls(context, tuple(ranked), others, gaps, _trivial(context))
+
+    def value(self, one: ArmMetrics, metric: str) -> Summary:
+        """A metric of the table over the repetitions."""
+        return over(one.of(judge), metric) if metric == "event_recall_at_1" else one.summary(metric)
+
+
+def _gap(evidence: Evidence, best: ArmMetrics, other: ArmMetrics) -> Gap:
+    first, second = best.arm.name, other.arm.name
+    both = evidence.tested(first) | evidence.tested(second)
+    counts = [evidence.cluster_counts(name, both) for name in (first, second)]
+    return Gap(other, *share_interval(HEADLINE, *counts), len(both))
+
+
+def _trivial(context: ReportContext) -> dict[str, dict[str, Summary]]:
+    """Detector without sensors → metric → its value on the test steps of one model."""
+    if not context.run:
+        return {}
+    found = list(context.base.of(judge_trivial).values())
+    return {
+        who: {
+            metric: summarise(one[who].values.get(metric, math.nan) for one in found)
+            for metric in METRICS
+        }
+        for who in (found[0] if found else ())
+    }
+
+
+def verdict(board: Leaderboard) -> str:
+    """What is best, by how much, and how sure that is, in a sentence or two."""
+    if not board.ranked:
+        return "**Nothing to compare:** no model has a complete repetition with labels."
+    best = board.ranked[0]
+    title, own = best.arm.title, _text(HEADLINE, best.summary(HEADLINE))
+    if not board.gaps:
+        return f"**{title} has an F1 of {own} %; there is nothing to compare it with.**"
+    second = board.gaps[0]
+    ahead = f"{100 * second.mean:.2f} points ahead of" if second.mean > 5e-5 else "level with"
+    lead = f"{ahead} {second.model.arm.title}"
+    open_ = [gap.model.arm.title for gap in board.gaps if not gap.sure]
+    if not open_:
+        sure = f"**This is certain** against each of the {len(board.gaps)} others"
+    elif smallest_p(second.clusters) < LEVEL:
+        sure = f"**This is not certain**: it cannot be told from {', '.join(open_)}"
+    else:
+        sure = (
+            f"**This is not certain**: {second.clusters} independent parts of the data are too few"
+        )
+    interval = "" if math.isnan(second.low) else f" ({_interval(second)} points, 95 % interval)"
+    metric = "average_precision_fold_mean"
+    leader = max(board.ranked, key=lambda one: one.summary(metric).mean)
+    other = ""
+    if leader is not best and leader.summary(metric).mean > best.summary(metric).mean:
+        reached = _text(metric, leader.summary(metric))
+        other = f" Without a threshold {leader.arm.title} is best: average precision {reached} %."
+    return f"**{title} wins** by F1, {own} %, {lead}{interval}. {sure}.{other}"
+
+
+def _interval(gap: Gap) -> str:
+    return f"{100 * gap.low:+.2f} to {100 * gap.high:+.2f}".replace("-", "−")
+
+
+def doubts(board: Leaderboard) -> list[str]:
+    """What to distrust, as short sentences computed from the runs."""
+    context, found = board.context, []
+    if board.ranked and board.ranked[0].summary(HEADLINE).n == 1:
+        found.append("Each model was trained once: how much another seed changes is unknown.")
+    shares = [
+        summarise(max(share, 1 - share) for share in prevalences)
+        for one in context.run
+        if (prevalences := [own["prevalence"] for own in one.values.values()])
+    ]
+    behind = [
+        one.arm.title
+        for one, share in zip(context.run, shares, strict=True)
+        if one.summary("accuracy").mean < share.mean
+    ]
+    if behind:
+        found.append(
+            f"Less accurate than always naming the commoner class: {', '.join(behind)} "
+            f"({len(behind)} of {len(context.run)} models)."
+        )
+    chance = board.trivial.get("random", {}).get("event_recall_at_1")
+    if chance is not None and not math.isnan(chance.mean):
+        ahead = [board.value(one, "event_recall_at_1").mean for one in context.run]
+        if all(chance.mean > value for value in ahead if not math.isnan(value)):
+            found.append(
+                "A random detector finds more incidents at one false alarm per node and day "
+                f"({100 * chance.mean:.2f} %) than every model."
+            )
+    return found
+
+
+def _text(metric: str, summary: Summary) -> str:
+    return MEASURES[metric].text(*scaled(summary, MEASURES[metric].scale))
+
+
+def leaderboard_section(board: Leaderboard) -> Section:
+    """The table, the forest plot and their CSV."""
+    context, lines, rows = board.context, list[list[str]](), list[list[Any]]()
+    models = (*board.ranked, *board.others)
+    found = [[board.value(one, metric) for metric in METRICS] for one in models]
+    texts = [list(map(_text, METRICS, own)) for own in found]
+    means = [
+        [defined(value.mean) if one in board.ranked else None for value in own]
+        for one, own in zip(models, found, strict=True)
+    ]
+    for one, own, cells in zip(models, found, emphasised(texts, means, METRICS), strict=True):
+        name = f"**{one.arm.title}**{context[one].sign}"
+        lines.append([name, *cells, str(len(one.values))])
+        rows += [_row(context, one.arm.name, *pair) for pair in zip(METRICS, own, strict=True)]
+    for who, values in board.trivial.items():
+        cells = [_text(metric, value) for metric, value in values.items()]
+        lines.append([f"*{who.capitalize()}*", *cells, str(len(context.base.values))])
+        rows += [_row(context, who, metric, value) for metric, value in values.items()]
+    titles = [SHORT.get(name, MEASURES[name].title + unit(MEASURES[name].unit)) for name in METRICS]
+    note = (
+        "Mean ± standard deviation over n repetitions. *Incidents at one false alarm*: detected "
+        "at one per node and day, a diagnosis with a threshold from the test part. *Random* "
+        "alarms on as many steps as are attack."
+    )
+    parts = [grid(["Model", *titles, "n"], lines, "l" + "r" * (len(titles) + 1))]
+    parts.append(context.caption("All models", note, f"{NAME}.csv"))
+    files = {f"tables/{NAME}.csv": to_csv(COLUMNS, rows).encode()}
+    if board.gaps:
+        title = f"F1 behind {board.ranked[0].arm.title}, percentage points"
+        note = (
+            f"95 % intervals over {board.gaps[0].clusters} parts of the test data that share no "
+            "incident (jackknife, each by itself)."
+        )
+        parts.append(context.figure(NAME, title, note, "differences.csv"))
+        files["tables/differences.csv"] = to_csv(
+            GAPS, map(_gap_row, [board] * len(board.gaps), board.gaps)
+        ).encode()
+        files |= figures.drawn(NAME, title, context.facts(), lambda: _figure(board))
+    return Section(parts, files)
+
+
+def _row(context: ReportContext, model: str, metric: str, value: Summary) -> list[Any]:
+    measure = MEASURES[metric]
+    return [NAME, model, context.data, metric, *scaled(value, measure.scale), value.n, measure.unit]
+
+
+def _gap_row(board: Leaderboard, gap: Gap) -> list[Any]:
+    values = (defined(value, 100) for value in (gap.mean, gap.low, gap.high))
+    names = gap.model.arm.name, board.ranked[0].arm.name, HEADLINE
+    return [*names, *values, gap.clusters, "%"]
+
+
+def _figure(board: Leaderboard) -> Figure:
+    """A line per model that is behind: the distance to the best, with its interval."""
+    figure = Figure(figsize=(6.4, 0.9 + 0.27 * (len(board.gaps) + 1)), layout="constrained")
+    axes, looks = figure.subplots(), figures.looks(board.context)
+    axes.axvline(0, color="#404040", linewidth=0.8)
+    best = board.ranked[0].arm
+    points = [(best, 0.0, math.nan, math.nan)]
+    points += [(gap.model.arm, -gap.mean, -gap.high, -gap.low) for gap in board.gaps]
+    for at, (arm, mean, low, high) in enumerate(points):
+        look = looks[arm.name]
+        if not math.isnan(low):
+            axes.plot([100 * low, 100 * high], [at, at], color=look["color"], linewidth=1.6)
+        axes.plot(100 * mean, at, marker=look["marker"], color=look["color"], markersize=6)
+    names = figures.broken_names([arm for arm, *_ in points], board.context)
+    axes.set_yticks(range(len(points)), names)
+    axes.set_ylim(len(points) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("difference in F1, percentage points")
+    axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
+    return figure

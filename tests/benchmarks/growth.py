@@ -1,0 +1,191 @@
+"""How seconds and memory grow with rows: each stage in a process of its own, whose peak resident
+memory the kernel reports.
+
+    python -m tests.benchmarks.growth [--largest 10000000] [--limit MB]
+
+`--limit` runs every stage in a cgroup that may hold so much memory, file cache included; then the
+largest set is to be several times that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tests.benchmarks.data import readings
+from tests.benchmarks.measure import Measured, Report, value
+
+CHANNELS, SERIES = 8, 10
+SMALLEST, LARGEST = 10_000, 1_000_000
+KEYS: tuple[str, ...] = (
+    "data.stride=3",
+    "data.window=32",
+    "training.batch_size=1024",
+    "training.epochs=1",
+)
+KEYS += ("training.windows_per_epoch=100000000", "model.channels=8", "model.head=8")
+
+CODE = {
+    "start": "import lightning, polars, anomalynet.training.run",
+    "import": """
+from anomalynet.data.importing.import_table import import_table
+from anomalynet.data.importing.request import ImportRequest
+columns = {"time": "time", "series": "device", "label": "label"}
+import_table(ImportRequest(file=FOLDER / "table.csv", name="growing", replace=True, **columns))
+""",
+    "prepare": """
+from anomalynet.config.load import load
+from anomalynet.data.prepare import prepare
+prepare(load("cnn", KEYS).config.data)
+""",
+    "epoch": """
+from anomalynet.training.run import train
+outcome = train("cnn", FOLDER / "runs", overrides=KEYS)
+import json
+timings = json.loads((outcome.folder.path / "timings.json").read_text())
+PARTS = {"epoch": timings["train_seconds"], "scoring": timings["score_seconds"]}
+""",
+    "report": """
+from anomalynet.reporting.render import write_reports
+write_reports(FOLDER / "runs", FOLDER / "report", replace=True)
+""",
+}
+"""Stage → what its process does; `PARTS` are seconds of parts of it."""
+
+SHOWN = ("import", "prepare", "epoch", "scoring", "report")
+REACH = 1.05
+
+
+class Stage(NamedTuple):
+    """One stage on one size."""
+
+    seconds: float
+    peak: float  # MB
+
+
+def stage(name: str, folder: Path, keys: Sequence[str], group: Path | None) -> dict[str, Stage]:
+    """Run a stage, in a cgroup if one is given. Returns what is shown of it."""
+    before = f"from pathlib import Path\nFOLDER, KEYS = Path({str(folder)!r}), {list(keys)!r}\n"
+    if group is not None:
+        file = str(group / "cgroup.procs")
+        before += f"import os\nPath({file!r}).write_text(str(os.getpid()))\n"
+    after = "\nimport json, sys, time\nprint(json.dumps([time.perf_counter() - T, PARTS]))"
+    timing = "import time\nT, PARTS = time.perf_counter(), {}\n"
+    code = before + CODE["start"] + "\n" + timing + CODE[name] + after
+    environment = {**os.environ, "ANOMALYNET_DATA": str(folder / "data")}
+    command = [sys.executable, "-c", code]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+    assert process.stdout is not None
+    said = process.stdout.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"{name} ended with status {status}")
+    seconds, parts = json.loads(said.splitlines()[-1])
+    peak = usage.ru_maxrss / 1024
+    return {one: Stage(parts.get(one, seconds), peak) for one in parts or [name]}
+
+
+def sizes(largest: int) -> list[int]:
+    """Ten times as many rows each time."""
+    found = [SMALLEST]
+    while found[-1] * 10 <= largest:
+        found.append(found[-1] * 10)
+    return found
+
+
+def measure(folder: Path, largest: int, group: Path | None = None) -> dict[int, dict[str, Stage]]:
+    """Rows → stage → what it took."""
+    found: dict[int, dict[str, Stage]] = {}
+    for rows in sizes(largest):
+        own = folder / f"growth-{rows}"
+        own.mkdir(parents=True)
+        table = readings(rows, CHANNELS, SERIES)
+        table.write_csv(own / "table.csv", datetime_format="%Y-%m-%d %H:%M:%S")
+        del table
+        keys = ["data.name=growing", "data.worlds=null", *KEYS]
+        found[rows] = {}
+        for name in list(CODE)[1:]:
+            found[rows] |= stage(name, own, keys, group)
+        print(f"  {rows:,} rows: {found[rows]}", file=sys.stderr, flush=True)
+        shutil.rmtree(own)
+    return found
+
+
+def exponent(found: dict[int, dict[str, Stage]], name: str) -> float:
+    """Of the seconds over the last two sizes, where what does not grow weighs least."""
+    (few, before), (many, after) = list(found.items())[-2:]
+    return float(np.log(after[name].seconds / before[name].seconds) / np.log(many / few))
+
+
+def memory(found: dict[int, dict[str, Stage]], name: str) -> tuple[float, float]:
+    """MB of a stage without data, and bytes per value (row × channel): a straight line through the
+    peaks."""
+    rows = np.array(list(found), float)
+    peaks = np.array([one[name].peak for one in found.values()])
+    slope, start = np.polyfit(rows, peaks, 1)
+    return float(start), max(float(slope) * 2**20 / CHANNELS, 0.0)
+
+
+def table(found: dict[int, dict[str, Stage]]) -> str:
+    """Markdown: seconds and peak memory of each size, the exponent, the formula of the memory."""
+    heads = [f"{rows:,} rows" for rows in found]
+    lines = [f"| stage | {' | '.join(heads)} | exponent | peak memory |"]
+    lines.append("|---|" + "---:|" * (len(heads) + 1) + "---|")
+    for name in SHOWN:
+        cells = [f"{one[name].seconds:.2f} s, {one[name].peak:.0f} MB" for one in found.values()]
+        start, slope = memory(found, name)
+        formula = f"{start:.0f} MB + {slope:.1f} bytes × rows × channels"
+        lines.append(f"| {name} | {' | '.join(cells)} | {exponent(found, name):.2f} | {formula} |")
+    return "\n".join(lines)
+
+
+def growth(folder: Path, rounds: int, report: Report) -> list[Measured]:
+    """The table, and its largest exponent."""
+    found = measure(folder, LARGEST)
+    report.texts[f"Growth: {SERIES} series × {CHANNELS} channels, from a CSV file"] = table(found)
+    return [
+        value(f"growth of {name} with rows", [exponent(found, name)], "exponent", REACH)
+        for name in SHOWN
+    ]
+
+
+def limited(megabytes: int) -> Path:
+    """A cgroup of its own, of version 1 or 2. Raises OSError: it cannot be made here."""
+    root = Path("/sys/fs/cgroup")
+    old = (root / "memory").is_dir()
+    group = (root / "memory" if old else root) / f"anomalynet-growth-{os.getpid()}"
+    group.mkdir()
+    limit = group / ("memory.limit_in_bytes" if old else "memory.max")
+    limit.write_text(str(megabytes << 20))
+    return group
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--largest", type=int, default=10_000_000)
+    parser.add_argument("--limit", type=int, metavar="MB")
+    args = parser.parse_args()
+    group = None if args.limit is None else limited(args.limit)
+    with tempfile.TemporaryDirectory() as folder:
+        print(table(measure(Path(folder), args.largest, group)))
+    if group is not None:
+        time.sleep(1)  # until the last process has left it
+        group.rmdir()
+
+
+if __name__ == "__main__":
+    main()
