@@ -129,7 +129,7 @@ class Following:
         transfer, own = False, clock
         if owner is not None:
             foreign = self._table["owner"][rows] != owner
-            if transfer := np.count_nonzero(foreign) > 0:
+            if transfer := bool(np.count_nonzero(foreign)):
                 own = np.where(foreign, NEVER, clock)
         placed = self._grid.place(rows, times, own)
         if placed is not None:
