@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anomalynet.config.schema import Config
-from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.data.injection import OPERATIONS
 from anomalynet.errors import UsageError
-from anomalynet.reporting.figures import BLUE, VERMILION, encode, foot, heading, style
+from anomalynet.reporting.figures import BLUE, VERMILION, encode, heading, style
 from anomalynet.runs.files import write_bytes
 
 if TYPE_CHECKING:
@@ -44,6 +43,8 @@ def draw_injected(config: Config, path: Path) -> Path:
 def _figure(config: Config) -> Figure:
     from matplotlib.figure import Figure
 
+    from anomalynet.data.datamodule import TelemetryDataModule
+
     module = TelemetryDataModule(config)
     if (injector := module.injector) is None:
         raise UsageError("training.incidents=labels injects nothing", "hybrid_injected does")
@@ -72,5 +73,6 @@ def _figure(config: Config) -> Figure:
     facts = (
         f"blue: as recorded; red: with the incident; {windows.window} steps, in calibrated units"
     )
-    foot(figure, f"{facts}; magnitudes of {limits.smallest:g} to {limits.largest:g}")
+    facts += f"; magnitudes of {limits.smallest:g} to {limits.largest:g}"
+    figure.supxlabel(facts, fontsize=8.5, color="#404040", x=0.012, ha="left")
     return figure
