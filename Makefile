@@ -58,3 +58,9 @@ PYTHON ?= python
 .PHONY: tour
 tour:
 	$(PYTHON) -m tests.docs.notebook experiments/tour.py
+
+# `make docs` builds the site of guides, commands and Python API in site/. Needs the extra `docs`.
+.PHONY: docs
+docs:
+	$(PYTHON) -m tests.docs.site
+	$(PYTHON) -m mkdocs build --quiet --strict

@@ -64,8 +64,9 @@ class Cleaner:
         values[~(np.abs(values) <= LARGEST)] = np.nan
         if OUTSIDE in self.counts:
             outside = (values < self._low) | (values > self._high)
-            self.counts[OUTSIDE] += int(outside.sum())
-            values[outside] = np.nan
+            if count := np.count_nonzero(outside):
+                self.counts[OUTSIDE] += int(count)
+                values[outside] = np.nan
         if OUTLYING in self.counts:
             outlying, history = self._outlying(values, lengths, history)
             self.counts[OUTLYING] += int(outlying.sum())

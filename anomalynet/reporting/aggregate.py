@@ -25,12 +25,6 @@ from anomalynet.runs.scores import read_test_steps, reading_once
 
 T = TypeVar("T")
 
-ESTIMAND = (
-    "Decisions pooled over the folds of a repetition, each at its own fold's threshold (AUROC and "
-    "average precision: mean over the folds, whose scores have no common scale); mean ± standard "
-    "deviation over repetitions."
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -97,7 +91,11 @@ class Scored:
     @classmethod
     def of(cls, *parts: pl.DataFrame) -> Scored:
         """The steps of `runs.scores.read_test_steps` that have a label and a score."""
-        steps = pl.concat(parts).drop_nulls(["label", "score"])
+        return cls.without_gaps(pl.concat(parts).drop_nulls(["label", "score"]))
+
+    @classmethod
+    def without_gaps(cls, steps: pl.DataFrame) -> Scored:
+        """Steps that all have a label and a score."""
         return cls(*(steps[name].to_numpy() for name in ("label", "score", "threshold")))
 
 

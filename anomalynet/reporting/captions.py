@@ -92,51 +92,46 @@ class ReportContext:
         """Name of an arm → the sign after its name."""
         return {name: facts.sign for name, facts in self.by_arm.items()}
 
-    def incomplete(self, models: Sequence[ArmMetrics]) -> tuple[str, ...]:
-        """One sentence per arm that lacks runs."""
-        incomplete = (one for one in models if INCOMPLETE in self[one].sign)
-        return tuple(f"{INCOMPLETE} {one.arm.title} is {self[one].status}." for one in incomplete)
-
-    def code_notes(self, models: Sequence[ArmMetrics]) -> tuple[str, ...]:
+    def code_notes(self) -> tuple[str, ...]:
         """Sentences on arms with runs of other code, and on whether this program is other code."""
         usual, now = self.usual_code, code_hash()
         codes = [
             f"{OTHER_CODE} {one.arm.title}: {count} of {len(one.arm.records)} runs were made by "
             f"another version of the code than most ({usual[:10] or 'unknown'}): move their "
             "folders away and run them again before comparing."
-            for one in models
+            for one in self.models
             if (count := self[one].other_code)
         ]
         stale = f"The runs were made by code {usual[:10]}, this program has code {now}"
         return (*codes, *([] if usual in ("", now) else [f"{stale}: its results may differ."]))
 
-    def warnings(self, models: Sequence[ArmMetrics] | None = None) -> tuple[str, ...]:
-        """The warnings of the runs of a table's arms; by default of all arms."""
-        return warnings(one.arm for one in (self.models if models is None else models))
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings of all runs."""
+        return warnings(one.arm for one in self.models)
 
-    def notes(self, models: Sequence[ArmMetrics]) -> tuple[str, ...]:
-        """Explanations of the signs of a table's arms."""
-        return (*self.incomplete(models), *self.code_notes(models))
+    def notes(self) -> tuple[str, ...]:
+        """Explanations of the signs of all arms."""
+        incomplete = (one for one in self.models if INCOMPLETE in self[one].sign)
+        texts = (f"{INCOMPLETE} {one.arm.title} is {self[one].status}." for one in incomplete)
+        return (*texts, *self.code_notes())
 
-    def facts(self, models: Sequence[ArmMetrics] | None = None) -> str:
-        """Data, split, folds, repetitions, prevalence, missed steps of some or all arms."""
-        shown = self.models if models is None else models
-        run = [one for one in shown if one.values]
-        if not run:
+    def facts(self) -> str:
+        """Data, split, folds, repetitions, prevalence and missed steps of all arms."""
+        if not self.run:
             return "None of these models has been run yet."
-        absent = ", ".join(one.arm.title for one in shown if not one.values)
+        absent = ", ".join(one.arm.title for one in self.models if not one.values)
         names = ("data", "split", "fold_words", "seeds_and_worlds", "tested", "missed")
-        own = {name: self._distinct(run, name) for name in names}
+        own = {name: self._distinct(name) for name in names}
         return (
             f"Data: {own['data']}. Split: {own['split']}; {own['fold_words']}; seeds of the "
             f"repetitions: {own['seeds_and_worlds']}. Test part: {own['tested']}. Labelled steps "
             f"without a score: {own['missed']}.{f' Not run: {absent}.' if absent else ''}"
         )
 
-    def _distinct(self, models: Sequence[ArmMetrics], name: str) -> str:
+    def _distinct(self, name: str) -> str:
         """The value that most arms have, then the exceptions by name."""
         holders: dict[str, list[str]] = defaultdict(list)
-        for one in models:
+        for one in self.run:
             holders[getattr(self[one], name)].append(one.arm.title)
         usual = max(holders, key=lambda value: len(holders[value]))
         exceptions = [

@@ -159,7 +159,7 @@ def write_comparison(records_by_data: Mapping[str, Sequence[RunRecord]], out: Pa
     contexts = {name: ReportContext.of(models, among=everything) for name, models in own.items()}
     notes = [f"`{data}`: {context.facts()}" for data, context in contexts.items()]
     notes += [f"Not compared: {sentence}" for sentence in comparison.left_out]
-    notes += dict.fromkeys(note for one in contexts.values() for note in one.notes(one.models))
+    notes += dict.fromkeys(note for one in contexts.values() for note in one.notes())
     found = {metric: blocks_of(comparison, metric) for metric in METRICS}
     for metric, blocks in found.items():
         if blocks.left_out:

@@ -74,5 +74,5 @@ def _figure(config: Config) -> Figure:
         f"blue: as recorded; red: with the incident; {windows.window} steps, in calibrated units"
     )
     facts += f"; magnitudes of {limits.smallest:g} to {limits.largest:g}"
-    figure.supxlabel(facts, fontsize=8.5, color="#404040", x=0.012, ha="left")
+    figure.supxlabel(fill(facts, 170), fontsize=7, color="#404040", x=0.012, ha="left")
     return figure

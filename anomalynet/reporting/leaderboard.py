@@ -125,7 +125,7 @@ def verdict(board: Leaderboard) -> str:
     lead = f"{ahead} {second.model.arm.title}"
     open_ = [gap.model.arm.title for gap in board.gaps if not gap.sure]
     if not open_:
-        sure = f"**This is certain** against each of the {len(board.gaps)} others"
+        sure = f"**This is certain** (95 %) against each of the {len(board.gaps)} others by itself"
     elif smallest_p(second.clusters) < LEVEL:
         sure = f"**This is not certain**: it cannot be told from {', '.join(open_)}"
     else:

@@ -45,7 +45,7 @@ folds."""
 
 def primary(metric: str) -> str:
     """The name of a metric of an arm in every table: `…_fold_mean` for ranking metrics and those of
-    incidents, otherwise unchanged, because decisions are pooled (`aggregate.ESTIMAND`)."""
+    incidents, otherwise unchanged, because decisions are pooled (`prose.RULE`)."""
     return f"{metric}_fold_mean" if metric in (*RANKING, *RUN_METRICS) else metric
 
 

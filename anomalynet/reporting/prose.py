@@ -41,7 +41,7 @@ def settings_of(arms: Sequence[Arm]) -> str:
         own = settings(record.config)
         for key in values.keys() & own.keys():
             unread = key.startswith("training.") and record.result.epochs is None
-            if own[key] != "null" and not unread:
+            if own[key] not in ("null", "attack") and not unread:
                 values[key].add(own[key])
     used = {key: " or ".join(sorted(found)) for key, found in values.items() if found}
     return "; ".join(text.format(used[key]) for key, text in SHOWN_SETTINGS.items() if key in used)
@@ -60,7 +60,7 @@ def conditions(context: ReportContext, listed: bool = True, timed: bool = True) 
     shown = f" Settings: {used}." if (used := settings_of(arms)) else ""
     runs = "; [runs.csv](tables/runs.csv)" if listed else ""
     facts = f"{counted} ({version}{runs}). {context.facts()}{shown}"
-    notes = [f"- {note}" for note in context.notes(context.models)]
+    notes = [f"- {note}" for note in context.notes()]
     left_out = "Left out, because another run has their configuration, seed and fold:"
     notes += [f"- {left_out} {', '.join(own)}." for arm in arms if (own := arm.duplicates)]
     return [facts, provenance(records, timed), RULE, *(["\n".join(notes)] if notes else [])]

@@ -96,6 +96,11 @@ def objective_text(objective: str, value: float) -> str:
     return MEASURES[name].text(value * MEASURES[name].scale) if name in METRICS else f"{value:.4g}"
 
 
+def _scale(objective: str) -> float:
+    name = objective.removeprefix("validation/")
+    return MEASURES[name].scale if name in METRICS else 1.0
+
+
 def _test_metrics(records: Sequence[RunRecord]) -> ArmMetrics:
     """The test metrics of one trial's runs; only these runs are expected, so no fold is missing."""
     results = [record.result for record in records]
@@ -110,8 +115,7 @@ def _figures(outcome: SearchOutcome) -> tuple[dict[str, bytes], dict[str, str]]:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(directions=outcome.directions)
-    names = [objective.removeprefix("validation/") for objective in outcome.objectives]
-    scales = [MEASURES[name].scale if name in MEASURES else 1.0 for name in names]
+    scales = list(map(_scale, outcome.objectives))
     for trial in outcome.trials:
         values = [value * scale for value, scale in zip(trial.values or (), scales, strict=False)]
         shown = optuna.trial.create_trial(
@@ -242,7 +246,9 @@ def _table(
         cells = [own.get(name) for name in shown]
         texts = ["–" if value is None else objective_text(objective, value) for value in cells]
         lines.append([objective_title(objective), *texts])
-        rows += [[name, objective, value, None, 1] for name, value in own.items()]
+        scale = _scale(objective)
+        known = {name: value for name, value in own.items() if value is not None}
+        rows += [[name, objective, value * scale, None, 1] for name, value in known.items()]
     for name in TEST:
         measure = MEASURES[name]
         lines.append([f"{measure.title}{markdown.unit(measure.unit)}, test"])
@@ -250,6 +256,13 @@ def _table(
         for each, one in columns.items():
             summary = one.summary(name)
             rows.append([each, f"test/{name}", *scaled(summary, measure.scale), summary.n])
+    if untuned and chosen:
+        gains = {index: one.summary(TEST[0]).mean for index, one in chosen.items()}
+        mean = untuned.summary(TEST[0]).mean
+        rows += [
+            [f"trial {index} minus untuned", f"test/{TEST[0]}", 100 * (own - mean), None, 1]
+            for index, own in gains.items()
+        ]
     caption = "> **The best beside the untuned reference.** Mean ± standard deviation over "
     caption += "repetitions. Numbers: [chosen.csv](tables/chosen.csv)."
     table = markdown.grid(["Metric", *shown], lines, "l" + "r" * len(shown))

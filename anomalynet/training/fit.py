@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import lightning as L
 import numpy as np
@@ -18,7 +18,7 @@ from anomalynet.config.schema import Config
 from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.data.statistics import statistics
 from anomalynet.errors import DataError, StoppedError, UsageError
-from anomalynet.models import Classical, Detector, WindowModel, build
+from anomalynet.models import Detector, WindowModel, build
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import write_json
 from anomalynet.runs.folder import Listener, RunFolder
@@ -29,6 +29,9 @@ from anomalynet.training.reproducibility import (
     quiet_lightning,
     seed_everything,
 )
+
+if TYPE_CHECKING:
+    from anomalynet.models import Classical  # scikit-learn, which a network does without
 
 FEATURES_AT_ONCE = 1 << 14  # windows whose statistics are computed at a time
 DECIDED = {"max_epochs": "training.epochs", "precision": "training.precision"}

@@ -35,9 +35,9 @@ EXPERIMENTS = ("cnn", "lstm", "cnn_lstm", "hybrid", "autoencoder", "logistic", "
 
 
 def readings(rows: int, channels: int, series: int, period: int = 1) -> pl.DataFrame:
-    """A table of made-up recordings: random walks with a step in a hundredth of the time."""
+    """A table of made-up recordings: random walks with a step in a 25th of the time."""
     random, each = np.random.default_rng(0), rows // series
-    label = (np.arange(each) % 2000 >= 1980).astype(np.int8)
+    label = (np.arange(each) % 500 >= 480).astype(np.int8)
     ends = STARTED + timedelta(seconds=period * (each - 1))
     times = pl.datetime_range(STARTED, ends, f"{period}s", eager=True)
     tables = []

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 ROOT = Path(__file__).parents[2]
+VERDICTS = {"holds": "hold", "does not hold": "do not hold", "no evidence": "without evidence"}
+
 REPORTS = {
     "smart_city": "anomalynet reproduce --preset full",
     "skab": "anomalynet reproduce --preset full --data skab",
-    "smart_city-held_out_types-quick": "anomalynet reproduce data.split.policy=held_out_types",
 }
 """Committed report → the command that regenerates it."""
 
@@ -21,75 +23,55 @@ MODELS = {
     "lstm": "LSTM",
     "cnn_lstm": "CNN-LSTM",
     "hybrid": "Hybrid",
-    "autoencoder": "Autoencoder (no labels)",
-    "logistic": "Logistic regression",
+    "autoencoder": "Autoencoder †",
+    "logistic": "Logistic",
     "random_forest": "Random forest",
     "gradient_boosting": "Gradient boosting",
-    "isolation_forest": "Isolation forest (no labels)",
+    "isolation_forest": "Isolation forest †",
 }
+"""Name of a model → its title; † learns without labels."""
+
 METRICS = {
-    "f1_attack": "F1 (attack)",
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "auroc_fold_mean": "AUROC, fold mean",
-    "average_precision_fold_mean": "AP, fold mean",
+    "f1_attack": "F1",
+    "auroc_fold_mean": "AUROC",
+    "average_precision_fold_mean": "AP",
 }
+TABLES = ("table_4_f1", "classical_and_unsupervised", "ranking_and_incidents")
 
-
-VERDICTS = {"holds": "hold", "does not hold": "do not hold", "no evidence": "without evidence"}
+Rows = dict[tuple[str, str], dict[str, Any]]
 
 
 def block() -> str:
-    """The text between the README's result marks."""
-    return "\n".join(_section(name, command) for name, command in REPORTS.items())
-
-
-def _section(name: str, command: str) -> str:
-    folder = ROOT / "reports" / name / "tables"
-    names = (
-        "table_4_f1",
-        "table_5_accuracy",
-        "classical_and_unsupervised",
-        "ranking_and_incidents",
-    )
-    table = pl.concat(
-        [pl.read_csv(folder / f"{table}.csv", infer_schema_length=None) for table in names],
-        how="diagonal_relaxed",
-    )
-    rows = {
-        (row["model"], row["metric"]): row
-        for row in table.iter_rows(named=True)
-        if row["mean"] is not None
-    }
-    lines = []
+    """The text between the README's result marks: a row per model, three columns per report."""
+    found = {name: _rows(ROOT / "reports" / name / "tables") for name in REPORTS}
+    heads = [f"{name} {title}" for name in REPORTS for title in METRICS.values()]
+    lines = [f"| % | {' | '.join(heads)} |", f"|---|{'---:|' * len(heads)}"]
     for model, title in MODELS.items():
-        cells = [
-            f"{rows[model, metric]['mean']:.2f} ± {rows[model, metric]['spread']:.2f}"
-            for metric in METRICS
-        ]
+        rows = [found[name][model, metric] for name in REPORTS for metric in METRICS]
+        cells = [f"{row['mean']:.1f} ± {row['spread']:.1f}" for row in rows]
         lines.append(f"| {title} | {' | '.join(cells)} |")
-    one = rows["hybrid", "f1_attack"]
-    probes = {
-        probe["probe"]: probe for probe in pl.read_csv(folder / "audit.csv").iter_rows(named=True)
-    }
-    blind = probes["row position"]
-    worlds = (
-        ", each in the world of its number"
-        if "," in str(one["worlds"]) and one["worlds"] == one["seeds"]
-        else ""
-    )
+    notes = (_note(name, found[name]) for name in REPORTS)
+    return "\n".join([*lines, "", ""]) + "".join(notes)
+
+
+def _rows(folder: Path) -> Rows:
+    """(model, metric) → its row in the tables of a report."""
+    tables = [pl.read_csv(folder / f"{one}.csv", infer_schema_length=None) for one in TABLES]
+    rows = pl.concat(tables, how="diagonal_relaxed").drop_nulls("mean").iter_rows(named=True)
+    return {(row["model"], row["metric"]): row for row in rows}
+
+
+def _note(name: str, rows: Rows) -> str:
+    """What a reader must know of a report's numbers, as an item of a list."""
+    folder, one = ROOT / "reports" / name / "tables", rows["hybrid", "f1_attack"]
+    probes = pl.read_csv(folder / "audit.csv").filter(pl.col("probe") == "row position")
+    blind = probes.row(0, named=True)
     return (
-        f"`{command}` ([report](reports/{name}/report.md)): {one['data']}, split by "
-        f"{one['split']}, {one['folds']} folds pooled, test part "
-        f"{one['prevalence']:.1f} % attack; percent, mean ± spread over {one['n']} repetitions "
-        "(seed and assignment of folds "
-        f"{one['seeds']}{worlds}){', few epochs' if name.endswith('-quick') else ''}. A probe "
-        "that sees the row position and no sensor "
-        f"reaches {100 * blind['accuracy']:.1f} % accuracy and AUROC {100 * blind['auroc']:.1f} "
-        f"%.{_claims(folder)}\n\n"
-        f"| | {' | '.join(METRICS.values())} |\n|---|{'---:|' * len(METRICS)}\n"
-        + "\n".join(lines)
-        + "\n"
+        f"- **{name}** ([report](reports/{name}/report.md), `{REPORTS[name]}`):\n"
+        f"  split `{one['split']}`, {one['folds']} folds pooled, {one['n']} repetitions, "
+        f"{one['prevalence']:.1f} % attack.\n"
+        f"  A probe of the row position alone reaches AUROC {100 * blind['auroc']:.1f}."
+        f"{_claims(folder)}\n"
     )
 
 
@@ -98,9 +80,9 @@ def _claims(folder: Path) -> str:
     of earlier versions."""
     if not (folder / "claims.csv").is_file():
         return ""
-    judged = pl.read_csv(folder / "claims.csv").unique(["claim", "metric"])["verdict"].to_list()
-    counts = ", ".join(f"{judged.count(verdict)} {told}" for verdict, told in VERDICTS.items())
-    return f" Of the paper's claims, {len(judged)} questions in all: {counts}."
+    verdicts = pl.read_csv(folder / "claims.csv").unique(["claim", "metric"])["verdict"].to_list()
+    counts = ", ".join(f"{verdicts.count(verdict)} {text}" for verdict, text in VERDICTS.items())
+    return f"\n  Of the paper's claims, {len(verdicts)} questions in all: {counts}."
 
 
 def written(readme: str) -> str:

@@ -9,7 +9,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import polars as pl
@@ -136,8 +136,10 @@ def scenario_of(config: DataConfig, world: int | None = None) -> Scenario:
     changes = re.split(r"\s+(?=[\w.]+=)", config.scenario.strip()) if config.scenario else []
     if any(change.startswith("seed=") for change in changes):
         raise DataError("data.scenario cannot set the seed", f"set data.world={seed} instead")
+    file = Path(config.name)  # one that has changed is read again
+    stamp = file.stat().st_mtime_ns if file.is_file() else 0
     try:
-        return scenarios.load_scenario(config.name, [*changes, f"seed={seed}"])
+        return _scenario(config.name, stamp, (*changes, f"seed={seed}"))
     except UsageError as error:
         raise DataError(error.message, error.next_step) from error
     except ConfigError as error:
@@ -146,6 +148,12 @@ def scenario_of(config: DataConfig, world: int | None = None) -> Scenario:
             argument = "data.scenario, " if one.where.startswith("argument") else ""
             prefixed.append(Problem(argument + one.where, one.what, one.suggestion))
         raise ConfigError(prefixed) from error
+
+
+@lru_cache(maxsize=256)
+def _scenario(name: str, stamp: int, changes: tuple[str, ...]) -> Scenario:
+    """A run asks for it six times, and to resolve it takes 50 ms."""
+    return scenarios.load_scenario(name, changes)
 
 
 def fingerprint(config: DataConfig) -> str:

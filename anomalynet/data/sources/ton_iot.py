@@ -45,8 +45,8 @@ INFO = _reading.SourceInfo(
         "the page, and copy the files Train_Test_IoT_*.csv of the folder Train_Test_IoT_dataset"
     ),
     warnings=(
-        "date and time leak the label: normal in the first days, attacks later; the time step "
-        "alone has AUROC ≈ 0.99 per window",
+        "date and time leak the label: normal in the first days, attacks later; compare with the "
+        "audit's time step",
         "no day has both classes: a chronological split has a test part of one class",
         "Fridge and Garage_Door contain no signal: a high score there is a leak",
     ),

@@ -126,11 +126,11 @@ class Following:
         """
         if self._grid.period is not None and before is not None:
             self._lay_missed(rows, before - self._lateness)
-        foreign = np.zeros(len(rows), np.bool_)
+        transfer, own = False, clock
         if owner is not None:
             foreign = self._table["owner"][rows] != owner
-        transfer = np.count_nonzero(foreign) > 0
-        own = np.where(foreign, NEVER, clock) if transfer else clock
+            if transfer := bool(np.count_nonzero(foreign)):
+                own = np.where(foreign, NEVER, clock)
         placed = self._grid.place(rows, times, own)
         if placed is not None:
             self.refused.update({kind: count for kind, count in placed.refused.items() if count})

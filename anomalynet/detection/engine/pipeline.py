@@ -109,6 +109,7 @@ class Pipeline:
         self._scorer = scorer(model, table)
         self._alarms = Alarms(rule, contract.threshold, contract.run, name, table)
         self._contract, self._table, self._counts = contract, table, counts
+        self._channels = len(contract.channels)
         self._in_time = contract.attention_axis == "time"
         if self._in_time:  # of the last steps of each device's segment
             table.add("times", np.int64, (contract.window,))
@@ -159,9 +160,7 @@ class Pipeline:
 
     def taken(self) -> records.Outcome:
         """What was made since the last call."""
-        found = records.Outcome(
-            records.concatenate(self._steps, len(self._contract.channels)), self._events
-        )
+        found = records.Outcome(records.concatenate(self._steps, self._channels), self._events)
         self._steps, self._events = [], []
         return found
 

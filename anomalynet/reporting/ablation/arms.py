@@ -194,7 +194,7 @@ def read_steps(record: RunRecord) -> SeriesSteps:
     parts = scored.partition_by("series", as_dict=True)
     named = {name: parts.get((name,), scored.clear()) for name in sorted(test["series"].unique())}
     touched = test.select("series", "incident").drop_nulls().unique()
-    steps = {name: Scored.of(part) for name, part in named.items()}
+    steps = {name: Scored.without_gaps(part) for name, part in named.items()}
     return SeriesSteps(steps, frozenset(touched.iter_rows()))
 
 

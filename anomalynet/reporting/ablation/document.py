@@ -121,7 +121,7 @@ def _notes(found: _Found) -> list[str]:
         f"{arm.name} ({count})" for arm in found.arms if (count := arm.undefined(found.metric))
     )
     notes = [f"{INCOMPLETE} Not all runs are finished: {incomplete}."] if incomplete else []
-    notes += found.context.code_notes(found.context.models)
+    notes += found.context.code_notes()
     reference = reference_of(found.arms)
     if not (reference and reference.runs):
         notes.append("The reference has not been run: no differences can be computed.")

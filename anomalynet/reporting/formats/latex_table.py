@@ -22,9 +22,8 @@ TEXT = 24.0  # widest column of text without line breaks, in em
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column: index, width in em, heading's lines, alignment, whether cells may break."""
+    """A column: width in em, heading's lines, alignment, whether cells may break."""
 
-    index: int
     em: float
     heading: Sequence[str]
     right: bool
@@ -44,11 +43,8 @@ def table(
     inline: Callable[[Sequence[Node]], str],
     escaped: Callable[[str], str],
 ) -> str:
-    r"""A booktabs table in the largest font size that fits.
-
-    A long table spans several pages, in landscape format if portrait is too narrow; other tables
-    stay on one page. A table that is still too wide is split into several tables, each with the
-    first column.
+    r"""A booktabs table in the largest font size that fits; one that is too wide is scaled down. A
+    long table spans several pages, in landscape format if portrait is too narrow.
 
     Args:
         cells: of the table.
@@ -58,35 +54,30 @@ def table(
         escaped: escapes plain text.
     """
     columns = [_column(cells, index) for index in range(len(cells.header))]
+    widths = {size: sum(one.em * points + GAP for one in columns) for size, points in SIZES.items()}
     long = len(cells.rows) > LONG
     sizes = [(size, PORTRAIT) for size in ("small", "footnotesize", "scriptsize")]
     sizes += [("scriptsize", LANDSCAPE), ("tiny", LANDSCAPE)] if long else []
-    widest = ("scriptsize", LANDSCAPE if long else PORTRAIT)
-    size, line = next((one for one in sizes if _points(columns, one[0]) <= one[1]), widest)
-    parts = list(_split(columns, size, line))
-    pages = long or any(column.broken for column in columns)
-    texts = []
-    for part in parts:
-        shape = f"@{{}}{''.join(column.shape(size) for column in part)}@{{}}"
-        heading = " & ".join(_heading(column, escaped) for column in part)
-        head = [r"\toprule", rf"{heading} \\", r"\midrule"]
-        rows = list(_rows(cells, part, inline))
-        first, last = caption if part is parts[0] else "", notes if part is parts[-1] else ""
-        if pages:
-            top = [rf"\caption{first} \\"] if first else []
-            ends = [*head, r"\endfirsthead", *head, r"\endhead", r"\bottomrule", r"\endfoot"]
-            body = [rf"\begin{{longtable}}{{{shape}}}", *top, *ends, *rows]
-            body += [r"\end{longtable}", last]
-        else:
-            top = [rf"\captionof{{table}}{first}"] if first else []
-            own = [rf"\begin{{tabular}}{{{shape}}}", *head, *rows, r"\bottomrule", r"\end{tabular}"]
-            below = [rf"\par\smallskip{last}"] if last else []
-            body = [r"\begin{minipage}{\linewidth}", *top, *own, *below]
-            body += [r"\end{minipage}\par\medskip"]
-        texts.append("\n".join(body))
+    size, line = next((one for one in sizes if widths[one[0]] <= one[1]), sizes[-1])
+    shape = f"@{{}}{''.join(column.shape(size) for column in columns)}@{{}}"
+    heading = " & ".join(_heading(column, escaped) for column in columns)
+    head = [r"\toprule", rf"{heading} \\", r"\midrule"]
+    rows = list(_rows(cells, inline))
     start = rf"\begingroup\{size}\setlength{{\tabcolsep}}{{{GAP / 2:.0f}pt}}"
     start += r"\setlength{\LTcapwidth}{\linewidth}"
-    text = "\n\n".join([start, *texts]) + "\n\\endgroup"
+    if long or any(column.broken for column in columns):
+        top = [rf"\caption{caption} \\"] if caption else []
+        ends = [*head, r"\endfirsthead", *head, r"\endhead", r"\bottomrule", r"\endfoot"]
+        body = [rf"\begin{{longtable}}{{{shape}}}", *top, *ends, *rows, r"\end{longtable}", notes]
+    else:
+        own = [rf"\begin{{tabular}}{{{shape}}}", *head, *rows, r"\bottomrule", r"\end{tabular}"]
+        if widths[size] > line:
+            own = [r"\resizebox{\linewidth}{!}{%", *own, "}"]
+        top = [rf"\captionof{{table}}{caption}"] if caption else []
+        below = [rf"\par\smallskip{notes}"] if notes else []
+        body = [r"\begin{minipage}{\linewidth}", *top, *own, *below]
+        body += [r"\end{minipage}\par\medskip"]
+    text = "\n".join([start, "", *body]) + "\n\n\\endgroup"
     return f"\\begin{{landscape}}\n{text}\n\\end{{landscape}}" if line == LANDSCAPE else text
 
 
@@ -114,31 +105,14 @@ def _column(cells: Grid, index: int) -> _Column:
         else:
             lines[-1] += word
     em = max(body, *(1.05 * width(line) for line in lines))
-    return _Column(index, em, lines, cells.right[index], broken)
+    return _Column(em, lines, cells.right[index], broken)
 
 
-def _points(columns: Sequence[_Column], size: str) -> float:
-    return sum(column.em * SIZES[size] + GAP for column in columns)
-
-
-def _split(columns: Sequence[_Column], size: str, line: float) -> Iterator[list[_Column]]:
-    """Groups of columns that fit on a line; each group starts with the first column."""
-    first, own = columns[0], [columns[0]]
-    for column in columns[1:]:
-        if len(own) > 1 and _points([*own, column], size) > line:
-            yield own
-            own = [first]
-        own.append(column)
-    yield own
-
-
-def _rows(
-    cells: Grid, columns: Sequence[_Column], inline: Callable[[Sequence[Node]], str]
-) -> Iterator[str]:
+def _rows(cells: Grid, inline: Callable[[Sequence[Node]], str]) -> Iterator[str]:
     for number, row in enumerate(cells.rows):
         if number and cells.grouped and plain(row[0]):
             yield r"\addlinespace"
-        yield " & ".join(inline(row[column.index].children) for column in columns) + r" \\"
+        yield " & ".join(inline(cell.children) for cell in row) + r" \\"
 
 
 def _heading(column: _Column, escaped: Callable[[str], str]) -> str:

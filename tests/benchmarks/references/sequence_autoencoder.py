@@ -37,8 +37,8 @@ class SequenceAutoencoder(Detector):
             self.decoder = nn.LSTM(options.hidden, options.hidden, batch_first=True)
             self.readings = nn.Linear(options.hidden, channels)
             return
-        down: Any = {"kernel_size": 7, "stride": 2, "padding": 3}
-        up: Any = {**down, "output_padding": 1}
+        down: dict[str, Any] = {"kernel_size": 7, "stride": 2, "padding": 3}
+        up = {**down, "output_padding": 1}
         self.layers = nn.Sequential(
             *(nn.Conv1d(channels, 32, **down), nn.ReLU(), nn.Dropout(0.2)),
             *(nn.Conv1d(32, 16, **down), nn.ReLU()),

@@ -61,6 +61,13 @@ if (!only) {
   await click(1, 2);
   seen.ungrouped = await states(1, 2);
 
+  const shown = () => page.$$eval(".sortable", ([box]) => [...box.querySelectorAll("tbody tr")].filter((row) => !row.hidden).map((row) => row.cells[0].textContent));
+  await page.fill("#models", "lstm, forest");
+  seen.filtered = [await shown()];
+  await page.fill("#models", "");
+  seen.filtered.push(await shown());
+  seen.hover = await page.$eval("td.number[title]", (cell) => [cell.textContent, cell.title]);
+
   const before = await background(page);
   await page.locator("#theme").focus();
   await page.keyboard.press("Enter");
