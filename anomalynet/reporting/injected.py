@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anomalynet.config.schema import Config
-from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.data.injection import OPERATIONS
 from anomalynet.errors import UsageError
 from anomalynet.reporting.figures import BLUE, VERMILION, encode, heading, style
@@ -43,6 +42,8 @@ def draw_injected(config: Config, path: Path) -> Path:
 
 def _figure(config: Config) -> Figure:
     from matplotlib.figure import Figure
+
+    from anomalynet.data.datamodule import TelemetryDataModule
 
     module = TelemetryDataModule(config)
     if (injector := module.injector) is None:
