@@ -11,6 +11,7 @@ from pathlib import Path
 from anomalynet.config.check import value_of
 from anomalynet.config.leaves import read_yaml
 from anomalynet.config.schema import Config
+from anomalynet.errors import ConfigError
 from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.sweeps import seconds_of
@@ -55,7 +56,12 @@ def read_costs(runs: Path, jobs: Sequence[Job]) -> dict[str, Cost]:
 
 
 def _work(folder: RunFolder) -> list[object]:
-    flat = {leaf.key: leaf.value for leaf in read_yaml(folder.config)}
+    """The values of `WORK_KEYS` in a run; empty if its configuration cannot be read."""
+    try:
+        leaves = read_yaml(folder.config)
+    except ConfigError:
+        return []
+    flat = {leaf.key: leaf.value for leaf in leaves}
     return [flat.get(key) for key in WORK_KEYS]
 
 

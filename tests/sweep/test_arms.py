@@ -71,13 +71,6 @@ def test_an_extra_arm_is_beside_the_axes(tmp_path: Path) -> None:
     assert extra.values == {"model.channels": 128, "model.pool": 1}
 
 
-def test_arms_that_come_to_one_configuration_are_one(tmp_path: Path) -> None:
-    axes = "axes: {model.pool: [1, 2]}\narms: {again: {model.pool: 1}}\n"
-    text = f"{ALONE}folds: [0]\n{axes}"
-    runs = plan(written(tmp_path, text), ["data.name=skab"])
-    assert [run.arm.name for run in runs] == ["reference", "model.pool=1"]
-
-
 def test_components_switches_each_part_off_alone() -> None:
     found = named(arms(read_sweep("components", "quick")))
     whole = {
