@@ -147,7 +147,7 @@ def read(metadata: Mapping[str, str], where: str, content: bytes | None = None) 
         raw = {
             "periods": {},
             "table": None,
-            "calibration_floor": (),
+            "calibration_floor": [],
             **codec.parse(metadata[KEY], where),
         }  # not in earlier
         if raw["format"] != FORMAT:

@@ -143,7 +143,7 @@ class ReportContext:
         """The caption of a table or figure: what it shows, and only the conditions of its own. The
         others are those of the report, stated once. `csv`: names of its tables."""
         links = ", ".join(f"[{name}](tables/{name})" for name in csv.split())
-        return " ".join(filter(None, (f"> **{title}.**", note, links and f"Numbers: {links}.")))
+        return " ".join(filter(None, (f"> **{title}.**", note, links and f"{links}.")))
 
     def figure(self, name: str, title: str, note: str = "", csv: str = "") -> str:
         """An image `figures/<name>.svg` with its alternative text and caption."""

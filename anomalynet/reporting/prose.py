@@ -120,4 +120,4 @@ def _time(records: Sequence[RunRecord]) -> str:
         return ""
     untimed = len(records) - len(timed)
     note = f" (unknown for {untimed} of {len(records)} runs)" if untimed else ""
-    return f"Device time: {sum(timed):.0f} s of training and scoring{note}."
+    return f"Device time: {sum(timed):.0f} s{note}."

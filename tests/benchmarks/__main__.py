@@ -16,6 +16,7 @@ import json
 import os
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,6 +79,10 @@ def main() -> int:
             except LeftOutError as reason:
                 report.left_out[name] = str(reason)
                 continue
+            except Exception as error:  # the other rows are worth their time
+                traceback.print_exc()
+                report.left_out[name] = f"FAILED: {type(error).__name__}: {error}"
+                continue
             report.rows += found
             for one in found:
                 print(f"  {one.name}: {one.ratio:.3g} {one.kind}", file=sys.stderr, flush=True)
@@ -88,7 +93,8 @@ def main() -> int:
         args.out.write_text(page, encoding="utf-8")
     if args.json:
         args.json.write_text(line + "\n", encoding="utf-8")
-    return _compare(args.history, report, line) if args.history else 0
+    failed = any(why.startswith("FAILED") for why in report.left_out.values())
+    return (_compare(args.history, report, line) if args.history else 0) or int(failed)
 
 
 def _compare(history: Path, report: Report, line: str) -> int:

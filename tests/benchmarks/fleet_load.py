@@ -33,7 +33,7 @@ from typing import NamedTuple
 import numpy as np
 import onnx
 
-from anomalynet.detection.contract import KEY, Contract
+from anomalynet.detection.contract import DIGEST, KEY, Contract, sealed
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.model import Model
 from anomalynet.detection.service.messages import Parser
@@ -58,7 +58,9 @@ def one_second(model: Path, folder: Path) -> Path:
     graph = onnx.load(model)
     (entry,) = (entry for entry in graph.metadata_props if entry.key == KEY)
     entry.value = replace(Model(model).contract, period=1.0).to_json()
-    onnx.save(graph, path)
+    (old,) = (entry for entry in graph.metadata_props if entry.key == DIGEST)
+    graph.metadata_props.remove(old)
+    path.write_bytes(sealed(graph.SerializeToString()))
     return path
 
 

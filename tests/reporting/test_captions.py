@@ -92,7 +92,7 @@ def test_what_all_runs_share_is_said_once(tmp_path: Path) -> None:
     for told in (
         "Hardware: 2 CPU cores (AVX2), no GPU, Linux-6; 1 thread and 1 device per run. ",
         "Software: anomalynet 0.1.0, torch 2.13.0+cpu, Python 3.11.7. ",
-        f"Code: `{runs[0].code[:10]}`. Device time: 202 s of training and scoring.",
+        f"Code: `{runs[0].code[:10]}`. Device time: 202 s.",
     ):
         assert told in second
 
@@ -114,5 +114,5 @@ def test_what_differs_is_counted_and_what_a_run_does_not_say_is_left_out(tmp_pat
         for fold, name in enumerate(("microseconds_per_window", "train_seconds"))
     )
     assert provenance([silent]) == ""
-    said = "Device time: 10 s of training and scoring (unknown for 1 of 2 runs)."
+    said = "Device time: 10 s (unknown for 1 of 2 runs)."
     assert provenance([silent, loud]) == said

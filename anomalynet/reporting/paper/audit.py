@@ -23,9 +23,8 @@ Hybrid's 68.1 %; the attack rows imply 30.5, 46.5 and 57.1 %.
 - One digit makes three rows possible: CNN precision_attack 93.86 → 98.86, LSTM 95.31 → 98.31, \
 CNN-LSTM 95.6 → 97.6. Hybrid needs precision_attack 96.24 → 98.85 and f1_normal 95.45 → 96.49; its \
 repair assumes 71.37 %, too.
-- F1 above precision and recall: LSTM, CNN-LSTM, Hybrid (attack); below both: Hybrid (normal); not \
-the harmonic mean: CNN (attack).
-- Table 5 has accuracies per class from precisions alone; its recipe gives none of the 8 within \
+- F1 above precision and recall: LSTM, CNN-LSTM, Hybrid (attack); below both: Hybrid (normal).
+- Accuracies per class come from precisions alone; the recipe gives none of the 8 within \
 rounding."""
 
 

@@ -82,7 +82,7 @@ def over_time_section(context: ReportContext) -> Section:
         context.figure(
             FIGURE,
             FIGURE_TITLE,
-            "Left: thresholds from the test part, a diagnosis. Right: the run's own.",
+            "Left: thresholds from the test part. Right: the run's own.",
             "over_time_budgets.csv",
         ),
     ]
