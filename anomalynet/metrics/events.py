@@ -48,7 +48,7 @@ class AlarmRule:
         if not (self.cool_down == 0 or 1e-6 <= self.cool_down < 1e10):
             what = f"a cool-down cannot take {self.cool_down:g} s"
             raise UsageError(what, "choose 0, or a microsecond or more")
-        if self.threshold is not None and not abs(self.threshold) < np.finfo(np.float32).max:
+        if self.threshold is not None and not abs(self.threshold) < float(np.finfo(np.float32).max):
             what = f"no score is near a threshold of {self.threshold:g}"
             raise UsageError(what, "give a number, or none to use the model's threshold")
 

@@ -233,6 +233,7 @@ def test_alarms_are_published(broker: Broker, tmp_path: Path, model: Path) -> No
     assert detector.end()[0] == 0
 
 
+@pytest.mark.slow
 def test_two_detectors_with_one_client_id_are_told_so(broker: Broker, model: Path) -> None:
     detectors = [Detector(model, "--mqtt", broker.url("x")) for _ in range(2)]
     told = b""

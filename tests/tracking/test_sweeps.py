@@ -75,6 +75,7 @@ def test_a_sweep_is_a_group_with_each_axis_in_every_configuration(here: Path) ->
     assert "what do the regularisation and the channels contribute?" in text
 
 
+@pytest.mark.slow
 def test_a_trial_is_a_run_whose_steps_are_its_folds_and_sync_sends_it(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
