@@ -71,6 +71,8 @@ def _read_status(args: argparse.Namespace) -> list[SweepStatus]:
     if not records:
         hint = "`anomalynet sweep NAME` starts one, --runs names another folder"
         raise NothingToCompareError(f"{args.runs}: no sweep was started here", hint)
+    if "" in args.names:
+        raise UsageError("'' is not the name of a sweep", "leave it out to see every sweep")
     chosen = []
     for record in records:
         named = (name == record.sweep or record.label.startswith(name) for name in args.names)
