@@ -51,9 +51,9 @@ def run(args: argparse.Namespace) -> int:
         if shared:
             print(f"changed in all of them: {shared}")
         if not rows and chosen:
-            print(f"runs: none of those in {args.runs} is like that")
+            print(f"no run in {args.runs} matches")
         elif not rows:
-            print(f"{kind}: none in {args.runs}; `anomalynet train hybrid` makes one")
+            print(f"no runs in {args.runs}; `anomalynet train hybrid` trains one")
     return 0
 
 
@@ -82,8 +82,14 @@ def _chosen_runs(args: argparse.Namespace) -> list[dict[str, object]]:
         raise UsageError(
             f"--sort {by}: runs have no such column", f"there are {', '.join(rows[0])}"
         )
-    rows.sort(key=lambda row: ((value := row[by]) is not None, str(type(value)), value))
+    rows.sort(key=lambda row: _order(row[by]))
     return rows[-args.n :] if args.n else rows
+
+
+def _order(value: object) -> tuple[bool, float, str]:
+    """What runs are sorted by: first those without a value, then numbers, then texts."""
+    number = float(value) if isinstance(value, int | float) else 0.0
+    return value is not None, number, "" if isinstance(value, int | float) else str(value)
 
 
 def _runs(runs: Path) -> list[dict[str, object]]:

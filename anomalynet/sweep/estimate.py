@@ -71,18 +71,18 @@ def unfinished_jobs(jobs: Sequence[Job]) -> list[Job]:
 
 
 SPEED = {
-    "cnn": (0.15, 12, True),
-    "lstm": (0.18, 29, True),
-    "cnn_lstm": (0.22, 27, True),
-    "hybrid": (0.34, 50, True),
-    "autoencoder": (0.08, 12, True),
-    "logistic": (0.10, 17, False),
-    "random_forest": (3.8, 42, False),
-    "gradient_boosting": (0.42, 20, False),
-    "isolation_forest": (0.22, 108, False),
+    "cnn": (0.14, 16, True),
+    "lstm": (0.21, 39, True),
+    "cnn_lstm": (0.24, 36, True),
+    "hybrid": (0.37, 52, True),
+    "autoencoder": (0.10, 15, True),
+    "logistic": (0.11, 18, False),
+    "random_forest": (1.17, 42, False),
+    "gradient_boosting": (0.51, 23, False),
+    "isolation_forest": (0.06, 37, False),
 }
 """Model → milliseconds per training window, microseconds per scored window, and whether it is
-trained in epochs: windows of 32 steps and 28 channels on one core of a server of 2026."""
+trained in epochs: from `timings.json` of `anomalynet reproduce` on two busy cores of a server."""
 
 
 def usual_seconds(config: Config) -> float | None:

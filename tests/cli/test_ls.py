@@ -96,6 +96,7 @@ def test_runs_have_a_state_a_sweep_and_what_was_changed(
         (["--failed"], {"bbbb", "cccc"}),
         (["--data", "skab"], set()),
         (["--sort", "F1", "-n", "1"], {"aaaa"}),
+        (["--sort", "changed", "-n", "2"], {"aaaa", "cccc"}),
     ],
 )
 def test_runs_are_chosen(
