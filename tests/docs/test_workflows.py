@@ -54,6 +54,17 @@ def carried_out(
     )
 
 
+def test_ci_runs_the_readmes_test_command_and_nothing_else_of_it() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    program = re.search(r"awk '(.*?)' README\.md", script, re.DOTALL)
+    assert program is not None
+    read = subprocess.run(
+        ["awk", program[1], ROOT / "README.md"], capture_output=True, text=True, check=True
+    )
+    assert len(read.stdout.splitlines()) == 1
+    assert read.stdout.rstrip().endswith(".venv/bin/pytest -n 2")
+
+
 @pytest.mark.slow
 def test_every_step_works_in_a_fresh_clone_and_a_fresh_environment(tmp_path: Path) -> None:
     clone = tmp_path / "clone"
