@@ -16,9 +16,6 @@ from anomalynet.runs.code import code_hash
 
 INCOMPLETE, OTHER_CODE = "†", "‡"
 
-FACTS = ("split", "prevalence", "seeds", "folds", "status", "worlds")
-"""Columns that are added to every number of an arm."""
-
 
 @dataclass(frozen=True, slots=True)
 class ArmFacts:
@@ -38,11 +35,15 @@ class ArmFacts:
     sign: str  # after its name: incomplete, or with runs of other code
     other_code: int  # number of runs made by another version of the code than most
 
-    @property
-    def cells(self) -> dict[str, Any]:
-        """The values of `FACTS` for CSV."""
-        prevalence = None if math.isnan(self.prevalence) else self.prevalence
-        return {name: getattr(self, name) for name in FACTS} | {"prevalence": prevalence}
+    def cells(self, **more: Any) -> dict[str, Any]:
+        """The columns that are added to every number of an arm in CSV, `more` before the status."""
+        facts = {
+            "split": self.split,
+            "prevalence": None if math.isnan(self.prevalence) else self.prevalence,
+            "seeds": self.seeds,
+            "folds": self.folds,
+        }
+        return facts | more | {"status": self.status, "worlds": self.worlds}
 
 
 @dataclass(frozen=True, slots=True)

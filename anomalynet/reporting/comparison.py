@@ -8,7 +8,7 @@ JMLR 7, 2006."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,14 @@ from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.formats import write_files
 from anomalynet.reporting.formats.markdown import grid
 from anomalynet.reporting.measures import MEASURES
-from anomalynet.reporting.tables import runs_csv, to_csv
+from anomalynet.reporting.tables import Row, csv_file, runs_file
 from anomalynet.runs.collect import RunRecord
 
 COMPARISON = "comparison"  # name of its folder
 MIN_DATA, MIN_MODELS = 2, 3
 
+RANKS = ("metric", "model", "block", "value", "rank", "unit")
 METRICS = ("average_precision_fold_mean", "auroc_fold_mean", "f1_attack", "balanced_accuracy")
-COLUMNS = ("metric", "model", "block", "value", "rank", "unit")
-MEANS = ("metric", "model", "mean_rank", "first", "blocks")
 
 NOTE = (
     "A *block* is a data set, or each world of a simulated one; its value is the mean over the "
@@ -176,20 +175,13 @@ def write_comparison(records_by_data: Mapping[str, Sequence[RunRecord]], out: Pa
             f"- ⚠ {data}: {warning}" for data, one in contexts.items() for warning in one.warnings()
         ),
     ]
-    rows = [
-        (metric, name, block, float(value) * MEASURES[metric].scale, place, MEASURES[metric].unit)
-        for metric, every in ranks.items()
-        for block, values, places in zip(
-            found[metric].names, found[metric].values, every.tolist(), strict=True
-        )
-        for name, value, place in zip(comparison.titles, values, places, strict=True)
-    ]
-    files = {"tables/ranks.csv": to_csv(COLUMNS, rows).encode()}
-    files["tables/runs.csv"] = runs_csv(everything).encode()
+    files = runs_file(everything)
+    files |= csv_file("ranks", _rank_rows(comparison, found, ranks), RANKS)
     if ranks:
-        table, files["tables/mean_ranks.csv"] = _table(comparison, ranks)
+        files |= csv_file("mean_ranks", _mean_rows(comparison, ranks))
         links = "Numbers: [mean_ranks.csv](tables/mean_ranks.csv), [ranks.csv](tables/ranks.csv)."
-        parts += [f"{table}\n\n> **Mean ranks, and in how many blocks a model is first.** {links}"]
+        title = "Mean ranks, and in how many blocks a model is first."
+        parts += [f"{_table(comparison, ranks)}\n\n> **{title}** {links}"]
         parts += [f"![{FIGURE_TITLE}](figures/{FIGURE}.svg)\n\n> **{FIGURE_TITLE}.** {NOTE}"]
         looks = figures.looks(next(iter(contexts.values())))
         files |= figures.drawn(
@@ -230,24 +222,34 @@ def _order(ranks: Ranks) -> list[int]:
     return sorted(range(len(mean)), key=lambda at: (mean[at], at))
 
 
-def _table(comparison: Comparison, ranks: Ranks) -> tuple[str, bytes]:
-    """A line per model, mean rank and number of first places by each metric; and as CSV."""
-    titles, names = list(comparison.titles.values()), list(comparison.titles)
-    means = {metric: own.mean(axis=0).tolist() for metric, own in ranks.items()}
+def _rank_rows(comparison: Comparison, found: Mapping[str, Blocks], ranks: Ranks) -> Iterator[Row]:
+    for metric, own in ranks.items():
+        measure, blocks = MEASURES[metric], found[metric]
+        for at, block in enumerate(blocks.names):
+            for model, name in enumerate(comparison.titles):
+                value = float(blocks.values[at, model]) * measure.scale
+                cells = (metric, name, block, value, float(own[at, model]), measure.unit)
+                yield dict(zip(RANKS, cells, strict=True))
+
+
+def _mean_rows(comparison: Comparison, ranks: Ranks) -> Iterator[Row]:
+    for metric, own in ranks.items():
+        pairs = zip(comparison.titles, own.mean(axis=0).tolist(), _first(own), strict=True)
+        for name, mean, first in pairs:
+            row = {"metric": metric, "model": name, "mean_rank": mean, "first": first}
+            yield row | {"blocks": len(own)}
+
+
+def _table(comparison: Comparison, ranks: Ranks) -> str:
+    """A line per model, mean rank and number of first places by each metric."""
+    titles = list(comparison.titles.values())
     lines = [
-        [
-            f"**{titles[at]}**",
-            *(f"{means[metric][at]:.2f} ({_first(own)[at]})" for metric, own in ranks.items()),
-        ]
+        [f"**{titles[at]}**"]
+        + [f"{own[:, at].mean():.2f} ({_first(own)[at]})" for own in ranks.values()]
         for at in _order(ranks)
     ]
-    rows = [
-        (metric, name, mean, first, len(own))
-        for metric, own in ranks.items()
-        for name, mean, first in zip(names, means[metric], _first(own), strict=True)
-    ]
     header = ["Model", *(MEASURES[metric].title for metric in ranks)]
-    return grid(header, lines, "l" + "r" * len(ranks)), to_csv(MEANS, rows).encode()
+    return grid(header, lines, "l" + "r" * len(ranks))
 
 
 def _figure(comparison: Comparison, ranks: Ranks, looks: Mapping[str, Mapping[str, Any]]) -> Figure:

@@ -76,7 +76,7 @@ def broken_names(arms: Sequence[Arm], context: ReportContext) -> list[str]:
 
 def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str], colours: Sequence[str]) -> None:
     """Draw one panel with three bars per model, ours with its spread."""
-    values_of = [[getattr(one, name) for one in rows] for name in ("printed", "repaired", "mean")]
+    values_of = [[one[name] for one in rows] for name in ("printed", "repaired", "mean")]
     for index, values in enumerate(values_of):
         at = [model + (index - 1) * BAR for model in range(len(rows))]
         label, colour, hatch = PAPER[index] if index < 2 else ("ours, mean ± spread", "", "")
@@ -89,12 +89,12 @@ def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str], colours: Sequen
             hatch=hatch,
             edgecolor="#404040",
             linewidth=0.5,
-            yerr=None if colour else [row.spread or 0.0 for row in rows],
+            yerr=None if colour else [row["spread"] or 0.0 for row in rows],
             error_kw={"elinewidth": 0.9},
         )
         for place, value, row in zip(at, values, rows, strict=True):
             if value is None and not colour:
-                text = "undefined" if row.seeds else "no run"
+                text = "undefined" if row["seeds"] else "no run"
                 axes.text(place, 2, text, fontsize=6.5, rotation=90, ha="center", va="bottom")
     axes.set_xticks(range(len(rows)), names)
     axes.tick_params(axis="x", length=0)
@@ -137,7 +137,7 @@ def draw_bars(panels: Panels, columns: int, context: ReportContext) -> Figure:
     names = broken_names([one.arm for one in models], context)
     colours = [own[one.arm.name]["color"] for one in models]
     for axes, (table, metric, name) in zip(grid.flat, panels, strict=True):
-        _bars(axes, [table.row(one.arm.name, metric) for one in models], names, colours)
+        _bars(axes, [table.row(one, metric) for one in models], names, colours)
         axes.set_title(name, loc="left", fontsize=9)
     for axes in grid[:, 0]:
         axes.set_ylabel("percent")
@@ -183,9 +183,9 @@ def draw_confusion(table: Table, context: ReportContext) -> Figure:
     grid = figure.subplots(2, len(models), squeeze=False)
     names = broken_names([one.arm for one in models], context)
     for column, (one, name) in enumerate(zip(models, names, strict=True)):
-        rows = [table.row(one.arm.name, metric) for metric in table.metrics]
-        _matrix(grid[0][column], [row.repaired for row in rows], "not in the paper")
-        _matrix(grid[1][column], [row.mean for row in rows], "no run")
+        rows = [table.row(one, metric) for metric in table.metrics]
+        _matrix(grid[0][column], [row["repaired"] for row in rows], "not in the paper")
+        _matrix(grid[1][column], [row["mean"] for row in rows], "no run")
         grid[0][column].set_title(name, fontsize=9.5)
         for axes in grid[:, column] if column else ():
             axes.set_yticklabels([])

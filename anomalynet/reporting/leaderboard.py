@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -14,12 +13,12 @@ from anomalynet.reporting import figures
 from anomalynet.reporting.ablation.contrasts import LEVEL, smallest_p
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
 from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.formats.markdown import emphasised, grid, unit
+from anomalynet.reporting.formats.markdown import emphasised, grid, metric_title
 from anomalynet.reporting.measures import MEASURES, primary
 from anomalynet.reporting.paper.claims.judge import Evidence, gather, share_interval
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.sections.over_time.measured import judge, judge_trivial, over
-from anomalynet.reporting.tables import defined, scaled, to_csv
+from anomalynet.reporting.tables import Row, csv_file, defined, metric_text, scaled
 
 NAME, HEADLINE = "leaderboard", "f1_attack"
 METRICS: tuple[str, ...] = (HEADLINE, "accuracy", "balanced_accuracy", "auroc_fold_mean")
@@ -32,8 +31,6 @@ SHORT = {
     primary("false_alarms_per_device_day"): "False alarms per node and day",
     "event_recall_at_1": "Incidents at one false alarm, %",
 }
-COLUMNS = ("table", "model", "data", "metric", "mean", "spread", "n", "unit")
-GAPS = ("model", "best", "metric", "difference", "low", "high", "clusters", "unit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +114,7 @@ def verdict(board: Leaderboard) -> str:
     if not board.ranked:
         return "**Nothing to compare:** no model has a complete repetition with labels."
     best = board.ranked[0]
-    title, own = best.arm.title, _text(HEADLINE, best.summary(HEADLINE))
+    title, own = best.arm.title, metric_text(HEADLINE, best.summary(HEADLINE))
     if not board.gaps:
         return f"**{title} has an F1 of {own} %; there is nothing to compare it with.**"
     second = board.gaps[0]
@@ -137,7 +134,7 @@ def verdict(board: Leaderboard) -> str:
     leader = max(board.ranked, key=lambda one: one.summary(metric).mean)
     other = ""
     if leader is not best and leader.summary(metric).mean > best.summary(metric).mean:
-        reached = _text(metric, leader.summary(metric))
+        reached = metric_text(metric, leader.summary(metric))
         other = f" Without a threshold {leader.arm.title} is best: average precision {reached} %."
     return f"**{title} wins** by F1, {own} %, {lead}{interval}. {sure}.{other}"
 
@@ -177,29 +174,25 @@ def doubts(board: Leaderboard) -> list[str]:
     return found
 
 
-def _text(metric: str, summary: Summary) -> str:
-    return MEASURES[metric].text(*scaled(summary, MEASURES[metric].scale))
-
-
 def leaderboard_section(board: Leaderboard) -> Section:
     """The table, the forest plot and their CSV."""
-    context, lines, rows = board.context, list[list[str]](), list[list[Any]]()
+    context, lines, rows = board.context, list[list[str]](), list[Row]()
     models = (*board.ranked, *board.others)
-    found = [[board.value(one, metric) for metric in METRICS] for one in models]
-    texts = [list(map(_text, METRICS, own)) for own in found]
+    found = [{metric: board.value(one, metric) for metric in METRICS} for one in models]
+    texts = [[metric_text(*pair) for pair in own.items()] for own in found]
     means = [
-        [defined(value.mean) if one in board.ranked else None for value in own]
+        [defined(value.mean) if one in board.ranked else None for value in own.values()]
         for one, own in zip(models, found, strict=True)
     ]
     for one, own, cells in zip(models, found, emphasised(texts, means, METRICS), strict=True):
         name = f"**{one.arm.title}**{context[one].sign}"
         lines.append([name, *cells, str(len(one.values))])
-        rows += [_row(context, one.arm.name, *pair) for pair in zip(METRICS, own, strict=True)]
+        rows += [_row(context, one.arm.name, *pair) for pair in own.items()]
     for who, values in board.trivial.items():
-        cells = [_text(metric, value) for metric, value in values.items()]
+        cells = [metric_text(*pair) for pair in values.items()]
         lines.append([f"*{who.capitalize()}*", *cells, str(len(context.base.values))])
-        rows += [_row(context, who, metric, value) for metric, value in values.items()]
-    titles = [SHORT.get(name, MEASURES[name].title + unit(MEASURES[name].unit)) for name in METRICS]
+        rows += [_row(context, who, *pair) for pair in values.items()]
+    titles = [SHORT.get(name, metric_title(name)) for name in METRICS]
     note = (
         "Mean ± standard deviation over n repetitions. *Incidents at one false alarm*: detected "
         "at one per node and day, a diagnosis with a threshold from the test part. *Random* "
@@ -207,7 +200,7 @@ def leaderboard_section(board: Leaderboard) -> Section:
     )
     parts = [grid(["Model", *titles, "n"], lines, "l" + "r" * (len(titles) + 1))]
     parts.append(context.caption("All models", note, f"{NAME}.csv"))
-    files = {f"tables/{NAME}.csv": to_csv(COLUMNS, rows).encode()}
+    files = csv_file(NAME, rows)
     if board.gaps:
         title = f"F1 behind {board.ranked[0].arm.title}, percentage points"
         note = (
@@ -215,22 +208,28 @@ def leaderboard_section(board: Leaderboard) -> Section:
             "incident (jackknife, each by itself)."
         )
         parts.append(context.figure(NAME, title, note, "differences.csv"))
-        files["tables/differences.csv"] = to_csv(
-            GAPS, map(_gap_row, [board] * len(board.gaps), board.gaps)
-        ).encode()
+        files |= csv_file("differences", (_gap_row(board, gap) for gap in board.gaps))
         files |= figures.drawn(NAME, title, context.facts(), lambda: _figure(board))
     return Section(parts, files)
 
 
-def _row(context: ReportContext, model: str, metric: str, value: Summary) -> list[Any]:
-    measure = MEASURES[metric]
-    return [NAME, model, context.data, metric, *scaled(value, measure.scale), value.n, measure.unit]
+def _row(context: ReportContext, model: str, metric: str, value: Summary) -> Row:
+    mean, spread = scaled(value, MEASURES[metric].scale)
+    head = {"table": NAME, "model": model, "data": context.data, "metric": metric}
+    return head | {"mean": mean, "spread": spread, "n": value.n, "unit": MEASURES[metric].unit}
 
 
-def _gap_row(board: Leaderboard, gap: Gap) -> list[Any]:
-    values = (defined(value, 100) for value in (gap.mean, gap.low, gap.high))
-    names = gap.model.arm.name, board.ranked[0].arm.name, HEADLINE
-    return [*names, *values, gap.clusters, "%"]
+def _gap_row(board: Leaderboard, gap: Gap) -> Row:
+    return {
+        "model": gap.model.arm.name,
+        "best": board.ranked[0].arm.name,
+        "metric": HEADLINE,
+        "difference": defined(gap.mean, 100),
+        "low": defined(gap.low, 100),
+        "high": defined(gap.high, 100),
+        "clusters": gap.clusters,
+        "unit": "%",
+    }
 
 
 def _figure(board: Leaderboard) -> Figure:

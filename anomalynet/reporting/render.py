@@ -20,7 +20,7 @@ from anomalynet.reporting.formats import wanted, write_files
 from anomalynet.reporting.formats.files import read_forms, refuse_other_report
 from anomalynet.reporting.incidents import count_chance, count_kinds
 from anomalynet.reporting.leaderboard import Leaderboard, doubts, leaderboard_section, verdict
-from anomalynet.reporting.paper.audit import paper_audit_section
+from anomalynet.reporting.paper import audit as paper_audit
 from anomalynet.reporting.paper.claims.judge import JUDGED
 from anomalynet.reporting.paper.claims.section import claims_section
 from anomalynet.reporting.sections import leakage as audits
@@ -37,7 +37,7 @@ from anomalynet.reporting.sections.model_tables import cost_section, paper_secti
 from anomalynet.reporting.sections.over_time.measured import judge, judge_trivial
 from anomalynet.reporting.sections.over_time.section import over_time_section
 from anomalynet.reporting.sections.visibility import seen, visibility_section
-from anomalynet.reporting.tables import runs_csv
+from anomalynet.reporting.tables import runs_file
 from anomalynet.runs.audits import read_audit, slug
 from anomalynet.runs.collect import RunRecord, Runs, load_results, read_runs
 from anomalynet.runs.sweeps import read_sweeps
@@ -105,7 +105,7 @@ def write_report(
         sections = [
             _first_screen(context, audit, title or f"Report on {context.data}", command),
             paper_section(context),
-            paper_audit_section(),
+            paper_audit.SECTION,
             claims_section(context),
             ablations_section(ablations),
             over_time_section(context),
@@ -245,5 +245,5 @@ def _first_screen(
         "## Conditions",
         *prose.conditions(context),
     ]
-    runs = {"tables/runs.csv": runs_csv([one.arm for one in models]).encode()}
-    return Section([part for part in parts if part], {**table.files, **runs})
+    files = {**table.files, **runs_file([one.arm for one in models])}
+    return Section([part for part in parts if part], files)

@@ -6,18 +6,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from anomalynet.metrics.kernels import NAN
 from anomalynet.metrics.suite import METRICS
-from anomalynet.reporting.aggregate import ArmMetrics, Summary, aggregate
+from anomalynet.reporting.aggregate import ArmMetrics, aggregate
 from anomalynet.reporting.arms import arms
 from anomalynet.reporting.captions import ReportContext, warnings
 from anomalynet.reporting.formats import markdown, write_files
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.prose import conditions
 from anomalynet.reporting.search_figures import TITLES, draw
-from anomalynet.reporting.tables import scaled, to_csv
+from anomalynet.reporting.tables import Row, csv_file, defined, metric_text
 from anomalynet.runs.collect import RunRecord
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ TEST += ("false_alarms_per_device_day_fold_mean", "detection_delay_fold_mean")
 """Test metrics that are shown for the chosen trials and the untuned reference."""
 CHOSEN = ("trial", "metric", "mean", "spread", "n")
 MOST_SHOWN = 5  # columns of chosen trials and the reference
+
+UNTUNED = -1  # instead of an index of a trial: the reference
+Models = dict[int, ArmMetrics]  # index of a chosen trial, or `UNTUNED` → its test metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +65,19 @@ def write_search_report(outcome: SearchOutcome, out: Path, title: str) -> Path:
 
     Raises: RunError: the scores of a chosen trial's run cannot be read.
     """
-    chosen = {
-        index: _test_metrics(outcome.records[index])
-        for index in outcome.best
-        if index in outcome.records
-    }
-    untuned = _test_metrics(outcome.reference) if outcome.reference else None
+    known = [index for index in outcome.best if index in outcome.records]
+    models: Models = {index: _test_metrics(outcome.records[index]) for index in known}
+    if outcome.reference:
+        models[UNTUNED] = _test_metrics(outcome.reference)
     drawn, missing = _figures(outcome)
-    text, table = _document(outcome, title, chosen, untuned, drawn, missing)
+    columns = ["trial", "state", *outcome.objectives, *outcome.space, "runs", "reason"]
     files = {
         **drawn,
-        "tables/trials.csv": _csv(outcome).encode(),
-        "tables/chosen.csv": table.encode(),
+        **csv_file("trials", _trials(outcome), columns),
+        **csv_file("chosen", _chosen(outcome, models), CHOSEN),
+        "report.md": _document(outcome, title, models, drawn, missing).encode(),
     }
-    return write_files(out, {**files, "report.md": text.encode()})
+    return write_files(out, files)
 
 
 def objective_title(objective: str) -> str:
@@ -132,28 +136,25 @@ def _figures(outcome: SearchOutcome) -> tuple[dict[str, bytes], dict[str, str]]:
 def _document(
     outcome: SearchOutcome,
     title: str,
-    chosen: Mapping[int, ArmMetrics],
-    untuned: ArmMetrics | None,
+    models: Models,
     files: Mapping[str, bytes],
     missing: Mapping[str, str],
-) -> tuple[str, str]:
-    """The report, and the CSV of its table of chosen trials."""
-    models = [*chosen.values(), *([untuned] if untuned else [])]
-    table, csv = _table(outcome, chosen, untuned)
+) -> str:
+    measured = list(models.values())
     shown = [name for name in TITLES if f"figures/search_{name}.svg" in files]
     again = f" `{outcome.command}` makes this report again." if outcome.command else ""
-    context = ReportContext.of(models[:1])
+    context = ReportContext.of(measured[:1])
     parts = [
         f"# {title}",
-        _verdict(outcome, chosen, untuned),
+        _verdict(outcome, models),
         f"*{outcome.question[0].upper()}{outcome.question[1:]}*" if outcome.question else "",
-        "\n".join(f"- ⚠ {text}" for text in warnings(one.arm for one in models)),
-        table,
-        _meaning(outcome, untuned),
+        "\n".join(f"- ⚠ {text}" for text in warnings(one.arm for one in measured)),
+        _table(outcome, models),
+        _meaning(outcome, models),
         *(_image(outcome, name) for name in shown if name in ("history", "pareto")),
         f"**Run:** {_status(outcome)}{again}",
         "## The best" if outcome.best else "",
-        *_best(outcome, chosen),
+        *_best(outcome, models),
         "## Figures" if shown or missing else "",
         *(_image(outcome, name) for name in shown if name not in ("history", "pareto")),
         *(f"No figure “{TITLES[name]}”: {reason}." for name, reason in missing.items()),
@@ -165,12 +166,10 @@ def _document(
         ),
         *(["## Conditions", *conditions(context, listed=False)] if models else []),
     ]
-    return "\n\n".join(filter(None, parts)) + "\n", csv
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def _verdict(
-    outcome: SearchOutcome, chosen: Mapping[int, ArmMetrics], untuned: ArmMetrics | None
-) -> str:
+def _verdict(outcome: SearchOutcome, models: Models) -> str:
     """Which trial is best, what it reaches on validation and test, and beside the reference."""
     if not outcome.best:
         return "**No trial is complete.**"
@@ -183,28 +182,28 @@ def _verdict(
         found = f"**{len(outcome.best)} trials form the Pareto front**; trial {index} has {values}."
     else:
         found = f"**Trial {index} is best** of {len(outcome.trials)}: {values}."
-    if index not in chosen:
+    if index not in models:
         return f"{found} Its runs are on another machine."
-    own = chosen[index].summary(name)
-    found += f" On the test part it reaches {_text(name, own)} % average precision"
-    if untuned is None:
+    own = models[index].summary(name)
+    found += f" On the test part it reaches {metric_text(name, own)} % average precision"
+    if UNTUNED not in models:
         return f"{found}; there is no untuned run to compare it with."
-    before = untuned.summary(name)
+    before = models[UNTUNED].summary(name)
     gain = f"{100 * (own.mean - before.mean):+.2f}".replace("-", "−")
     few = f"**Not certain**: {own.n} repetition{'s' * (own.n != 1)}, and one choice among many"
-    return f"{found}, {gain} points against the untuned {_text(name, before)} %. {few}."
+    return f"{found}, {gain} points against the untuned {metric_text(name, before)} %. {few}."
 
 
-def _meaning(outcome: SearchOutcome, untuned: ArmMetrics | None) -> str:
+def _meaning(outcome: SearchOutcome, models: Models) -> str:
     """Why a value on validation is not that on test."""
     text = (
         "The value on validation is the best of many and therefore too good; it and the test part "
         "also hold other incidents. Test metrics chose nothing."
     )
     own = _validation(outcome)
-    if untuned is None or own is None or not outcome.objectives[0].endswith("average_precision"):
+    if own is None or not outcome.objectives[0].endswith("average_precision"):
         return text
-    test = _text(TEST[0], untuned.summary(TEST[0]))
+    test = metric_text(TEST[0], models[UNTUNED].summary(TEST[0]))
     shown = objective_text(outcome.objectives[0], own)
     return (
         f"{text} The untuned reference, which nothing chose, has {shown} there and {test} on test."
@@ -218,55 +217,57 @@ def _validation(outcome: SearchOutcome) -> float | None:
     return sum(values) / len(values) if values and len(values) == len(found) else None
 
 
-def _text(name: str, summary: Summary) -> str:
-    return MEASURES[name].text(*scaled(summary, MEASURES[name].scale))
+def _name(index: int) -> str:
+    return "untuned" if index == UNTUNED else f"trial {index}"
 
 
-def _table(
-    outcome: SearchOutcome, chosen: Mapping[int, ArmMetrics], untuned: ArmMetrics | None
-) -> tuple[str, str]:
-    """A line per metric, a column per chosen trial (the first ones) and for the reference; and the
-    same as CSV with all."""
-    columns = {f"trial {index}": one for index, one in chosen.items()}
-    columns |= {"untuned": untuned} if untuned else {}
-    if not columns:
-        return "", to_csv(CHOSEN, ())
-    shown = (
-        [*list(columns)[: MOST_SHOWN - 1], list(columns)[-1]]
-        if len(columns) > MOST_SHOWN
-        else [*columns]
-    )
-    lines, rows = list[list[str]](), list[list[object]]()
+def _values(outcome: SearchOutcome, models: Models, objective: str) -> dict[int, float]:
+    """The values of an objective that are known; of the reference only the first."""
+    at = outcome.objectives.index(objective)
+    values = {index: outcome.trials[index].values[at] for index in models if index != UNTUNED}
+    own = _validation(outcome) if at == 0 else None
+    return values if own is None else values | {UNTUNED: own}
+
+
+def _chosen(outcome: SearchOutcome, models: Models) -> Iterator[Row]:
+    """The numbers of the table for every chosen trial and the reference."""
+
+    def row(name: str, metric: str, mean: float, spread: float = NAN, n: int = 1) -> Row:
+        values = {"mean": defined(mean), "spread": defined(spread), "n": n}
+        return {"trial": name, "metric": metric, **values}
+
     for objective in outcome.objectives:
-        own: dict[str, float | None] = {
-            f"trial {index}": outcome.trials[index].values[outcome.objectives.index(objective)]
-            for index in chosen
-        }
-        own |= {"untuned": _validation(outcome)} if objective == outcome.objectives[0] else {}
-        cells = [own.get(name) for name in shown]
-        texts = ["–" if value is None else objective_text(objective, value) for value in cells]
-        lines.append([objective_title(objective), *texts])
-        scale = _scale(objective)
-        known = {name: value for name, value in own.items() if value is not None}
-        rows += [[name, objective, value * scale, None, 1] for name, value in known.items()]
-    for name in TEST:
-        measure = MEASURES[name]
-        lines.append([f"{measure.title}{markdown.unit(measure.unit)}, test"])
-        lines[-1] += [_text(name, columns[each].summary(name)) for each in shown]
-        for each, one in columns.items():
-            summary = one.summary(name)
-            rows.append([each, f"test/{name}", *scaled(summary, measure.scale), summary.n])
-    if untuned and chosen:
-        gains = {index: one.summary(TEST[0]).mean for index, one in chosen.items()}
-        mean = untuned.summary(TEST[0]).mean
-        rows += [
-            [f"trial {index} minus untuned", f"test/{TEST[0]}", 100 * (own - mean), None, 1]
-            for index, own in gains.items()
-        ]
+        for index, value in _values(outcome, models, objective).items():
+            yield row(_name(index), objective, value * _scale(objective))
+    for metric, (index, one) in product(TEST, models.items()):
+        summary, scale = one.summary(metric), MEASURES[metric].scale
+        numbers = summary.mean * scale, summary.spread * scale, summary.n
+        yield row(_name(index), f"test/{metric}", *numbers)
+    for index, one in models.items() if UNTUNED in models else ():
+        if index != UNTUNED:
+            gain = one.summary(TEST[0]).mean - models[UNTUNED].summary(TEST[0]).mean
+            yield row(f"{_name(index)} minus untuned", f"test/{TEST[0]}", 100 * gain)
+
+
+def _table(outcome: SearchOutcome, models: Models) -> str:
+    """A line per metric, a column per chosen trial (the first ones) and for the reference."""
+    if not models:
+        return ""
+    shown = list(models)
+    if len(shown) > MOST_SHOWN:
+        shown = [*shown[: MOST_SHOWN - 1], shown[-1]]
+    lines = []
+    for objective in outcome.objectives:
+        own = _values(outcome, models, objective)
+        cells = [objective_text(objective, own[at]) if at in own else "–" for at in shown]
+        lines.append([objective_title(objective), *cells])
+    for metric in TEST:
+        cells = [metric_text(metric, models[at].summary(metric)) for at in shown]
+        lines.append([f"{markdown.metric_title(metric)}, test", *cells])
     caption = "> **The best beside the untuned reference.** Mean ± standard deviation over "
     caption += "repetitions. Numbers: [chosen.csv](tables/chosen.csv)."
-    table = markdown.grid(["Metric", *shown], lines, "l" + "r" * len(shown))
-    return f"{table}\n\n{caption}", to_csv(CHOSEN, rows)
+    table = markdown.grid(["Metric", *map(_name, shown)], lines, "l" + "r" * len(shown))
+    return f"{table}\n\n{caption}"
 
 
 def _status(outcome: SearchOutcome) -> str:
@@ -281,7 +282,7 @@ def _status(outcome: SearchOutcome) -> str:
     )
 
 
-def _best(outcome: SearchOutcome, chosen: Mapping[int, ArmMetrics]) -> Iterator[str]:
+def _best(outcome: SearchOutcome, models: Models) -> Iterator[str]:
     """The values of the best trials, a column each, with their files."""
     if not outcome.best:
         return
@@ -294,7 +295,7 @@ def _best(outcome: SearchOutcome, chosen: Mapping[int, ArmMetrics]) -> Iterator[
     for index in outcome.best:
         file = outcome.configurations.get(index)
         train = f" `anomalynet train` with [{file}]({file}) trains it{preset}." if file else ""
-        away = "" if index in chosen else " Its runs and test metrics are on another machine."
+        away = "" if index in models else " Its runs and test metrics are on another machine."
         if train or away:
             yield f"**Trial {index}.**{train}{away}"
 
@@ -307,21 +308,15 @@ def _image(outcome: SearchOutcome, name: str) -> str:
     return f"{image}\n\n> **{TITLES[name]}.** Validation part; {complete} complete trials.{few}"
 
 
-def _csv(outcome: SearchOutcome) -> str:
-    header = ["trial", "state", *outcome.objectives, *outcome.space, "runs", "reason"]
-    rows: list[list[object]] = []
-    for trial, (state, values, own) in zip(outcome.trials, _rows(outcome), strict=True):
-        shown = ("" if value is None else repr(value) for value in values)
-        runs = " ".join(trial.user_attrs.get("runs", []))
-        rows.append([len(rows), state, *shown, *own, runs, _reason(trial)])
-    return to_csv(header, rows)
-
-
-def _rows(outcome: SearchOutcome) -> Iterator[tuple[str, Sequence[float | None], list[str]]]:
+def _trials(outcome: SearchOutcome) -> Iterator[Row]:
     """State, values and parameters of each trial."""
-    for trial in outcome.trials:
+    for index, trial in enumerate(outcome.trials):
         values = trial.values or [None] * len(outcome.objectives)
-        yield trial.state.name.lower(), values, [_plain(trial.params[key]) for key in outcome.space]
+        shown = ("" if value is None else repr(value) for value in values)
+        own = {key: _plain(trial.params[key]) for key in outcome.space}
+        head = {"trial": index, "state": trial.state.name.lower()}
+        last = {"runs": " ".join(trial.user_attrs.get("runs", [])), "reason": _reason(trial)}
+        yield {**head, **dict(zip(outcome.objectives, shown, strict=True)), **own, **last}
 
 
 def _reason(trial: FrozenTrial) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -18,30 +18,12 @@ from anomalynet.reporting.measures import MEASURES, RANKING
 from anomalynet.reporting.paper import published
 from anomalynet.runs.collect import RunRecord
 
+Row = dict[str, Any]
+"""Column → value, percent or in `unit`; None: missing or undefined."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One model, data set and metric; percent, or in `unit`. None: missing or undefined."""
-
-    table: str
-    model: str
-    data: str
-    metric: str
-    printed: float | None
-    repaired: float | None
-    mean: float | None
-    spread: float | None
-    n: int
-    split: str
-    prevalence: float | None
-    seeds: str
-    folds: str
-    unit: str
-    status: str
-    worlds: str
-
-
-COLUMNS = tuple(field.name for field in fields(Row))
+COLUMNS: tuple[str, ...] = ("table", "model", "data", "metric", "printed", "repaired", "mean")
+COLUMNS += ("spread", "n", "split", "prevalence", "seeds", "folds", "unit", "status", "worlds")
+TRAINING = ("table", "model", "data", "parameter", "paper", "used")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +34,16 @@ class Table:
     title: str
     metrics: tuple[str, ...]
     models: tuple[ArmMetrics, ...]
-    rows: tuple[Row, ...]
+    rows: Mapping[tuple[str, str], Row]  # (name of an arm, metric) → its row
 
-    def row(self, model: str, metric: str) -> Row:
-        """The row of an arm's name and a metric."""
-        return next(row for row in self.rows if (row.model, row.metric) == (model, metric))
+    def row(self, one: ArmMetrics, metric: str) -> Row:
+        """The row of a model and a metric."""
+        return self.rows[one.arm.name, metric]
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """Its CSV."""
+        return csv_file(self.name, self.rows.values(), COLUMNS)
 
 
 _PRECISIONS = ("precision_normal", "precision_attack")
@@ -94,6 +81,21 @@ def scaled(summary: Summary, scale: float) -> tuple[float | None, float | None]:
     return defined(summary.mean, scale), defined(summary.spread, scale)
 
 
+def metric_text(metric: str, summary: Summary, of: int = 0) -> str:
+    """Mean ± spread as text; with n if the metric is undefined in some `of` so many repetitions."""
+    measure = MEASURES[metric]
+    few = f" (n = {summary.n})" if 0 < summary.n < of else ""
+    return measure.text(*scaled(summary, measure.scale)) + few
+
+
+def share_text(summary: Summary) -> str:
+    """A share in percent with one decimal, and its spread; a dash if it is undefined."""
+    mean, spread = scaled(summary, 100)
+    if mean is None:
+        return "–"
+    return f"{mean:.1f}" + ("" if spread is None else f" ± {spread:.1f}")
+
+
 def table_of(
     context: ReportContext,
     name: str,
@@ -103,26 +105,25 @@ def table_of(
 ) -> Table:
     """A table with one row per model and metric, in this order, with the paper's numbers if there
     are any."""
-    rows, numbers = [], published.load()
+    numbers = published.load()
+    rows: dict[tuple[str, str], Row] = {}
     for one, metric in product(models, metrics):
         measure, summary = MEASURES[metric], one.summary(metric)
         mean, spread = scaled(summary, measure.scale)
         is_paper, experiment = one.arm.kind == "paper", one.arm.experiment
-        row = Row(
-            table=name,
-            model=one.arm.name,
-            data=context.data,
-            metric=metric,
-            printed=numbers.printed(experiment, metric) if is_paper else None,
-            repaired=numbers.repaired(experiment, metric) if is_paper else None,
-            mean=mean,
-            spread=spread,
-            n=summary.n,
-            unit=measure.unit,
-            **context[one].cells,
-        )
-        rows.append(row)
-    return Table(name, title, tuple(metrics), tuple(models), tuple(rows))
+        rows[one.arm.name, metric] = {
+            "table": name,
+            "model": one.arm.name,
+            "data": context.data,
+            "metric": metric,
+            "printed": numbers.printed(experiment, metric) if is_paper else None,
+            "repaired": numbers.repaired(experiment, metric) if is_paper else None,
+            "mean": mean,
+            "spread": spread,
+            "n": summary.n,
+            **context[one].cells(unit=measure.unit),
+        }
+    return Table(name, title, tuple(metrics), tuple(models), rows)
 
 
 def paper_tables(context: ReportContext) -> tuple[Table, ...]:
@@ -145,52 +146,48 @@ def other_tables(context: ReportContext) -> tuple[Table, ...]:
     )
 
 
-TRAINING = ("model", "parameter", "paper", "used")
-
-
-def training_rows(models: Sequence[ArmMetrics]) -> list[dict[str, str]]:
+def training_rows(context: ReportContext) -> list[Row]:
     """Table 1: training parameters of the paper and of each network's runs, and their epochs."""
-    rows = []
-    for one in models:
+    rows: list[Row] = []
+    for one in context.models:
         known = (record.result.epochs for record in one.arm.records)
         epochs = [float(number) for number in known if number is not None]
         if not epochs:
             continue
+        head = {"table": "table_1_training", "model": one.arm.name, "data": context.data}
         for parameter, printed in published.load().training.items():
             section = "model" if parameter == "dropout" else "training"
             configs = (record.config.get(section, {}) for record in one.arm.records)
-            used = sorted({str(config.get(parameter, "–")) for config in configs})
-            rows.append((one.arm.name, parameter, str(printed), ", ".join(used)))
+            used = ", ".join(sorted({str(config.get(parameter, "–")) for config in configs}))
+            rows.append({**head, "parameter": parameter, "paper": str(printed), "used": used})
         several = f"{min(epochs):.0f}–{max(epochs):.0f}, mean {summarise(epochs).mean:.1f}"
         ran = several if len(set(epochs)) > 1 else f"{epochs[0]:.0f}"
-        rows.append((one.arm.name, "epochs run", "", ran))
-    return [dict(zip(TRAINING, row, strict=True)) for row in rows]
+        rows.append({**head, "parameter": "epochs run", "paper": "", "used": ran})
+    return rows
 
 
-RUNS: tuple[str, ...] = (
-    "run",
-    "model",
-    "data",
-    "seed",
-    "assignment",
-    "fold",
-    "world",
-    "epochs",
-    "best_epoch",
-)
-RUNS += ("threshold", "threshold_rule", "fingerprint", "code")
-
-
-def runs_csv(arms: Sequence[Arm]) -> str:
+def runs_file(arms: Sequence[Arm]) -> dict[str, bytes]:
     """All runs of a report, one line per run."""
-    rows = []
-    for arm, record in ((one, record) for one in arms for record in one.records):
-        run = record.result
-        best = None if run.best_epoch is None else run.best_epoch + 1
-        place = [run.data, run.seed, run.assignment, run.fold, run.world, run.epochs, best]
-        rest = [f"{run.threshold:.6g}", run.threshold_rule, run.fingerprint[:10], record.code[:10]]
-        rows.append([f"{run.experiment}/{run.id}", arm.name, *place, *rest])
-    return to_csv(RUNS, rows)
+    return csv_file("runs", (_run(arm, record) for arm in arms for record in arm.records))
+
+
+def _run(arm: Arm, record: RunRecord) -> Row:
+    run = record.result
+    return {
+        "run": f"{run.experiment}/{run.id}",
+        "model": arm.name,
+        "data": run.data,
+        "seed": run.seed,
+        "assignment": run.assignment,
+        "fold": run.fold,
+        "world": run.world,
+        "epochs": run.epochs,
+        "best_epoch": None if run.best_epoch is None else run.best_epoch + 1,
+        "threshold": f"{run.threshold:.6g}",
+        "threshold_rule": run.threshold_rule,
+        "fingerprint": run.fingerprint[:10],
+        "code": record.code[:10],
+    }
 
 
 COSTS = {
@@ -208,7 +205,7 @@ def parameters_text(arm: Arm) -> str:
     return f"{counts[0]} … {counts[-1]}" if len(counts) > 1 else "".join(map(str, counts))
 
 
-def cost_rows(context: ReportContext) -> list[dict[str, Any]]:
+def cost_rows(context: ReportContext) -> list[Row]:
     """Parameters and durations, mean ± spread over runs; of device time the sum. They depend on the
     machine, so they are kept out of all other tables."""
     rows = []
@@ -250,6 +247,8 @@ def to_csv(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     return text.getvalue()
 
 
-def table_csv(table: Table) -> str:
-    """A tidy table as CSV."""
-    return to_csv(COLUMNS, ([getattr(row, column) for column in COLUMNS] for row in table.rows))
+def csv_file(name: str, rows: Iterable[Row], columns: Sequence[str] = ()) -> dict[str, bytes]:
+    """`tables/<name>.csv` → the rows. `columns`: their names, if there may be no row."""
+    every = list(rows)
+    header = columns or tuple(every[0])
+    return {f"tables/{name}.csv": to_csv(header, (row.values() for row in every)).encode()}

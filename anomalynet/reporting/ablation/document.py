@@ -26,7 +26,7 @@ from anomalynet.reporting.captions import INCOMPLETE, ReportContext
 from anomalynet.reporting.formats import write_files
 from anomalynet.reporting.measures import MEASURES, primary, series_mean
 from anomalynet.reporting.sections.model_tables import cost_section
-from anomalynet.reporting.tables import runs_csv
+from anomalynet.reporting.tables import csv_file, runs_file
 
 __all__ = ["FINDINGS", "Ablation", "AblationArm", "write_ablation"]
 
@@ -73,27 +73,30 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
         what = f"{ablation.name}: a report needs at least one finished run"
         raise NothingToCompareError(what, f"anomalynet sweep {ablation.name}")
     found = _find(ablation)
-    costs, context = cost_section(found.context), found.context
-    texts = {
-        "tables/arms.csv": tables.arms_csv(found.arms, found.metric, context),
-        "tables/tests.csv": tables.comparisons_csv(found.comparisons, found.metric),
-        "tables/runs.csv": runs_csv([arm.metrics.arm for arm in found.arms]),
-        "cost.md": "\n\n".join([f"# {title}: cost", *costs.parts[1:], "[Report](report.md)\n"]),
-        FINDINGS: f"{_verdict(found)} {_seen(found.comparisons, 'arm', found)}".strip() + "\n",
+    metric, context, facts = found.metric, found.context, found.context.facts()
+    costs = cost_section(context)
+    files = {
+        **csv_file("arms", tables.arm_rows(found.arms, metric, context)),
+        **runs_file([arm.metrics.arm for arm in found.arms]),
+        **costs.files,
     }
-    if ablation.design == "factorial":
-        every = (*found.main, *found.interactions)
-        texts["tables/effects.csv"] = tables.effects_csv(every, found.metric)
-    texts["report.md"] = _document(found, title)
-    metric, files, facts = found.metric, dict(costs.files), context.facts()
+    if found.comparisons:
+        files |= csv_file(
+            "tests", (tables.comparison_row(one, metric) for one in found.comparisons)
+        )
+        draw = partial(figures.difference_figure, found.comparisons, metric)
+        files |= drawing.drawn(figures.DIFFERENCES, found.title, facts, draw)
+    if every := (*found.main, *found.interactions):
+        files |= csv_file("effects", (tables.effect_row(one, metric) for one in every))
     for view in found.views:
         draw = partial(figures.axis_figure, view, metric)
         files |= drawing.drawn(view.file, view.axis, facts, draw)
-    if own := found.comparisons:
-        draw = partial(figures.difference_figure, own, metric)
-        files |= drawing.drawn(figures.DIFFERENCES, found.title, facts, draw)
-    files |= {name: text.encode() for name, text in texts.items()}  # the report is written last
-    return write_files(out, files)
+    texts = {
+        "cost.md": "\n\n".join([f"# {title}: cost", *costs.parts[1:], "[Report](report.md)\n"]),
+        FINDINGS: f"{_verdict(found)} {_seen(found.comparisons, 'arm', found)}".strip() + "\n",
+        "report.md": _document(found, title),  # written last
+    }
+    return write_files(out, files | {name: text.encode() for name, text in texts.items()})
 
 
 def _find(ablation: Ablation) -> _Found:
@@ -192,7 +195,7 @@ def _document(found: _Found, title: str) -> str:
             context.caption(f"{found.title}, arm minus reference", csv="tests.csv"),
             sentences.how_to_read(metric),
         ]
-    if ablation.design == "factorial":
+    if found.main:
         parts += _effects(found)
     parts += ["## Axes"] * bool(found.views)
     for view in found.views:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 
+from anomalynet.metrics.kernels import NAN
 from anomalynet.reporting.ablation.arms import MeasuredArm, gap, reference_of, shown_metrics
 from anomalynet.reporting.ablation.contrasts import Contrast
 from anomalynet.reporting.ablation.design import level_text
@@ -18,39 +20,22 @@ from anomalynet.reporting.ablation.sentences import (
 )
 from anomalynet.reporting.aggregate import Summary
 from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.formats.markdown import grid, unit
+from anomalynet.reporting.formats.markdown import grid, metric_title
 from anomalynet.reporting.measures import MEASURES, primary, series_mean
-from anomalynet.reporting.tables import defined, parameters_text, scaled, to_csv
+from anomalynet.reporting.tables import Row, defined, metric_text, parameters_text, scaled
 
-CONTRAST_COLUMNS = (
-    "difference",
-    "low",
-    "high",
-    "p",
-    "p_holm",
-    "clusters",
-    "series",
-    "left_out",
-    "smallest_p",
-    "smallest_p_holm",
-    "detectable",
-    "unit",
-)
-TEST_COLUMNS = ("arm", "metric", *CONTRAST_COLUMNS, "pairs", "verdict", "reason")
 CHANGES = ("axis", "usual", "level", "axis_2", "usual_2", "level_2")
-EFFECT_COLUMNS = ("effect", *CHANGES, "metric", *CONTRAST_COLUMNS, "matched", "wanted", "verdict")
 
 
-def arms_csv(arms: Sequence[MeasuredArm], metric: str, context: ReportContext) -> str:
+def arm_rows(arms: Sequence[MeasuredArm], metric: str, context: ReportContext) -> Iterator[Row]:
     """One line per arm and metric; shares in percent, differences of them in points."""
     reference, names = reference_of(arms), shown_metrics(metric)
-    rows = [_arm_row(arm, reference, name, context) for arm in arms for name in names]
-    return to_csv(rows[0], (row.values() for row in rows))
+    return (_arm_row(arm, reference, name, context) for arm in arms for name in names)
 
 
 def _arm_row(
     arm: MeasuredArm, reference: MeasuredArm | None, metric: str, context: ReportContext
-) -> dict[str, object]:
+) -> Row:
     one, scale, facts = arm.metrics, MEASURES[metric].scale, context[arm.metrics]
     levels = (f"{key}={level_text(level)}" for key, level in arm.design.levels.items())
     summary, between = one.summary(metric), gap(arm, reference, metric)
@@ -74,22 +59,28 @@ def _arm_row(
         "failed": arm.design.failed,
         "undefined": arm.undefined(metric.removesuffix("_fold_mean")),
         "parameters": parameters_text(one.arm),
-        **facts.cells,
+        **facts.cells(),
     }
 
 
-def _contrast_cells(one: Contrast | None, metric: str) -> list[object]:
-    scale, name = MEASURES[metric].scale, MEASURES[metric].unit
-    if one is None:
-        return [None] * 5 + [0, 0, 0, None, None, None, name]
-    return [
-        *(defined(value, scale) for value in (one.mean, one.low, one.high)),
-        *(_p(value) for value in (one.p, one.adjusted)),
-        *(one.clusters, one.series, one.left_out),
-        *(_p(value) for value in (one.smallest, one.reachable)),
-        defined(one.detectable, scale),
-        name,
-    ]
+def _contrast(one: Contrast | None, metric: str) -> Row:
+    """A contrast's columns, the same without any."""
+    scale = MEASURES[metric].scale
+    one = one or Contrast(NAN, NAN, NAN, p=NAN, smallest=NAN, clusters=0, series=0, left_out=0)
+    return {
+        "difference": defined(one.mean, scale),
+        "low": defined(one.low, scale),
+        "high": defined(one.high, scale),
+        "p": _p(one.p),
+        "p_holm": _p(one.adjusted),
+        "clusters": one.clusters,
+        "series": one.series,
+        "left_out": one.left_out,
+        "smallest_p": _p(one.smallest),
+        "smallest_p_holm": _p(one.reachable),
+        "detectable": defined(one.detectable, scale),
+        "unit": MEASURES[metric].unit,
+    }
 
 
 def _p(value: float) -> str:
@@ -97,34 +88,20 @@ def _p(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.6g}"
 
 
-def comparisons_csv(comparisons: Sequence[Comparison], metric: str) -> str:
-    """One line per arm."""
-    rows = (
-        [
-            one.arm.name,
-            series_mean(metric),
-            *_contrast_cells(one.contrast, metric),
-            one.shared,
-            one.verdict(metric),
-            one.reason,
-        ]
-        for one in comparisons
-    )
-    return to_csv(TEST_COLUMNS, rows)
+def comparison_row(one: Comparison, metric: str) -> Row:
+    """The line of an arm in CSV."""
+    last = {"pairs": one.shared, "verdict": one.verdict(metric), "reason": one.reason}
+    head = {"arm": one.arm.name, "metric": series_mean(metric)}
+    return {**head, **_contrast(one.contrast, metric), **last}
 
 
-def effects_csv(effects: Iterable[Effect], metric: str) -> str:
-    """One line per main effect or interaction."""
-
-    def row(one: Effect) -> list[object]:
-        changes = [cell for own in one.changes for cell in (own.axis, own.usual, own.level)]
-        changes += [""] * (len(CHANGES) - len(changes))
-        kind = "main" if len(one.changes) == 1 else "interaction"
-        numbers = _contrast_cells(one.contrast, metric)
-        last = one.matched, one.wanted, effect_verdict(one, metric)
-        return [kind, *changes, series_mean(metric), *numbers, *last]
-
-    return to_csv(EFFECT_COLUMNS, map(row, effects))
+def effect_row(one: Effect, metric: str) -> Row:
+    """The line of a main effect or interaction in CSV."""
+    kind = "main" if len(one.changes) == 1 else "interaction"
+    changes = [cell for own in one.changes for cell in (own.axis, own.usual, own.level)]
+    head = {"effect": kind, **dict(zip_longest(CHANGES, changes, fillvalue=""))}
+    last = {"matched": one.matched, "wanted": one.wanted, "verdict": effect_verdict(one, metric)}
+    return {**head, "metric": series_mean(metric), **_contrast(one.contrast, metric), **last}
 
 
 def arms_table(arms: Sequence[MeasuredArm], metric: str, signs: Mapping[str, str]) -> str:
@@ -132,22 +109,18 @@ def arms_table(arms: Sequence[MeasuredArm], metric: str, signs: Mapping[str, str
     reference, names = reference_of(arms), shown_metrics(metric)
     lines = []
     for arm in arms:
-        first, *others = (_mean(arm, name) for name in names)
+        one = arm.metrics
+        texts = (metric_text(name, one.summary(name), len(one.values)) for name in names)
+        first, *others = texts
         mark = " (reference)" if arm is reference and arm.name != "reference" else ""
         between = _gap(gap(arm, reference, primary(metric)), metric)
         label = f"**{arm.name}**{signs[arm.name]}{mark}"
-        runs, n = f"{len(arm.runs)} of {arm.design.expected}", str(len(arm.metrics.values))
-        parameters = parameters_text(arm.metrics.arm) or "–"
+        runs, n = f"{len(arm.runs)} of {arm.design.expected}", str(len(one.values))
+        parameters = parameters_text(one.arm) or "–"
         lines.append([label, runs, n, first, between, *others, parameters])
-    first, *others = (MEASURES[name].title + unit(MEASURES[name].unit) for name in names)
+    first, *others = map(metric_title, names)
     header = ["Arm", "runs", "n", first, f"difference, {unit_text(metric)}", *others, "parameters"]
     return grid(header, lines, "l" + "r" * (len(header) - 1))
-
-
-def _mean(arm: MeasuredArm, metric: str) -> str:
-    summary = arm.metrics.summary(metric)
-    text = MEASURES[metric].text(*scaled(summary, MEASURES[metric].scale))
-    return f"{text} (n = {summary.n})" if 0 < summary.n < len(arm.metrics.values) else text
 
 
 def _gap(between: Summary, metric: str) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-from anomalynet.reporting.arms import Arm
+from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.measures import MEASURES
-from anomalynet.reporting.tables import Row, Table
+from anomalynet.reporting.tables import Row, Table, metric_text
 
 # Percentage points; smaller differences are rounding, such as 98.4 for 98.41
 REPAIRED_BY_MORE_THAN = 0.011
@@ -23,13 +22,6 @@ def grid(header: Sequence[str], rows: Iterable[Sequence[str]], align: str = "") 
     )
 
 
-def _printed(row: Row) -> str:
-    text = MEASURES[row.metric].text(row.printed)
-    if row.printed is None or row.repaired is None:
-        return text
-    return text + ("\\*" if abs(row.printed - row.repaired) > REPAIRED_BY_MORE_THAN else "")
-
-
 def by_class(tables: Sequence[Table], others: Table, signs: Mapping[str, str]) -> str:
     """Tables 2–4 as one: a line per model and class, printed, repaired and ours of each metric; *
     marks printed values that we repair. `others`: models that the paper does not have."""
@@ -37,11 +29,11 @@ def by_class(tables: Sequence[Table], others: Table, signs: Mapping[str, str]) -
     for one in (*tables[0].models, *others.models):
         for class_ in ("normal", "attack"):
             name = f"**{one.arm.title}**{signs[one.arm.name]}" if class_ == "normal" else ""
-            cells = []
+            cells: list[str] = []
             for table in tables:
                 own = others if one in others.models else table
                 metric = next(each for each in table.metrics if each.endswith(class_))
-                cells += _three(own.row(one.arm.name, metric))
+                cells += _three(own.row(one, metric)).values()
             lines.append([name, class_, *cells])
     titles = [table.title.partition(". ")[2] for table in tables]
     columns = [f"{title}, {what}" for title in titles for what in ("printed", "repaired", "ours")]
@@ -49,27 +41,33 @@ def by_class(tables: Sequence[Table], others: Table, signs: Mapping[str, str]) -
 
 
 def accuracies(table: Table, signs: Mapping[str, str]) -> str:
-    """Table 5: a line per model, printed, repaired and ours of each accuracy."""
-    kinds = [metric for metric in table.metrics if "accuracy" in metric]
-    lines = []
-    for one in table.models:
-        cells = [cell for metric in kinds for cell in _three(table.row(one.arm.name, metric))]
-        lines.append([f"**{one.arm.title}**{signs[one.arm.name]}", *cells])
-    named = [(metric, metric.startswith("eq13")) for metric in kinds]
+    """Table 5: a line per model, printed, repaired and ours of each accuracy; the paper prints only
+    its own recipe."""
     columns = [
-        (index, f"{MEASURES[metric].title}, {what}")
-        for place, (metric, printed) in enumerate(named)
-        for index, what in enumerate(("printed", "repaired", "ours"), 3 * place)
-        if printed or what != "printed"  # the paper prints only its own recipe
+        (metric, what)
+        for metric in table.metrics
+        if "accuracy" in metric
+        for what in ("printed", "repaired", "ours")
+        if metric.startswith("eq13") or what != "printed"
     ]
-    chosen = [[line[0], *(line[1 + index] for index, _ in columns)] for line in lines]
-    header = ["Model", *(title for _, title in columns)]
-    return grid(header, chosen, "l" + "r" * len(columns))
+    lines = [
+        [f"**{one.arm.title}**{signs[one.arm.name]}"]
+        + [_three(table.row(one, metric))[what] for metric, what in columns]
+        for one in table.models
+    ]
+    header = ["Model", *(f"{MEASURES[metric].title}, {what}" for metric, what in columns)]
+    return grid(header, lines, "l" + "r" * len(columns))
 
 
-def _three(row: Row) -> list[str]:
-    measure = MEASURES[row.metric]
-    return [_printed(row), measure.text(row.repaired), measure.text(row.mean, row.spread)]
+def _three(row: Row) -> dict[str, str]:
+    measure, printed, repaired = MEASURES[row["metric"]], row["printed"], row["repaired"]
+    both = printed is not None and repaired is not None
+    sign = "\\*" if both and abs(printed - repaired) > REPAIRED_BY_MORE_THAN else ""
+    return {
+        "printed": measure.text(printed) + sign,
+        "repaired": measure.text(repaired),
+        "ours": measure.text(row["mean"], row["spread"]),
+    }
 
 
 def emphasised(
@@ -89,17 +87,17 @@ def emphasised(
 
 def matrix(table: Table, signs: Mapping[str, str]) -> str:
     """A line per model, a column per metric; with n where it is undefined in some repetitions."""
-    lines = []
-    for one in table.models:
-        rows = [table.row(one.arm.name, metric) for metric in table.metrics]
-        cells = [
-            MEASURES[row.metric].text(row.mean, row.spread)
-            + (f" (n = {row.n})" if 0 < row.n < len(one.values) else "")
-            for row in rows
-        ]
-        lines.append([f"**{one.arm.title}**{signs[one.arm.name]}", *cells])
-    titles = [MEASURES[metric].title + unit(MEASURES[metric].unit) for metric in table.metrics]
-    return grid(["Model", *titles], lines, "l" + "r" * len(titles))
+    lines = [
+        [f"**{one.arm.title}**{signs[one.arm.name]}"]
+        + [metric_text(metric, one.summary(metric), len(one.values)) for metric in table.metrics]
+        for one in table.models
+    ]
+    return grid(["Model", *map(metric_title, table.metrics)], lines, "l" + "r" * len(table.metrics))
+
+
+def metric_title(metric: str) -> str:
+    """A metric's title with its unit."""
+    return MEASURES[metric].title + unit(MEASURES[metric].unit)
 
 
 def unit(name: str) -> str:
@@ -107,22 +105,19 @@ def unit(name: str) -> str:
     return f", {name}" if name in ("s", "%") else ""
 
 
-def training(rows: Sequence[Mapping[str, str]], arms: Sequence[Arm]) -> str:
+def training(rows: Sequence[Row], models: Sequence[ArmMetrics]) -> str:
     """Table 1: one line per parameter, one column per model."""
-    models = [arm for arm in arms if any(row["model"] == arm.name for row in rows)]
-    parameters = list(dict.fromkeys(row["parameter"] for row in rows))
+    arms = [one.arm for one in models if any(row["model"] == one.arm.name for row in rows)]
     used = {(row["parameter"], row["model"]): row["used"] for row in rows}
     printed = {row["parameter"]: row["paper"] for row in rows}
     lines = [
-        [name.replace("_", " "), printed[name] or "–", *(used[name, arm.name] for arm in models)]
-        for name in parameters
+        [name.replace("_", " "), paper or "–", *(used[name, arm.name] for arm in arms)]
+        for name, paper in printed.items()
     ]
-    return grid(["Parameter", "paper", *(arm.title for arm in models)], lines)
+    return grid(["Parameter", "paper", *(arm.title for arm in arms)], lines)
 
 
-def cost(
-    rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str], headings: Mapping[str, str]
-) -> str:
+def cost(rows: Sequence[Row], titles: Mapping[str, str], headings: Mapping[str, str]) -> str:
     """Parameters and durations, one line per model."""
 
     def cell(mean: float | None, spread: float | None = None) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 import yaml
 
 from anomalynet.metrics.kernels import Confusion, decision_metrics, ratio
-from anomalynet.metrics.suite import PAPER_PREVALENCE
 
 # Experiments with a row in the paper's tables, in its order → their names there
 TITLES = {"cnn": "CNN", "lstm": "LSTM", "cnn_lstm": "CNN-LSTM", "hybrid": "Hybrid"}
@@ -58,25 +57,6 @@ class Paper:
         return Confusion(
             **{name: int(self.repaired_cells[model][short]) for name, short in COUNTS.items()}
         )
-
-    def _class_cells(self, model: str, class_: str) -> tuple[float, float, float]:
-        """A class's printed precision and recall, and the other's share that is taken for it."""
-        cells = {name: value / 100 for name, value in self.printed_cells[model].items()}
-        lost = 1 - cells["recall_attack" if class_ == "normal" else "recall_normal"]
-        return cells[f"precision_{class_}"], cells[f"recall_{class_}"], lost
-
-    def implied_prevalence(self, model: str, class_: str) -> float:
-        """Share of attack, percent, implied by a class's printed precision and both recalls."""
-        precision, kept, lost = self._class_cells(model, class_)
-        # precision = share·kept / (share·kept + (1 − share)·lost), solved for this class's share
-        share = precision * lost / (precision * lost + kept * (1 - precision))
-        return 100 * (share if class_ == "attack" else 1 - share)
-
-    def implied_precision(self, model: str, class_: str) -> float:
-        """A class's precision, percent, at 71.37 % attack with the printed recalls."""
-        _, kept, lost = self._class_cells(model, class_)
-        share = PAPER_PREVALENCE if class_ == "attack" else 1 - PAPER_PREVALENCE
-        return 100 * share * kept / (share * kept + (1 - share) * lost)
 
 
 def eq13(precision_normal: float, precision_attack: float) -> dict[str, float]:

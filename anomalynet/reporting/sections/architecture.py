@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -16,20 +16,19 @@ from anomalynet.reporting import figures
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.sections.base import Section
-from anomalynet.reporting.tables import to_csv
+from anomalynet.reporting.tables import csv_file
 from anomalynet.runs.collect import MOVE_AWAY, RunRecord
 from anomalynet.runs.folder import RunFolder
 
 EDGE = 0.36  # rows from the middle of a box to the ends of its arrows
 FIGURE, TITLE = "figure_1_architecture", "Figure 1. Architecture of the hybrid"
-COLUMNS = ("model", "data", "run", "part", "kind", "layers", "output", "parameters")
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a network."""
+    """A part of a network; the fields are columns of its table."""
 
-    name: str
+    part: str
     kind: str  # its class
     layers: str  # the torch layers in it
     output: str  # shapes without the batch
@@ -48,7 +47,7 @@ class Network:
     @property
     def chain(self) -> list[Part]:
         """The parts that follow each other, in their order."""
-        return [part for part in self.parts if part.name != self.parallel] or list(self.parts)
+        return [part for part in self.parts if part.part != self.parallel] or list(self.parts)
 
 
 def read_network(record: RunRecord) -> Network | None:
@@ -63,7 +62,7 @@ def read_network(record: RunRecord) -> Network | None:
             return None
         steps, channels = raw["input"]
         parts = tuple(_part(**one) for one in raw["layers"])
-        parts = tuple(sorted(parts, key=lambda part: part.name != "autoencoder"))
+        parts = tuple(sorted(parts, key=lambda part: part.part != "autoencoder"))
         inline = record.config.get("model", {}).get("autoencoder_placement") == "inline"
         parallel = "" if inline else "autoencoder"
         window = f"{steps} steps × {channels} channels"
@@ -82,43 +81,37 @@ def _part(
     return Part(name, type, layers, output or "nothing", int(parameters))
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """An arm and its network."""
-
-    model: ArmMetrics
-    network: Network  # that of most of its runs
-    run: str  # one of these runs
-    title: str
-    source: str  # the run, and how many runs have another network or none
-
-
 def figure_1_section(context: ReportContext) -> Section:
-    """Figure 1 and its tables; empty if the report contains no network.
+    """Figure 1 and its table; empty if the report contains no network.
 
     Raises: RunError: a run's `architecture.json` is damaged.
     """
     records = [record for one in context.models for record in one.arm.records]
     if all(record.result.epochs is None for record in records):
         return Section()
-    networks = [found for model in context.models if (found := _shown(model))]
-    main = next((found for found in networks if found.model.arm.experiment == "hybrid"), None)
-    if main is None:
+    usual = {one.arm.name: _usual(one) for one in context.models}
+    rows = [
+        {"model": name, "data": context.data, "run": found[1], **asdict(part)}
+        for name, found in usual.items()
+        if found
+        for part in found[0].parts
+    ]
+    hybrids = [one for one in context.models if one.arm.experiment == "hybrid"]
+    shown = [(one, found) for one in hybrids if (found := usual[one.arm.name])]
+    if not shown:
         missing = "there is no such run, or an earlier version made it."
         return Section([f"No run of the hybrid has stored the parts of its network: {missing}"])
-    rows = [
-        (found.model.arm.name, context.data, found.run, *astuple(part))
-        for found in networks
-        for part in found.network.parts
-    ]
-    files = {"tables/architecture.csv": to_csv(COLUMNS, rows).encode()}
-    image = context.figure(FIGURE, TITLE, f"{main.title}, {main.source}.", "architecture.csv")
-    drawn = figures.drawn(FIGURE, TITLE, main.source, partial(_figure, main.network))
-    return Section([image], files | drawn)
+    main, (network, run, left_out) = shown[0]
+    source = f"from run `{run}`{left_out}"
+    note = f"{main.arm.title}: {_count(network.parameters)} parameters, {source}."
+    image = context.figure(FIGURE, TITLE, note, "architecture.csv")
+    drawn = figures.drawn(FIGURE, TITLE, source, partial(_figure, network))
+    return Section([image], csv_file("architecture", rows) | drawn)
 
 
-def _shown(model: ArmMetrics) -> _Shown | None:
-    """The most common network of an arm's runs; of equally common ones, that of the first run."""
+def _usual(model: ArmMetrics) -> tuple[Network, str, str] | None:
+    """The most common network of an arm's runs (of equally common ones, that of the first run), one
+    of its runs, and how many runs have another network or none."""
     records = model.arm.records
     found = [(record, network) for record in records if (network := read_network(record))]
     if not found:
@@ -128,10 +121,8 @@ def _shown(model: ArmMetrics) -> _Shown | None:
     other, none = len(found) - same, len(records) - len(found)
     phrases = [f"{other} with another network"] if other else []
     phrases += [f"{none} without one"] if none else []
-    not_shown = f" (not shown: {' and '.join(phrases)})" if phrases else ""
-    run = f"{first.experiment}/{first.id}"
-    title = f"{model.arm.title}: {_count(usual.parameters)} parameters"
-    return _Shown(model, usual, run, title, f"from run `{run}`{not_shown}")
+    left_out = f" (not shown: {' and '.join(phrases)})" if phrases else ""
+    return usual, f"{first.experiment}/{first.id}", left_out
 
 
 def _count(number: int) -> str:
@@ -158,11 +149,11 @@ def _blocks(axes: Axes, network: Network) -> None:
     _box(axes, 0.0, 0, "Window", network.window, "#E8E8E8")
     for row, part in enumerate(chain, 1):
         x = 0.0 if row == len(chain) else middle
-        _box(axes, x, row, part.name, _numbers(part), "#DCEBF7")
+        _box(axes, x, row, part.part, _numbers(part), "#DCEBF7")
         _arrow(axes, (0.0 if row == 1 else middle, row - 1), (x, row))
     for part in side:
         row = max(1, len(chain) // 2)
-        _box(axes, 0.5, row, part.name, _numbers(part), "#DCEBF7")
+        _box(axes, 0.5, row, part.part, _numbers(part), "#DCEBF7")
         _arrow(axes, (0.0, 0), (0.5, row))
         _arrow(axes, (0.5, row), (0.0, len(chain)))
     _box(axes, 0.0, len(chain) + 1, "Score", "of the window", "#E8E8E8")

@@ -17,7 +17,7 @@ from anomalynet.reporting.arms import Repetition
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.formats import markdown
 from anomalynet.reporting.sections.base import Section
-from anomalynet.reporting.tables import defined, table_csv, table_of, to_csv
+from anomalynet.reporting.tables import Row, csv_file, defined, table_of
 from anomalynet.runs.scores import read_test_steps
 
 Floats = NDArray[np.float64]
@@ -26,8 +26,6 @@ BINS = 15
 NAME, TITLE = "calibration", "Calibration"
 FIGURE, FIGURE_TITLE = "calibration_reliability", "Reliability of the scores"
 METRICS = ("brier", "brier_constant", "ece", "ece_equal_mass", "mean_score", "prevalence")
-COLUMNS: tuple[str, ...] = ("model", "data", "bin", "low", "high", "steps", "score", "attack")
-COLUMNS += ("attack_lowest", "attack_highest")
 
 WIDTHS: Floats = np.linspace(0.0, 1.0, BINS + 1)  # edges of bins of equal width
 
@@ -159,27 +157,28 @@ def calibration_section(context: ReportContext) -> Section:
         context.caption(TITLE, csv=f"{NAME}.csv"),
         context.figure(FIGURE, FIGURE_TITLE, note, "reliability.csv"),
     ]
-    reliability = to_csv(COLUMNS, (row for one in known for row in _rows(one, context.data)))
     facts = context.facts()
     files = figures.drawn(FIGURE, FIGURE_TITLE, facts, lambda: _figure(known, context))
-    files[f"tables/{NAME}.csv"] = table_csv(table).encode()
-    files["tables/reliability.csv"] = reliability.encode()
-    return Section(parts, files)
+    rows = (row for one in known for row in _rows(one, context.data))
+    return Section(parts, {**files, **table.files, **csv_file("reliability", rows)})
 
 
-def _rows(one: Calibrated, data: str) -> Iterator[list[object]]:
+def _rows(one: Calibrated, data: str) -> Iterator[Row]:
     pooled = one.pooled
-    columns = (pooled.predicted, pooled.observed, *one.observed_range)
+    low, high = one.observed_range
     for index, steps in enumerate(pooled.steps):
-        yield [
-            one.metrics.arm.name,
-            data,
-            index,
-            float(pooled.edges[index]),
-            float(pooled.edges[index + 1]),
-            int(steps),
-            *(defined(float(column[index])) for column in columns),
-        ]
+        yield {
+            "model": one.metrics.arm.name,
+            "data": data,
+            "bin": index,
+            "low": float(pooled.edges[index]),
+            "high": float(pooled.edges[index + 1]),
+            "steps": int(steps),
+            "score": defined(float(pooled.predicted[index])),
+            "attack": defined(float(pooled.observed[index])),
+            "attack_lowest": defined(float(low[index])),
+            "attack_highest": defined(float(high[index])),
+        }
 
 
 def _figure(models: Sequence[Calibrated], context: ReportContext) -> Figure:

@@ -4,7 +4,9 @@ tables and a heat map."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,7 +14,7 @@ from matplotlib.image import AxesImage
 
 from anomalynet.reporting import figures
 from anomalynet.reporting.aggregate import Summary
-from anomalynet.reporting.captions import FACTS, ReportContext
+from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.formats.markdown import grid
 from anomalynet.reporting.incidents import (
     CAUSES,
@@ -23,13 +25,7 @@ from anomalynet.reporting.incidents import (
     incident_tables,
 )
 from anomalynet.reporting.sections.base import Section
-from anomalynet.reporting.tables import defined, scaled, to_csv
-
-COLUMNS: tuple[str, ...] = ("table", "model", "data", "label", "type", "cause", "severity")
-COLUMNS += ("incidents", "steps", "missed", "visible", "detected", "detected_spread", "detected_n")
-COLUMNS += ("at_one", "at_one_spread", "at_one_n", "alarmed", "alarmed_spread", "alarmed_n", *FACTS)
-"""Shares are in percent. `detected` and `at_one` are empty if an alarm would be false; `type`,
-`cause` and `severity` are empty unless the table is by them."""
+from anomalynet.reporting.tables import Row, csv_file, defined, scaled, share_text
 
 NAME, TITLE = "by_type", "Alarms by type of incident, percent of scored steps"
 BELOW = "↓"  # after a share that is lower than that of random scores
@@ -66,41 +62,43 @@ def incident_section(context: ReportContext) -> Section:
             "At the run's own threshold; `evaluation.other_incidents` says if metrics count them."
         )
         parts.append(_lines(context, table, others, lambda cell: cell.alarmed))
-        files = " ".join(f"{each.name}.csv" for each in tables)
-        parts.append(context.caption("Other steps alarmed, percent", note, files))
+        sources = " ".join(f"{each.name}.csv" for each in tables)
+        parts.append(context.caption("Other steps alarmed, percent", note, sources))
     parts.append(context.figure(NAME, TITLE, "Brackets: cause, number of incidents."))
-    csvs = {f"tables/{each.name}.csv": csv(each, context).encode() for each in tables}
-    drawn = figures.drawn(NAME, TITLE, context.facts(), lambda: _figure(table, context))
-    return Section(parts, csvs | drawn)
+    files = figures.drawn(NAME, TITLE, context.facts(), lambda: _figure(table, context))
+    for each in tables:
+        files |= csv_file(each.name, rows(each, context))
+    return Section(parts, files)
 
 
-def csv(table: IncidentTable, context: ReportContext) -> str:
-    """One line per model and group, and per group of random scores."""
-    lines: list[list[object]] = []
-    facts = {arm.name: context.by_arm[arm.name].cells.values() for arm in table.arms}
-    for name in (*facts, CHANCE):
-        for group in table.groups:
-            if (cell := table.cells.get((name, group))) is not None:
-                own = [int(group.positive), group.type, group.cause, group.severity]
-                own += [cell.incidents, cell.steps, cell.missed, defined(cell.visible, 100)]
-                shares = (cell.detected, cell.at_one, cell.alarmed)
-                if name == CHANCE:  # random scores have no threshold of their own
-                    shares = (
-                        Summary(math.nan, math.nan, 0),
-                        cell.at_one,
-                        Summary(math.nan, math.nan, 0),
-                    )
-                own += [value for one in shares for value in (*scaled(one, 100), one.n)]
-                known = facts.get(name) or [None] * len(FACTS)
-                lines.append([table.name, name, context.data, *own, *known])
-    return to_csv(COLUMNS, lines)
-
-
-def _cell(share: Summary, below: bool = False) -> str:
-    mean, spread = scaled(share, 100)
-    if mean is None:
-        return "–"
-    return f"{mean:.1f}" + ("" if spread is None else f" ± {spread:.1f}") + f" {BELOW}" * below
+def rows(table: IncidentTable, context: ReportContext) -> Iterator[Row]:
+    """One line per model and group, and per group of random scores; shares in percent, empty if an
+    alarm would be false. `type`, `cause` and `severity` are empty unless the table is by them."""
+    facts = {arm.name: context.by_arm[arm.name].cells() for arm in table.arms}
+    nothing = Summary(math.nan, math.nan, 0)
+    for name, group in product((*facts, CHANCE), table.groups):
+        if (cell := table.cells.get((name, group))) is None:
+            continue
+        row: dict[str, Any] = {
+            "table": table.name,
+            "model": name,
+            "data": context.data,
+            "label": int(group.positive),
+            "type": group.type,
+            "cause": group.cause,
+            "severity": group.severity,
+            "incidents": cell.incidents,
+            "steps": cell.steps,
+            "missed": cell.missed,
+            "visible": defined(cell.visible, 100),
+        }
+        chance = name == CHANCE  # random scores have no threshold of their own
+        detected, alarmed = (nothing if chance else one for one in (cell.detected, cell.alarmed))
+        shares = {"detected": detected, "at_one": cell.at_one, "alarmed": alarmed}
+        for column, share in shares.items():
+            row[column], row[f"{column}_spread"] = scaled(share, 100)
+            row[f"{column}_n"] = share.n
+        yield row | facts.get(name, dict.fromkeys(context.by_arm[table.arms[0].name].cells()))
 
 
 def _lines(
@@ -120,7 +118,10 @@ def _lines(
         visible = "–" if math.isnan(first.visible) else f"{100 * first.visible:.1f}"
         least = share(cells[-1]).mean if chance and cells[-1] else -math.inf
         shares = [None if cell is None else share(cell) for cell in cells]
-        texts = ["–" if one is None else _cell(one, one.mean < least) for one in shares]
+        texts = [
+            "–" if one is None else share_text(one) + f" {BELOW}" * (one.mean < least)
+            for one in shares
+        ]
         kind = [group.type.replace("_", " "), *([] if chance else [group.cause])]
         counts = [first.incidents or "–", first.steps, first.missed]
         lines.append([*kind, *map(str, counts), *([visible] if chance else []), *texts])

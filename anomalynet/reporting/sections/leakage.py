@@ -16,7 +16,7 @@ from anomalynet.reporting.arms import Repetition
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.formats.markdown import grid
 from anomalynet.reporting.sections.base import Section
-from anomalynet.reporting.tables import defined, to_csv
+from anomalynet.reporting.tables import Row, csv_file, defined
 from anomalynet.runs.scores import read_test_steps
 
 Float64 = NDArray[np.float64]
@@ -29,7 +29,6 @@ SEES = {"nothing": "no sensor", "channel": "one channel", "everything": "every c
 
 POSITIONS = ("row position", "fraction of the recording", "timestamp")
 NEAR = 25  # rows: steps of the same stratum are at most so far apart in their recordings
-POSITION_COLUMNS = ("model", "data", "auroc_pooled", "auroc_within", "low", "high", "pairs")
 
 
 def audit_section(audit: AuditResult | None, context: ReportContext) -> Section:
@@ -39,13 +38,12 @@ def audit_section(audit: AuditResult | None, context: ReportContext) -> Section:
     Raises RunError: the scores of a run cannot be read.
     """
     lines = [{**audit, **probe} for probe in audit["probes"]] if audit else []
-    csv = to_csv(COLUMNS, ([line.get(column) for column in COLUMNS] for line in lines))
-    parts = ["## Leakage audit", _text(audit, context)]
-    files: dict[str, bytes] = {"tables/audit.csv": csv.encode()}
+    rows = ({column: line.get(column) for column in COLUMNS} for line in lines)
+    parts, files = ["## Leakage audit", _text(audit, context)], csv_file("audit", rows, COLUMNS)
     if position_leaks(audit) and context.run:
-        rows = [[one.arm.name, context.data, *_position_values(one)] for one in context.run]
-        files["tables/positions.csv"] = to_csv(POSITION_COLUMNS, rows).encode()
-        parts.append(_position_table(context, rows))
+        positions = [_position(one, context.data) for one in context.run]
+        parts.append(_position_table(context, positions))
+        files |= csv_file("positions", positions)
     return Section(parts, files)
 
 
@@ -92,17 +90,26 @@ def pairs(repetition: Repetition) -> tuple[Float64, dict[str, Float64]]:
     return both[:, attack].sum(axis=1), dict(zip(names.tolist(), sums, strict=True))
 
 
-def _position_values(one: ArmMetrics) -> list[float | int | None]:
-    *shares, count = one.summary("auroc_pooled").mean, *within_positions(one)
-    return [*map(defined, shares), count]
+def _position(one: ArmMetrics, data: str) -> Row:
+    within, low, high, count = within_positions(one)
+    return {
+        "model": one.arm.name,
+        "data": data,
+        "auroc_pooled": defined(one.summary("auroc_pooled").mean),
+        "auroc_within": defined(within),
+        "low": defined(low),
+        "high": defined(high),
+        "pairs": count,
+    }
 
 
-def _position_table(context: ReportContext, rows: Sequence[Sequence[Any]]) -> str:
+def _position_table(context: ReportContext, rows: Sequence[Row]) -> str:
     lines = []
-    for one, (_, _, *shares, count) in zip(context.run, rows, strict=True):
+    for one, row in zip(context.run, rows, strict=True):
+        shares = [row[name] for name in ("auroc_pooled", "auroc_within", "low", "high")]
         pooled, within, *ends = ("–" if share is None else f"{100 * share:.2f}" for share in shares)
         name = one.arm.title + context[one].sign
-        lines.append([name, pooled, within, " to ".join(ends), str(count)])
+        lines.append([name, pooled, within, " to ".join(ends), str(row["pairs"])])
     header = ["Model", "AUROC, pooled", f"AUROC within {NEAR} rows", "95 % interval", "pairs"]
     note = (
         f"An attack is compared only with normal steps in the same {NEAR} rows of their "

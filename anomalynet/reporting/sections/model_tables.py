@@ -3,8 +3,6 @@ printed, repaired and our values), and the cost of each model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.figures import TITLES, draw_all
 from anomalynet.reporting.formats import markdown
@@ -13,12 +11,10 @@ from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import (
     COSTS,
     TRAINING,
-    Table,
     cost_rows,
+    csv_file,
     other_tables,
     paper_tables,
-    table_csv,
-    to_csv,
     training_rows,
 )
 
@@ -32,13 +28,10 @@ NOTE = (
 
 def paper_section(context: ReportContext) -> Section:
     """Each table with its figure; the paper's four models are always included."""
-    tables = {table.name: table for table in paper_tables(context)}
+    tables = paper_tables(context)
     others, ranking = other_tables(context)
-    training = training_rows(context.models)
-    trained = {row["model"] for row in training}
-    networks = [one.arm for one in context.models if one.arm.name in trained]
-    figure_1 = figure_1_section(context)
-    *by_class, accuracy, _ = tables.values()
+    training, figure_1 = training_rows(context), figure_1_section(context)
+    *by_class, accuracy, _ = tables
     images = [context.figure(name, title) for name, title in TITLES.items()]
     sources = " ".join(f"{table.name}.csv" for table in (*by_class, others))
     missing = "No network has been trained yet."
@@ -55,29 +48,20 @@ def paper_section(context: ReportContext) -> Section:
             "table_5_accuracy.csv ranking_and_incidents.csv",
         ),
         *images[1:],
-        markdown.training(training, networks) if networks else missing,
+        markdown.training(training, context.models) if training else missing,
         context.caption("Table 1. Training parameters", csv="table_1_training.csv"),
         *figure_1.parts,
     ]
-    rows = [
-        ["table_1_training", row["model"], context.data, *list(row.values())[1:]]
-        for row in training
-    ]
-    header = ("table", TRAINING[0], "data", *TRAINING[1:])
-    files = {"tables/table_1_training.csv": to_csv(header, rows).encode()}
-    files |= {**figure_1.files, **_csv((*tables.values(), others, ranking))}
-    return Section(parts, files | draw_all(list(tables.values()), context))
-
-
-def _csv(tables: Iterable[Table]) -> dict[str, bytes]:
-    return {f"tables/{table.name}.csv": table_csv(table).encode() for table in tables}
+    files = csv_file("table_1_training", training, TRAINING)
+    for table in (*tables, others, ranking):
+        files |= table.files
+    return Section(parts, {**figure_1.files, **files, **draw_all(tables, context)})
 
 
 def cost_section(context: ReportContext) -> Section:
     """The number of parameters and the durations of every model."""
     costs = cost_rows(context)
     table = markdown.cost(costs, {one.arm.name: one.arm.title for one in context.models}, COSTS)
-    csv = to_csv(costs[0], (row.values() for row in costs))
     note = "Mean ± standard deviation over runs on their machine; nothing else depends on it."
     parts = ["## Cost", table, context.caption("Cost", note, "cost.csv")]
-    return Section(parts, {"tables/cost.csv": csv.encode()})
+    return Section(parts, csv_file("cost", costs))

@@ -3,8 +3,7 @@ how visible they were to the gateway."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,13 +19,11 @@ from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.formats.markdown import grid
 from anomalynet.reporting.measures import primary
 from anomalynet.reporting.sections.base import Section
-from anomalynet.reporting.tables import scaled, to_csv
+from anomalynet.reporting.tables import Row, csv_file, scaled, share_text
 from anomalynet.runs.scores import read_test_steps
 
 BINS = (-1.0, 0.0, 1.0, 2.0, 4.0, 8.0, 16.0, np.inf)
 """Borders of visibility, in ordinary deviations; the first bin is what equals the twin."""
-
-COLUMNS = ("table", "model", "data", "group", "steps", "value", "spread", "n")
 
 FIGURE, TITLE = "visibility", "Attack steps alarmed, by how visible they were"
 
@@ -55,25 +52,6 @@ class Seen:
         return ratio(int(self.steps[1:].sum()), int(self.steps.sum()))
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A number of the section: `table` is `models`, `ceiling` or `bins`."""
-
-    table: str
-    model: str  # name of an arm; empty for the ceiling
-    group: str
-    value: Summary
-    steps: int | None = None  # of the first repetition
-
-    @property
-    def text(self) -> str:
-        """The value in percent."""
-        mean, spread = scaled(self.value, 100)
-        if mean is None:
-            return "–"
-        return f"{mean:.1f}" + ("" if spread is None else f" ± {spread:.1f}")
-
-
 def seen(repetition: Repetition) -> Seen:
     """Count a repetition's attack steps by visibility. Raises RunError: scores cannot be read."""
     steps = pl.concat(map(read_test_steps, repetition.records)).drop_nulls(["label", "score"])
@@ -90,22 +68,26 @@ def visibility_section(context: ReportContext) -> Section:
     found = [(one, list(one.of(seen).values())) for one in context.run]
     if not found or not all(each.steps.any() for _, own in found for each in own):
         return Section()
-    rows = [row for one, own in found for row in (*_numbers(one, own), *_bins(one, own))]
+    values = {one.arm.name: _values(one, own) for one, own in found}
+    bins = {
+        one.arm.name: [
+            summarise(ratio(int(s.alarmed[at]), int(s.steps[at])) for s in own)
+            for at in range(len(BINS) - 1)
+        ]
+        for one, own in found
+    }
     every = found[0][1]
-    ceilings = {
+    ceiling = {
         "average_precision": summarise(s.visible + (1 - s.visible) * s.prevalence for s in every),
         "f1_attack": summarise(2 * s.visible / (1 + s.visible) for s in every),
         "visible": summarise(s.visible for s in every),
     }
-    ceiling = [Row("ceiling", "", name, value) for name, value in ceilings.items()]
-    rows += ceiling
     lines = [
-        [f"**{one.arm.title}**{context[one].sign}"]
-        + [row.text for row in rows if (row.table, row.model) == ("models", one.arm.name)]
+        [f"**{one.arm.title}**{context[one].sign}", *map(share_text, values[one.arm.name].values())]
         for one in context.run
     ]
-    lines.append(["*Ceiling*", ceiling[0].text, *[""] * 5])
-    note = f"Percent; {ceiling[2].text} % of the attack steps are visible."
+    lines.append(["*Ceiling*", share_text(ceiling["average_precision"]), *[""] * 5])
+    note = f"Percent; {share_text(ceiling['visible'])} % of the attack steps are visible."
     parts = [
         "## What could be detected",
         NOTE,
@@ -113,45 +95,46 @@ def visibility_section(context: ReportContext) -> Section:
         context.caption("What could be detected", note, "visibility.csv"),
         context.figure(FIGURE, TITLE, "At the run's own threshold."),
     ]
-    cells = ((*_place(row, context.data), *scaled(row.value, 100), row.value.n) for row in rows)
-    files = {"tables/visibility.csv": to_csv(COLUMNS, cells).encode()}
-    drawn = figures.drawn(FIGURE, TITLE, context.facts(), lambda: _figure(context, rows))
-    return Section(parts, files | drawn)
+    rows: list[Row] = []
+
+    def add(table: str, model: str, group: str, value: Summary, steps: int | None = None) -> None:
+        mean, spread = scaled(value, 100)
+        row: Row = {
+            "table": table,
+            "model": model,
+            "data": context.data,
+            "group": group,
+            "steps": steps,
+        }
+        rows.append(row | {"value": mean, "spread": spread, "n": value.n})
+
+    for one, own in found:
+        for name, value in values[one.arm.name].items():
+            add("models", one.arm.name, name, value)
+        for high, steps, value in zip(BINS[1:], own[0].steps, bins[one.arm.name], strict=True):
+            add("bins", one.arm.name, f"{high:g}", value, int(steps))
+    for name, value in ceiling.items():
+        add("ceiling", "", name, value)
+    drawn = figures.drawn(FIGURE, TITLE, context.facts(), lambda: _figure(context, bins))
+    return Section(parts, csv_file("visibility", rows) | drawn)
 
 
-def _place(row: Row, data: str) -> tuple[object, ...]:
-    return row.table, row.model, data, row.group, row.steps
-
-
-def _numbers(one: ArmMetrics, own: Sequence[Seen]) -> list[Row]:
+def _values(one: ArmMetrics, own: Sequence[Seen]) -> dict[str, Summary]:
+    """The metrics of a line of the table."""
     values = {name: one.summary(primary(name)) for name in METRICS}
     for name, chosen in (("visible alarmed", slice(1, None)), ("invisible alarmed", slice(1))):
         shares = (ratio(int(s.alarmed[chosen].sum()), int(s.steps[chosen].sum())) for s in own)
         values[name] = summarise(shares)
-    return [Row("models", one.arm.name, name, value) for name, value in values.items()]
+    return values
 
 
-def _bins(one: ArmMetrics, own: Sequence[Seen]) -> list[Row]:
-    return [
-        Row(
-            "bins",
-            one.arm.name,
-            f"{high:g}",
-            summarise(ratio(int(s.alarmed[at]), int(s.steps[at])) for s in own),
-            int(own[0].steps[at]),
-        )
-        for at, (_, high) in enumerate(itertools.pairwise(BINS))
-    ]
-
-
-def _figure(context: ReportContext, rows: Sequence[Row]) -> Figure:
+def _figure(context: ReportContext, bins: Mapping[str, Sequence[Summary]]) -> Figure:
     figure = Figure(figsize=(7.0, 3.6), layout="constrained")
     axes, looks = figure.subplots(), figures.looks(context)
     for one in context.run:
-        own = [row for row in rows if (row.table, row.model) == ("bins", one.arm.name)]
-        values = [100 * row.value.mean for row in own]
+        values = [100 * share.mean for share in bins[one.arm.name]]
         look = {**looks[one.arm.name], "linewidth": 1.2, "markersize": 4}
-        axes.plot(range(len(own)), values, label=one.arm.title + context[one].sign, **look)
+        axes.plot(range(len(values)), values, label=one.arm.title + context[one].sign, **look)
     texts = ["none", *(f"≤ {high:g}" for high in BINS[2:-1]), f"> {BINS[-2]:g}"]
     axes.set_xticks(range(len(texts)), texts)
     axes.set_xlabel("visibility, ordinary deviations")

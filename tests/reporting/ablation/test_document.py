@@ -47,8 +47,8 @@ def written(tmp_path: Path, asked: Ablation) -> Text:
     """The report, (arm, metric) → row of the arms' table, and the first row of the tests' table."""
     report = write_ablation(asked, tmp_path / "out", "T")
     arms = {(row["arm"], row["metric"]): row for row in rows(tmp_path / "out/tables/arms.csv")}
-    tests = rows(tmp_path / "out/tables/tests.csv")
-    return report.read_text(encoding="utf-8"), arms, tests[0] if tests else {}
+    tests = tmp_path / "out/tables/tests.csv"
+    return report.read_text(encoding="utf-8"), arms, rows(tests)[0] if tests.exists() else {}
 
 
 def test_the_verdict_comes_first_and_says_what_the_clusters_carry(tmp_path: Path) -> None:

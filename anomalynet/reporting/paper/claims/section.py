@@ -19,7 +19,7 @@ from anomalynet.reporting.paper.claims.judge import (
 )
 from anomalynet.reporting.paper.published import TITLES
 from anomalynet.reporting.sections.base import Section
-from anomalynet.reporting.tables import defined, to_csv
+from anomalynet.reporting.tables import Row, csv_file, defined
 
 NUMBERS = ("Difference, points", "95 % interval", "p (Holm)", "Clusters")
 
@@ -42,11 +42,11 @@ def claims_section(context: ReportContext) -> Section:
     caption = context.caption(
         "The paper's claims on this data", "Every comparison is in the second file.", FILES
     )
-    csv, comparisons = _csv(found, context.data)
-    return Section(
-        ["## The paper's claims", _summary(found), _claims_table(found, titles), caption, NOTE],
-        {"tables/claims.csv": csv.encode(), "tables/claims_comparisons.csv": comparisons.encode()},
-    )
+    files = csv_file("claims", (_row(one, one.weakest, context.data) for one in found))
+    every = ((one, finding) for one in found for finding in one.findings)
+    files |= csv_file("claims_comparisons", (_row(*own, context.data) for own in every))
+    parts = ["## The paper's claims", _summary(found), _claims_table(found, titles), caption, NOTE]
+    return Section(parts, files)
 
 
 def _summary(found: Sequence[Judgement]) -> str:
@@ -106,16 +106,8 @@ def _cells(finding: Finding, one: Judgement, titles: Mapping[str, str]) -> list[
     ]
 
 
-def _csv(found: Sequence[Judgement], data: str) -> tuple[str, str]:
-    """One line per question with the comparison that decides it, and one per comparison; numbers in
-    percent or percentage points, p as a fraction."""
-    questions = [_row(one, one.weakest, data) for one in found]
-    rows = [_row(one, finding, data) for one in found for finding in one.findings]
-    first, every = (to_csv(own[0], (row.values() for row in own)) for own in (questions, rows))
-    return first, every
-
-
-def _row(one: Judgement, finding: Finding, data: str) -> dict[str, object]:
+def _row(one: Judgement, finding: Finding, data: str) -> Row:
+    """A comparison; numbers in percent or percentage points, p as a fraction."""
     found = finding.contrast
     return {
         "table": "claims",

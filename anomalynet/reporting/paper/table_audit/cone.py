@@ -17,7 +17,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from heapq import heappop, heappush
 
 from anomalynet.reporting.paper.table_audit.cells import (
     COUNTS,
@@ -43,7 +42,7 @@ UNDEFINED = (
 )
 
 GRID = 1 << 40
-BOXES, REFINED = 48, 12  # most parts examined to prove that no matrix exists, and to narrow ranges
+PARTS = 48  # most parts of a cone that are examined
 
 
 def dot(one: Vector, other: Vector) -> int:
@@ -168,113 +167,56 @@ def _enclose(
     cone: Cone, curved: Sequence[Cell], positive: Sequence[Vector], narrow: bool
 ) -> list[Cone]:
     """Parts of a cone that contain all its matrices whose curved metrics are defined and as
-    printed; the most likely part is examined first."""
+    printed."""
     if not curved or not cone.rays:
         return [cone]
-    todo, done, seen, possible = [(0.0, 0, cone)], [], 0, False
-    while todo and seen < (REFINED if possible else BOXES):
-        seen += 1
-        part = _contract(heappop(todo)[2], curved)
-        if not part.rays or not part.defines(positive):
+    todo, done = [cone], []
+    for _ in range(PARTS):
+        if not todo:
+            break
+        part = todo.pop(0)
+        if not part.rays or not part.defines(positive) or _excluded(part, curved):
             continue
-        possible = possible or _reached(part, curved)
-        if possible and not narrow:
+        if not narrow and _reached(part, curved):
             return [part]
         halves = _halves(part, curved)
-        for at, half in enumerate(halves):
-            likely = seen if possible else _distance(_middle(half), curved)
-            heappush(todo, (likely, 2 * seen + at, half))
+        todo += halves
         done += [] if halves else [part]
-    return done + [part for _, _, part in todo]
+    return done + todo
 
 
-def _contract(cone: Cone, curved: Sequence[Cell]) -> Cone:
-    """Cut away what the curved metrics exclude, given the ranges of the ratios."""
-    for cell in curved:
-        if cell.column == "balanced_accuracy":
-            cone = _cut_sum(cone, RECALLS, (2 * cell.low, 2 * cell.high))
-            continue
-        for own, other in ((RECALLS, PRECISIONS), (PRECISIONS, RECALLS)):
-            found = _sum(cone, own)
-            bounds = found and _partner(found[0] - 1, found[1] - 1, cell.low, cell.high)
-            if not bounds:
-                return Cone((), 0)
-            cone = _cut_sum(cone, other, (bounds[0] + 1, bounds[1] + 1))
-    return cone
-
-
-def _sum(cone: Cone, ratios: Iterable[tuple[Vector, Vector]]) -> Interval | None:
-    """Bounds of the sum of two ratios; None if no matrix defines both."""
-    one, other = (cone.range(ratio) for ratio in ratios)
-    return (one[0] + other[0], one[1] + other[1]) if one and other else None
-
-
-def _cut_sum(cone: Cone, ratios: Sequence[tuple[Vector, Vector]], bounds: Interval) -> Cone:
-    """Keep the matrices for which the sum of two ratios is within bounds. Bounds are widened to a
-    coarse grid, so that whole numbers stay short."""
-    for ratio, partner in (ratios, ratios[::-1]):
-        found = cone.range(partner)
-        if found is None:
-            return Cone((), 0)
-        low = Fraction(math.floor((bounds[0] - found[1]) * GRID), GRID)
-        high = Fraction(math.ceil((bounds[1] - found[0]) * GRID), GRID)
-        cone = cone.cut(*within(ratio, low, high))
-    return cone
-
-
-def _partner(least: Fraction, most: Fraction, low: Fraction, high: Fraction) -> Interval | None:
-    """Bounds of y if least ≤ x ≤ most, y has the sign of x, and the root of x·y with that sign is
-    between low and high; None if there is no such y."""
-    if high < 0:
-        mirrored = _partner(-most, -least, -high, -low)
-        return (-mirrored[1], -mirrored[0]) if mirrored else None
-    if low > 0 and most <= 0:
-        return None
-    above = Fraction(0) if most < 0 else high * high / least if least > 0 else Fraction(1)
-    if low > 0:
-        return low * low / most, above
-    return Fraction(0) if least > 0 else low * low / most if most < 0 else Fraction(-1), above
+def _excluded(cone: Cone, curved: Sequence[Cell]) -> bool:
+    """Whether no matrix of the cone can give some curved metric as printed."""
+    ranges = [(cell, _bounds(cone, cell.column)) for cell in curved]
+    return any(not own or own[0] > cell.high or own[1] < cell.low for cell, own in ranges)
 
 
 def _reached(cone: Cone, curved: Sequence[Cell]) -> bool:
     """Whether a matrix is found that gives every curved metric. Rounding errors can only cause
     false positives, which hide an alarm. A single metric is continuous, so two corners with values
     on either side are enough."""
-    if _distance(_middle(cone), curved) == 0:
-        return True
-    if len(curved) > 1:
-        return any(_distance(ray, curved) == 0 for ray, _ in cone.rays)
-    values = [found for ray, _ in cone.rays if (found := _value(curved[0].column, ray)) is not None]
-    return bool(values) and min(values) <= curved[0].high and max(values) >= curved[0].low
-
-
-def _middle(cone: Cone) -> Sequence[float]:
-    """The mean of the rays, each of total 1."""
     shares = [[share / sum(ray) for share in ray] for ray, _ in cone.rays]
-    return [sum(column) / len(shares) for column in zip(*shares, strict=True)]
+    middle = [sum(column) / len(shares) for column in zip(*shares, strict=True)]
+    matrices = [[_value(cell.column, one) for cell in curved] for one in (middle, *shares)]
+    known = [values for values in matrices if not any(map(math.isnan, values))]
+    if len(curved) == 1:
+        least, most = (end(known, default=[math.nan])[0] for end in (min, max))
+        return least <= curved[0].high and most >= curved[0].low
+    return any(
+        all(cell.low <= value <= cell.high for cell, value in zip(curved, values, strict=True))
+        for values in known
+    )
 
 
-def _distance(matrix: Sequence[float], curved: Sequence[Cell]) -> float:
-    """The distance of a matrix's curved metrics from the printed ones, in units of rounding."""
-    total = 0.0
-    for cell in curved:
-        value = _value(cell.column, matrix)
-        if value is None:
-            return math.inf
-        off = max(float(cell.low) - value, value - float(cell.high), 0.0)
-        total += off / float(cell.high - cell.low)
-    return total
-
-
-def _value(column: str, matrix: Sequence[float]) -> float | None:
-    """A curved metric in floating point; None if it is undefined."""
+def _value(column: str, matrix: Sequence[float]) -> float:
+    """A curved metric in floating point; NaN if it is undefined."""
     tn, fp, fn, tp = matrix
+    if not (tn + fp and tp + fn):
+        return math.nan
     if column == "balanced_accuracy":
-        return (tn / (tn + fp) + tp / (tp + fn)) / 2 if tn + fp and tp + fn else None
-    total = sum(matrix)
-    tn, fp, fn, tp = (share / total for share in matrix)
+        return (tn / (tn + fp) + tp / (tp + fn)) / 2
     below = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
-    return (tp * tn - fp * fn) / math.sqrt(below) if below else None
+    return (tp * tn - fp * fn) / math.sqrt(below) if below else math.nan
 
 
 def _halves(cone: Cone, curved: Sequence[Cell]) -> list[Cone]:
@@ -292,6 +234,7 @@ def _halves(cone: Cone, curved: Sequence[Cell]) -> list[Cone]:
 
 
 def _bounds(cone: Cone, column: str) -> Interval | None:
+    """Bounds of a metric over all matrices of a cone; None if it is undefined for all."""
     if column in RATIOS:
         return cone.range(RATIOS[column])
     recalls, precisions = _sum(cone, RECALLS), _sum(cone, PRECISIONS)
@@ -304,6 +247,12 @@ def _bounds(cone: Cone, column: str) -> Interval | None:
     most = -_root(-b, -d) if max(b, d) < 0 else _root(b, d)
     rounding = Fraction(1, 10**9)  # much larger than the error of a square root
     return max(least - rounding, Fraction(-1)), min(most + rounding, Fraction(1))
+
+
+def _sum(cone: Cone, ratios: Iterable[tuple[Vector, Vector]]) -> Interval | None:
+    """Bounds of the sum of two ratios; None if no matrix defines both."""
+    one, other = (cone.range(ratio) for ratio in ratios)
+    return (one[0] + other[0], one[1] + other[1]) if one and other else None
 
 
 def _root(one: Fraction, other: Fraction) -> Fraction:

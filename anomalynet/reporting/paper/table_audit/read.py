@@ -14,7 +14,7 @@ from typing import Literal
 
 import yaml
 
-from anomalynet.documents import json_value, yaml_root
+from anomalynet.documents import json_value, read_text, yaml_root
 from anomalynet.errors import DataError, Problem
 from anomalynet.reporting.paper.table_audit.cells import COLUMNS, COUNTS, number
 
@@ -32,6 +32,7 @@ ALIASES = {
     "total": "n",
 }
 
+Class = Literal["attack", "normal"]
 Line = tuple[int, Sequence[tuple[str, str]]]  # a row's line, and its (heading, text) pairs in order
 
 
@@ -53,7 +54,7 @@ class PrintedTable:
     ignored: tuple[str, ...]  # headings of other columns, with a hint on the nearest known one
 
 
-def read_table(path: Path, of: Literal["attack", "normal"] | None = None) -> PrintedTable:
+def read_table(path: Path, of: Class | None = None) -> PrintedTable:
     """Read a table; the format follows from the file's ending.
 
     `of` is the class of columns named only precision, recall or F1. Means over classes belong to no
@@ -67,33 +68,24 @@ def read_table(path: Path, of: Literal["attack", "normal"] | None = None) -> Pri
         hint = f"use a file that ends in {', '.join(FORMATS)}"
         raise DataError(f"{path}: not a table that can be audited", hint)
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise DataError(f"{path}: larger than {MOST_BYTES // 2**20} MiB, not a printed table")
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, MOST_BYTES, "utf-8-sig")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         what = f"{path}: not UTF-8 text (byte {error.start})"
         raise DataError(what, "save it as UTF-8") from error
-    return parse(text, str(path), suffix, of=of)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}, not a printed table") from error
+    return parse(text, str(path), suffix, of)
 
 
-def parse(
-    text: str,
-    name: str,
-    suffix: str,
-    under: str | None = None,
-    of: Literal["attack", "normal"] | None = None,
-) -> PrintedTable:
-    """Read a table from text, like `read_table`. `name`: of the file, for messages; `under`: in
-    YAML, the key that contains the rows. Raises: DataError."""
+def parse(text: str, name: str, suffix: str, of: Class | None = None) -> PrintedTable:
+    """Read a table from text, like `read_table`. `name`: of the file, for messages."""
     problems: list[Problem] = []
     if suffix in (".yaml", ".yml", ".json"):
-        lines = list(_read_yaml(text, name, suffix, under, problems))
+        lines = list(_read_yaml(text, name, suffix, problems))
     else:
-        markdown = suffix == ".md"
-        fields = _read_markdown(text) if markdown else _read_delimited(text, name, suffix, problems)
-        lines = list(_with_headings(fields, name, problems))
+        lines = list(_read_lines(text, name, suffix, problems))
     table = _make_table(lines, name, of, problems)
     if problems:
         known = f"columns: model, {', '.join(COLUMNS)}; any of them may be missing"
@@ -101,20 +93,22 @@ def parse(
     return table
 
 
-def _with_headings(
-    lines: Iterator[tuple[int, list[str]]], name: str, problems: list[Problem]
-) -> Iterator[Line]:
-    """Rows with their headings, from the first line."""
-    _, header = next(lines, (0, []))
-    for line, fields in lines:
-        if len(fields) == len(header):
+def _read_lines(text: str, name: str, suffix: str, problems: list[Problem]) -> Iterator[Line]:
+    """The rows below a line of headings in CSV, TSV or Markdown."""
+    header: list[str] = []
+    for line, fields in (
+        _read_markdown(text) if suffix == ".md" else _read_csv(text, name, suffix, problems)
+    ):
+        if not header:
+            header = fields
+        elif len(fields) == len(header):
             yield line, list(zip(header, fields, strict=True))
         else:
             what = f"{len(fields)} cells under {len(header)} headings"
             problems.append(Problem(f"{name}:{line}", what))
 
 
-def _read_delimited(
+def _read_csv(
     text: str, name: str, suffix: str, problems: list[Problem]
 ) -> Iterator[tuple[int, list[str]]]:
     """The fields of each line; lines that are empty or begin with `#` are skipped."""
@@ -138,9 +132,7 @@ def _read_markdown(text: str) -> Iterator[tuple[int, list[str]]]:
             yield line, [field.strip().strip("*_` ") for field in fields]
 
 
-def _read_yaml(
-    text: str, name: str, suffix: str, under: str | None, problems: list[Problem]
-) -> Iterator[Line]:
+def _read_yaml(text: str, name: str, suffix: str, problems: list[Problem]) -> Iterator[Line]:
     """Rows from a list of mappings with `model`, or from a mapping model → cells, in YAML or JSON.
     Numbers stay text, so that 94.0 keeps its decimal."""
     try:
@@ -157,23 +149,17 @@ def _read_yaml(
         where = f"{name}:{mark.line + 1}" if mark else name
         problems.append(Problem(where, f"not YAML: {what}"))
         return
-    if under is not None and isinstance(root, yaml.MappingNode):
-        root = next((value for key, value in root.value if key.value == under), root)
-    rows = []
-    if isinstance(root, yaml.SequenceNode):
-        rows = [(None, node) for node in root.value]
-    elif isinstance(root, yaml.MappingNode):
-        rows = root.value
-    for key, node in rows:
+    keyed = isinstance(root, yaml.MappingNode)
+    for row in root.value if isinstance(root, yaml.MappingNode | yaml.SequenceNode) else ():
+        key, node = row if keyed else (None, row)
         line = (key or node).start_mark.line + 1
-        pairs = node.value if isinstance(node, yaml.MappingNode) else None
-        parts = [key or node] if pairs is None else [part for pair in pairs for part in pair]
-        scalars = [*parts, *([key] if key else [])]
-        if pairs is None or not all(isinstance(part, yaml.ScalarNode) for part in scalars):
+        pairs = node.value if isinstance(node, yaml.MappingNode) else [(node, node)]
+        parts = [part for pair in pairs for part in pair] + [key] * keyed
+        if node.value is pairs and all(isinstance(part, yaml.ScalarNode) for part in parts):
+            cells = [(column.value, value.value) for column, value in pairs]
+            yield line, [("model", key.value), *cells] if keyed else cells
+        else:
             problems.append(Problem(f"{name}:{line}", "a row is a mapping of columns to numbers"))
-            continue
-        cells = [(column.value, value.value) for column, value in pairs]
-        yield line, cells if key is None else [("model", key.value), *cells]
 
 
 def _column(heading: str, of: str | None) -> str:

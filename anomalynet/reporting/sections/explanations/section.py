@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,7 @@ from anomalynet.reporting.sections.explanations.timeline import (
     Timeline,
     TimelineSummary,
 )
-from anomalynet.reporting.tables import defined, to_csv
+from anomalynet.reporting.tables import Row, csv_file, defined
 from anomalynet.runs.scores import read_incidents
 
 HEADINGS = {
@@ -31,9 +32,6 @@ HEADINGS = {
     timeline.MIDDLE: "In the middle",
     timeline.WORST: "Found worst",
 }
-COLUMNS: tuple[str, ...] = ("example", "model", "data", "run", "incident", "type", "series")
-COLUMNS += ("quantity", "channel", "before", "during", "unit")
-
 NOTE = (
     "Of {count} incidents that {model} explains (the first of up to six types per run), the one "
     "most often alarmed, the middle and the least; none was chosen by hand. An error is of the "
@@ -61,7 +59,7 @@ def explanations_section(context: ReportContext) -> Section:
         return Section()
     parts = ["## Example incidents", NOTE.format(count=len(ranked), model=subject.arm.title)]
     files: dict[str, bytes] = {}
-    rows: list[list[object]] = []
+    rows: list[Row] = []
     looks = {one.arm.title: figures.looks(context)[one.arm.name] for one in models}
     for name, example in timeline.choose(ranked).items():
         own = timeline.read_timeline(example, subject, models)
@@ -71,9 +69,9 @@ def explanations_section(context: ReportContext) -> Section:
         parts.append(context.figure(f"example_{name}", title, note, "examples.csv"))
         build = partial(_figure, own, looks)
         files |= figures.drawn(f"example_{name}", title, context.facts(), build)
-        rows += _rows([name, subject.arm.name, context.data], own, summary)
-    files["tables/examples.csv"] = to_csv(COLUMNS, rows).encode()
-    return Section(parts, files)
+        head = {"example": name, "model": subject.arm.name, "data": context.data}
+        rows += _rows(head, own, summary)
+    return Section(parts, files | csv_file("examples", rows))
 
 
 def _run(example: Example) -> str:
@@ -89,16 +87,23 @@ def _describe(example: Example) -> str:
     return f"{kind} {example.incident}{severity}, on {example.series}{world}"
 
 
-def _rows(head: Sequence[str], line: Timeline, summary: TimelineSummary) -> Iterator[list[object]]:
+def _rows(head: Row, line: Timeline, summary: TimelineSummary) -> Iterator[Row]:
     example = line.example
-    own = [*head, _run(example), example.incident, example.kind, example.series]
-    yield [*own, "steps alarmed", "", None, 100 * summary.alarmed_share, "%"]
-    yield [*own, "delay of the first alarm", "", None, defined(summary.delay), "s"]
+    own = {**head, "run": _run(example), "incident": example.incident}
+    own |= {"type": example.kind, "series": example.series}
+
+    def row(quantity: str, channel: str, before: float, during: float, unit: str) -> Row:
+        values = {"before": defined(before), "during": defined(during)}
+        return {**own, "quantity": quantity, "channel": channel, **values, "unit": unit}
+
+    yield row("steps alarmed", "", math.nan, 100 * summary.alarmed_share, "%")
+    yield row("delay of the first alarm", "", math.nan, summary.delay, "s")
     for channel, (before, during) in summary.error.items():
-        yield [*own, "squared error", channel, defined(before), defined(during), "deviations²"]
+        yield row("squared error", channel, before, during, "deviations²")
     if summary.parts:
         quantity = f"attention on the newest {summary.newest} of {summary.parts} parts"
-        yield [*own, quantity, "", *(defined(share, 100) for share in summary.attention), "%"]
+        before, during = summary.attention
+        yield row(quantity, "", 100 * before, 100 * during, "%")
 
 
 def columns_of(seconds: Floats) -> Floats:

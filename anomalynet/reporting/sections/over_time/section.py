@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from anomalynet.reporting import figures
 from anomalynet.reporting.aggregate import summarise
 from anomalynet.reporting.arms import RepetitionKey
 from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.formats.markdown import grid, unit
+from anomalynet.reporting.formats.markdown import grid, metric_title
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.sections.over_time.measured import (
@@ -29,7 +29,7 @@ from anomalynet.reporting.sections.over_time.measured import (
     over,
     reasons,
 )
-from anomalynet.reporting.tables import scaled, to_csv
+from anomalynet.reporting.tables import Row, csv_file, metric_text, scaled
 
 TITLE = "Detection over time"
 FIGURE, FIGURE_TITLE = "over_time", "Incidents detected by false alarms per day, and by delay"
@@ -40,11 +40,6 @@ ALL: tuple[str, ...] = ("vus_pr", "vus_roc", "range_f1", "range_precision", "ran
 ALL += ("affiliation_precision", "affiliation_recall", "affiliation_unjudged")
 ALL += ("event_recall_at_1", "event_recall_at_10", "undetected")
 ALL += ("delay_p10", "delay_p50", "delay_p90", "pa_f1", "pa_20", "pa_area")
-
-COLUMNS: tuple[str, ...] = ("table", "model", "data", "detector", "metric", "mean", "spread", "n")
-COLUMNS += ("undefined", "split", "prevalence", "seeds", "folds", "unit", "status", "worlds")
-CURVE_COLUMNS: tuple[str, ...] = ("table", "model", "data", "detector")
-CURVE_COLUMNS += ("false_alarms_per_device_day", "event_recall", "spread", "n")
 
 NOTE = f"""\
 Incidents have inexact borders: *VUS-PR* (Paparrizos 2022) widens them by up to {WIDEST_BUFFER} \
@@ -72,7 +67,7 @@ def over_time_section(context: ReportContext) -> Section:
         _line(f"**{one.arm.title}**{context[one].sign}", found[one.arm.name]) for one in context.run
     ]
     lines += [_line(f"*{who.capitalize()}*", own) for who, own in trivial.items()]
-    header = ["Model", *(MEASURES[name].title + unit(MEASURES[name].unit) for name in SHOWN)]
+    header = ["Model", *map(metric_title, SHOWN)]
     why = _reasons(context, found)
     parts = [
         f"## {TITLE}",
@@ -88,10 +83,8 @@ def over_time_section(context: ReportContext) -> Section:
     ]
     every = [(one.arm.name, MODEL, found[one.arm.name]) for one in context.run]
     every += [(context.base.arm.name, who, own) for who, own in trivial.items()]
-    files = {
-        "tables/over_time.csv": _csv(every, context).encode(),
-        "tables/over_time_budgets.csv": _curves_csv(every, context.data).encode(),
-    }
+    files = csv_file("over_time", _rows(every, context))
+    files |= csv_file("over_time_budgets", _curves(every, context.data))
     drawn = figures.drawn(
         FIGURE, FIGURE_TITLE, context.facts(), lambda: _figure(context, found, trivial)
     )
@@ -106,13 +99,7 @@ def _inflated(found: Mapping[str, Judged], random: Judged) -> str:
 
 
 def _line(name: str, own: Judged) -> list[str]:
-    """Mean ± spread; also n if it is undefined in some repetitions."""
-    cells = []
-    for metric in SHOWN:
-        summary, measure = over(own, metric), MEASURES[metric]
-        few = f" (n = {summary.n})" if 0 < summary.n < len(own) else ""
-        cells.append(measure.text(*scaled(summary, measure.scale)) + few)
-    return [name, *cells]
+    return [name, *(metric_text(metric, over(own, metric), len(own)) for metric in SHOWN)]
 
 
 def _reasons(context: ReportContext, found: Mapping[str, Judged]) -> str:
@@ -128,28 +115,34 @@ def _reasons(context: ReportContext, found: Mapping[str, Judged]) -> str:
     )
 
 
-def _csv(every: list[tuple[str, str, Judged]], context: ReportContext) -> str:
+def _rows(every: Sequence[tuple[str, str, Judged]], context: ReportContext) -> Iterator[Row]:
     """One line per model, detector and metric; shares in percent."""
-    lines: list[list[object]] = []
     for arm, detector, found in every:
-        *facts, status, worlds = context.by_arm[arm].cells.values()
+        head = {"table": "over_time", "model": arm, "data": context.data, "detector": detector}
         for metric in ALL:
             summary, measure = over(found, metric), MEASURES[metric]
-            own = [*scaled(summary, measure.scale), summary.n, reasons(found, metric)]
-            lines.append(["over_time", arm, context.data, detector, metric, *own])
-            lines[-1] += [*facts, measure.unit, status, worlds]
-    return to_csv(COLUMNS, lines)
+            mean, spread = scaled(summary, measure.scale)
+            own = {"metric": metric, "mean": mean, "spread": spread, "n": summary.n}
+            own["undefined"] = reasons(found, metric)
+            yield {**head, **own, **context.by_arm[arm].cells(unit=measure.unit)}
 
 
-def _curves_csv(every: list[tuple[str, str, Judged]], data: str) -> str:
+def _curves(every: Sequence[tuple[str, str, Judged]], data: str) -> Iterator[Row]:
     """One line per model, detector and budget; event recall over repetitions, percent."""
-    lines: list[list[object]] = []
     for arm, detector, found in every:
         curves = zip(*(one.curve for one in found.values()), strict=True)
         for budget, at in zip(BUDGETS, map(summarise, curves), strict=True):
-            head = ["over_time_budgets", arm, data, detector, f"{budget:g}"]
-            lines.append([*head, *scaled(at, 100), at.n])
-    return to_csv(CURVE_COLUMNS, lines)
+            recall, spread = scaled(at, 100)
+            yield {
+                "table": "over_time_budgets",
+                "model": arm,
+                "data": data,
+                "detector": detector,
+                "false_alarms_per_device_day": f"{budget:g}",
+                "event_recall": recall,
+                "spread": spread,
+                "n": at.n,
+            }
 
 
 def _figure(
