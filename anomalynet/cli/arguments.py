@@ -15,7 +15,7 @@ from anomalynet.errors import UsageError
 if TYPE_CHECKING:
     from anomalynet.config.locate import Kind
     from anomalynet.config.schema import DataConfig
-    from anomalynet.reporting.formats import Form
+    from anomalynet.reporting.formats.files import Form
 
 Parser = argparse._ActionsContainer  # a parser, or a group of one
 

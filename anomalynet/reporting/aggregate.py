@@ -136,10 +136,7 @@ def aggregate(
 ) -> tuple[ArmMetrics, ...]:
     """Compute the metrics of every arm, and whatever the `measures` of a report's sections need, in
     one pass: each file of scores is read once, and only one repetition is in memory. `of_base` are
-    only measured of the arm that `base` names.
-
-    Raises: RunError: a run's scores cannot be read.
-    """
+    only measured of the arm that `base` names."""
     arms, found = tuple(arms), []
     chosen = base([arm for arm in arms if arm.counted])
     for arm in arms:

@@ -193,6 +193,11 @@ def _tested(one: ArmMetrics) -> str:
     return f"{shares[0]} to {shares[-1]} % attack in {len(worlds)} worlds"
 
 
+def bullets(texts: Iterable[str]) -> str:
+    """Warnings as a list, each with a capital letter."""
+    return "\n".join(f"- ⚠ {text[:1].upper()}{text[1:]}" for text in texts)
+
+
 MAX_ENDINGS = 3  # most texts after the colon for which one warning is shown in full
 
 

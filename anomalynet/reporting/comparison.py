@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from anomalynet.reporting import figures
 from anomalynet.reporting.aggregate import ArmMetrics, aggregate, in_world
 from anomalynet.reporting.arms import Arm, arms
-from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.formats import write_files
+from anomalynet.reporting.captions import ReportContext, bullets
+from anomalynet.reporting.formats.files import write_files
 from anomalynet.reporting.formats.markdown import grid
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.tables import Row, csv_file, runs_file
@@ -55,13 +55,8 @@ class Comparison:
         return {name: one.arm.title for name, one in next(iter(self.models.values())).items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Blocks:
-    """The values of a metric."""
-
-    names: tuple[str, ...]
-    values: NDArray[np.float64]  # (blocks, models)
-    left_out: tuple[str, ...]  # blocks in which a model has no value, with these models
+Blocks = dict[str, list[float]]  # block → the value of each model
+Ranks = Mapping[str, NDArray[np.float64]]  # metric → (blocks, models)
 
 
 def comparable(records: Mapping[str, Sequence[RunRecord]]) -> bool:
@@ -71,10 +66,7 @@ def comparable(records: Mapping[str, Sequence[RunRecord]]) -> bool:
 
 def compare_models(records: Mapping[str, Sequence[RunRecord]]) -> Comparison:
     """Compute the metrics of each data set's models; an experiment with several configurations in
-    a data set is left out.
-
-    Raises: RunError: a run's scores cannot be read.
-    """
+    a data set is left out."""
     found = _arms(records)
     chosen, left_out = _chosen(found)
     models = {
@@ -113,9 +105,11 @@ def _chosen(found: Mapping[str, Mapping[str, Sequence[Arm]]]) -> tuple[list[str]
     return kept, left_out
 
 
-def blocks_of(comparison: Comparison, metric: str) -> Blocks:
-    """A metric's mean per block; a block in which a model has no value is left out."""
-    rows, left_out = {}, []
+def blocks_of(comparison: Comparison, metric: str) -> tuple[Blocks, list[str]]:
+    """A metric's mean per block; and the blocks that are left out, with the models that have no
+    value there."""
+    rows: Blocks = {}
+    left_out = []
     for data, models in comparison.models.items():
         worlds = sorted({world for one in models.values() for world in one.arm.worlds})
         for world in worlds if len(worlds) > 1 else [None]:
@@ -125,13 +119,11 @@ def blocks_of(comparison: Comparison, metric: str) -> Blocks:
                 for one in models.values()
             ]
             pairs = zip(comparison.titles.values(), row, strict=True)
-            undefined = ", ".join(title for title, value in pairs if math.isnan(value))
-            if undefined:
+            if undefined := ", ".join(title for title, value in pairs if math.isnan(value)):
                 left_out.append(f"{name} (no value: {undefined})")
             else:
                 rows[name] = row
-    values = np.array(list(rows.values()), dtype=np.float64)
-    return Blocks(tuple(rows), values.reshape(len(rows), len(comparison.titles)), tuple(left_out))
+    return rows, left_out
 
 
 def rank(values: NDArray[np.float64], higher_is_better: bool) -> NDArray[np.float64]:
@@ -145,13 +137,7 @@ def rank(values: NDArray[np.float64], higher_is_better: bool) -> NDArray[np.floa
 
 def write_comparison(records_by_data: Mapping[str, Sequence[RunRecord]], out: Path) -> Path:
     """Write the comparison of the models that every data set has into the folder `out`, and return
-    the path of its `report.md`.
-
-    Args:
-        records_by_data: data set → its finished runs, in any order; `comparable`.
-        out: folder; other files in it are kept.
-    Raises: RunError: a run's scores cannot be read.
-    """
+    the path of its `report.md`; other files there are kept. `records_by_data`: `comparable`."""
     comparison = compare_models(records_by_data)
     own = {data: tuple(models.values()) for data, models in comparison.models.items()}
     everything = [one.arm for models in own.values() for one in models]
@@ -159,24 +145,22 @@ def write_comparison(records_by_data: Mapping[str, Sequence[RunRecord]], out: Pa
     notes = [f"`{data}`: {context.facts()}" for data, context in contexts.items()]
     notes += [f"Not compared: {sentence}" for sentence in comparison.left_out]
     notes += dict.fromkeys(note for one in contexts.values() for note in one.notes())
-    found = {metric: blocks_of(comparison, metric) for metric in METRICS}
-    for metric, blocks in found.items():
-        if blocks.left_out:
-            notes.append(f"{MEASURES[metric].title}, left out: {'; '.join(blocks.left_out)}.")
-    ranks = {
-        metric: rank(blocks.values, MEASURES[metric].higher_is_better)
-        for metric, blocks in found.items()
-        if blocks.names
-    }
+    blocks: dict[str, Blocks] = {}
+    ranks: dict[str, NDArray[np.float64]] = {}
+    for metric in METRICS:
+        rows, left_out = blocks_of(comparison, metric)
+        if left_out:
+            notes.append(f"{MEASURES[metric].title}, left out: {'; '.join(left_out)}.")
+        if rows:
+            blocks[metric] = rows
+            ranks[metric] = rank(np.array([*rows.values()]), MEASURES[metric].higher_is_better)
     parts = [
         f"# {len(comparison.titles)} models on {len(comparison.models)} data sets",
         _leader(comparison, ranks),
-        "\n".join(
-            f"- ⚠ {data}: {warning}" for data, one in contexts.items() for warning in one.warnings()
-        ),
+        bullets(f"{data}: {text}" for data, one in contexts.items() for text in one.warnings()),
     ]
     files = runs_file(everything)
-    files |= csv_file("ranks", _rank_rows(comparison, found, ranks), RANKS)
+    files |= csv_file("ranks", _rank_rows(comparison, blocks, ranks), RANKS)
     if ranks:
         files |= csv_file("mean_ranks", _mean_rows(comparison, ranks))
         links = "Numbers: [mean_ranks.csv](tables/mean_ranks.csv), [ranks.csv](tables/ranks.csv)."
@@ -190,9 +174,6 @@ def write_comparison(records_by_data: Mapping[str, Sequence[RunRecord]], out: Pa
     parts += ["## Conditions", "\n".join(f"- {note}" for note in notes)]
     files["report.md"] = ("\n\n".join(filter(None, parts)) + "\n").encode()
     return write_files(out, files)
-
-
-Ranks = Mapping[str, NDArray[np.float64]]  # metric → (blocks, models)
 
 
 def _leader(comparison: Comparison, ranks: Ranks) -> str:
@@ -222,13 +203,12 @@ def _order(ranks: Ranks) -> list[int]:
     return sorted(range(len(mean)), key=lambda at: (mean[at], at))
 
 
-def _rank_rows(comparison: Comparison, found: Mapping[str, Blocks], ranks: Ranks) -> Iterator[Row]:
+def _rank_rows(comparison: Comparison, blocks: Mapping[str, Blocks], ranks: Ranks) -> Iterator[Row]:
     for metric, own in ranks.items():
-        measure, blocks = MEASURES[metric], found[metric]
-        for at, block in enumerate(blocks.names):
-            for model, name in enumerate(comparison.titles):
-                value = float(blocks.values[at, model]) * measure.scale
-                cells = (metric, name, block, value, float(own[at, model]), measure.unit)
+        measure = MEASURES[metric]
+        for (block, values), places in zip(blocks[metric].items(), own.tolist(), strict=True):
+            for name, value, place in zip(comparison.titles, values, places, strict=True):
+                cells = (metric, name, block, value * measure.scale, place, measure.unit)
                 yield dict(zip(RANKS, cells, strict=True))
 
 

@@ -16,7 +16,7 @@ from matplotlib.ticker import LogFormatter
 from anomalynet.errors import printable
 from anomalynet.reporting.arms import Arm
 from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.formats import current
+from anomalynet.reporting.formats.files import current
 from anomalynet.reporting.paper import published
 from anomalynet.reporting.tables import Row, Table
 

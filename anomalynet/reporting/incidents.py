@@ -73,7 +73,6 @@ def count_steps(record: RunRecord, chance: bool = False) -> pl.DataFrame:
         incident (Int64, null outside), positive (Boolean), type, cause, severity (String), steps,
         scored, alarmed, at_one (alarmed at one false alarm per node and day), known, visible (of
         known visibility, and of these visible), all Int64.
-    Raises: RunError: `scores.parquet` or `incidents.json` cannot be read.
     """
     steps = read_test_steps(record)
     if chance:
@@ -137,24 +136,13 @@ class IncidentTable:
     groups: tuple[Group, ...]  # in the order of the rows
     cells: Mapping[tuple[str, Group], Counted]  # by name of arm; missing if it tested no such steps
 
-    def total(self, arm: Arm) -> tuple[int, int]:
-        """The number of labelled steps of an arm, and how many of them were missed."""
-        mine = [cell for (name, _), cell in self.cells.items() if name == arm.name]
-        return sum(cell.steps for cell in mine), sum(cell.missed for cell in mine)
-
 
 CHANCE = "random"  # the name, instead of an arm's, of the cells of random scores
 
 
 def incident_tables(models: Sequence[ArmMetrics]) -> tuple[IncidentTable, ...]:
     """Count the steps of every arm that has runs, and with random scores those of the one with the
-    most runs.
-
-    Returns:
-        one table per grouping in `GROUPINGS`, without those by an unknown cause or severity; empty
-        if no type of incident is known.
-    Raises: RunError: a run's files cannot be read.
-    """
+    most runs: a table per grouping of `GROUPINGS` that is known, empty if no type is."""
     run = [one for one in models if one.values]
     parts = [(one.arm.name, one.of(count_kinds)) for one in run]
     if run:

@@ -23,14 +23,9 @@ WIDTH = 48  # characters of a line below a panel
 
 
 def draw_injected(config: Config, path: Path) -> Path:
-    """Write the figure, whose windows and incidents follow from the run's seed.
-
-    Args:
-        config: of a run with training.incidents `injected` or `both`.
-        path: ends in .png or .svg.
-
-    Returns the path. Raises UsageError: another ending, or a configuration without incidents to
-    inject; DataError: the data cannot be used."""
+    """Write the figure, whose windows and incidents follow from the run's seed, and return its
+    path, a .png or .svg. Raises UsageError: another ending, or a configuration without incidents
+    to inject; DataError: the data cannot be used."""
     form = path.suffix.lstrip(".")
     if form not in ("png", "svg"):
         raise UsageError(f"{path}: a figure is a .png or .svg", "--out injected.png")

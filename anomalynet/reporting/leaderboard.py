@@ -62,10 +62,7 @@ class Leaderboard:
 
     @classmethod
     def of(cls, context: ReportContext) -> Leaderboard:
-        """Rank the models with a complete repetition on the split that most of them have.
-
-        Raises: RunError: the scores of a run cannot be read.
-        """
+        """Rank the models with a complete repetition on the split that most of them have."""
         splits = [context[one].split for one in context.run]
         usual = max(splits, key=splits.count, default="")
         ranked = sorted(

@@ -43,6 +43,10 @@ RUN_METRICS += tuple(f"{name}{ALL}" for name in AGAINST_ALL)
 folds."""
 
 
+# Metrics that are not computed from single steps, or that do not judge a model
+NOT_OF_STEPS = (*RUN_METRICS, "prevalence")
+
+
 def primary(metric: str) -> str:
     """The name of a metric of an arm in every table: `…_fold_mean` for ranking metrics and those of
     incidents, otherwise unchanged, because decisions are pooled (`prose.RULE`)."""

@@ -14,10 +14,9 @@ from anomalynet.reporting import prose
 from anomalynet.reporting.ablation.arms import by_series
 from anomalynet.reporting.aggregate import aggregate
 from anomalynet.reporting.arms import ExpectedRuns, arms
-from anomalynet.reporting.captions import ReportContext
+from anomalynet.reporting.captions import ReportContext, bullets
 from anomalynet.reporting.comparison import COMPARISON, comparable, write_comparison
-from anomalynet.reporting.formats import wanted, write_files
-from anomalynet.reporting.formats.files import read_forms, refuse_other_report
+from anomalynet.reporting.formats.files import read_forms, refuse_other_report, wanted, write_files
 from anomalynet.reporting.incidents import count_chance, count_kinds
 from anomalynet.reporting.leaderboard import Leaderboard, doubts, leaderboard_section, verdict
 from anomalynet.reporting.paper import audit as paper_audit
@@ -238,7 +237,7 @@ def _first_screen(
     parts = [
         f"# {title}",
         verdict(board),
-        "\n".join(f"- ⚠ {warning}" for warning in warnings),
+        bullets(warnings),
         *table.parts,
         audits.probe_line(audit, models),
         f"**Data:** {context.data}, {tested}; split: {split}.{again}",

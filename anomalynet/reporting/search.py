@@ -14,8 +14,9 @@ from anomalynet.metrics.kernels import NAN
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.aggregate import ArmMetrics, aggregate
 from anomalynet.reporting.arms import arms
-from anomalynet.reporting.captions import ReportContext, warnings
-from anomalynet.reporting.formats import markdown, write_files
+from anomalynet.reporting.captions import ReportContext, bullets, warnings
+from anomalynet.reporting.formats import markdown
+from anomalynet.reporting.formats.files import write_files
 from anomalynet.reporting.measures import MEASURES
 from anomalynet.reporting.prose import conditions
 from anomalynet.reporting.search_figures import TITLES, draw
@@ -61,10 +62,7 @@ class SearchOutcome:
 
 def write_search_report(outcome: SearchOutcome, out: Path, title: str) -> Path:
     """Write the report of a search into the folder `out`, and return the path of its `report.md`,
-    which is replaced last.
-
-    Raises: RunError: the scores of a chosen trial's run cannot be read.
-    """
+    which is replaced last."""
     known = [index for index in outcome.best if index in outcome.records]
     models: Models = {index: _test_metrics(outcome.records[index]) for index in known}
     if outcome.reference:
@@ -148,7 +146,7 @@ def _document(
         f"# {title}",
         _verdict(outcome, models),
         f"*{outcome.question[0].upper()}{outcome.question[1:]}*" if outcome.question else "",
-        "\n".join(f"- ⚠ {text}" for text in warnings(one.arm for one in measured)),
+        bullets(warnings(one.arm for one in measured)),
         _table(outcome, models),
         _meaning(outcome, models),
         *(_image(outcome, name) for name in shown if name in ("history", "pareto")),

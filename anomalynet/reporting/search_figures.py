@@ -33,14 +33,8 @@ GREY = "#8C8C8C"
 def draw(
     study: Study, objectives: Sequence[str], space: Sequence[str], facts: str
 ) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Every figure that can be drawn, as path → content; and name → reason of the others.
-
-    Args:
-        study: every trial by index, with scaled values.
-        objectives: their titles, with units.
-        space: keys that are varied.
-        facts: of the search, for the metadata.
-    """
+    """Every figure that can be drawn, as path → content; and name → reason of the others. `study`
+    has every trial with scaled values; `objectives` are titles with units, `space` the keys."""
     from optuna.exceptions import OptunaError
 
     files: dict[str, bytes] = {}

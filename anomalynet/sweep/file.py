@@ -20,7 +20,7 @@ from anomalynet.config.leaves import Leaf
 from anomalynet.config.load import chain, nearest, nearest_key, with_text
 from anomalynet.errors import ConfigError, Problem, UsageError
 from anomalynet.metrics.suite import METRICS
-from anomalynet.reporting.ablation.design import NOT_OF_STEPS
+from anomalynet.reporting.measures import NOT_OF_STEPS
 from anomalynet.sweep.axes import Axis, axis_key, has, read_axes
 from anomalynet.sweep.search.settings import SearchSettings, read_search
 

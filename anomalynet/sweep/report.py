@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalynet.errors import NothingToCompareError, RunError, say
-from anomalynet.reporting.formats import FILE_OF_FORM, present, wanted
-from anomalynet.reporting.formats.files import refuse_other_report
+from anomalynet.reporting.formats.files import FILE_OF_FORM, present, refuse_other_report, wanted
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import sha256, sync
 from anomalynet.runs.sweeps import SweepRecord, read_sweeps, write_sweep
@@ -23,7 +22,7 @@ from anomalynet.sweep.search import study
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from anomalynet.reporting.formats import Form
+    from anomalynet.reporting.formats.files import Form
     from anomalynet.runs.collect import RunRecord
     from anomalynet.runs.folder import RunFolder
 

@@ -16,8 +16,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import Bbox
 
 from anomalynet.reporting.figures import TITLES, encode, style
-from anomalynet.reporting.formats import wanted
-from anomalynet.reporting.formats.files import translate
+from anomalynet.reporting.formats.files import translate, wanted
 from anomalynet.reporting.render import write_report
 from anomalynet.runs.collect import load_results
 from anomalynet.runs.folder import RunFolder

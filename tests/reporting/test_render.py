@@ -184,8 +184,8 @@ def test_warnings_and_other_code_are_marked(runs: list[RunRecord], tmp_path: Pat
     known: dict[str, Any] = {"split": "random (LEAKS)", "warnings": (LEAK,), "code": "0ther"}
     leaking = [record(tmp_path / "runs", "mine", fold=fold, **known) for fold in range(2)]
     text = write_report([*runs, *leaking], tmp_path / "out").read_text(encoding="utf-8")
-    assert text.index(f"⚠ {LEAK}") < text.index("## Conditions")
-    assert text.count(LEAK) == 1
+    assert text.index("⚠ Random split: every number leaks") < text.index("## Conditions")
+    assert text.count(LEAK[1:]) == 1
     assert "Split: group [Mine: random (LEAKS)]" in text
     gaps = rows(tmp_path / "out" / "tables" / "differences.csv")
     assert "mine" not in {row["model"] for row in gaps}, "a run under another split is not compared"
@@ -253,7 +253,7 @@ def test_probes_stand_in_the_report_and_warn_when_they_are_ahead(
     text = write_report(runs, tmp_path, audit=AUDIT).read_text(encoding="utf-8")
     assert "| row position | no sensor | 100.00 | 94.00 | leak |" in text
     top = text[: text.index("## Conditions")]
-    assert "- ⚠ the audit's own warning" in top
+    assert "- ⚠ The audit's own warning" in top
     assert "the row position alone, without any sensor, ranks with AUROC 100.00 %" in top
     assert re.search(r"at least as much as the best model\*\* \(9\d\.\d\d %, scores pooled\)", top)
     second = rows(tmp_path / "tables" / "audit.csv")[1]

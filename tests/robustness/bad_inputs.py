@@ -191,8 +191,6 @@ READERS: dict[str, tuple[str, str]] = {
     "world: nodes": ("world/nodes.parquet", "data info world --json"),
     "published CSV": ("table.csv", "audit-table table.csv"),
     "published Markdown": ("table.md", "audit-table table.md"),
-    "published JSON": ("table.json", "audit-table table.json"),
-    "published YAML": ("table.yaml", "audit-table table.yaml"),
     "baseline": ("baseline.json", "check --history --against baseline.json"),
     "own model": (
         "mine.py",
@@ -210,8 +208,6 @@ GOOD = {
     "town.yaml": "duration: 1h\ndeployment: {nodes: 3, cell_nodes: 3}\n",
     "table.csv": "model,precision_normal,recall_normal,recall_attack\ncnn,76.69,97.47,88.11\n",
     "table.md": "| model | accuracy | prevalence |\n|---|---|---|\n| cnn | 90.00 | 10.0 |\n",
-    "table.json": '[{"model": "cnn", "precision_attack": "90.1", "recall_attack": "80.2"}]\n',
-    "table.yaml": "- {model: cnn, precision_attack: '90.1', recall_attack: '80.2'}\n",
     "mine.py": own_model(),
 }
 """Good files that the scene does not have."""
@@ -723,29 +719,6 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
         "enormous": [swap("90.00", NUMBER)],
         "contradictory": [swap("| 90.00 | 10.0 |", "| 90.00 |")],
         "duplicated": [swap("| accuracy | prevalence |", "| accuracy | accuracy |")],
-    },
-    "published JSON": {
-        "wrong type": [
-            text("7"),
-            text('{"model": 3}'),
-            text('[{"model": "cnn", "accuracy": [1]}]'),
-        ],
-        "out of range": [Fine(swap('"90.1"', "NaN"), "a missing cell"), swap('"90.1"', "1e400")],
-        "enormous": [swap('"90.1"', NUMBER)],
-        "contradictory": [
-            Fine(swap("recall_attack", "recall_of_nothing"), "says not audited: recall_of_nothing")
-        ],
-        "duplicated": [swap('"model": "cnn"', '"model": "cnn", "model": "lstm"')],
-    },
-    "published YAML": {
-        "wrong type": [text("7\n")],
-        "out of range": [swap("'90.1'", ".nan")],
-        "hostile": [text("&a [*a]\n")],
-        "enormous": [swap("'90.1'", NUMBER)],
-        "contradictory": [
-            Fine(swap("recall_attack", "recall_of_nothing"), "says not audited: recall_of_nothing")
-        ],
-        "duplicated": [swap("model: cnn", "model: cnn, model: lstm")],
     },
     "baseline": {
         "wrong type": [text("[]"), text("7")],

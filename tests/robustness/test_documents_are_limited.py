@@ -21,7 +21,6 @@ from anomalynet.detection.contract import KEY, read
 from anomalynet.documents import MAX_DEPTH, MAX_VALUES, json_value, read_text, yaml_root, yaml_value
 from anomalynet.errors import AnomalynetError, ConfigError
 from anomalynet.reporting.captions import warnings
-from anomalynet.reporting.paper.table_audit.read import parse
 from anomalynet.runs.codec import parse as parse_json
 from anomalynet.runs.collect import load_record
 from anomalynet.runs.files import read_json
@@ -94,12 +93,6 @@ def test_the_configuration_of_a_run(bomb: str, tmp_path: Path) -> None:
         load_record(RunFolder(run.folder))
 
 
-@pytest.mark.parametrize("bomb", [name for name in BOMBS if name != "wrong tag"])
-def test_a_published_table_in_yaml(bomb: str) -> None:
-    with pytest.raises(AnomalynetError, match="table"):
-        parse(BOMBS[bomb], "table.yaml", ".yaml")
-
-
 @pytest.mark.parametrize("bomb", JSON_BOMBS)
 def test_json(bomb: str, tmp_path: Path) -> None:
     text, path = JSON_BOMBS[bomb], tmp_path / "windows.json"
@@ -107,7 +100,6 @@ def test_json(bomb: str, tmp_path: Path) -> None:
     assert read_json(path) == {}
     readers: dict[str, Callable[[], object]] = {
         "a baseline": lambda: parse_json(text, "baseline.json"),
-        "a published table": lambda: parse(text, "table.json", ".json"),
         "the metadata of an exported model": lambda: read({KEY: text}, "model.onnx"),
     }
     for reader in readers.values():

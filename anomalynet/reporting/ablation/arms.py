@@ -1,8 +1,9 @@
-"""The arms of an ablation with the results of their runs: metrics by repetition, a metric of each
-test series by run, and clusters of series."""
+"""The design of an ablation (axes with levels, the arms at their crossings, the reference), and the
+results of its arms: metrics by repetition, a metric of each test series by run, and clusters."""
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 
 from anomalynet.metrics.kernels import NAN, confusion, point_metrics, ranking_metrics
 from anomalynet.reporting.ablation.contrasts import SeriesKey, clusters
-from anomalynet.reporting.ablation.design import Ablation, AblationArm, level_text
 from anomalynet.reporting.aggregate import (
     ArmMetrics,
     Scored,
@@ -26,6 +26,62 @@ from anomalynet.reporting.arms import Arm, Repetition, repetitions_of
 from anomalynet.reporting.measures import RANKING, primary
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.scores import read_test_steps
+
+
+@dataclass(frozen=True, slots=True)
+class AblationArm:
+    """One configuration of a sweep."""
+
+    name: str  # unique label, such as `model.attention=false`
+    # the level of every axis; outside the axes only the keys that it sets
+    levels: dict[str, object]
+    on_axes: bool  # False for an arm that is not a point of the axes, such as one of equal size
+    reference: bool  # whether the others are compared with it
+    records: tuple[RunRecord, ...]  # finished runs, in any order
+    expected: int  # number of runs that the sweep wants
+    failed: int = 0  # number of runs that failed
+
+    def level(self, axis: str) -> str | None:
+        """Its level of an axis as text, None if it sets none."""
+        return level_text(self.levels[axis]) if axis in self.levels else None
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """A sweep that measures the contribution of a part or a setting."""
+
+    name: str  # the sweep's
+    question: str  # one line
+    design: str  # `one_at_a_time` or `factorial`
+    axes: dict[str, list[object]]  # dotted key → levels, in order
+    metric: str  # `test/` and the name of a metric that is computed from single steps
+    arms: tuple[AblationArm, ...]  # in the order of the tables
+    command: str = ""  # that makes the report again
+    preset: str = ""  # of the sweep's file
+
+    @property
+    def reference(self) -> AblationArm | None:
+        """The arm that the others are compared with; None if there is none."""
+        return next((arm for arm in self.arms if arm.reference), None)
+
+    def levels(self, axis: str) -> list[str]:
+        """Levels of an axis as text, in its order. A level of the reference that the axis does not
+        list comes first; other levels that only arms have come last."""
+        listed = [level_text(level) for level in self.axes[axis]]
+        usual = self.usual(axis)
+        first = [] if usual is None or usual in listed else [usual]
+        used = [level for arm in self.arms if arm.on_axes and (level := arm.level(axis))]
+        return list(dict.fromkeys([*first, *listed, *used]))
+
+    def usual(self, axis: str) -> str | None:
+        """The reference's level of an axis as text."""
+        return self.reference.level(axis) if self.reference else None
+
+
+def level_text(level: object) -> str:
+    """A level as a configuration shows it: `true`, `0.001`, `hybrid`."""
+    return level if isinstance(level, str) else json.dumps(level)
+
 
 OTHERS = ("average_precision", "auroc", "f1_attack", "balanced_accuracy")
 """Metrics that are shown in addition to the metric of comparison."""
@@ -88,14 +144,8 @@ class MeasuredArm:
 
 
 def measure(ablation: Ablation) -> tuple[tuple[MeasuredArm, ...], dict[SeriesKey, SeriesKey]]:
-    """Measure every arm; the scores of every run are read once.
-
-    Returns:
-        the arms in the ablation's order, and series → its cluster, as joined by the incidents of
-        all runs.
-    Raises:
-        RunError: a run's scores cannot be read.
-    """
+    """Every arm, in the ablation's order, and series → its cluster, as joined by the incidents of
+    all runs. The scores of every run are read once."""
     metric = ablation.metric.removeprefix("test/")
     of_series = by_series((metric,))
     tested: dict[int, set[int]] = defaultdict(set)
@@ -153,11 +203,8 @@ def shown_metrics(metric: str) -> tuple[str, ...]:
 
 
 def paired_differences(one: SeriesValues, other: SeriesValues) -> dict[SeriesKey, float]:
-    """The difference of a metric for each series, paired by run and averaged over the pairs.
-
-    Returns:
-        each series that both tested in a run with the same key; NaN if no pair is defined.
-    """
+    """The difference of a metric for each series that both tested in a run with the same key,
+    averaged over these pairs; NaN if no pair is defined."""
     pairs: dict[SeriesKey, list[float]] = defaultdict(list)
     for run in sorted(one.keys() & other.keys(), key=str):
         for key in one[run].keys() & other[run].keys():
@@ -172,33 +219,8 @@ def gap(arm: MeasuredArm, reference: MeasuredArm | None, metric: str) -> Summary
     return difference(arm.metrics, reference.metrics, metric)
 
 
-@dataclass(frozen=True, slots=True)
-class SeriesSteps:
-    """A run's test part by series."""
-
-    series: dict[str, Scored]  # series → its test steps that have a label and a score; may be empty
-    incidents: frozenset[tuple[str, int]]  # (series, number of an incident) of all its test steps
-
-    def metric(self, name: str, probability: bool) -> dict[str, float]:
-        """A metric of each series at the run's threshold, a fraction or count; NaN if undefined."""
-        return {series: _metric(name, steps, probability) for series, steps in self.series.items()}
-
-
-def read_steps(record: RunRecord) -> SeriesSteps:
-    """Read a run's test part by series, in order of their names.
-
-    Raises: RunError: `scores.parquet` is missing, damaged, or lacks a column.
-    """
-    test = read_test_steps(record)
-    scored = test.drop_nulls(["label", "score"])
-    parts = scored.partition_by("series", as_dict=True)
-    named = {name: parts.get((name,), scored.clear()) for name in sorted(test["series"].unique())}
-    touched = test.select("series", "incident").drop_nulls().unique()
-    steps = {name: Scored.without_gaps(part) for name, part in named.items()}
-    return SeriesSteps(steps, frozenset(touched.iter_rows()))
-
-
 def _metric(name: str, steps: Scored, probability: bool) -> float:
+    """A metric of a series at the run's threshold, a fraction or count; NaN if undefined."""
     if not len(steps.labels) or (name not in OF_ONE_CLASS and len(np.unique(steps.labels)) < 2):
         return NAN
     if name in RANKING:
@@ -225,12 +247,18 @@ def by_series(metrics: tuple[str, ...]) -> Callable[[Repetition], SeriesResults]
         counts: dict[SeriesKey, NDArray[np.int64]] = {}
         touched: set[tuple[SeriesKey, int]] = set()
         for record in repetition.records:
-            key, steps, world = run_key(record), read_steps(record), record.result.world
-            touched |= {((world, name), number) for name, number in steps.incidents}
+            key, world, test = run_key(record), record.result.world, read_test_steps(record)
+            numbers = test.select("series", "incident").drop_nulls().unique()
+            touched |= {((world, name), number) for name, number in numbers.iter_rows()}
+            scored = test.drop_nulls(["label", "score"])
+            parts = scored.partition_by("series", as_dict=True)
             for metric in metrics:
-                found = steps.metric(metric, record.result.probability)
-                values[metric][key] = {(world, name): value for name, value in found.items()}
-            for name, part in steps.series.items():
+                values[metric][key] = {}
+            for name in sorted(test["series"].unique()):
+                part = Scored.without_gaps(parts.get((name,), scored.clear()))
+                for metric in metrics:
+                    value = _metric(metric, part, record.result.probability)
+                    values[metric][key][world, name] = value
                 cells = astuple(confusion(part.labels, part.scores >= part.thresholds))
                 own = np.array(cells, np.int64)
                 counts[world, name] = counts.get((world, name), 0) + own

@@ -111,15 +111,9 @@ def family(contrasts: Sequence[Contrast]) -> tuple[Contrast, ...]:
 def clusters(
     series: Iterable[SeriesKey], touched: Iterable[tuple[SeriesKey, int]]
 ) -> dict[SeriesKey, SeriesKey]:
-    """Group series that share an incident, directly or through others.
-
-    Args:
-        series: every series; one without an incident is its own cluster.
-        touched: (series, number of one of its incidents); numbers identify incidents only within a
-            world.
-    Returns:
-        series → the first series of its cluster, in order of world and name.
-    """
+    """Group series that share an incident, directly or through others: series → the first of its
+    cluster, in order of world and name. `touched`: (series, number of one of its incidents);
+    numbers identify incidents only within a world."""
     parent = {one: one for one in series}
 
     def root(one: SeriesKey) -> SeriesKey:
@@ -143,12 +137,7 @@ def _in_order(key: SeriesKey) -> tuple[int, str]:
 
 def bootstrap_interval(values: ArrayLike, resamples: int = RESAMPLES) -> tuple[float, float]:
     """95 % percentile interval of the mean; (NaN, NaN) with fewer than two values. With few values
-    its coverage is lower.
-
-    Args:
-        values: (n,) independent values: means of clusters, not members of one.
-        resamples: number of resamples with replacement; they are always the same.
-    """
+    its coverage is lower. `values`: (n,) means of clusters; the resamples are always the same."""
     array = np.asarray(values, dtype=np.float64)
     if len(array) < 2:
         return NAN, NAN
@@ -202,11 +191,7 @@ def needed(tests: int) -> int:
 
 def holm(p: ArrayLike) -> NDArray[np.float64]:
     """Holm's step-down correction: the probability of any false rejection in the family stays below
-    the level. `p`: (tests,) raw p; NaN is a test that was not made and does not count.
-
-    Returns:
-        (tests,) adjusted p, at least the raw one and at most 1; NaN for tests that were not made.
-    """
+    the level. `p`, and the result: (tests,), NaN for tests that were not made and do not count."""
     raw = np.asarray(p, dtype=np.float64)
     adjusted = np.full(raw.shape, NAN)
     made = np.flatnonzero(~np.isnan(raw))

@@ -13,8 +13,14 @@ from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting import figures as drawing
 from anomalynet.reporting import prose
 from anomalynet.reporting.ablation import figures, sentences, tables
-from anomalynet.reporting.ablation.arms import MeasuredArm, measure, reference_of
-from anomalynet.reporting.ablation.design import Ablation, AblationArm, level_text
+from anomalynet.reporting.ablation.arms import (
+    Ablation,
+    AblationArm,
+    MeasuredArm,
+    level_text,
+    measure,
+    reference_of,
+)
 from anomalynet.reporting.ablation.effects import (
     Comparison,
     Effect,
@@ -22,8 +28,8 @@ from anomalynet.reporting.ablation.effects import (
     effects,
 )
 from anomalynet.reporting.ablation.figures import AxisView, axis_view
-from anomalynet.reporting.captions import INCOMPLETE, ReportContext
-from anomalynet.reporting.formats import write_files
+from anomalynet.reporting.captions import INCOMPLETE, ReportContext, bullets
+from anomalynet.reporting.formats.files import write_files
 from anomalynet.reporting.measures import MEASURES, primary, series_mean
 from anomalynet.reporting.sections.model_tables import cost_section
 from anomalynet.reporting.tables import csv_file, runs_file
@@ -58,17 +64,7 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
     `report.md`.
 
     Only `cost.md` and `tables/cost.csv` contain durations, so every other file is the same after an
-    interruption. Everything is computed before the first file is replaced; other files in `out` are
-    kept.
-
-    Args:
-        ablation: arms in the order of the tables, their runs in any order.
-        out: folder, created if missing.
-        title: heading.
-    Raises:
-        NothingToCompareError: no arm has a run.
-        RunError: the scores of a run cannot be read.
-    """
+    interruption. Other files in `out` are kept. Raises NothingToCompareError: no arm has a run."""
     if not any(arm.records for arm in ablation.arms):
         what = f"{ablation.name}: a report needs at least one finished run"
         raise NothingToCompareError(what, f"anomalynet sweep {ablation.name}")
@@ -168,14 +164,13 @@ def _document(found: _Found, title: str) -> str:
     metric, arms, context, ablation = found.metric, found.arms, found.context, found.ablation
     signs, facts = context.signs, prose.conditions(context, timed=False)
     question = f"*{ablation.question}* " if ablation.question else ""
-    warnings = "\n".join(f"- ⚠ {warning}" for warning in context.warnings())
     again = f" `{ablation.command}` makes this report again." if ablation.command else ""
     preset = f", preset {ablation.preset}" if ablation.preset else ""
     parts = [
         f"# {title}",
         _verdict(found),
         f"{question}{_reference(found)}",
-        warnings,
+        bullets(context.warnings()),
         _seen(found.comparisons, "arm", found),
     ]
     if found.comparisons:

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from anomalynet.metrics.kernels import NAN
 from anomalynet.reporting.ablation.arms import (
+    Ablation,
     Crossing,
     MeasuredArm,
     crossings,
@@ -20,7 +21,6 @@ from anomalynet.reporting.ablation.arms import (
     reference_of,
 )
 from anomalynet.reporting.ablation.contrasts import Contrast, SeriesKey, contrast, family
-from anomalynet.reporting.ablation.design import Ablation
 
 NOT_RUN, NOT_COMPARED, NOT_IN_SWEEP = "not run", "not compared", "not in the sweep"
 
@@ -101,13 +101,10 @@ def _compare(arm: MeasuredArm, reference: MeasuredArm | None, clusters: Clusters
 def effects(
     ablation: Ablation, arms: Sequence[MeasuredArm], clusters: Clusters, order: int
 ) -> tuple[Effect, ...]:
-    """Effects of changes from the reference's levels; none without a reference.
-
-    Args:
-        order: 1 for the main effect of each change, the mean over pairs of arms that differ in this
-            axis only; 2 for the interaction of each two changes on different axes, the effect of
-            the first together with the second, minus its effect without the second.
-    """
+    """Effects of changes from the reference's levels; none without a reference. Of order 1: the
+    main effect of each change, the mean over pairs of arms that differ in this axis only. Of order
+    2: the interaction of each two changes on different axes, the effect of the first together with
+    the second, minus its effect without the second."""
     by_crossing = crossings(ablation, arms)
     single = [
         (index, Change(axis, usual, level))

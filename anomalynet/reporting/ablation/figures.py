@@ -12,9 +12,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anomalynet.reporting.ablation.arms import Crossing, MeasuredArm, crossings
+from anomalynet.reporting.ablation.arms import Ablation, Crossing, MeasuredArm, crossings
 from anomalynet.reporting.ablation.contrasts import BETTER, WORSE
-from anomalynet.reporting.ablation.design import Ablation
 from anomalynet.reporting.ablation.effects import Comparison
 from anomalynet.reporting.ablation.sentences import unit_text
 from anomalynet.reporting.aggregate import Summary, summarise
@@ -59,7 +58,6 @@ class AxisView:
 
     axis: str  # dotted key
     points: tuple[Point, ...]  # the levels in order, then arms outside the axes
-    shown: tuple[MeasuredArm, ...]  # the arms of the points
     combinations: int  # number of combinations of other levels that each level is averaged over
     balanced: bool  # whether these are the same for every level that has been run
 
@@ -89,16 +87,14 @@ def axis_view(ablation: Ablation, axis: str, arms: Sequence[MeasuredArm], metric
             by_level[crossing[index]][(*crossing[:index], *crossing[index + 1 :])] = arm
     run = [set(own) for own in by_level.values() if own]
     shared = set.intersection(*run) if run else set()
-    usual, points, shown = ablation.usual(axis), [], []
+    usual, points = ablation.usual(axis), []
     for level, own in by_level.items():
         group = [arm for rest, arm in sorted(own.items()) if rest in shared or not shared]
         points.append(_average(level, group, metric, reference=level == usual))
-        shown += group
     for arm in arms:
         if not arm.design.on_axes and axis in arm.design.levels:
             points.append(_average(arm.name, [arm], metric, extra=True))
-            shown.append(arm)
-    return AxisView(axis, tuple(points), tuple(shown), len(shared), bool(shared) or not run)
+    return AxisView(axis, tuple(points), len(shared), bool(shared) or not run)
 
 
 def _average(

@@ -7,9 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 from anomalynet.metrics.kernels import NAN
-from anomalynet.reporting.ablation.arms import MeasuredArm, gap, reference_of, shown_metrics
+from anomalynet.reporting.ablation.arms import (
+    MeasuredArm,
+    gap,
+    level_text,
+    reference_of,
+    shown_metrics,
+)
 from anomalynet.reporting.ablation.contrasts import Contrast
-from anomalynet.reporting.ablation.design import level_text
 from anomalynet.reporting.ablation.effects import Comparison, Effect
 from anomalynet.reporting.ablation.sentences import (
     counted,

@@ -55,14 +55,7 @@ def current() -> frozenset[Form]:
 @contextmanager
 def wanted(forms: Sequence[Form], out: Path) -> Iterator[Path]:
     """Write reports inside in these formats, and in those that its folder already has, so that no
-    file of a report is older than the others.
-
-    Args:
-        forms: at least one.
-        out: the folder of the report.
-
-    Yields: the path of the report in the first format.
-    """
+    file of the report in `out` is older than the others. Yields the path of the first form."""
     token = _WANTED.set(frozenset(forms) | present(out))
     try:
         yield out / FILE_OF_FORM[forms[0]]
@@ -78,12 +71,8 @@ def present(out: Path) -> frozenset[Form]:
 
 def write_files(out: Path, files: Mapping[str, bytes]) -> Path:
     """Replace `files` (path below `out` → content) and their translations. All contents are made
-    before the first file is replaced; other files are kept.
-
-    Returns: the path of the last of `files`, the document.
-
-    Raises UsageError: the folder cannot be written to.
-    """
+    before the first file is replaced; other files are kept. Returns the path of the last of
+    `files`, the document. Raises UsageError: the folder cannot be written to."""
     made = translate(files, current())  # all first: an error must not leave a mixed report
     try:
         for name, content in made.items():
@@ -110,17 +99,14 @@ def refuse_other_report(
     search: str = "",
     hint: str = REPORT_HINT,
 ) -> None:
-    """Refuse to replace a report of more or other results.
+    """Refuse to replace a report of more or other results: raises UsageError if `out` has one.
 
     Args:
-        out: the folder of the report.
         made_of: what the new report is made of: runs as `experiment/id`, of a search its trials as
             `trial N`, of a comparison also its data sets.
         sweep: whether the new report is a sweep's, which may replace a sweep's.
         search: the title of a search's report; other searches have trials of the same numbers.
         hint: what to do instead; `{name}` is a free folder's.
-
-    Raises UsageError: the folder has a `report.md` that is not only made of these.
     """
     try:
         text = (out / FILE_OF_FORM["md"]).read_text(encoding="utf-8", errors="replace")
@@ -154,19 +140,12 @@ def _column(table: Path, name: str) -> list[str]:
 
 
 def translate(files: Mapping[str, bytes], forms: Collection[Form]) -> dict[str, bytes]:
-    """The files of a report in the requested formats.
+    """The files of a report in the requested formats, in the order of writing: documents after
+    their figures and tables, Markdown last.
 
     Markdown and CSV are always included, because the other formats are made from them. HTML: one
     file per document. LaTeX: one file per document, and figures as PDF. `csv`: also each table as
-    Parquet.
-
-    Args:
-        files: path below the report's folder → content: `*.md`, `tables/*.csv`, `figures/*`.
-        forms: requested formats.
-
-    Returns: path → content, in the order of writing: documents after their figures and tables,
-        Markdown last.
-    """
+    Parquet. `files`: path below the report's folder → content."""
     documents = {
         name: harmless(content.decode()) for name, content in files.items() if name.endswith(".md")
     }
@@ -200,11 +179,8 @@ def harmless(text: str) -> str:
 
 
 def parquet(table: bytes) -> bytes:
-    """A CSV table (UTF-8, with header) as Parquet; equal tables give equal bytes.
-
-    Numbers become Int64 or Float64, empty cells null, and a column without values has the type
-    Null.
-    """
+    """A CSV table (UTF-8, with header) as Parquet; equal tables give equal bytes. Numbers become
+    Int64 or Float64, empty cells null, and a column without values has the type Null."""
     import polars as pl
 
     header = set(table.split(b"\n", 1)[0].decode().strip().split(","))

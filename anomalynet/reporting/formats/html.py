@@ -33,13 +33,8 @@ WIDE = 8  # with a table of more columns, the document is printed in landscape f
 
 def html(text: str, files: Mapping[str, bytes]) -> str:
     """A document as an HTML page without external files: figures are embedded, and a security
-    policy allows only the page's own script.
-
-    Args:
-        text: the Markdown.
-        files: path → content of the figures (SVG, PNG) and linked documents. Links to Markdown
-            files in it become links to their HTML pages.
-    """
+    policy allows only the page's own script. `files`: path → content of the figures (SVG, PNG) and
+    linked documents; links to Markdown files in it become links to their HTML pages."""
     parts, page = blocks(text), _Page(files)
     headings = [block.node for block in parts if block.kind == "heading"]
     titles = [plain(node) for node in headings]

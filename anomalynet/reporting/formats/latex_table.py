@@ -44,15 +44,8 @@ def table(
     escaped: Callable[[str], str],
 ) -> str:
     r"""A booktabs table in the largest font size that fits; one that is too wide is scaled down. A
-    long table spans several pages, in landscape format if portrait is too narrow.
-
-    Args:
-        cells: of the table.
-        caption: `{…}\label{…}`, the argument of `\caption`, or empty.
-        notes: text below the table, or empty.
-        inline: converts the content of a cell.
-        escaped: escapes plain text.
-    """
+    long table spans several pages, in landscape format if portrait is too narrow. `caption`: the
+    argument of `\caption`, with a label; `inline` converts cells, `escaped` plain text."""
     columns = [_column(cells, index) for index in range(len(cells.header))]
     widths = {size: sum(one.em * points + GAP for one in columns) for size, points in SIZES.items()}
     long = len(cells.rows) > LONG

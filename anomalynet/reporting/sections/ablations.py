@@ -57,10 +57,7 @@ def _data(record: SweepRecord, runs: Path) -> set[str]:
 
 
 def ablations_section(reports: Sequence[AblationReport]) -> Section:
-    """The verdict of each ablation, with a link; empty if none was started.
-
-    Raises: RunError: the findings of a report are damaged.
-    """
+    """The verdict of each ablation, with a link; empty if none was started."""
     if not reports:
         return Section()
     lines = "\n".join(f"- **{one.label}**: {_findings(one)}" for one in reports)

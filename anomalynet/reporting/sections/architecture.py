@@ -51,10 +51,7 @@ class Network:
 
 
 def read_network(record: RunRecord) -> Network | None:
-    """The network of a run; None if the run stored none, or an earlier version wrote it.
-
-    Raises: RunError: the file is damaged.
-    """
+    """The network of a run; None if the run stored none, or an earlier version wrote it."""
     path = RunFolder(record.folder).architecture
     try:
         raw = read_json_value(path)
@@ -82,10 +79,7 @@ def _part(
 
 
 def figure_1_section(context: ReportContext) -> Section:
-    """Figure 1 and its table; empty if the report contains no network.
-
-    Raises: RunError: a run's `architecture.json` is damaged.
-    """
+    """Figure 1 and its table; empty if the report contains no network."""
     records = [record for one in context.models for record in one.arm.records]
     if all(record.result.epochs is None for record in records):
         return Section()

@@ -114,10 +114,7 @@ class Calibrated:
 
 def calibration_of(repetition: Repetition) -> tuple[dict[str, float], Bins] | None:
     """The metrics and bins of a repetition; None if its scores are not probabilities: its results
-    say so, or a score is outside [0, 1].
-
-    Raises: RunError: a run's scores cannot be read.
-    """
+    say so, or a score is outside [0, 1]."""
     if not all(record.result.probability for record in repetition.records):
         return None
     pool = Scored.of(*map(read_test_steps, repetition.records))
@@ -138,10 +135,7 @@ def calibrate(one: ArmMetrics) -> Calibrated | None:
 
 def calibration_section(context: ReportContext) -> Section:
     """Table and reliability diagram of every model whose score is a probability; a sentence names
-    the others.
-
-    Raises: RunError: a run's scores cannot be read.
-    """
+    the others."""
     found = [(one, calibrate(one)) for one in context.run]
     known = [calibrated for _, calibrated in found if calibrated]
     others = ", ".join(one.arm.title for one, calibrated in found if not calibrated)

@@ -38,10 +38,7 @@ HALVES = {
 
 
 def incident_section(context: ReportContext) -> Section:
-    """Tables, CSV and heat map by kind of incident; empty if no type of incident is known.
-
-    Raises: RunError: the scores or the incidents of a run cannot be read.
-    """
+    """Tables, CSV and heat map by kind of incident; empty if no type of incident is known."""
     tables = incident_tables(context.models)
     if not tables:
         return Section()

@@ -33,10 +33,7 @@ NEAR = 25  # rows: steps of the same stratum are at most so far apart in their r
 
 def audit_section(audit: AuditResult | None, context: ReportContext) -> Section:
     """The probes as a table, or how to get them; without an audit, the CSV has only a header. If a
-    position gives the label away, a table of what the models rank right beyond it.
-
-    Raises RunError: the scores of a run cannot be read.
-    """
+    position gives the label away, a table of what the models rank right beyond it."""
     lines = [{**audit, **probe} for probe in audit["probes"]] if audit else []
     rows = ({column: line.get(column) for column in COLUMNS} for line in lines)
     parts, files = ["## Leakage audit", _text(audit, context)], csv_file("audit", rows, COLUMNS)
@@ -57,9 +54,7 @@ def within_positions(one: ArmMetrics) -> tuple[float, float, float, int]:
     """AUROC of an attack against normal steps of nearly its position, pooled over the folds, mean
     over the repetitions. The position is the row number in the recording's test part.
 
-    Returns: AUROC; its 95 % interval by the jackknife, which leaves out one recording at a time;
-    the number of pairs. Source: not in the paper
-    """
+    Returns AUROC, its 95 % interval by the jackknife over recordings, and the number of pairs."""
     every = one.of(pairs).values()
 
     def without(name: str = "") -> float:

@@ -53,7 +53,7 @@ class Seen:
 
 
 def seen(repetition: Repetition) -> Seen:
-    """Count a repetition's attack steps by visibility. Raises RunError: scores cannot be read."""
+    """Count a repetition's attack steps by visibility."""
     steps = pl.concat(map(read_test_steps, repetition.records)).drop_nulls(["label", "score"])
     attack = steps.filter(pl.col("label") == 1, pl.col("visibility").is_not_null())
     bins = np.searchsorted(BINS[1:-1], attack["visibility"].to_numpy())
@@ -63,8 +63,7 @@ def seen(repetition: Repetition) -> Seen:
 
 
 def visibility_section(context: ReportContext) -> Section:
-    """Table, CSV and figure; empty if no visibility is known. Raises RunError: the scores of a run
-    cannot be read."""
+    """Table, CSV and figure; empty if no visibility is known."""
     found = [(one, list(one.of(seen).values())) for one in context.run]
     if not found or not all(each.steps.any() for _, own in found for each in own):
         return Section()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalynet.errors import NothingToCompareError, UsageError, say
-from anomalynet.reporting.formats import wanted
+from anomalynet.reporting.formats.files import wanted
 from anomalynet.runs.code import made_by_other_code
 from anomalynet.runs.sweeps import SweepRecord, SweepRun
 from anomalynet.sweep import report
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from optuna.trial import FrozenTrial
 
-    from anomalynet.reporting.formats import Form
+    from anomalynet.reporting.formats.files import Form
     from anomalynet.runs.folder import RunFolder
 
 

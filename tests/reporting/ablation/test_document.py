@@ -184,7 +184,7 @@ def test_other_code_other_data_warnings_and_duplicates_are_said(tmp_path: Path) 
     assert "| **model.attention=false**‡ |" in text
     assert "‡ model.attention=false: 1 of 1 runs" in text
     assert "The arms do not share one version of the data" in text
-    assert "- ⚠ it leaks" in text
+    assert "- ⚠ It leaks" in text
     assert "Data: toy [model.attention=false: skab]. Split: group; 1 fold;" in text
     twice = [run(runs, "aaaa", recalls(0.5)), run(runs, "bbbb", recalls(0.9))]
     text, arms, _ = written(tmp_path, ablation(on(twice, expected=1)))

@@ -12,9 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomalynet.reporting.ablation.arms import MeasuredArm, SeriesValues, measure
+from anomalynet.reporting.ablation.arms import (
+    Ablation,
+    AblationArm,
+    MeasuredArm,
+    SeriesValues,
+    measure,
+)
 from anomalynet.reporting.ablation.contrasts import SeriesKey
-from anomalynet.reporting.ablation.design import Ablation, AblationArm
 from anomalynet.reporting.ablation.effects import Effect, effects
 from anomalynet.reporting.ablation.figures import axis_view
 from anomalynet.reporting.ablation.sentences import effect_verdict

@@ -10,7 +10,8 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from anomalynet.errors import RunError
-from anomalynet.reporting.ablation.arms import SeriesSteps, read_steps
+from anomalynet.reporting.ablation.arms import SeriesResults, by_series, run_key
+from anomalynet.reporting.arms import Repetition
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import record, write_scores
 
@@ -21,8 +22,13 @@ REFERENCES = {
 }
 
 
+def measured(run: RunRecord, metric: str) -> SeriesResults:
+    return by_series((metric,))(Repetition(0, 0, None, (run,), ()))
+
+
 def values(run: RunRecord, metric: str) -> dict[str, float]:
-    return read_steps(run).metric(metric, probability=True)
+    found = measured(run, metric).values[metric][run_key(run)]
+    return {name: value for (_, name), value in found.items()}
 
 
 @pytest.mark.parametrize("metric", REFERENCES)
@@ -46,12 +52,14 @@ def test_what_of_a_series_does_not_count(tmp_path: Path) -> None:
         series=["a", "a", "a", "a", "b", "b", "c"],
         incidents=[4, None, 5, 6, None, 7, None],
     )
-    found, recall = read_steps(run), values(run, "recall_attack")
+    found, recall = measured(run, "recall_attack"), values(run, "recall_attack")
     assert math.isnan(recall.pop("c"))
     assert recall == {"a": 1.0, "b": 0.0}
-    assert found.incidents == {("a", 4), ("a", 5), ("a", 6), ("b", 7)}
-    labels = [label for part in found.series.values() for label in part.labels]
-    assert (len(labels), sum(labels)) == (3, 2)
+    incidents = {"a": (4, 5, 6), "b": (7,)}
+    assert found.touched == {
+        ((None, name), number) for name, numbers in incidents.items() for number in numbers
+    }
+    assert sum(own.sum() for own in found.counts.values()) == 3
 
 
 def test_one_class_leaves_a_metric_undefined_unless_it_is_of_that_class(tmp_path: Path) -> None:
@@ -69,7 +77,8 @@ def test_validation_steps_are_not_read_and_damage_is_the_runs_fault(tmp_path: Pa
     run = record(tmp_path)
     file = run.folder / "scores.parquet"
     write_scores(file, [0, 1], [0.1, 0.9], 0.5, split="validation", incidents=[1, 2])
-    assert read_steps(run) == SeriesSteps({}, frozenset())
+    found = measured(run, "accuracy")
+    assert (values(run, "accuracy"), found.counts, found.touched) == ({}, {}, frozenset())
     file.write_bytes(b"half a fi")
     with pytest.raises(RunError, match=r"scores\.parquet: cannot be read"):
-        read_steps(run)
+        measured(run, "accuracy")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomalynet.reporting.figures import encode, style
-from anomalynet.reporting.formats import wanted
+from anomalynet.reporting.formats.files import wanted
 from anomalynet.reporting.formats.latex import KNOWN, escaped, latex
 from tests.reporting.formats.documents import (
     COMMITTED,

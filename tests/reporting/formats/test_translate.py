@@ -10,8 +10,17 @@ import polars as pl
 import pytest
 
 from anomalynet.reporting.figures import encode, style
-from anomalynet.reporting.formats import FILE_OF_FORM, Form, current, present, wanted, write_files
-from anomalynet.reporting.formats.files import harmless, parquet, translate
+from anomalynet.reporting.formats.files import (
+    FILE_OF_FORM,
+    Form,
+    current,
+    harmless,
+    parquet,
+    present,
+    translate,
+    wanted,
+    write_files,
+)
 from tests.reporting.formats.documents import FILES, every_report
 
 PAGES = ["cost.html", "cost.tex", "report.html", "report.tex"]

@@ -88,19 +88,12 @@ def shares(counts: Counts) -> dict[str, float]:
 
 def share_interval(metric: str, counts: Counts, minus: Counts | None = None) -> Interval:
     """A share as in the tables, pooled within repetitions and averaged over them, or the difference
-    of two models' shares, and its 95 % interval by the jackknife with Student's t: each cluster is
-    left out once.
+    of two models' shares, and its 95 % interval: value, low, high, NaN if undefined.
 
     A percentile bootstrap over so few clusters is too narrow: for recalls that differ between 8
     clusters it misses the truth on either side in 6 % of cases instead of 2.5 %, the jackknife in
     3 % (a test repeats it). `metric`: a key of `shares`; `counts`, `minus`: int64 (repetition,
-    cluster, 4), zeros if a repetition does not test a cluster; both have the same clusters.
-
-    Returns:
-        value, low, high; NaN if undefined. The interval is undefined with fewer than two clusters,
-        or if the value without one of them is undefined.
-    Source: not in the paper; Tukey (1958).
-    """
+    cluster, 4), zeros if a repetition does not test a cluster; both have the same clusters."""
     both = [counts] if minus is None else [counts, minus]
 
     def value_of(pools: Sequence[Counts]) -> float:
@@ -150,23 +143,19 @@ class Evidence:
         }
 
 
-def gather(models: Sequence[ArmMetrics], metrics: Sequence[str] = ()) -> Evidence:
+def gather(models: Sequence[ArmMetrics], metrics: tuple[str, ...] = JUDGED) -> Evidence:
     """The results of the counted runs by series. `values` and `counts` have the name of the arm,
-    and that of the experiment if it has one arm: of several it is unknown which a claim is about.
-
-    Raises: RunError: the scores of a run cannot be read.
-    """
-    of_series = by_series(tuple(metrics) or JUDGED)
+    and that of the experiment if it has one arm; of several, none is the one that is meant."""
     names = [one.arm.experiment for one in models if one.arm.records]
     values: dict[str, dict[str, SeriesValues]] = {}
     counts: dict[str, dict[RepetitionKey, Mapping[SeriesKey, Counts]]] = {}
     touched: set[tuple[SeriesKey, int]] = set()
     for one in (one for one in models if one.arm.records):
-        parts = one.of(of_series)
+        parts = one.of(by_series(metrics))
         touched.update(*(part.touched for part in parts.values()))
         own: dict[str, SeriesValues] = {
             metric: {run: of for part in parts.values() for run, of in part.values[metric].items()}
-            for metric in tuple(metrics) or JUDGED
+            for metric in metrics
         }
         single = [one.arm.experiment] * (names.count(one.arm.experiment) == 1)
         for name in (one.arm.name, *single):

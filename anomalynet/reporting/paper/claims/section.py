@@ -33,10 +33,7 @@ recalls found here."""
 
 
 def claims_section(context: ReportContext) -> Section:
-    """Every claim by each of its metrics.
-
-    Raises: RunError: the scores of a run cannot be read.
-    """
+    """Every claim by each of its metrics."""
     found = judge.judge(judge.claims(), judge.gather(context.models))
     titles = {one.arm.experiment: one.arm.title for one in context.run}
     caption = context.caption(

@@ -77,16 +77,9 @@ def number(text: str) -> Decimal | None:
 
 
 def cell(column: str, text: str, unit: Unit, rounding: Rounding) -> Cell:
-    """Read a printed number.
-
-    Args:
-        column: one of `COLUMNS`.
-        text: the number as printed; its decimals show how it was rounded.
-        unit: unit of the number, unless it has a `%`.
-        rounding: `half` allows half a unit of the last decimal in both directions, `truncate` one
-            unit away from zero.
-    Raises: ValueError: the text is not a number.
-    """
+    """Read a printed number, whose decimals show how it was rounded: `half` allows half a unit of
+    the last decimal in both directions, `truncate` one unit away from zero. `unit`: of the number,
+    unless it has a `%`. Raises ValueError: the text is not a number."""
     shown = number(text)
     if shown is None:
         raise ValueError(text)

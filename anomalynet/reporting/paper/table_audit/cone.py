@@ -124,13 +124,7 @@ def range_of(cones: Iterable[Cone], column: str) -> Interval | None:
 
 def solve(cells: Iterable[Cell], narrow: bool = False) -> tuple[Cone, ...]:
     """Enclose the confusion matrices that give every cell in cones; without a cone it is proven
-    that there is none.
-
-    Args:
-        cells: of one row, at most one per column; accuracies per class are ignored.
-        narrow: spend time on narrower ranges if balanced accuracy or MCC is given.
-    Source: not in the paper.
-    """
+    that there is none. `narrow`: spend time on narrower ranges if a curved metric is given."""
     given = list(cells)
     if not all(cell.possible for cell in given):
         return ()

@@ -1,24 +1,21 @@
-"""Reads a table from CSV, TSV, Markdown, YAML or JSON: cells as printed, rows with their line."""
+"""Reads a table from CSV, TSV or Markdown: cells as printed, rows with their line."""
 
 from __future__ import annotations
 
 import csv
 import difflib
 import io
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
-from anomalynet.documents import json_value, read_text, yaml_root
+from anomalynet.documents import read_text
 from anomalynet.errors import DataError, Problem
 from anomalynet.reporting.paper.table_audit.cells import COLUMNS, COUNTS, number
 
-FORMATS = (".csv", ".tsv", ".md", ".yaml", ".yml", ".json")
+FORMATS = (".csv", ".tsv", ".md")
 MOST_BYTES = 16 * 1024 * 1024
 MISSING = frozenset({"", "-", "–", "—", "n/a", "na", "nan", "null", "none", "~"})
 PLAIN = ("precision", "recall", "f1", "f1_score")  # headings that name a metric but no class
@@ -82,10 +79,7 @@ def read_table(path: Path, of: Class | None = None) -> PrintedTable:
 def parse(text: str, name: str, suffix: str, of: Class | None = None) -> PrintedTable:
     """Read a table from text, like `read_table`. `name`: of the file, for messages."""
     problems: list[Problem] = []
-    if suffix in (".yaml", ".yml", ".json"):
-        lines = list(_read_yaml(text, name, suffix, problems))
-    else:
-        lines = list(_read_lines(text, name, suffix, problems))
+    lines = list(_read_lines(text, name, suffix, problems))
     table = _make_table(lines, name, of, problems)
     if problems:
         known = f"columns: model, {', '.join(COLUMNS)}; any of them may be missing"
@@ -130,36 +124,6 @@ def _read_markdown(text: str) -> Iterator[tuple[int, list[str]]]:
         if bare.startswith("|") and not re.fullmatch(r"[|:\-\s]+", bare):
             fields = re.split(r"(?<!\\)\|", bare.strip("|"))
             yield line, [field.strip().strip("*_` ") for field in fields]
-
-
-def _read_yaml(text: str, name: str, suffix: str, problems: list[Problem]) -> Iterator[Line]:
-    """Rows from a list of mappings with `model`, or from a mapping model → cells, in YAML or JSON.
-    Numbers stay text, so that 94.0 keeps its decimal."""
-    try:
-        if suffix == ".json":
-            json_value(text)
-            text = text.replace("\t", " ")
-        root = yaml_root(yaml.SafeLoader(text))
-    except json.JSONDecodeError as error:
-        problems.append(Problem(f"{name}:{error.lineno}", f"not JSON: {error.msg}"))
-        return
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        what = getattr(error, "problem", None) or type(error).__name__
-        where = f"{name}:{mark.line + 1}" if mark else name
-        problems.append(Problem(where, f"not YAML: {what}"))
-        return
-    keyed = isinstance(root, yaml.MappingNode)
-    for row in root.value if isinstance(root, yaml.MappingNode | yaml.SequenceNode) else ():
-        key, node = row if keyed else (None, row)
-        line = (key or node).start_mark.line + 1
-        pairs = node.value if isinstance(node, yaml.MappingNode) else [(node, node)]
-        parts = [part for pair in pairs for part in pair] + [key] * keyed
-        if node.value is pairs and all(isinstance(part, yaml.ScalarNode) for part in parts):
-            cells = [(column.value, value.value) for column, value in pairs]
-            yield line, [("model", key.value), *cells] if keyed else cells
-        else:
-            problems.append(Problem(f"{name}:{line}", "a row is a mapping of columns to numbers"))
 
 
 def _column(heading: str, of: str | None) -> str:

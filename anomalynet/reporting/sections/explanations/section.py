@@ -22,7 +22,6 @@ from anomalynet.reporting.sections.explanations.timeline import (
     Example,
     Floats,
     Timeline,
-    TimelineSummary,
 )
 from anomalynet.reporting.tables import Row, csv_file, defined
 from anomalynet.runs.scores import read_incidents
@@ -47,10 +46,7 @@ READING, ERROR = 4.0, (0.01, 10.0)
 
 def explanations_section(context: ReportContext) -> Section:
     """Timelines of the hybrid, else of the first model with explanations; empty if no run explains
-    an incident.
-
-    Raises: RunError: a run's files are damaged.
-    """
+    an incident."""
     models = context.models
     order = sorted(models, key=lambda model: model.arm.experiment != "hybrid")
     found = ((model, ranked) for model in order if (ranked := timeline.examples(model)))
@@ -63,14 +59,13 @@ def explanations_section(context: ReportContext) -> Section:
     looks = {one.arm.title: figures.looks(context)[one.arm.name] for one in models}
     for name, example in timeline.choose(ranked).items():
         own = timeline.read_timeline(example, subject, models)
-        summary = timeline.summarise(own)
         title = f"{HEADINGS[name]}: {_describe(example)}"
-        note = f"Run `{_run(example)}`. {timeline.sentence(own, summary)}"
+        note = f"Run `{_run(example)}`. {timeline.sentence(own)}"
         parts.append(context.figure(f"example_{name}", title, note, "examples.csv"))
         build = partial(_figure, own, looks)
         files |= figures.drawn(f"example_{name}", title, context.facts(), build)
         head = {"example": name, "model": subject.arm.name, "data": context.data}
-        rows += _rows(head, own, summary)
+        rows += _rows(head, own)
     return Section(parts, files | csv_file("examples", rows))
 
 
@@ -87,7 +82,7 @@ def _describe(example: Example) -> str:
     return f"{kind} {example.incident}{severity}, on {example.series}{world}"
 
 
-def _rows(head: Row, line: Timeline, summary: TimelineSummary) -> Iterator[Row]:
+def _rows(head: Row, line: Timeline) -> Iterator[Row]:
     example = line.example
     own = {**head, "run": _run(example), "incident": example.incident}
     own |= {"type": example.kind, "series": example.series}
@@ -96,14 +91,10 @@ def _rows(head: Row, line: Timeline, summary: TimelineSummary) -> Iterator[Row]:
         values = {"before": defined(before), "during": defined(during)}
         return {**own, "quantity": quantity, "channel": channel, **values, "unit": unit}
 
-    yield row("steps alarmed", "", math.nan, 100 * summary.alarmed_share, "%")
-    yield row("delay of the first alarm", "", math.nan, summary.delay, "s")
-    for channel, (before, during) in summary.error.items():
+    yield row("steps alarmed", "", math.nan, 100 * example.alarmed_share, "%")
+    yield row("delay of the first alarm", "", math.nan, timeline.delay(line), "s")
+    for channel, (before, during) in timeline.errors(line).items():
         yield row("squared error", channel, before, during, "deviations²")
-    if summary.parts:
-        quantity = f"attention on the newest {summary.newest} of {summary.parts} parts"
-        before, during = summary.attention
-        yield row(quantity, "", 100 * before, 100 * during, "%")
 
 
 def columns_of(seconds: Floats) -> Floats:

@@ -44,10 +44,7 @@ class Example:
 
 
 def read_explanations(record: RunRecord) -> pl.DataFrame | None:
-    """The explanations that a run stored, columns as in `runs/schema.py`; None if it stored none.
-
-    Raises: RunError: the file is damaged, or lacks a column.
-    """
+    """The explanations that a run stored, columns as in `runs/schema.py`; None without any."""
     path = RunFolder(record.folder).explanations
     return read(path, lambda frame: frame.select(EXPLANATION_COLUMNS)) if path.is_file() else None
 
@@ -114,11 +111,6 @@ class Timeline:
     # (step, part), oldest part first; None without attention, or if it weights features
     attention: Floats | None
 
-    @property
-    def before(self) -> Bools:
-        """(step,) whether the step is before the incident."""
-        return self.seconds < 0
-
 
 def read_timeline(example: Example, model: ArmMetrics, models: Sequence[ArmMetrics]) -> Timeline:
     """Read the steps around an example of an arm, and the other arms' scores from runs with the
@@ -177,42 +169,29 @@ def _matrix(column: pl.Series) -> Floats | None:
     return None if column.null_count() else np.array(column.to_list(), dtype=np.float64)
 
 
-@dataclass(frozen=True, slots=True)
-class TimelineSummary:
-    """A timeline in numbers. Pairs are the means over the steps before the incident and over its
-    own; NaN if there are none."""
-
-    alarmed_share: float  # share of the incident's steps that are alarmed
-    delay: float  # seconds from its first step to its first alarm; NaN without an alarm
-    # channel → squared error before and during, in squared standard deviations of the training data
-    error: dict[str, tuple[float, float]]
-    newest: int  # number of newest parts whose attention is summed (a quarter)
-    parts: int  # number of all parts
-    attention: tuple[float, float]  # share of attention on the newest parts, before and during
-
-
-def summarise(timeline: Timeline) -> TimelineSummary:
-    """Compute the summary of a timeline."""
+def delay(timeline: Timeline) -> float:
+    """Seconds from the incident's first step to its first alarm; NaN without an alarm."""
     alarms = timeline.during & timeline.subject.alarms
-    delay = float(timeline.seconds[alarms][0]) if alarms.any() else math.nan
-    error: dict[str, tuple[float, float]] = {}
-    if timeline.error is not None:
-        means = _means_before_and_during(timeline, timeline.error).T.tolist()
-        error = dict(zip(timeline.channels, map(tuple, means), strict=True))
-    parts = newest = 0
-    shares = np.full(2, np.nan)
-    if timeline.attention is not None:
-        parts = timeline.attention.shape[1]
-        newest = max(1, round(parts / 4))
-        on_newest = timeline.attention[:, parts - newest :].sum(axis=1)
-        shares = _means_before_and_during(timeline, on_newest)
-    attention = (float(shares[0]), float(shares[1]))
-    return TimelineSummary(timeline.example.alarmed_share, delay, error, newest, parts, attention)
+    return float(timeline.seconds[alarms][0]) if alarms.any() else math.nan
+
+
+def errors(timeline: Timeline) -> dict[str, tuple[float, float]]:
+    """Channel → squared error, in squared standard deviations of the training data: its means over
+    the steps before the incident, and over its own; NaN if there are none."""
+    if timeline.error is None:
+        return {}
+    means = [
+        timeline.error[mask].mean(axis=0).tolist()
+        if mask.any()
+        else [math.nan] * len(timeline.channels)
+        for mask in (timeline.seconds < 0, timeline.during)
+    ]
+    return dict(zip(timeline.channels, zip(*means, strict=True), strict=True))
 
 
 def busiest(timeline: Timeline) -> Timeline:
     """The timeline with only the channels whose error rises most, or without errors the first."""
-    error, every = summarise(timeline).error, range(len(timeline.channels))
+    error, every = errors(timeline), range(len(timeline.channels))
     rises = [error[name][0] - error[name][1] if error else 0.0 for name in timeline.channels]
     kept = sorted(sorted(every, key=lambda at: rises[at])[:CHANNELS_DRAWN])
     reading, values = (
@@ -222,25 +201,19 @@ def busiest(timeline: Timeline) -> Timeline:
     return replace(timeline, channels=names, reading=reading, error=values)
 
 
-def _means_before_and_during(timeline: Timeline, values: Floats) -> Floats:
-    """Mean over the steps before the incident, and over its own: (2, …)."""
-    nothing = np.full(values.shape[1:], np.nan)
-    masks = (timeline.before, timeline.during)
-    return np.stack([values[mask].mean(axis=0) if mask.any() else nothing for mask in masks])
-
-
-def sentence(timeline: Timeline, summary: TimelineSummary) -> str:
+def sentence(timeline: Timeline) -> str:
     """One sentence that describes the figure."""
     shown, steps = int(timeline.during.sum()), timeline.example.steps
     cut = f" (the first {shown} are shown)" if shown < steps else ""
-    phrases = [f"{100 * summary.alarmed_share:.0f} % of {steps} scored steps{cut} alarmed"]
-    if not math.isnan(summary.delay):
-        phrases[0] += f", the first after {summary.delay:g} s"
-    rises = [(name, *pair) for name, pair in summary.error.items() if pair[1] > pair[0]]
+    first, error = delay(timeline), errors(timeline)
+    phrases = [f"{100 * timeline.example.alarmed_share:.0f} % of {steps} scored steps{cut} alarmed"]
+    if not math.isnan(first):
+        phrases[0] += f", the first after {first:g} s"
+    rises = [(name, *pair) for name, pair in error.items() if pair[1] > pair[0]]
     if rises:
         highest = sorted(rises, key=lambda rise: rise[1] - rise[2])[:CHANNELS_NAMED]
         rose = " and ".join(f"{name} ({old:.3g} → {new:.3g})" for name, old, new in highest)
         phrases.append(f"error rose most in {rose}")
-    elif summary.error and not any(math.isnan(before) for before, _ in summary.error.values()):
+    elif error and not any(math.isnan(before) for before, _ in error.values()):
         phrases.append("no channel's error rose")
     return f"{'; '.join(phrases)}."

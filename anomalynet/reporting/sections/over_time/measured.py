@@ -72,10 +72,7 @@ class RunSteps:
 
 
 def read_steps(record: RunRecord) -> RunSteps:
-    """Read a run's test part.
-
-    Raises: RunError: `scores.parquet` is missing, damaged, or lacks a column.
-    """
+    """Read a run's test part."""
     table = read_test_steps(record).select(
         pl.col("label").fill_null(-1),
         pl.col("score").fill_null(np.nan),
@@ -183,7 +180,7 @@ class Trivial:
 
 
 def judge(repetition: Repetition) -> Detection:
-    """Judge the model of a repetition. Raises: RunError: a run's scores cannot be read."""
+    """Judge the model of a repetition."""
     return detection([read_steps(record) for record in repetition.records])
 
 

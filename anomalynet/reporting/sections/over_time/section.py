@@ -52,10 +52,7 @@ Judged = Mapping[RepetitionKey, Detection]
 
 def over_time_section(context: ReportContext) -> Section:
     """Table, figure and CSV of detection over time, for the models that have runs; empty if none
-    has.
-
-    Raises: RunError: a run's scores cannot be read.
-    """
+    has."""
     if not context.run:
         return Section()
     found = {one.arm.name: one.of(judge) for one in context.run}

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
 from anomalynet.metrics.kernels import Confusion, decision_metrics
-from anomalynet.reporting.paper.table_audit import PrintedRow, PrintedTable, TableAudit, audit_table
 from anomalynet.reporting.paper.table_audit.cells import METRICS, Rounding
+from anomalynet.reporting.paper.table_audit.read import PrintedRow, PrintedTable
+from anomalynet.reporting.paper.table_audit.table import TableAudit, audit_table
 
 MOST = 10**6
 MODES = {"half up": ROUND_HALF_UP, "half even": ROUND_HALF_EVEN, "truncate": ROUND_DOWN}

@@ -8,19 +8,17 @@ from pathlib import Path
 import pytest
 
 from anomalynet.errors import DataError
-from anomalynet.reporting.paper.table_audit import TableAudit, audit_table, parse, read_table
 from anomalynet.reporting.paper.table_audit.cells import cell
+from anomalynet.reporting.paper.table_audit.read import parse, read_table
 from anomalynet.reporting.paper.table_audit.row import ONE_DIGIT, slips
 from anomalynet.reporting.paper.table_audit.sentences import lines
+from anomalynet.reporting.paper.table_audit.table import TableAudit, audit_table
 
 FAULTS = [
     ("", ".csv", "t.csv: no row has a metric"),
     ("a,b\n1,2\n", ".csv", "t.csv:2: no column `model`"),
     ("model,auroc\nA,2\n", ".csv", "no row has a metric of a .*columns are auroc"),
     ('model,accuracy\n"A,2\n', ".csv", "t.csv:2: cannot be read"),
-    ("A: [1, 2]\n", ".yaml", "t.yaml:1: a row is a mapping"),
-    ("A: {accuracy: 1\n", ".yaml", "not YAML"),
-    ('[{"model": "A",]\n', ".json", "t.json:1: not JSON"),
     ("model\taccuracy\nA\tnan\n", ".tsv", "no row has a metric"),
     (f"model,accuracy\nA,0.{'9' * 5000}\n", ".csv", "t.csv:2: accuracy: '0.99999"),
     ("model,accuracy\nA,1e999\n", ".csv", "t.csv:2: accuracy: '1e999' is not a number"),
@@ -32,9 +30,6 @@ TABLES = {
     ".md": "Text.\n\n| Model | Precision (Attack) | specificity | n |\n| --- | ---: | :-: | --- "
     "|\n| **A** | 94.0 | – | 100 |\n"
     "| B |  | 97.5 | - |\n",
-    ".yaml": "A: {precision_attack: 94.0, specificity: null, n: 100}\nB: {recall_normal: 97.5}\n",
-    ".json": '[\n\t{"model": "A", "precision_attack": 94.0, "n": 100},\n\t{"model": "B", "tnr": '
-    '97.5, "tpr": null}\n]\n',
 }
 
 

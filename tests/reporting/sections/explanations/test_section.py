@@ -24,10 +24,11 @@ from anomalynet.reporting.sections.explanations.section import (
 from anomalynet.reporting.sections.explanations.timeline import (
     Timeline,
     choose,
+    delay,
+    errors,
     examples,
     read_timeline,
     sentence,
-    summarise,
 )
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.files import write_json
@@ -113,32 +114,28 @@ def the_only(*runs: RunRecord) -> Timeline:
 
 def test_the_sentence_is_the_mean_before_and_during(tmp_path: Path) -> None:
     line = the_only(write(tmp_path, "hybrid", {7: course(0.4, 0.9, 0.9)}))
-    found = summarise(line)
     assert line.seconds.tolist() == [30.0 * step for step in range(-FIRST, STEPS - FIRST)]
-    assert found.alarmed_share == pytest.approx(2 / 3)
-    assert found.delay == 30.0
-    assert found.error == {"pressure": (0.25, 2.5), "mask": (1.0, 1.5)}
-    assert (found.newest, found.parts) == (1, 4)
-    assert found.attention == pytest.approx((0.4, 0.8))
-    numbers = re.findall(r"\d[\d.]*\d|\d", sentence(line, found))
+    assert line.example.alarmed_share == pytest.approx(2 / 3)
+    assert delay(line) == 30.0
+    assert errors(line) == {"pressure": (0.25, 2.5), "mask": (1.0, 1.5)}
+    numbers = re.findall(r"\d[\d.]*\d|\d", sentence(line))
     assert numbers == ["67", "3", "30", "0.25", "2.5", "1", "1.5"]
 
 
 def test_a_network_without_attention_or_error_says_nothing_of_them(tmp_path: Path) -> None:
     line = the_only(write(tmp_path, "hybrid", {7: course(0.1, 0.1, 0.1)}, attention=False))
     assert line.attention is None
-    assert math.isnan(summarise(line).delay)
-    assert all(map(math.isnan, summarise(line).attention))
-    assert "attention" not in sentence(line, summarise(line))
+    assert math.isnan(delay(line))
+    assert "attention" not in sentence(line)
     longer = replace(line, example=replace(line.example, steps=100))
-    assert re.findall(r"\d+", sentence(longer, summarise(line)))[:3] == ["0", "100", "3"]
+    assert re.findall(r"\d+", sentence(longer))[:3] == ["0", "100", "3"]
     quiet = replace(line, error=None)
-    assert summarise(quiet).error == {}
-    assert re.findall(r"\d+", sentence(quiet, summarise(quiet))) == ["0", "3"]
+    assert errors(quiet) == {}
+    assert re.findall(r"\d+", sentence(quiet)) == ["0", "3"]
     falling = replace(line, error=np.linspace(2.0, 1.0, STEPS)[:, None].repeat(2, axis=1))
-    before, during = summarise(falling).error["pressure"]
+    before, during = errors(falling)["pressure"]
     assert (before, during) == pytest.approx((2 - 1.5 / 9, 2 - 5 / 9))
-    assert re.findall(r"\d+", sentence(falling, summarise(falling))) == ["0", "3"]
+    assert re.findall(r"\d+", sentence(falling)) == ["0", "3"]
 
 
 def test_other_models_of_the_same_place_stand_beside(tmp_path: Path) -> None:
@@ -184,7 +181,6 @@ def test_the_section_names_rule_run_and_incident(tmp_path: Path) -> None:
     }
     assert cells["middle", "steps alarmed", ""] == ("", "33.3333")
     assert cells["best", "squared error", "pressure"] == ("0.2500", "2.5000")
-    assert cells["best", "attention on the newest 1 of 4 parts", ""] == ("40.0000", "80.0000")
     assert cells["worst", "delay of the first alarm", ""] == ("", "")
     assert found == explanations_section(context(*reversed(runs)))
 
