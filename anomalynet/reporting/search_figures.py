@@ -121,12 +121,7 @@ def _pareto(study: Study, trials: Trials, objectives: Sequence[str], _: Sequence
     return figure
 
 
-_BUILD = {
-    "history": _history,
-    "slices": _slices,
-    "importances": _importances,
-    "pareto": _pareto,
-}
+_BUILD = {"history": _history, "slices": _slices, "importances": _importances, "pareto": _pareto}
 
 
 def _panels(count: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:

@@ -25,15 +25,7 @@ from anomalynet.runs.folder import RunFolder
 from anomalynet.training.fit import TrainerOptions, build_model, fit_network
 from anomalynet.training.reproducibility import no_denormals, prepare_process
 from tests.benchmarks import plain
-from tests.benchmarks.measure import (
-    Measured,
-    Report,
-    command,
-    compared,
-    take_turns,
-    timed,
-    value,
-)
+from tests.benchmarks.measure import Measured, Report, command, compared, take_turns, timed, value
 from tests.tiny import TINY
 
 WINDOWS = 12_800  # of an epoch: 400 steps

@@ -31,11 +31,7 @@ MODELS = {
 }
 """Name of a model → its title; † learns without labels."""
 
-METRICS = {
-    "f1_attack": "F1",
-    "auroc_fold_mean": "AUROC",
-    "average_precision_fold_mean": "AP",
-}
+METRICS = {"f1_attack": "F1", "auroc_fold_mean": "AUROC", "average_precision_fold_mean": "AP"}
 TABLES = ("table_4_f1", "classical_and_unsupervised", "ranking_and_incidents")
 
 Rows = dict[tuple[str, str], dict[str, Any]]

@@ -7,12 +7,7 @@ import pytest
 import torch
 
 from anomalynet.data.statistics import statistics
-from anomalynet.layers.encoding import (
-    NARROWEST,
-    EncodedStatistics,
-    signed_log,
-    window_statistics,
-)
+from anomalynet.layers.encoding import NARROWEST, EncodedStatistics, signed_log, window_statistics
 
 
 @pytest.mark.parametrize("shape", [(5, 32, 3), (2, 7, 1), (3, 1, 2)])

@@ -10,13 +10,7 @@ from typing import Any
 import pytest
 
 from anomalynet.errors import RunError, UsageError
-from anomalynet.reporting.aggregate import (
-    ArmMetrics,
-    Scored,
-    aggregate,
-    difference,
-    summarise,
-)
+from anomalynet.reporting.aggregate import ArmMetrics, Scored, aggregate, difference, summarise
 from anomalynet.reporting.arms import Arm, ExpectedRuns, arms, odd_code
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.runs.collect import RunRecord

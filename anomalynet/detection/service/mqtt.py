@@ -87,8 +87,7 @@ def one_topic(url: str) -> Address:
     where = address(url)
     if "#" in where.topic or "+" in where.topic:
         raise UsageError(
-            f"{url}: cannot publish to a topic with wildcards",
-            "write one topic: mqtt://host/topic",
+            f"{url}: cannot publish to a topic with wildcards", "write one topic: mqtt://host/topic"
         )
     return where
 

@@ -21,12 +21,7 @@ from anomalynet.reporting.ablation.arms import (
     measure,
     reference_of,
 )
-from anomalynet.reporting.ablation.effects import (
-    Comparison,
-    Effect,
-    compare,
-    effects,
-)
+from anomalynet.reporting.ablation.effects import Comparison, Effect, compare, effects
 from anomalynet.reporting.ablation.figures import AxisView, axis_view
 from anomalynet.reporting.captions import INCOMPLETE, ReportContext, bullets
 from anomalynet.reporting.formats.files import write_files

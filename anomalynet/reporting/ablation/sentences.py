@@ -6,13 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from anomalynet.metrics.suite import METRICS
-from anomalynet.reporting.ablation.contrasts import (
-    BETTER,
-    LEVEL,
-    NO_EVIDENCE,
-    WORSE,
-    Contrast,
-)
+from anomalynet.reporting.ablation.contrasts import BETTER, LEVEL, NO_EVIDENCE, WORSE, Contrast
 from anomalynet.reporting.ablation.effects import NOT_IN_SWEEP, NOT_RUN, Comparison, Effect
 from anomalynet.reporting.measures import MEASURES, series_mean
 

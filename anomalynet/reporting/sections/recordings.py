@@ -18,11 +18,7 @@ from anomalynet.simulation.incidents.taxonomy import TYPES
 from anomalynet.simulation.scenario import SENSORS, frame_period, seconds
 from anomalynet.simulation.store import World
 
-CAUSES = {
-    "attack": (VERMILION, "////"),
-    "fault": (BLUE, "...."),
-    "environment": (GREEN, ""),
-}
+CAUSES = {"attack": (VERMILION, "////"), "fault": (BLUE, "...."), "environment": (GREEN, "")}
 """Okabe–Ito colours, and hatches for readers who cannot tell the colours apart."""
 SEVERITIES = ("#FEE8C8", "#FDBB84", "#E34A33", "#7F0000")
 """Colours of severity 1–4: darker is graver."""

@@ -166,9 +166,7 @@ def test_neither_slots_nor_speed_decide_what_is_tried(tmp_path: Path) -> None:
     assert story(carried_out(one)) == story(carried_out(three, slots=3, pause=0.01))
 
 
-def test_a_trial_is_worth_the_mean_over_seeds_and_folds(
-    tmp_path: Path,
-) -> None:
+def test_a_trial_is_worth_the_mean_over_seeds_and_folds(tmp_path: Path) -> None:
     places = "seeds: [0, 3]\nfolds: [0, 2]\nworlds: seed\n"
     judged = "[validation/average_precision, latency, parameters]"
     settings = f"{{trials: 3, sampler: random, objectives: {judged}}}"

@@ -17,12 +17,7 @@ from anomalynet.reporting import figures
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.sections.explanations import timeline
-from anomalynet.reporting.sections.explanations.timeline import (
-    Bools,
-    Example,
-    Floats,
-    Timeline,
-)
+from anomalynet.reporting.sections.explanations.timeline import Bools, Example, Floats, Timeline
 from anomalynet.reporting.tables import Row, csv_file, defined
 from anomalynet.runs.scores import read_incidents
 

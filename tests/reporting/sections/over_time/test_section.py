@@ -31,10 +31,7 @@ from anomalynet.reporting.sections.over_time.measured import (
     read_steps,
     reasons,
 )
-from anomalynet.reporting.sections.over_time.section import (
-    ALL,
-    over_time_section,
-)
+from anomalynet.reporting.sections.over_time.section import ALL, over_time_section
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import context, measured, record, rows
 
@@ -46,11 +43,7 @@ LATE = [0.1, 0.1, 0.2, 0.1, 0.9, 0.1, 0.6, 0.1]
 
 
 def run(
-    runs: Path,
-    experiment: str = "cnn",
-    *,
-    hours: Sequence[int] = range(8),
-    **more: Any,
+    runs: Path, experiment: str = "cnn", *, hours: Sequence[int] = range(8), **more: Any
 ) -> RunRecord:
     """A run whose test part is a series of hourly steps, threshold 0.5."""
     usual = {"labels": LABELS, "scores": EARLY, "incidents": INCIDENTS}
