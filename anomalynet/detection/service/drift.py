@@ -23,10 +23,6 @@ class Measure:
     # population stability index over deciles of the reference; usual interpretation: below 0.1 no
     # shift, above 0.25 a large one
     psi: float
-    # Kolmogorov-Smirnov distance of the two distributions; None without scipy
-    ks: float | None
-    # p value of `ks` with 101 reference values; too small, because steps are correlated
-    p_value: float | None
     steps: int  # number of compared steps
 
 
@@ -72,19 +68,8 @@ class Drift:
         for (name, reference), column in zip(self._references.items(), self._ring.T, strict=True):
             sample = column[np.isfinite(column)].astype(np.float64)
             if len(reference) and len(sample) >= MIN_STEPS:
-                found[name] = Measure(
-                    psi(sample, reference), *_kolmogorov_smirnov(sample, reference), len(sample)
-                )
+                found[name] = Measure(psi(sample, reference), len(sample))
         return found
-
-
-def _kolmogorov_smirnov(sample: Float64, reference: Float64) -> tuple[float | None, float | None]:
-    try:
-        from scipy.stats import ks_2samp
-    except ImportError:
-        return None, None
-    result = ks_2samp(sample, reference, method="asymp")
-    return float(result.statistic), float(result.pvalue)
 
 
 def described(measures: dict[str, Measure]) -> str:
@@ -92,10 +77,5 @@ def described(measures: dict[str, Measure]) -> str:
     if not measures:
         return f"drift: fewer than {MIN_STEPS} scored steps, or the model has no reference"
     ordered = sorted(measures.items(), key=lambda item: -item[1].psi)
-    shown = [
-        f"{name} {each.psi:.3f}" + ("" if each.ks is None else f" (KS {each.ks:.3f})")
-        for name, each in ordered[:5]
-    ]
-    known = any(each.ks is not None for _, each in ordered)
-    missing = "" if known else "; no KS test, scipy is not installed"
-    return f"drift, PSI over {ordered[0][1].steps} steps: {', '.join(shown)}{missing}"
+    shown = ", ".join(f"{name} {each.psi:.3f}" for name, each in ordered[:5])
+    return f"drift, PSI over {ordered[0][1].steps} steps: {shown}"

@@ -125,7 +125,5 @@ class _Collector:
         text = "Distance of recent steps from the reference."
         drift = GaugeMetricFamily("anomalynet_drift", text, labels=["of", "measure"])
         for name, each in list(status.drift.items()):
-            for measure, value in (("psi", each.psi), ("ks", each.ks), ("p_value", each.p_value)):
-                if value is not None:
-                    drift.add_metric([name, measure], value)
+            drift.add_metric([name, "psi"], each.psi)
         yield drift
