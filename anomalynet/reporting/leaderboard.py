@@ -17,7 +17,7 @@ from anomalynet.reporting.formats.markdown import emphasised, grid, metric_title
 from anomalynet.reporting.measures import MEASURES, primary
 from anomalynet.reporting.paper.claims.judge import Evidence, gather, share_interval
 from anomalynet.reporting.sections.base import Section
-from anomalynet.reporting.sections.over_time.measured import judge, judge_trivial, over
+from anomalynet.reporting.sections.over_time import judge, judge_trivial, over
 from anomalynet.reporting.tables import Row, csv_file, defined, metric_text, scaled
 
 NAME, HEADLINE = "leaderboard", "f1_attack"

@@ -17,7 +17,6 @@ from anomalynet.reporting.arms import ExpectedRuns, arms
 from anomalynet.reporting.captions import ReportContext, bullets
 from anomalynet.reporting.comparison import COMPARISON, comparable, write_comparison
 from anomalynet.reporting.formats.files import read_forms, refuse_other_report, wanted, write_files
-from anomalynet.reporting.incidents import count_chance, count_kinds
 from anomalynet.reporting.leaderboard import Leaderboard, doubts, leaderboard_section, verdict
 from anomalynet.reporting.paper import audit as paper_audit
 from anomalynet.reporting.paper.claims.judge import JUDGED
@@ -30,11 +29,10 @@ from anomalynet.reporting.sections.ablations import (
 )
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.sections.calibration import calibration_of, calibration_section
-from anomalynet.reporting.sections.explanations.section import explanations_section
-from anomalynet.reporting.sections.incidents import incident_section
+from anomalynet.reporting.sections.explanations import explanations_section
+from anomalynet.reporting.sections.incidents import count_chance, count_kinds, incident_section
 from anomalynet.reporting.sections.model_tables import cost_section, paper_section
-from anomalynet.reporting.sections.over_time.measured import judge, judge_trivial
-from anomalynet.reporting.sections.over_time.section import over_time_section
+from anomalynet.reporting.sections.over_time import judge, judge_trivial, over_time_section
 from anomalynet.reporting.sections.visibility import seen, visibility_section
 from anomalynet.reporting.tables import runs_file
 from anomalynet.runs.audits import read_audit, slug

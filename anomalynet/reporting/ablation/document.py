@@ -12,7 +12,7 @@ from anomalynet.errors import NothingToCompareError
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting import figures as drawing
 from anomalynet.reporting import prose
-from anomalynet.reporting.ablation import figures, sentences, tables
+from anomalynet.reporting.ablation import figures, tables
 from anomalynet.reporting.ablation.arms import (
     Ablation,
     AblationArm,
@@ -138,11 +138,11 @@ def _notes(found: _Found) -> list[str]:
 
 
 def _seen(tested: Iterable[Comparison | Effect], noun: str, found: _Found) -> str:
-    return sentences.what_can_be_seen(sentences.contrasts_of(tested), noun, found.metric)
+    return tables.what_can_be_seen(tables.contrasts_of(tested), noun, found.metric)
 
 
 def _verdict(found: _Found) -> str:
-    return sentences.verdict_sentence(found.comparisons, found.metric)
+    return tables.verdict_sentence(found.comparisons, found.metric)
 
 
 def _reference(found: _Found) -> str:
@@ -183,7 +183,7 @@ def _document(found: _Found, title: str) -> str:
         parts += [
             tables.comparisons_table(found.comparisons, metric, signs),
             context.caption(f"{found.title}, arm minus reference", csv="tests.csv"),
-            sentences.how_to_read(metric),
+            tables.how_to_read(metric),
         ]
     if found.main:
         parts += _effects(found)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from anomalynet.reporting.ablation.arms import Ablation, Crossing, MeasuredArm, crossings
 from anomalynet.reporting.ablation.contrasts import BETTER, WORSE
 from anomalynet.reporting.ablation.effects import Comparison
-from anomalynet.reporting.ablation.sentences import unit_text
+from anomalynet.reporting.ablation.tables import unit_text
 from anomalynet.reporting.aggregate import Summary, summarise
 from anomalynet.reporting.arms import RepetitionKey
 from anomalynet.reporting.captions import INCOMPLETE

@@ -1,31 +1,214 @@
-"""The section "Incidents by type": which every model detects, beside chance; what else it alarms;
-tables and a heat map."""
+"""The section "Incidents by type": counts labelled steps by kind of incident (scored, missed and
+alarmed); which every model detects, beside chance; what else it alarms; tables and a heat map."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
+import numpy as np
+import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from anomalynet.metrics.events import device_days, lowest_thresholds, step_seconds
+from anomalynet.metrics.kernels import ratio
+from anomalynet.metrics.ranges.budget import random_detector
 from anomalynet.reporting import figures
-from anomalynet.reporting.aggregate import Summary
+from anomalynet.reporting.aggregate import ArmMetrics, Summary, base, summarise
+from anomalynet.reporting.arms import Arm, Repetition
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.formats.markdown import grid
-from anomalynet.reporting.incidents import (
-    CAUSES,
-    CHANCE,
-    Counted,
-    Group,
-    IncidentTable,
-    incident_tables,
-)
 from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import Row, csv_file, defined, scaled, share_text
+from anomalynet.runs.collect import RunRecord
+from anomalynet.runs.scores import IncidentNote, read_incidents, read_test_steps
+
+NONE, UNKNOWN = "no incident", "not stated"
+CAUSES = ("attack", "fault", "environment")
+
+GROUPINGS = {"by_type": ("type", "cause"), "by_cause": ("cause",), "by_severity": ("severity",)}
+"""Name of the table → the columns by which its rows are grouped, besides the label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A row of a table: the labelled steps of one kind of incident and one label."""
+
+    positive: bool  # whether the steps are labelled 1, so that an alarm is correct
+    # "" if the table is not grouped by it; `NONE` outside incidents, `UNKNOWN` if not stated
+    type: str = ""
+    cause: str = ""
+    severity: str = ""
+
+    @property
+    def order(self) -> tuple[bool, bool, int, str, str]:
+        """Sort key: the positive class first, then by cause; steps outside incidents last."""
+        cause = CAUSES.index(self.cause) if self.cause in CAUSES else len(CAUSES)
+        outside = NONE in (self.type, self.cause, self.severity)
+        return not self.positive, outside, cause, self.type, self.severity
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The numbers of one arm and group over the counted repetitions."""
+
+    incidents: int  # number of distinct incidents over all worlds
+    steps: int  # number of labelled steps over folds and repetitions
+    missed: int  # how many of these have no score
+    # share of incidents with an alarmed step, over repetitions; undefined if alarms are false
+    detected: Summary
+    at_one: Summary  # the same at one false alarm per node and day
+    alarmed: Summary  # share of the scored steps that are alarmed, over repetitions
+    visible: float  # share of the steps of known visibility that are visible; NaN without any
+
+
+def limit_at_one(steps: pl.DataFrame) -> float:
+    """The lowest threshold of a run's test steps with at most one false alarm per node and day."""
+    series = steps["series"].rle_id().cast(pl.Int64).to_numpy()
+    scores = steps["score"].fill_null(np.nan).to_numpy()
+    normal = (steps["label"].fill_null(-1) == 0).to_numpy() & ~np.isnan(scores)
+    seconds = step_seconds(series, steps["time"].cast(pl.Int64).to_numpy())
+    days = device_days(int((~np.isnan(scores)).sum()), seconds)
+    (limit,) = lowest_thresholds(np.where(normal, scores, -np.inf), series, np.array([days]))
+    return limit
+
+
+def count_steps(record: RunRecord, chance: bool = False) -> pl.DataFrame:
+    """The labelled test steps of a run by incident and label; by `chance` with random scores.
+
+    Returns:
+        incident (Int64, null outside), positive (Boolean), type, cause, severity (String), steps,
+        scored, alarmed, at_one (alarmed at one false alarm per node and day), known, visible (of
+        known visibility, and of these visible), all Int64.
+    """
+    steps = read_test_steps(record)
+    if chance:
+        scores, place = steps["score"].fill_null(np.nan), (record.result.seed, record.result.fold)
+        drawn, _ = random_detector(scores.to_numpy(), np.zeros(len(scores), np.bool_), place)
+        steps = steps.with_columns(pl.Series("score", drawn).fill_nan(None))
+    positive = (pl.col("label").fill_null(0) == 1).alias("positive")
+    counts = {
+        "steps": pl.len(),
+        "scored": pl.col("score").count(),
+        "alarmed": (pl.col("score") >= pl.col("threshold")).sum(),
+        "at_one": (pl.col("score") >= limit_at_one(steps)).sum(),
+        "known": pl.col("visibility").count(),
+        "visible": (pl.col("visibility") > 0).sum(),
+    }
+    found = (
+        steps.filter(pl.col("label").is_not_null() | pl.col("other"))
+        .group_by("incident", "kind", positive)
+        .agg(count.cast(pl.Int64).alias(name) for name, count in counts.items())
+    )
+    return _describe(found, read_incidents(record.folder / "incidents.json"))
+
+
+def count_kinds(repetition: Repetition) -> pl.DataFrame:
+    """`count_steps` of every run of a repetition."""
+    return pl.concat(map(count_steps, repetition.records))
+
+
+def count_chance(repetition: Repetition) -> pl.DataFrame:
+    """The same for random scores."""
+    return pl.concat(count_steps(record, chance=True) for record in repetition.records)
+
+
+def _describe(found: pl.DataFrame, notes: Mapping[int, IncidentNote]) -> pl.DataFrame:
+    """Add type, cause and severity: `NONE` outside incidents; without a note, type is the kind."""
+    texts = dict.fromkeys(("type", "cause", "layer", "impact"), pl.String)
+    schema = {"incident": pl.Int64, **texts, "severity": pl.Int64}
+    rows = [{"incident": number, **asdict(note)} for number, note in notes.items()]
+    table = pl.DataFrame(rows, schema=schema)
+    outside = pl.col("incident").is_null() & pl.col("kind").is_null() & ~pl.col("positive")
+
+    def filled(value: pl.Expr, name: str) -> pl.Expr:
+        return pl.when(outside).then(pl.lit(NONE)).otherwise(value.fill_null(UNKNOWN)).alias(name)
+
+    return found.join(table, on="incident", how="left", maintain_order="left").select(
+        "incident",
+        "positive",
+        filled(pl.coalesce("type", "kind"), "type"),
+        filled(pl.col("cause"), "cause"),
+        filled(pl.col("severity").cast(pl.String), "severity"),
+        *("steps", "scored", "alarmed", "at_one", "known", "visible"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentTable:
+    """The table of one grouping."""
+
+    name: str
+    arms: tuple[Arm, ...]  # those that have runs
+    groups: tuple[Group, ...]  # in the order of the rows
+    cells: Mapping[tuple[str, Group], Counted]  # by name of arm; missing if it tested no such steps
+
+
+CHANCE = "random"  # the name, instead of an arm's, of the cells of random scores
+
+
+def incident_tables(models: Sequence[ArmMetrics]) -> tuple[IncidentTable, ...]:
+    """Count the steps of every arm that has runs, and with random scores those of the one with the
+    most runs: a table per grouping of `GROUPINGS` that is known, empty if no type is."""
+    run = [one for one in models if one.values]
+    parts = [(one.arm.name, one.of(count_kinds)) for one in run]
+    if run:
+        chosen = next(one for one in run if one.arm is base([own.arm for own in run]))
+        parts.append((CHANCE, chosen.of(count_chance)))
+    counted = [
+        own.with_columns(arm=pl.lit(name), repetition=index, world=pl.lit(world, pl.Int64))
+        for name, repetitions in parts
+        for index, ((_, _, world), own) in enumerate(repetitions.items())
+    ]
+    steps = pl.concat(counted) if counted else pl.DataFrame()
+    known = [
+        name
+        for name, (first, *_) in GROUPINGS.items()
+        if counted and not set(steps[first].unique()) <= {NONE, UNKNOWN}
+    ]
+    arms = tuple(one.arm for one in run)
+    return tuple(_table(name, arms, steps) for name in known) if "by_type" in known else ()
+
+
+def _table(name: str, arms: tuple[Arm, ...], steps: pl.DataFrame) -> IncidentTable:
+    """The table of one grouping. An incident that several folds of a repetition test counts once,
+    and is detected if any of them raises an alarm."""
+    keys = ("positive", *GROUPINGS[name])
+    number, alarmed = pl.col("incident"), pl.col("alarmed") > 0
+    repetitions = steps.group_by("arm", "repetition", *keys, maintain_order=True).agg(
+        pl.col("world").first(),
+        pl.col("steps", "scored", "alarmed", "known", "visible").sum(),
+        number.drop_nulls().unique().alias("incidents"),
+        number.filter(alarmed).drop_nulls().n_unique().alias("detected"),
+        number.filter(pl.col("at_one") > 0).drop_nulls().n_unique().alias("at_one"),
+    )
+    cells: dict[tuple[str, Group], Counted] = {}
+    for (arm, *key), own in repetitions.group_by("arm", *keys, maintain_order=True):
+        group, rows = Group(**dict(zip(keys, key, strict=True))), own.rows(named=True)
+        numbers = {(row["world"], number) for row in rows for number in row["incidents"]}
+        detected, at_one = (
+            summarise(ratio(row[name], len(row["incidents"])) for row in rows)
+            if group.positive
+            else summarise(())
+            for name in ("detected", "at_one")
+        )
+        cells[str(arm), group] = Counted(
+            incidents=len(numbers),
+            steps=sum(row["steps"] for row in rows),
+            missed=sum(row["steps"] - row["scored"] for row in rows),
+            detected=detected,
+            at_one=at_one,
+            alarmed=summarise(ratio(row["alarmed"], row["scored"]) for row in rows),
+            visible=ratio(sum(row["visible"] for row in rows), sum(row["known"] for row in rows)),
+        )
+    groups = sorted({group for _, group in cells}, key=lambda group: group.order)
+    return IncidentTable(name, arms, tuple(groups), cells)
+
 
 NAME, TITLE = "by_type", "Alarms by type of incident, percent of scored steps"
 BELOW = "↓"  # after a share that is lower than that of random scores

@@ -16,7 +16,7 @@ from anomalynet.reporting.ablation.contrasts import (
     family,
     needed,
 )
-from anomalynet.reporting.ablation.sentences import p_text, signed, what_can_be_seen
+from anomalynet.reporting.ablation.tables import p_text, signed, what_can_be_seen
 
 NAN = float("nan")
 

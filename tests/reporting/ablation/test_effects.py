@@ -22,7 +22,7 @@ from anomalynet.reporting.ablation.arms import (
 from anomalynet.reporting.ablation.contrasts import SeriesKey
 from anomalynet.reporting.ablation.effects import Effect, effects
 from anomalynet.reporting.ablation.figures import axis_view
-from anomalynet.reporting.ablation.sentences import effect_verdict
+from anomalynet.reporting.ablation.tables import effect_verdict
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.arms import Arm
 from tests.reporting.ablations import arm, factorial, recalls, run

@@ -12,16 +12,16 @@ import polars as pl
 import pytest
 
 from anomalynet.errors import RunError
-from anomalynet.reporting import incidents
-from anomalynet.reporting.incidents import (
+from anomalynet.reporting.sections import incidents
+from anomalynet.reporting.sections.incidents import (
     CHANCE,
     NONE,
     UNKNOWN,
     Group,
     IncidentTable,
+    incident_section,
     incident_tables,
 )
-from anomalynet.reporting.sections.incidents import incident_section
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.scores import IncidentNote, write_incidents
 from tests.reporting.synthetic import context, measured, record, rows

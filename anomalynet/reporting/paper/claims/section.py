@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from anomalynet.reporting.ablation.sentences import p_text, signed
+from anomalynet.reporting.ablation.tables import p_text, signed
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.formats.markdown import grid
 from anomalynet.reporting.measures import MEASURES

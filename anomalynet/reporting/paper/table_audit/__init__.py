@@ -1,3 +1,3 @@
 """Audits published result tables of binary classifiers: which rows no confusion matrix can give,
-and which values missing cells can have. `cone` is the exact geometry, `row` and `table` use it, and
+and which values missing cells can have. `cone` is the exact geometry, `table` uses it, and
 `sentences` writes the results."""

@@ -13,7 +13,7 @@ from typing import Literal
 
 from anomalynet.documents import read_text
 from anomalynet.errors import DataError, Problem
-from anomalynet.reporting.paper.table_audit.cells import COLUMNS, COUNTS, number
+from anomalynet.reporting.paper.table_audit.cone import COLUMNS, COUNTS, number
 
 FORMATS = (".csv", ".tsv", ".md")
 MOST_BYTES = 16 * 1024 * 1024

@@ -8,10 +8,16 @@ from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
-from anomalynet.reporting.paper.table_audit.cells import COUNTS, Interval, Unit
-from anomalynet.reporting.paper.table_audit.cone import range_of, solve
-from anomalynet.reporting.paper.table_audit.row import CLASSES, Replacement, RowAudit, f1_cells
-from anomalynet.reporting.paper.table_audit.table import Agreement, Recipe, TableAudit
+from anomalynet.reporting.paper.table_audit.cone import COUNTS, Interval, Unit, range_of, solve
+from anomalynet.reporting.paper.table_audit.table import (
+    CLASSES,
+    Agreement,
+    Recipe,
+    Replacement,
+    RowAudit,
+    TableAudit,
+    f1_cells,
+)
 
 SHOWN = 2  # most contradictions of a row that are written out, besides impossible F1s
 NARROW = 0.1  # width, as a fraction, below which the range of a missing cell is written

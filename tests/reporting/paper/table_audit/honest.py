@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
 from anomalynet.metrics.kernels import Confusion, decision_metrics
-from anomalynet.reporting.paper.table_audit.cells import METRICS, Rounding
+from anomalynet.reporting.paper.table_audit.cone import METRICS, Rounding
 from anomalynet.reporting.paper.table_audit.read import PrintedRow, PrintedTable
 from anomalynet.reporting.paper.table_audit.table import TableAudit, audit_table
 

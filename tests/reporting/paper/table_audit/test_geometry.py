@@ -10,8 +10,14 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from anomalynet.reporting.paper.table_audit.cells import RATIOS, cell
-from anomalynet.reporting.paper.table_audit.cone import ORTHANT, plane, range_of, solve
+from anomalynet.reporting.paper.table_audit.cone import (
+    ORTHANT,
+    RATIOS,
+    cell,
+    plane,
+    range_of,
+    solve,
+)
 
 
 def test_a_range_is_that_of_linear_programming() -> None:

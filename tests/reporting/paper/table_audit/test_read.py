@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from anomalynet.errors import DataError
-from anomalynet.reporting.paper.table_audit.cells import cell
+from anomalynet.reporting.paper.table_audit.cone import cell
 from anomalynet.reporting.paper.table_audit.read import parse, read_table
-from anomalynet.reporting.paper.table_audit.row import ONE_DIGIT, slips
 from anomalynet.reporting.paper.table_audit.sentences import lines
-from anomalynet.reporting.paper.table_audit.table import TableAudit, audit_table
+from anomalynet.reporting.paper.table_audit.table import ONE_DIGIT, TableAudit, audit_table, slips
 
 FAULTS = [
     ("", ".csv", "t.csv: no row has a metric"),

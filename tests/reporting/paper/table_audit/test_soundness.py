@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from anomalynet.reporting.paper.table_audit.cells import METRICS
+from anomalynet.reporting.paper.table_audit.cone import METRICS
 from tests.reporting.paper.table_audit import honest
 
 COUNT = st.one_of(st.integers(0, 3), st.integers(0, 1000), st.integers(0, honest.MOST))

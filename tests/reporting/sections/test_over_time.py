@@ -17,7 +17,8 @@ from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.arms import RepetitionKey
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.sections.base import Section
-from anomalynet.reporting.sections.over_time.measured import (
+from anomalynet.reporting.sections.over_time import (
+    ALL,
     ALWAYS_ON,
     BUDGETS,
     MAJORITY,
@@ -28,10 +29,10 @@ from anomalynet.reporting.sections.over_time.measured import (
     judge,
     judge_trivial,
     over,
+    over_time_section,
     read_steps,
     reasons,
 )
-from anomalynet.reporting.sections.over_time.section import ALL, over_time_section
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import context, measured, record, rows
 

@@ -1,0 +1,443 @@
+"""The section on example incidents: chooses them, reads the steps around each (the inputs of the
+network, its errors and attention, other models' scores), and draws a timeline of each.
+
+A run stores explanations of some incidents, each on one series. If several runs explain an
+incident, only the first run counts, with its first series. A *part* of the window is what one
+attention weight is for: one or several steps that convolution and pooling have joined."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from anomalynet.reporting import figures
+from anomalynet.reporting.aggregate import ArmMetrics
+from anomalynet.reporting.captions import ReportContext
+from anomalynet.reporting.sections.base import Section
+from anomalynet.reporting.tables import Row, csv_file, defined
+from anomalynet.runs.collect import RunRecord
+from anomalynet.runs.folder import RunFolder
+from anomalynet.runs.schema import EXPLANATION_COLUMNS
+from anomalynet.runs.scores import read, read_incidents, read_test_steps, reading_once
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+BEST, MIDDLE, WORST = "best", "middle", "worst"
+
+CHANNELS_NAMED = 2  # most channels that a sentence names
+CHANNELS_DRAWN = 10  # most channels that a figure shows
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An incident that a run explains."""
+
+    record: RunRecord
+    incident: int
+    series: str
+    kind: str  # type of the incident; "" if the data has no types
+    alarmed_share: float  # share of `steps` that are alarmed
+    margin: float  # mean of score minus threshold over `steps`
+    steps: int  # number of its scored steps on that series that are labelled as attack
+
+
+def read_explanations(record: RunRecord) -> pl.DataFrame | None:
+    """The explanations that a run stored, columns as in `runs/schema.py`; None without any."""
+    path = RunFolder(record.folder).explanations
+    return read(path, lambda frame: frame.select(EXPLANATION_COLUMNS)) if path.is_file() else None
+
+
+def examples(model: ArmMetrics) -> list[Example]:
+    """Every incident that the counted runs of an arm explain, best-detected first."""
+    found: dict[tuple[int | None, int], Example] = {}
+    for record in (record for repetition in model.arm.counted for record in repetition.records):
+        table = read_explanations(record)
+        if table is None:
+            continue
+        pairs = table.select("incident", "series").unique(maintain_order=True)
+        with reading_once():
+            for incident, series in pairs.iter_rows():
+                key = (record.result.world, incident)
+                if key not in found and (example := _example(record, incident, series)):
+                    found[key] = example
+    return sorted(found.values(), key=lambda example: (-example.alarmed_share, -example.margin))
+
+
+def _example(record: RunRecord, incident: int, series: str) -> Example | None:
+    """An incident as an example; None if none of its labelled steps was scored."""
+    inside = (pl.col("series") == series) & (pl.col("incident") == incident)
+    scored = (pl.col("label") == 1) & pl.col("score").is_not_null()
+    own = read_test_steps(record).filter(inside & scored)
+    if own.is_empty():
+        return None
+    over = (own["score"] - own["threshold"]).to_numpy()
+    share, margin = float((over >= 0).mean()), float(over.mean())
+    return Example(record, incident, series, own["kind"][0] or "", share, margin, own.height)
+
+
+def choose(ranked: Sequence[Example]) -> dict[str, Example]:
+    """The first, the middle and the last example; fewer if there are fewer than three."""
+    last, middle = len(ranked) - 1, (len(ranked) - 1) // 2
+    indexes = {BEST: 0} | ({MIDDLE: middle} if middle > 0 else {}) | ({WORST: last} if last else {})
+    return {name: ranked[index] for name, index in indexes.items()} if ranked else {}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelScores:
+    """The scores of one model at the steps of a timeline."""
+
+    title: str
+    probability: bool  # whether the scores are probabilities
+    scores: Floats  # (step,) NaN if the step has no score
+    alarms: Bools  # (step,)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The scored steps around an incident."""
+
+    example: Example  # the incident
+    channels: tuple[str, ...]  # names of the network's inputs
+    seconds: Floats  # (step,) since the incident's first step
+    during: Bools  # (step,) whether the step belongs to this incident and is labelled as attack
+    labelled: Bools  # (step,) whether the step is labelled as attack, in any incident
+    threshold: float  # of the subject's run
+    subject: ModelScores  # the network that is explained
+    others: tuple[ModelScores, ...]  # other models trained with the same seed, fold and world
+    reading: Floats | None  # (step, channel), in standard deviations of the training data
+    error: Floats | None  # (step, channel); None if the network has no autoencoder
+    # (step, part), oldest part first; None without attention, or if it weights features
+    attention: Floats | None
+
+
+def read_timeline(example: Example, model: ArmMetrics, models: Sequence[ArmMetrics]) -> Timeline:
+    """Read the steps around an example of an arm, and the other arms' scores from runs with the
+    same seed, fold, assignment, world and split."""
+    table = read_explanations(example.record)
+    assert table is not None
+    table = table.filter(pl.col("incident") == example.incident).sort("time")
+    times, record = table["time"], example.record
+    steps = _steps_at(times, record, example.series)
+    during = _bools((steps["incident"] == example.incident) & (steps["label"] == 1))
+    first = times.filter(pl.Series(during))[0] if during.any() else times[0]
+    others = []
+    for other in (other for other in models if other is not model):
+        for run in (run for run in other.arm.records if _identity(run) == _identity(record)):
+            scores = _scores(other.arm.title, run, _steps_at(times, run, example.series))
+            others += [] if np.isnan(scores.scores).all() else [scores]
+    section = record.config.get("model", {})
+    by_feature = isinstance(section, dict) and section.get("attention_axis") == "channel"
+    return Timeline(
+        example=example,
+        channels=record.result.channels,
+        seconds=(times - first).dt.total_microseconds().to_numpy() / 1e6,
+        during=during,
+        labelled=_bools(steps["label"] == 1),
+        threshold=record.result.threshold,
+        subject=_scores(model.arm.title, record, steps),
+        others=tuple(others),
+        reading=_matrix(table["reading"]),
+        error=_matrix(table["error"]),
+        attention=None if by_feature else _matrix(table["attention"]),
+    )
+
+
+def _identity(record: RunRecord) -> tuple[object, ...]:
+    own = record.result
+    return own.seed, own.assignment, own.fold, own.world, own.split
+
+
+def _steps_at(times: pl.Series, record: RunRecord, series: str) -> pl.DataFrame:
+    """The steps of a run at given times, one row per time."""
+    steps = read_test_steps(record).filter(pl.col("series") == series)
+    return pl.DataFrame({"time": times}).join(steps, on="time", how="left", maintain_order="left")
+
+
+def _scores(title: str, record: RunRecord, steps: pl.DataFrame) -> ModelScores:
+    scores = steps["score"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    alarms = _bools(steps["score"] >= steps["threshold"])
+    return ModelScores(title, record.result.probability, scores, alarms)
+
+
+def _bools(column: pl.Series) -> Bools:
+    return column.fill_null(False).to_numpy().astype(np.bool_)
+
+
+def _matrix(column: pl.Series) -> Floats | None:
+    return None if column.null_count() else np.array(column.to_list(), dtype=np.float64)
+
+
+def delay(timeline: Timeline) -> float:
+    """Seconds from the incident's first step to its first alarm; NaN without an alarm."""
+    alarms = timeline.during & timeline.subject.alarms
+    return float(timeline.seconds[alarms][0]) if alarms.any() else math.nan
+
+
+def errors(timeline: Timeline) -> dict[str, tuple[float, float]]:
+    """Channel → squared error, in squared standard deviations of the training data: its means over
+    the steps before the incident, and over its own; NaN if there are none."""
+    if timeline.error is None:
+        return {}
+    means = [
+        timeline.error[mask].mean(axis=0).tolist()
+        if mask.any()
+        else [math.nan] * len(timeline.channels)
+        for mask in (timeline.seconds < 0, timeline.during)
+    ]
+    return dict(zip(timeline.channels, zip(*means, strict=True), strict=True))
+
+
+def busiest(timeline: Timeline) -> Timeline:
+    """The timeline with only the channels whose error rises most, or without errors the first."""
+    error, every = errors(timeline), range(len(timeline.channels))
+    rises = [error[name][0] - error[name][1] if error else 0.0 for name in timeline.channels]
+    kept = sorted(sorted(every, key=lambda at: rises[at])[:CHANNELS_DRAWN])
+    reading, values = (
+        None if matrix is None else matrix[:, kept] for matrix in (timeline.reading, timeline.error)
+    )
+    names = tuple(timeline.channels[at] for at in kept)
+    return replace(timeline, channels=names, reading=reading, error=values)
+
+
+def sentence(timeline: Timeline) -> str:
+    """One sentence that describes the figure."""
+    shown, steps = int(timeline.during.sum()), timeline.example.steps
+    cut = f" (the first {shown} are shown)" if shown < steps else ""
+    first, error = delay(timeline), errors(timeline)
+    phrases = [f"{100 * timeline.example.alarmed_share:.0f} % of {steps} scored steps{cut} alarmed"]
+    if not math.isnan(first):
+        phrases[0] += f", the first after {first:g} s"
+    rises = [(name, *pair) for name, pair in error.items() if pair[1] > pair[0]]
+    if rises:
+        highest = sorted(rises, key=lambda rise: rise[1] - rise[2])[:CHANNELS_NAMED]
+        rose = " and ".join(f"{name} ({old:.3g} → {new:.3g})" for name, old, new in highest)
+        phrases.append(f"error rose most in {rose}")
+    elif error and not any(math.isnan(before) for before, _ in error.values()):
+        phrases.append("no channel's error rose")
+    return f"{'; '.join(phrases)}."
+
+
+HEADINGS = {BEST: "Found best", MIDDLE: "In the middle", WORST: "Found worst"}
+NOTE = (
+    "Of {count} incidents that {model} explains (the first of up to six types per run), the one "
+    "most often alarmed, the middle and the least; none was chosen by hand. An error is of the "
+    "whole window. Neither error nor attention proves a cause."
+)
+
+SHADE = "#FBE3C0"
+Looks = Mapping[str, Mapping[str, Any]]  # title of a model → how it looks in every figure
+LEFT: dict[str, Any] = {"loc": "left", "fontsize": 9.5}  # how titles of panels are written
+READING, ERROR = 4.0, (0.01, 10.0)
+"""Ends of the colour scales; they are the same in every figure, so that figures can be compared."""
+
+
+def explanations_section(context: ReportContext) -> Section:
+    """Timelines of the hybrid, else of the first model with explanations; empty if no run explains
+    an incident."""
+    models = context.models
+    order = sorted(models, key=lambda model: model.arm.experiment != "hybrid")
+    found = ((model, ranked) for model in order if (ranked := examples(model)))
+    subject, ranked = next(found, (None, []))
+    if subject is None:
+        return Section()
+    parts = ["## Example incidents", NOTE.format(count=len(ranked), model=subject.arm.title)]
+    files: dict[str, bytes] = {}
+    rows: list[Row] = []
+    looks = {one.arm.title: figures.looks(context)[one.arm.name] for one in models}
+    for name, example in choose(ranked).items():
+        own = read_timeline(example, subject, models)
+        title = f"{HEADINGS[name]}: {_describe(example)}"
+        note = f"Run `{_run(example)}`. {sentence(own)}"
+        parts.append(context.figure(f"example_{name}", title, note, "examples.csv"))
+        build = partial(_figure, own, looks)
+        files |= figures.drawn(f"example_{name}", title, context.facts(), build)
+        head = {"example": name, "model": subject.arm.name, "data": context.data}
+        rows += _rows(head, own)
+    return Section(parts, files | csv_file("examples", rows))
+
+
+def _run(example: Example) -> str:
+    return f"{example.record.result.experiment}/{example.record.result.id}"
+
+
+def _describe(example: Example) -> str:
+    """Type, number, severity, series and world of an incident."""
+    note = read_incidents(example.record.folder / "incidents.json").get(example.incident)
+    kind = ((note.type if note else None) or example.kind or "incident").replace("_", " ")
+    severity = f", severity {note.severity}" if note and note.severity is not None else ""
+    world = "" if example.record.result.world is None else f", world {example.record.result.world}"
+    return f"{kind} {example.incident}{severity}, on {example.series}{world}"
+
+
+def _rows(head: Row, line: Timeline) -> Iterator[Row]:
+    example = line.example
+    own = {**head, "run": _run(example), "incident": example.incident}
+    own |= {"type": example.kind, "series": example.series}
+
+    def row(quantity: str, channel: str, before: float, during: float, unit: str) -> Row:
+        values = {"before": defined(before), "during": defined(during)}
+        return {**own, "quantity": quantity, "channel": channel, **values, "unit": unit}
+
+    yield row("steps alarmed", "", math.nan, 100 * example.alarmed_share, "%")
+    yield row("delay of the first alarm", "", math.nan, delay(line), "s")
+    for channel, (before, during) in errors(line).items():
+        yield row("squared error", channel, before, during, "deviations²")
+
+
+def columns_of(seconds: Floats) -> Floats:
+    """(step,) the column of each step in the figure; before a late step a column is empty."""
+    distances = np.diff(seconds)
+    usual = np.median(distances) if len(distances) else 1.0
+    found: Floats = np.concatenate([[0.0], np.cumsum(np.where(distances > 1.5 * usual, 2.0, 1.0))])
+    return found
+
+
+def spans(mask: Bools, at: Floats) -> list[tuple[float, float]]:
+    """(start, length) in columns of the runs of true steps in a mask; `at`: column of each step."""
+    found: list[tuple[float, float]] = []
+    for column in at[mask]:
+        if found and sum(found[-1]) == column - 0.5:
+            found[-1] = (found[-1][0], found[-1][1] + 1)
+        else:
+            found.append((float(column) - 0.5, 1.0))
+    return found
+
+
+def _figure(line: Timeline, looks: Looks) -> Figure:
+    """Scores, alarms, readings, errors and attention over time, and the mean attention."""
+    at = columns_of(line.seconds)
+    line = busiest(line)
+    channels = 0.18 * len(line.channels) + 0.35
+    heights = {"scores": 1.9, "alarms": 0.17 * (2 + len(line.others)) + 0.3}
+    heights |= {"reading": channels} if line.reading is not None else {}
+    heights |= {"error": channels} if line.error is not None else {}
+    if line.attention is not None:
+        heights["attention"] = 1.3
+    figure = Figure(figsize=(8.4, 0.8 + sum(heights.values()) * 1.05), layout="constrained")
+    ratios = {"height_ratios": list(heights.values()), "width_ratios": [1, 0.014]}
+    grid = figure.subplots(len(heights), 2, squeeze=False, gridspec_kw=ratios)
+    panels: dict[str, tuple[Axes, Axes]] = dict(zip(heights, grid, strict=True))
+    _draw_scores(*panels["scores"], line, at, looks)
+    _alarms(*panels["alarms"], line, at, looks)
+    for name, values in (("reading", line.reading), ("error", line.error)):
+        if values is not None:
+            _heat(figure, *panels[name], line, values, at, error=name == "error")
+    if "attention" in panels:
+        _attention(figure, *panels["attention"], line, at)
+    shared = [axes for axes, _ in panels.values()]
+    for axes in shared:
+        axes.set_xlim(-0.5, at[-1] + 0.5)
+        _clock(axes, line.seconds, at, named=axes is shared[-1])
+        for start, length in spans(line.during, at) if axes is not shared[0] else ():
+            for edge in (start, start + length):
+                axes.axvline(edge, color="black", linewidth=0.7, linestyle=(0, (2, 2)))
+    return figure
+
+
+def _spread(values: Floats, at: Floats) -> Floats:
+    """(column, …) the values of each column; NaN in the columns of gaps."""
+    found: Floats = np.full((int(at[-1]) + 1, *values.shape[1:]), np.nan)
+    found[at.astype(int)] = values
+    return found
+
+
+def _draw_scores(axes: Axes, side: Axes, line: Timeline, at: Floats, looks: Looks) -> None:
+    for start, length in spans(line.during, at):
+        axes.axvspan(start, start + length, color=SHADE, zorder=0, linewidth=0)
+    subject, columns = line.subject, np.arange(at[-1] + 1)
+    scores = _spread(subject.scores, at)
+    colour = looks[subject.title]["color"]
+    axes.plot(columns, scores, color=colour, linewidth=1.8, zorder=3, label=subject.title)
+    axes.axhline(line.threshold, color=colour, linewidth=0.9, linestyle="--", label="its threshold")
+    comparable = [model for model in line.others if model.probability and subject.probability]
+    for model in comparable:
+        scores, colour = _spread(model.scores, at), looks[model.title]["color"]
+        axes.plot(columns, scores, color=colour, linewidth=0.7, alpha=0.9, label=model.title)
+    axes.set_ylabel("score")
+    axes.set_title("Scores (shaded: the incident)", **LEFT)
+    if subject.probability:
+        axes.set_ylim(-0.02, 1.02)
+    _legend(axes, side)
+
+
+def _legend(axes: Axes, side: Axes) -> None:
+    """Draw the legend of a panel beside it."""
+    side.axis("off")
+    handles, labels = axes.get_legend_handles_labels()
+    side.legend(handles, labels, loc="upper left", frameon=False, fontsize=7, borderaxespad=0.0)
+
+
+def _alarms(axes: Axes, side: Axes, line: Timeline, at: Floats, looks: Looks) -> None:
+    rows: list[tuple[str, Bools, str]] = [("labelled attack", line.labelled, "#A0A0A0")]
+    rows += [
+        (model.title, model.alarms, looks[model.title]["color"])
+        for model in (line.subject, *line.others)
+    ]
+    side.axis("off")
+    for row, (_, mask, colour) in enumerate(rows):
+        axes.broken_barh(spans(mask, at), (row - 0.38, 0.76), facecolor=colour, linewidth=0)
+    axes.set_yticks(range(len(rows)), [name for name, *_ in rows], fontsize=7)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_title("Alarms, each model with its own threshold", **LEFT)
+    axes.grid(axis="y", color="#EEEEEE", linewidth=0.6)
+    axes.tick_params(axis="y", length=0)
+
+
+def _heat(
+    figure: Figure,
+    axes: Axes,
+    side: Axes,
+    line: Timeline,
+    values: Floats,
+    at: Floats,
+    *,
+    error: bool,
+) -> None:
+    """Channels over time: readings around zero, errors on a logarithmic scale."""
+    norm = LogNorm(*ERROR) if error else Normalize(-READING, READING)
+    shown = _spread(np.maximum(values, ERROR[0] / 10) if error else values, at).T
+    colours = "magma_r" if error else "PuOr_r"
+    image = axes.imshow(shown, aspect="auto", interpolation="nearest", cmap=colours, norm=norm)
+    axes.set_yticks(range(len(line.channels)), line.channels, fontsize=7)
+    axes.tick_params(axis="y", length=0)
+    over = "Reconstruction error over the window, by channel"
+    axes.set_title(
+        over if error else "Readings, in standard deviations of the training data", **LEFT
+    )
+    label = "squared error" if error else "deviations"
+    figure.colorbar(image, cax=side, label=label, extend="both")
+
+
+def _attention(figure: Figure, axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
+    assert line.attention is not None
+    shown = _spread(line.attention, at).T[::-1]
+    image = axes.imshow(shown, aspect="auto", interpolation="nearest", cmap="Blues", vmin=0)
+    axes.set_yticks([0, len(shown) - 1], ["newest", "oldest"], fontsize=7)
+    axes.set_title("Attention over the window that ends at each step", **LEFT)
+    figure.colorbar(image, cax=side, label="weight", extend="neither")
+
+
+def _clock(axes: Axes, seconds: Floats, at: Floats, named: bool) -> None:
+    """Draw ticks at round times since the incident's first step, with numbers if `named`."""
+    length = float(seconds[-1] - seconds[0])
+    unit, name = (
+        (1.0, "s") if length <= 300 else (60.0, "min") if length <= 21600 else (3600.0, "h")
+    )
+    values = MaxNLocator(10).tick_values(seconds[0] / unit, seconds[-1] / unit)
+    inside = [value for value in values if seconds[0] <= value * unit <= seconds[-1]]
+    ticks = np.interp([value * unit for value in inside], seconds, at)
+    axes.set_xticks(ticks, [f"{value:g}" for value in inside] if named else [""] * len(inside))
+    if named:
+        axes.set_xlabel(f"{name} since the incident's first scored step")

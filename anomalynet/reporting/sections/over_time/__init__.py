@@ -1,1 +1,0 @@
-"""Detection over time: metrics of ranges, beside a random and an always-on detector."""
