@@ -1,5 +1,6 @@
-"""The facts about the models of a report, computed once from its runs, and captions of tables and
-figures: the signs † and ‡ mark what is missing, and the conditions that all share stand once."""
+"""The facts about the models of a report, computed once from its runs; a report's sections; and
+captions of tables and figures: the signs † and ‡ mark what is missing, and the conditions that all
+share stand once."""
 
 from __future__ import annotations
 
@@ -7,12 +8,21 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from anomalynet.reporting.aggregate import ArmMetrics, base, in_world
 from anomalynet.reporting.arms import Arm, odd_code
 from anomalynet.runs.code import code_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Markdown in paragraphs, and the files it links to: path next to `report.md` → content."""
+
+    parts: Sequence[str] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
 
 INCOMPLETE, OTHER_CODE = "†", "‡"
 

@@ -12,11 +12,10 @@ from matplotlib.figure import Figure
 from anomalynet.reporting import figures
 from anomalynet.reporting.ablation.contrasts import LEVEL, smallest_p
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
-from anomalynet.reporting.captions import ReportContext
+from anomalynet.reporting.captions import ReportContext, Section
 from anomalynet.reporting.formats.markdown import emphasised, grid, metric_title
 from anomalynet.reporting.measures import MEASURES, primary
 from anomalynet.reporting.paper.claims.judge import Evidence, gather, share_interval
-from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.sections.over_time import judge, judge_trivial, over
 from anomalynet.reporting.tables import Row, csv_file, defined, metric_text, scaled
 

@@ -12,22 +12,20 @@ from typing import Any
 from anomalynet.errors import NothingToCompareError, UsageError
 from anomalynet.reporting import prose
 from anomalynet.reporting.ablation.arms import by_series
-from anomalynet.reporting.aggregate import aggregate
-from anomalynet.reporting.arms import ExpectedRuns, arms
-from anomalynet.reporting.captions import ReportContext, bullets
-from anomalynet.reporting.comparison import COMPARISON, comparable, write_comparison
-from anomalynet.reporting.formats.files import read_forms, refuse_other_report, wanted, write_files
-from anomalynet.reporting.leaderboard import Leaderboard, doubts, leaderboard_section, verdict
-from anomalynet.reporting.paper import audit as paper_audit
-from anomalynet.reporting.paper.claims.judge import JUDGED
-from anomalynet.reporting.paper.claims.section import claims_section
-from anomalynet.reporting.sections import leakage as audits
-from anomalynet.reporting.sections.ablations import (
+from anomalynet.reporting.ablation.document import (
     AblationReport,
     ablation_reports,
     ablations_section,
 )
-from anomalynet.reporting.sections.base import Section
+from anomalynet.reporting.aggregate import aggregate
+from anomalynet.reporting.arms import ExpectedRuns, arms
+from anomalynet.reporting.captions import ReportContext, Section, bullets
+from anomalynet.reporting.comparison import COMPARISON, comparable, write_comparison
+from anomalynet.reporting.formats.files import read_forms, refuse_other_report, wanted, write_files
+from anomalynet.reporting.leaderboard import Leaderboard, doubts, leaderboard_section, verdict
+from anomalynet.reporting.paper import audit as paper_audit
+from anomalynet.reporting.paper.claims.judge import JUDGED, claims_section
+from anomalynet.reporting.sections import leakage as audits
 from anomalynet.reporting.sections.calibration import calibration_of, calibration_section
 from anomalynet.reporting.sections.explanations import explanations_section
 from anomalynet.reporting.sections.incidents import count_chance, count_kinds, incident_section

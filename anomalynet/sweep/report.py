@@ -58,7 +58,8 @@ def write_sweep_report(
 
 
 def _write_ablation(planned: PlannedSweep, records: Mapping[Path, RunRecord]) -> None:
-    from anomalynet.reporting.ablation.document import Ablation, AblationArm, write_ablation
+    from anomalynet.reporting.ablation.arms import Ablation, AblationArm
+    from anomalynet.reporting.ablation.document import write_ablation
     from anomalynet.sweep.axes import levels
 
     sweep = planned.sweep
@@ -210,7 +211,7 @@ def _digest(planned: PlannedSweep, facts: str, folders: Sequence[RunFolder]) -> 
     """A digest of a report's text and of everything that it is made from: the question, the facts,
     the results, the code, and if it quotes them, the audit and the findings of ablations. It ends
     with the SHA-256 of the text."""
-    from anomalynet.reporting.sections.ablations import FINDINGS, ablation_reports
+    from anomalynet.reporting.ablation.document import FINDINGS, ablation_reports
     from anomalynet.runs.audits import audit_path
 
     runs, out, sweep = planned.runs, planned.out, planned.sweep

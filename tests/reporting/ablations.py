@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from anomalynet.reporting.ablation.document import Ablation, AblationArm
+from anomalynet.reporting.ablation.arms import Ablation, AblationArm
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import record
 

@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from anomalynet.reporting.ablation.document import Ablation, write_ablation
+from anomalynet.reporting.ablation.arms import Ablation
+from anomalynet.reporting.ablation.document import write_ablation
 from anomalynet.reporting.comparison import write_comparison
 from anomalynet.reporting.render import write_report
 from anomalynet.runs import scores

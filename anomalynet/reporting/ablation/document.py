@@ -1,21 +1,21 @@
 """Writes the report of an ablation: `report.md`, `findings.md`, `cost.md`, `tables/*.csv` and
-`figures/*`. The same runs give the same bytes."""
+`figures/*`. The same runs give the same bytes. Also the section by which other reports quote the
+findings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from anomalynet.errors import NothingToCompareError
+from anomalynet.errors import NothingToCompareError, RunError
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting import figures as drawing
 from anomalynet.reporting import prose
 from anomalynet.reporting.ablation import figures, tables
 from anomalynet.reporting.ablation.arms import (
     Ablation,
-    AblationArm,
     MeasuredArm,
     level_text,
     measure,
@@ -23,13 +23,13 @@ from anomalynet.reporting.ablation.arms import (
 )
 from anomalynet.reporting.ablation.effects import Comparison, Effect, compare, effects
 from anomalynet.reporting.ablation.figures import AxisView, axis_view
-from anomalynet.reporting.captions import INCOMPLETE, ReportContext, bullets
+from anomalynet.reporting.captions import INCOMPLETE, ReportContext, Section, bullets
 from anomalynet.reporting.formats.files import write_files
 from anomalynet.reporting.measures import MEASURES, primary, series_mean
 from anomalynet.reporting.sections.model_tables import cost_section
 from anomalynet.reporting.tables import csv_file, runs_file
-
-__all__ = ["FINDINGS", "Ablation", "AblationArm", "write_ablation"]
+from anomalynet.runs.files import read_json
+from anomalynet.runs.sweeps import SweepRecord, read_sweeps
 
 FINDINGS = "findings.md"
 """The verdict, in the sentences of the report; other reports quote this file."""
@@ -208,3 +208,67 @@ def _effects(found: _Found) -> list[str]:
         parts.append(tables.effects_table(shown, found.metric))
     caption = found.context.caption(f"{found.title}: effects", csv="effects.csv")
     return [*parts, caption if shown else caption.removeprefix("> ")]
+
+
+TITLE = "Ablations"
+PAPER = "paper_models"  # the sweep that this report is about
+
+NOTE = (
+    "Sweeps on the same data, each with its own repetitions and preset, so that their numbers "
+    "differ from those above."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AblationReport:
+    """A sweep that was started on some data."""
+
+    label: str
+    sweep: str  # name or path of its file
+    folder: Path | None  # of its report; None if there is none
+    link: str  # from the report that quotes it; empty if its folder is not next to that report's
+
+
+def ablation_reports(runs: Path, out: Path, data: str) -> tuple[AblationReport, ...]:
+    """The ablations on a data set that have a finished run, by name.
+
+    A report is first looked for next to `out`, then in the folder that the sweep recorded; only one
+    next to `out` gets a link."""
+    found = []
+    for record in read_sweeps(runs):
+        if record.trials is not None or record.sweep == PAPER or data not in _data(record, runs):
+            continue
+        neighbour, recorded = out.parent / record.label, Path(record.report)
+        folder = next((path for path in (neighbour, recorded) if (path / FINDINGS).is_file()), None)
+        link = f"../{record.label}/report.md" if folder == neighbour else ""
+        found.append(AblationReport(record.label, record.sweep, folder, link))
+    return tuple(sorted(found, key=lambda one: one.label))
+
+
+def _data(record: SweepRecord, runs: Path) -> set[str]:
+    """The data sets of a sweep's finished runs."""
+    return {
+        str(read_json(run.folder(runs).path / "result.json").get("data", "")) for run in record.runs
+    }
+
+
+def ablations_section(reports: Sequence[AblationReport]) -> Section:
+    """The verdict of each ablation, with a link; empty if none was started."""
+    if not reports:
+        return Section()
+    lines = "\n".join(f"- **{one.label}**: {_findings(one)}" for one in reports)
+    return Section([f"## {TITLE}", NOTE, lines])
+
+
+def _findings(one: AblationReport) -> str:
+    if one.folder is None:
+        return f"no report that can be quoted; `anomalynet report {one.sweep}` writes it."
+    path = one.folder / FINDINGS
+    try:
+        text = " ".join(path.read_text(encoding="utf-8").split())
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{path}: cannot be read: {error}",
+            f"delete {one.folder} and give `anomalynet report` with the sweep's name",
+        ) from None
+    return f"{text} [Its report]({one.link})." if one.link else text

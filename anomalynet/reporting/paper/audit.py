@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from functools import cache
 
+from anomalynet.reporting.captions import Section
 from anomalynet.reporting.paper import published
 from anomalynet.reporting.paper.table_audit.read import PrintedRow, PrintedTable
 from anomalynet.reporting.paper.table_audit.table import TableAudit, audit_table
-from anomalynet.reporting.sections.base import Section
 
 FINDINGS = """\
 It is proven (`anomalynet audit-table --paper`) that no confusion matrix gives any printed row.

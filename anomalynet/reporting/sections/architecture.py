@@ -14,8 +14,7 @@ from anomalynet.documents import read_json_value
 from anomalynet.errors import RunError
 from anomalynet.reporting import figures
 from anomalynet.reporting.aggregate import ArmMetrics
-from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.sections.base import Section
+from anomalynet.reporting.captions import ReportContext, Section
 from anomalynet.reporting.tables import csv_file
 from anomalynet.runs.collect import MOVE_AWAY, RunRecord
 from anomalynet.runs.folder import RunFolder

@@ -14,9 +14,8 @@ from anomalynet.metrics.kernels import NAN
 from anomalynet.reporting import figures
 from anomalynet.reporting.aggregate import ArmMetrics, Scored
 from anomalynet.reporting.arms import Repetition
-from anomalynet.reporting.captions import ReportContext
+from anomalynet.reporting.captions import ReportContext, Section
 from anomalynet.reporting.formats import markdown
-from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import Row, csv_file, defined, table_of
 from anomalynet.runs.scores import read_test_steps
 

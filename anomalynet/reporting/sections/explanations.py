@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 
 from anomalynet.reporting import figures
 from anomalynet.reporting.aggregate import ArmMetrics
-from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.sections.base import Section
+from anomalynet.reporting.captions import ReportContext, Section
 from anomalynet.reporting.tables import Row, csv_file, defined
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.folder import RunFolder

@@ -21,9 +21,8 @@ from anomalynet.metrics.ranges.budget import random_detector
 from anomalynet.reporting import figures
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, base, summarise
 from anomalynet.reporting.arms import Arm, Repetition
-from anomalynet.reporting.captions import ReportContext
+from anomalynet.reporting.captions import ReportContext, Section
 from anomalynet.reporting.formats.markdown import grid
-from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import Row, csv_file, defined, scaled, share_text
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.scores import IncidentNote, read_incidents, read_test_steps

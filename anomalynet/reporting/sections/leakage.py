@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from anomalynet.metrics.kernels import ratio, stratified_pairs
 from anomalynet.reporting.aggregate import ArmMetrics, jackknife, summarise
 from anomalynet.reporting.arms import Repetition
-from anomalynet.reporting.captions import ReportContext
+from anomalynet.reporting.captions import ReportContext, Section
 from anomalynet.reporting.formats.markdown import grid
-from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import Row, csv_file, defined
 from anomalynet.runs.scores import read_test_steps
 

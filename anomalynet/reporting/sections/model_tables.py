@@ -3,11 +3,10 @@ printed, repaired and our values), and the cost of each model."""
 
 from __future__ import annotations
 
-from anomalynet.reporting.captions import ReportContext
+from anomalynet.reporting.captions import ReportContext, Section
 from anomalynet.reporting.figures import TITLES, draw_all
 from anomalynet.reporting.formats import markdown
 from anomalynet.reporting.sections.architecture import figure_1_section
-from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import (
     COSTS,
     TRAINING,

@@ -45,10 +45,9 @@ from anomalynet.metrics.ranges.vus import vus
 from anomalynet.reporting import figures
 from anomalynet.reporting.aggregate import Summary, summarise
 from anomalynet.reporting.arms import Repetition, RepetitionKey
-from anomalynet.reporting.captions import ReportContext
+from anomalynet.reporting.captions import ReportContext, Section
 from anomalynet.reporting.formats.markdown import grid, metric_title
 from anomalynet.reporting.measures import MEASURES
-from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import Row, csv_file, metric_text, scaled
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.scores import read_test_steps

@@ -15,10 +15,9 @@ from anomalynet.metrics.kernels import ratio
 from anomalynet.reporting import figures
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
 from anomalynet.reporting.arms import Repetition
-from anomalynet.reporting.captions import ReportContext
+from anomalynet.reporting.captions import ReportContext, Section
 from anomalynet.reporting.formats.markdown import grid
 from anomalynet.reporting.measures import primary
-from anomalynet.reporting.sections.base import Section
 from anomalynet.reporting.tables import Row, csv_file, scaled, share_text
 from anomalynet.runs.scores import read_test_steps
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from anomalynet.errors import NothingToCompareError
-from anomalynet.reporting.ablation.document import Ablation, AblationArm, write_ablation
+from anomalynet.reporting.ablation.arms import Ablation, AblationArm
+from anomalynet.reporting.ablation.document import write_ablation
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.ablations import arm, one_at_a_time, recalls, run
 from tests.reporting.synthetic import rows, snapshot

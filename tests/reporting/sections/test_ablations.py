@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from anomalynet.errors import RunError
-from anomalynet.reporting.ablation.document import Ablation, write_ablation
-from anomalynet.reporting.sections.ablations import ablation_reports, ablations_section
+from anomalynet.reporting.ablation.arms import Ablation
+from anomalynet.reporting.ablation.document import ablation_reports, ablations_section, write_ablation
+)
 from anomalynet.runs.files import write_json
 from anomalynet.runs.sweeps import SweepRecord, SweepRun, write_sweep
 from tests.reporting.ablations import factorial, one_at_a_time

@@ -15,8 +15,7 @@ import pytest
 from anomalynet.errors import RunError
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.arms import RepetitionKey
-from anomalynet.reporting.captions import ReportContext
-from anomalynet.reporting.sections.base import Section
+from anomalynet.reporting.captions import ReportContext, Section
 from anomalynet.reporting.sections.over_time import (
     ALL,
     ALWAYS_ON,

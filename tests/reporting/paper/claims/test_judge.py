@@ -16,10 +16,10 @@ from anomalynet.reporting.paper.claims.judge import (
     Claim,
     Judgement,
     claims,
+    claims_section,
     gather,
     judge,
 )
-from anomalynet.reporting.paper.claims.section import claims_section
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.ablations import recalls, run
 from tests.reporting.synthetic import context, measured, rows
