@@ -9,7 +9,10 @@ import pytest
 
 from anomalynet.errors import RunError
 from anomalynet.reporting.ablation.arms import Ablation
-from anomalynet.reporting.ablation.document import ablation_reports, ablations_section, write_ablation
+from anomalynet.reporting.ablation.document import (
+    ablation_reports,
+    ablations_section,
+    write_ablation,
 )
 from anomalynet.runs.files import write_json
 from anomalynet.runs.sweeps import SweepRecord, SweepRun, write_sweep

@@ -14,7 +14,7 @@ from matplotlib.text import Annotation
 
 from anomalynet.errors import RunError
 from anomalynet.reporting import figures
-from anomalynet.reporting.sections.architecture import figure_1_section, read_network
+from anomalynet.reporting.sections.model_tables import figure_1_section, read_network
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import context, record, rows
 
