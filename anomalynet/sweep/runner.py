@@ -259,16 +259,9 @@ def carry_out(
     *,
     progress: bool = False,
 ) -> None:
-    """Train the jobs that are waiting; does nothing if none is.
-
-    Args:
-        jobs: their `state` is updated; a run that fails raises nothing.
-        slots: where runs are trained, one at a time in each.
-        group: name of their group in W&B.
-        on: `local`, or `ray` for slots of a Ray cluster.
-
-    Raises StoppedError: some were asked to stop.
-    """
+    """Train the jobs that are waiting, one at a time in each slot, and update their `state`; does
+    nothing if none is. `group`: name of their group in W&B. A run that fails raises nothing. Raises
+    StoppedError: some were asked to stop."""
     if not any(job.state == "waiting" for job in jobs):
         return
     with SweepProgress(jobs, progress) as shown, launcher(slots, group, on, shown.say) as launch:

@@ -18,12 +18,8 @@ def card(
     losses: Mapping[str, Loss],
     refused: Mapping[str, str],
 ) -> str:
-    """The card in Markdown.
-
-    Args:
-        losses: file name → its loss; the float32 file first.
-        refused: variant that could not be made → reason.
-    """
+    """The card in Markdown. `losses`: file name → its loss, the float32 file first; `refused`:
+    variant that could not be made → reason."""
     file = next(iter(losses))
     reads = f"It reads the last {contract.window} steps of a device"
     if contract.form == "step":

@@ -68,8 +68,7 @@ def trace(
     `forward`, with a batch of `EXAMPLES` as first dimension.
 
     Only torch's current exporter is used: the older one silently drops the branches that an example
-    does not take. Raises RunError: it does not support an operation of the module.
-    """
+    does not take. Raises RunError: it does not support an operation of the module."""
     batch = torch.export.Dim("batch", min=1)
     try:
         with quiet():

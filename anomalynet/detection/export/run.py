@@ -69,16 +69,11 @@ def export(
     variants: Sequence[str] = (),
     report: Callable[[str], None] = lambda _: None,
 ) -> Exported:
-    """Write a run's ONNX file, its variants, and the model card.
-
-    Args:
-        paths: files to write, of `checked`.
-        variants: `int8`, `fp16`; impossible ones are listed in `Exported.refused`.
-        report: called with a line of text at each stage.
+    """Write a run's ONNX file, its variants (`int8`, `fp16`), and the model card to the `paths` of
+    `checked`. `report` is called with a line of text at each stage.
 
     Raises DataError: the run's data is missing. RunError: the data changed, or the graph differs
-    from the run's model. Nothing is written then.
-    """
+    from the run's model. Nothing is written then."""
     prepare_process(run.config)
     report("reading the run and its data")
     if run.data.prepared.fingerprint != run.result.fingerprint:
@@ -160,14 +155,8 @@ def contract(
     carried: Mapping[str, tuple[int, ...]] | None = None,
     width: int = 0,
 ) -> Contract:
-    """The contract of a run's `float32` file.
-
-    Args:
-        outputs: names of the graph's outputs.
-        carried, width: shapes of the state, for the form `step`.
-
-    Raises DataError: the run's data is missing.
-    """
+    """The contract of a run's `float32` file. `carried` and `width`: shapes of the state, for the
+    form `step`. Raises DataError: the run's data is missing."""
     config, result, prepared = run.config, run.result, run.data.prepared
     data, quality = config.data, config.data.quality
     axis: Literal["time", "channel"] = getattr(config.model, "attention_axis", "time")

@@ -99,10 +99,8 @@ INT8_OPERATORS = ("MatMul", "Gemm", "LSTM")
 
 
 def variant(model: onnx.ModelProto, kind: Variant) -> onnx.ModelProto:
-    """The same graph with smaller weights. `model`: folded graph of a network.
-
-    Raises RunError: no weight can be made smaller, or the library fails.
-    """
+    """The folded graph of a network with smaller weights. Raises RunError: no weight can be made
+    smaller, or the library fails."""
     if any(opset.domain == "ai.onnx.ml" for opset in model.opset_import):
         raise RunError("a classical model has no matrices to make smaller")
     convert, stored = {

@@ -42,14 +42,12 @@ def replay(
 
     Args:
         gateway: sender of devices whose radio cell is unknown.
-        send: takes a message; `Publisher` is one.
         series: names of the wanted series; empty: all.
         speed: event seconds per second; 0: as fast as possible.
         first, last: µs since 1970 UTC, both included; other readings are skipped.
         shift: moves times so that the replay starts now.
 
-    Raises DataError: unknown series, or a channel has a reserved name.
-    """
+    Raises DataError: unknown series, or a channel has a reserved name."""
     sequence = Counter[str]()
     readings = offset = 0
     began, start = 0.0, None

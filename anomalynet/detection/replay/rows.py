@@ -144,15 +144,8 @@ def messages(
     last: int | None = None,
 ) -> Iterator[Sent]:
     """One message per gateway and period, or per timestamp without a period. Rows without any value
-    are not sent, except the first one of a device, which announces it.
-
-    Args:
-        rows: of `detector_rows`.
-        period: seconds.
-        cells: device → gateway; other devices belong to `default`.
-        scratch: see `ordered`.
-        first, last: µs since 1970 UTC, both included.
-    """
+    are not sent, except the first one of a device, which announces it. `rows`: of `detector_rows`;
+    `cells`: device → gateway, others belong to `default`; `first`, `last`: µs since 1970 UTC."""
     time = pl.col("time").to_physical()
     rows = rows if first is None else rows.filter(time >= first)
     rows = rows if last is None else rows.filter(time <= last)

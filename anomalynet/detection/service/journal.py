@@ -16,14 +16,9 @@ from anomalynet.runs.files import sync as sync_folder
 
 
 class AppendFile:
-    """A file for appending, created if missing.
-
-    Args:
-        shown: path in error messages, if it differs.
-        empty: discard the present content.
-
-    Raises UsageError: the file cannot be opened. RunError: the disk is full.
-    """
+    """A file for appending, created if missing. `shown`: path in error messages, if it differs;
+    `empty`: discard the present content. Raises UsageError: the file cannot be opened; RunError:
+    the disk is full."""
 
     def __init__(self, path: Path, shown: Path | None = None, empty: bool = False) -> None:
         self.path, self._shown = path, shown or path
@@ -100,13 +95,8 @@ class Entry:
 
 
 class Journal(AppendFile):
-    """Batches of entries in a file.
-
-    Args:
-        path: the file; an incomplete last frame is removed.
-        sync: wait for the disk after each batch, so that acknowledged messages survive a power
-            failure and not only a crash.
-    """
+    """Batches of entries in a file, of which an incomplete last frame is removed. `sync`: wait for
+    the disk after each batch, so that acknowledged messages survive a power failure, too."""
 
     def __init__(self, path: Path, sync: bool = False) -> None:
         stretches = _stretches(path.read_bytes() if path.exists() else b"")

@@ -19,14 +19,9 @@ RESERVED = frozenset(("device", "time", "gateway", "sequence", "label", "inciden
 
 
 class Parser:
-    """Parses payloads. Times, numbers and missing values are read as in an imported table.
-
-    Args:
-        sensors: the contract's channels that devices report, in order.
-        problems: counts invalid input.
-        max_bytes: longer payloads are rejected.
-        form: the contract's table; text that is not a time in its format is read as ISO 8601.
-    """
+    """Parses payloads, of at most `max_bytes`. `sensors`: the contract's channels that devices
+    report, in order. Times, numbers and missing values are read as in its table (`form`); text that
+    is not a time in its format is read as ISO 8601. `problems` counts invalid input."""
 
     def __init__(
         self,

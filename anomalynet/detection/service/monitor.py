@@ -20,10 +20,8 @@ LAG = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 
 
 class Monitor:
-    """Serves a status over HTTP. `where`: `port` or `host:port`; default host 127.0.0.1.
-
-    Raises UsageError: prometheus-client is not installed, or the address is invalid or in use.
-    """
+    """Serves a status over HTTP. `where`: `port` or `host:port`; default host 127.0.0.1. Raises
+    UsageError: prometheus-client is not installed, or the address is invalid or in use."""
 
     def __init__(self, status: Status, where: str) -> None:
         try:

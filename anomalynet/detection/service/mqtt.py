@@ -96,11 +96,8 @@ def make_client(
     where: Address, client_id: str, *, credentials: str = READINGS, manual_ack: bool = False
 ) -> Client:
     """An MQTT 5 client with credentials from the environment. It reconnects by itself after 1 to 30
-    s. `credentials`: prefix of the variables, `READINGS` or `ALARMS`.
-
-    Raises UsageError: paho-mqtt is not installed, a certificate is unreadable, or a password would
-    be sent unencrypted.
-    """
+    s. `credentials`: prefix of the variables, `READINGS` or `ALARMS`. Raises UsageError: paho-mqtt
+    is not installed, a certificate is unreadable, or a password would be sent unencrypted."""
     try:
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -130,12 +127,8 @@ def make_client(
 
 class Connection:
     """A client's connection, kept in the background: where it is refused or lost, it is made again.
-
-    Args:
-        report: is told what happened to it and why, which names the broker.
-        gives_up: whether what trying again cannot help is a failure, which `wait` raises.
-        more: of `make_client`.
-    """
+    `report` gets what happened and why, with the broker's name; `gives_up`: whether what trying
+    again cannot help is a failure, which `wait` raises; `more`: of `make_client`."""
 
     def __init__(
         self,

@@ -58,16 +58,9 @@ class _Source:
 
 
 class SilenceWatch:
-    """Finds sources that have been silent for too long.
-
-    Args:
-        seconds: of silence, by the wall clock, until a source gets ticks.
-        period: seconds between readings; a silent source gets two ticks per period, at most one per
-            second.
-        clocks: of the engine.
-        most: seconds of silence after which a source is removed, because further ticks have no
-            effect.
-    """
+    """Finds sources that have been silent for so many `seconds` by the wall clock; each gets two
+    ticks per `period` of the readings, at most one per second. After `most` seconds more a source
+    is removed, because further ticks have no effect. `clocks`: of the engine."""
 
     def __init__(self, seconds: float, period: float, clocks: Clocks, most: float = DAY) -> None:
         self._patience, self._every, self._most = seconds, max(1.0, period / 2), seconds + most

@@ -34,15 +34,11 @@ Restore = Callable[[Arrays, dict[str, Any]], None]
 
 class State:
     """`snapshot-N.npz` is the state before the first batch of `journal-N.log`; two snapshots are
-    kept.
+    kept. `folder`: created if missing, locked while this object exists; `model`: identity of the
+    model, for which alone a state is valid; `sync`: see `Journal`. Outputs must be on disk before a
+    snapshot that records them as done.
 
-    Args:
-        folder: created if missing; locked while this object exists.
-        model: identity of the model; a state is only valid for the same model.
-        sync: see `Journal`. Outputs must be on disk before a snapshot that records them as done.
-
-    Raises UsageError: another detector uses the folder, or it belongs to another model.
-    """
+    Raises UsageError: another detector uses the folder, or it belongs to another model."""
 
     def __init__(self, folder: Path, model: str, problems: ProblemLog, sync: bool = False) -> None:
         self.folder, self._problems, self.sync = folder, problems, sync
@@ -131,14 +127,9 @@ class State:
         self._journal.add(batch)
 
     def snapshot(self, arrays: Arrays, own: Mapping[str, Any], wait: bool = False) -> None:
-        """Write a snapshot in the background. Skipped while the previous one is still being
-        written.
-
-        Args:
-            arrays: copies that are not changed afterwards.
-            own: state of the service, for JSON.
-            wait: wait until it is written.
-        """
+        """Write a snapshot in the background; skipped while the previous one is still being
+        written. `arrays`: copies that are not changed afterwards; `own`: state of the service, for
+        JSON; `wait`: wait until it is written."""
         if wait and self._writing is not None:
             self._writing.join()
         if self._writing is not None and self._writing.is_alive():

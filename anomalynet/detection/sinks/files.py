@@ -38,9 +38,7 @@ class StandardOutput(Sink):
 
 class JsonLines(Sink):
     """Alarms appended to a file. `path`: a new file, or one that this sink wrote, whose events are
-    not written again; an incomplete last line is removed.
-
-    Raises UsageError: the file has other content.
+    not written again; an incomplete last line is removed. Raises UsageError: it has other content.
     """
 
     def __init__(self, path: Path) -> None:
@@ -93,9 +91,7 @@ class ScoresFile:
     """Appends scores to a file. `path`: `.csv` or `.jsonl`, a new file or one with scores;
     `replace`: write a new file and replace the old one at the end. In a CSV file, names of devices
     are `cell_text`, because people open it in spreadsheets; in JSON lines they are as they came.
-
-    Raises UsageError: the file has other content, or another suffix.
-    """
+    Raises UsageError: the file has other content, or another suffix."""
 
     def __init__(self, path: Path, replace: bool = False) -> None:
         if path.suffix not in (".csv", ".jsonl"):

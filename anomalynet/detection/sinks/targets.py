@@ -51,12 +51,9 @@ class RefusedError(Exception):
 
 
 class Delivery(Sink):
-    """A sink with a queue and a thread; waiting events are part of the snapshot.
-
-    Args:
-        send: delivers one event, given its key and JSON; raises OSError or RefusedError.
-        end: called last, in the thread of `send`.
-    """
+    """A sink with a queue and a thread; waiting events are part of the snapshot. `send` delivers
+    one event, given its key and JSON, or raises OSError or RefusedError; `end` is called last, in
+    the thread of `send`."""
 
     def __init__(
         self,
@@ -158,10 +155,8 @@ TIMEOUT = 10.0  # seconds until an unacknowledged message is sent again, and tim
 
 def mqtt(url: str, problems: ProblemLog, readings: Address | None = None) -> Delivery:
     """A sink that publishes each event with QoS 1 to a topic; repeated events have the same id.
-    `readings`: address of the readings; its credentials are not sent to another broker.
-
-    Raises UsageError: the address is invalid or has wildcards.
-    """
+    `readings`: address of the readings; its credentials are not sent to another broker. Raises
+    UsageError: the address is invalid or has wildcards."""
     where = one_topic(url)
     same = readings is not None and (where.host, where.port) == (readings.host, readings.port)
 
@@ -249,10 +244,8 @@ def sinks(
     scores: Path | None = None,
 ) -> list[Sink]:
     """One sink per target: `-`, a file, `mqtt[s]://…` or `http[s]://…`. `readings`: the broker of
-    the readings, if there is one. `scores`: the file of the scores, if there is one.
-
-    Raises UsageError: a target is invalid, or two outputs are one file.
-    """
+    the readings, if there is one. `scores`: the file of the scores, if there is one. Raises
+    UsageError: a target is invalid, or two outputs are one file."""
     alone = list(dict.fromkeys(targets))
     files = [Path(target).resolve() for target in alone if target != "-" and not scheme(target)]
     files += [] if scores is None else [scores.resolve()]

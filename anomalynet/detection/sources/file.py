@@ -48,14 +48,8 @@ def messages(readings: Iterable[Reading], source: str, period: float | None) -> 
 class Recording:
     """One file of readings, optionally with labels: JSON lines (`.jsonl`, `.ndjson`, `.json`), or a
     table (CSV, Parquet or NumPy) with columns as in `format_of`, and `incident`, a row's incident.
-
-    Args:
-        path: the file.
-        parser: with the model's sensors and the format of its table.
-        period: seconds between readings, or None.
-
-    Raises UsageError: no such file.
-    """
+    `parser`: with the model's sensors and the format of its table; `period`: seconds between
+    readings, or None. Raises UsageError: no such file."""
 
     def __init__(self, path: Path, parser: Parser, period: float | None) -> None:
         if not path.is_file():

@@ -29,16 +29,9 @@ OWN_ID = "give each detector its own --client-id"
 
 class MqttSource(mqtt.Connection):
     """A persistent session: the broker stores messages while the detector is not running, until the
-    session expires.
-
-    Args:
-        where: the broker and the topic filter.
-        client_id: identifies the session; each detector needs its own.
-        session_expiry: seconds.
-        status_topic: gets "online" or "offline" as a retained message, also from the broker when
-            the connection is lost.
-        max_bytes: longer payloads are dropped on arrival, and counted.
-    """
+    session expires. `where`: the broker and the topic filter; `client_id`: of the session, each
+    detector needs its own; `status_topic` gets "online" or "offline" as a retained message, also
+    from the broker when the connection is lost; payloads longer than `max_bytes` are counted."""
 
     ended = False
 

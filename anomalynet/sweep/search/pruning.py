@@ -41,13 +41,9 @@ def run_value(folder: RunFolder, objective: str) -> float:
 
 
 class Judge:
-    """The pruner of one trial.
-
-    Args:
-        history: all earlier trials in order; those with hidden results have the state RUNNING.
-        epochs: largest number of epochs of the first run.
-        name: of the study; Hyperband assigns brackets by it.
-    """
+    """The pruner of one trial. `history`: all earlier trials in order; those with hidden results
+    have the state RUNNING. `epochs`: largest number of epochs of the first run. `name`: of the
+    study; Hyperband assigns brackets by it."""
 
     def __init__(
         self, settings: SearchSettings, history: Sequence[FrozenTrial], epochs: int, name: str
