@@ -26,6 +26,7 @@ NOT_RUN, NOT_COMPARED, NOT_IN_SWEEP = "not run", "not compared", "not in the swe
 
 Differences = dict[SeriesKey, float]
 Clusters = Mapping[SeriesKey, SeriesKey]
+Change = tuple[str, str, str]  # an axis, the reference's level of it, and another level
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +46,6 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A change from the reference's level of an axis to another level."""
-
-    axis: str
-    usual: str
-    level: str
-
-
-@dataclass(frozen=True, slots=True)
 class Effect:
     """The main effect of one change, or the interaction of two."""
 
@@ -65,7 +57,7 @@ class Effect:
     @property
     def label(self) -> str:
         """Its changes, each named like an arm that makes only this change."""
-        return " × ".join(f"{change.axis}={change.level}" for change in self.changes)
+        return " × ".join(f"{axis}={level}" for axis, _, level in self.changes)
 
 
 Tested = TypeVar("Tested", Comparison, Effect)
@@ -107,7 +99,7 @@ def effects(
     the second, minus its effect without the second."""
     by_crossing = crossings(ablation, arms)
     single = [
-        (index, Change(axis, usual, level))
+        (index, (axis, usual, level))
         for index, axis in enumerate(ablation.axes)
         if (usual := ablation.usual(axis)) is not None
         for level in ablation.levels(axis)
@@ -119,7 +111,7 @@ def effects(
             differences = [
                 _difference(by_crossing, crossing, changes)
                 for crossing in by_crossing
-                if all(crossing[index] == change.level for index, change in changes)
+                if all(crossing[index] == level for index, (_, _, level) in changes)
             ]
             found.append(_effect(tuple(change for _, change in changes), differences, clusters))
     return _correct(found)
@@ -131,8 +123,8 @@ def _difference(
     """The effect of the changes except the last at a crossing, minus the same without the last; of
     a single change, the arm minus the one without it. None without such arms, empty without
     pairs."""
-    *others, (index, change) = changes
-    without = (*one[:index], change.usual, *one[index + 1 :])
+    *others, (index, (_, usual, _)) = changes
+    without = (*one[:index], usual, *one[index + 1 :])
     if not others:
         if one not in arms or without not in arms:
             return None

@@ -208,7 +208,7 @@ def comparison_row(one: Comparison, metric: str) -> Row:
 def effect_row(one: Effect, metric: str) -> Row:
     """The line of a main effect or interaction in CSV."""
     kind = "main" if len(one.changes) == 1 else "interaction"
-    changes = [cell for own in one.changes for cell in (own.axis, own.usual, own.level)]
+    changes = [cell for change in one.changes for cell in change]
     head = {"effect": kind, **dict(zip_longest(CHANGES, changes, fillvalue=""))}
     last = {"matched": one.matched, "wanted": one.wanted, "verdict": effect_verdict(one, metric)}
     return {**head, "metric": series_mean(metric), **_contrast(one.contrast, metric), **last}

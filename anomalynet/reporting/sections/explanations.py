@@ -330,11 +330,32 @@ def _figure(line: Timeline, looks: Looks) -> Figure:
     panels: dict[str, tuple[Axes, Axes]] = dict(zip(heights, grid, strict=True))
     _draw_scores(*panels["scores"], line, at, looks)
     _alarms(*panels["alarms"], line, at, looks)
-    for name, values in (("reading", line.reading), ("error", line.error)):
-        if values is not None:
-            _heat(figure, *panels[name], line, values, at, error=name == "error")
-    if "attention" in panels:
-        _attention(figure, *panels["attention"], line, at)
+    if line.reading is not None:
+        title = "Readings, in standard deviations of the training data"
+        look = {"cmap": "PuOr_r", "norm": Normalize(-READING, READING)}
+        _heat(figure, panels["reading"], _spread(line.reading, at).T, title, "deviations", look)
+    if line.error is not None:
+        title = "Reconstruction error over the window, by channel"
+        look = {"cmap": "magma_r", "norm": LogNorm(*ERROR)}
+        shown = _spread(np.maximum(line.error, ERROR[0] / 10), at).T
+        _heat(figure, panels["error"], shown, title, "squared error", look)
+    for axes, _ in (panels[name] for name in ("reading", "error") if name in panels):
+        axes.set_yticks(range(len(line.channels)), line.channels, fontsize=7)
+        axes.tick_params(axis="y", length=0)
+    if line.attention is not None:
+        title, shown = (
+            "Attention over the window that ends at each step",
+            _spread(line.attention, at),
+        )
+        _heat(
+            figure,
+            panels["attention"],
+            shown.T[::-1],
+            title,
+            "weight",
+            {"cmap": "Blues", "vmin": 0},
+        )
+        panels["attention"][0].set_yticks([0, shown.shape[1] - 1], ["newest", "oldest"], fontsize=7)
     shared = [axes for axes, _ in panels.values()]
     for axes in shared:
         axes.set_xlim(-0.5, at[-1] + 0.5)
@@ -396,36 +417,18 @@ def _alarms(axes: Axes, side: Axes, line: Timeline, at: Floats, looks: Looks) ->
 
 def _heat(
     figure: Figure,
-    axes: Axes,
-    side: Axes,
-    line: Timeline,
-    values: Floats,
-    at: Floats,
-    *,
-    error: bool,
+    panel: tuple[Axes, Axes],
+    shown: Floats,
+    title: str,
+    label: str,
+    look: Mapping[str, Any],
 ) -> None:
-    """Channels over time: readings around zero, errors on a logarithmic scale."""
-    norm = LogNorm(*ERROR) if error else Normalize(-READING, READING)
-    shown = _spread(np.maximum(values, ERROR[0] / 10) if error else values, at).T
-    colours = "magma_r" if error else "PuOr_r"
-    image = axes.imshow(shown, aspect="auto", interpolation="nearest", cmap=colours, norm=norm)
-    axes.set_yticks(range(len(line.channels)), line.channels, fontsize=7)
-    axes.tick_params(axis="y", length=0)
-    over = "Reconstruction error over the window, by channel"
-    axes.set_title(
-        over if error else "Readings, in standard deviations of the training data", **LEFT
-    )
-    label = "squared error" if error else "deviations"
-    figure.colorbar(image, cax=side, label=label, extend="both")
-
-
-def _attention(figure: Figure, axes: Axes, side: Axes, line: Timeline, at: Floats) -> None:
-    assert line.attention is not None
-    shown = _spread(line.attention, at).T[::-1]
-    image = axes.imshow(shown, aspect="auto", interpolation="nearest", cmap="Blues", vmin=0)
-    axes.set_yticks([0, len(shown) - 1], ["newest", "oldest"], fontsize=7)
-    axes.set_title("Attention over the window that ends at each step", **LEFT)
-    figure.colorbar(image, cax=side, label="weight", extend="neither")
+    """Values (row, column) over time, with their colours beside them."""
+    axes, side = panel
+    image = axes.imshow(shown, aspect="auto", interpolation="nearest", **look)
+    axes.set_title(title, **LEFT)
+    extend = "both" if "norm" in look else "neither"
+    figure.colorbar(image, cax=side, label=label, extend=extend)
 
 
 def _clock(axes: Axes, seconds: Floats, at: Floats, named: bool) -> None:
