@@ -236,6 +236,7 @@ NOTE = (
 )
 
 SHADE = "#FBE3C0"
+Panel = tuple[Axes, Axes]  # where something is drawn, and what stands beside it
 Looks = Mapping[str, Mapping[str, Any]]  # title of a model → how it looks in every figure
 LEFT: dict[str, Any] = {"loc": "left", "fontsize": 9.5}  # how titles of panels are written
 READING, ERROR = 4.0, (0.01, 10.0)
@@ -327,7 +328,7 @@ def _figure(line: Timeline, looks: Looks) -> Figure:
     figure = Figure(figsize=(8.4, 0.8 + sum(heights.values()) * 1.05), layout="constrained")
     ratios = {"height_ratios": list(heights.values()), "width_ratios": [1, 0.014]}
     grid = figure.subplots(len(heights), 2, squeeze=False, gridspec_kw=ratios)
-    panels: dict[str, tuple[Axes, Axes]] = dict(zip(heights, grid, strict=True))
+    panels: dict[str, Panel] = dict(zip(heights, grid, strict=True))
     _draw_scores(*panels["scores"], line, at, looks)
     _alarms(*panels["alarms"], line, at, looks)
     if line.reading is not None:
@@ -343,19 +344,10 @@ def _figure(line: Timeline, looks: Looks) -> Figure:
         axes.set_yticks(range(len(line.channels)), line.channels, fontsize=7)
         axes.tick_params(axis="y", length=0)
     if line.attention is not None:
-        title, shown = (
-            "Attention over the window that ends at each step",
-            _spread(line.attention, at),
-        )
-        _heat(
-            figure,
-            panels["attention"],
-            shown.T[::-1],
-            title,
-            "weight",
-            {"cmap": "Blues", "vmin": 0},
-        )
-        panels["attention"][0].set_yticks([0, shown.shape[1] - 1], ["newest", "oldest"], fontsize=7)
+        title = "Attention over the window that ends at each step"
+        shown = _spread(line.attention, at).T[::-1]
+        _heat(figure, panels["attention"], shown, title, "weight", {"cmap": "Blues", "vmin": 0})
+        panels["attention"][0].set_yticks([0, len(shown) - 1], ["newest", "oldest"], fontsize=7)
     shared = [axes for axes, _ in panels.values()]
     for axes in shared:
         axes.set_xlim(-0.5, at[-1] + 0.5)
@@ -416,12 +408,7 @@ def _alarms(axes: Axes, side: Axes, line: Timeline, at: Floats, looks: Looks) ->
 
 
 def _heat(
-    figure: Figure,
-    panel: tuple[Axes, Axes],
-    shown: Floats,
-    title: str,
-    label: str,
-    look: Mapping[str, Any],
+    figure: Figure, panel: Panel, shown: Floats, title: str, label: str, look: Mapping[str, Any]
 ) -> None:
     """Values (row, column) over time, with their colours beside them."""
     axes, side = panel
