@@ -264,7 +264,7 @@ def _import(args: argparse.Namespace) -> int:
 
 def _rows(args: argparse.Namespace) -> int:
     from anomalynet.data import sources
-    from anomalynet.detection.replay.rows import detector_rows, write_rows
+    from anomalynet.detection.replay.publish import detector_rows, write_rows
     from anomalynet.runs.files import scratch_folder
 
     if args.out.exists() and not args.replace:

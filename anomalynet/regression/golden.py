@@ -66,11 +66,8 @@ def compare(
 
     Two values agree if |now - before| ≤ tolerance · (1 + |before|), with a tolerance of at least
     1e-4 for rank metrics. In another environment one or two scores of a part may cross the
-    threshold; metrics based on counts are then not compared.
-
-    Args:
-        elsewhere: environment of the record if it is not the current one.
-    """
+    threshold; metrics based on counts are then not compared. `elsewhere`: environment of the record
+    if it is not the current one."""
     tolerance = limits.elsewhere if elsewhere else limits.golden
     before, excused = record.values, _crossed(record.values, now) if elsewhere else set()
     found = []

@@ -131,13 +131,8 @@ def add_update(
     complete: Mapping[Part, Iterable[str]],
 ) -> Baseline:
     """A baseline with one more update. New results replace those of the same experiment and
-    environment.
-
-    Args:
-        baseline: None for the first update.
-        complete: part → all experiments that it has now; others are removed from the baseline.
-            Parts that are missing here are not changed.
-    """
+    environment. `complete`: part → all experiments that it has now; others are removed from the
+    baseline, and parts that are missing here are not changed."""
     old = baseline or Baseline(VERSION, DEFAULTS, {}, [])
     update, code, here = len(old.history) + 1, measured.code, measured.environment
     goldens = {

@@ -127,22 +127,13 @@ def write_reports(
     replace: bool = False,
 ) -> list[dict[str, object]]:
     """Write one report per data set that has finished runs, each into a folder below `out`, and a
-    comparison if several data sets can be compared.
+    comparison if several data sets can be compared. `name`: the folder of the report instead of the
+    data set's name; without `data`, a data set. `data`: only this data set, or the subsets of this
+    collection. `formats` and `replace` as in `write_report`.
 
-    Args:
-        runs: folder of the runs.
-        name: the folder of the report instead of the data set's name; without `data`, a data set.
-        data: only this data set, or the subsets of this collection.
-        formats: `md`, `html`, `latex`, `csv` or `all`; Markdown is always written.
-        replace: also replace reports of more or other runs.
-
-    Returns:
-        a row per report: data, runs (how many), report (path of the first form).
-
-    Raises:
-        NothingToCompareError: no run is on the data.
-        UsageError: the name cannot be used, or a folder has a report of more or other runs.
-    """
+    Returns a row per report: data, runs (how many), report (path of the first form). Raises
+    NothingToCompareError: no run is on the data; UsageError: the name cannot be used, or a folder
+    has a report of more or other runs."""
     runs, out = Path(runs), Path(out)
     forms = read_forms(formats)
     if name is not None and slug(name) != name:

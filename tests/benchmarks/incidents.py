@@ -31,7 +31,7 @@ from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.evaluation import Evaluation, Labels, Watch
 from anomalynet.detection.model import Model
 from anomalynet.detection.records import Message, Reading
-from anomalynet.detection.replay.rows import Sent, detector_rows, gateways, messages
+from anomalynet.detection.replay.publish import Sent, detector_rows, gateways, messages
 from anomalynet.metrics.events import AlarmRule, delay_quantile
 from anomalynet.simulation.incidents.taxonomy import TYPES
 

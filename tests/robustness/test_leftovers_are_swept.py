@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from anomalynet.cli.main import main
-from anomalynet.detection.replay.rows import write_rows
+from anomalynet.detection.replay.publish import write_rows
 from anomalynet.detection.sinks.files import ScoresFile
 from anomalynet.reporting.formats.files import write_files
 from anomalynet.runs.files import replacing, scratch_folder, write_json, write_parquet
@@ -95,7 +95,7 @@ def test_data_rows_works_in_a_scratch_folder(
     def killed(frame: Any, out: Path, by: str, scratch: Path) -> None:
         seen.append(scratch)
 
-    monkeypatch.setattr("anomalynet.detection.replay.rows.write_rows", killed)
+    monkeypatch.setattr("anomalynet.detection.replay.publish.write_rows", killed)
     monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path))
     (tmp_path / "t.csv").write_text("t,v\n" + "".join(f"{at},{at % 7}\n" for at in range(40)))
     asked = ["data", "import", str(tmp_path / "t.csv"), "--name", "mine", "--time", "t"]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from anomalynet.data.telemetry import Telemetry
-from anomalynet.detection.replay import rows
-from anomalynet.detection.replay.rows import Sent, detector_rows, gateways, messages
+from anomalynet.detection.replay import publish as rows
+from anomalynet.detection.replay.publish import Sent, detector_rows, gateways, messages
 from tests.data.build import Facts, Recording, telemetry
 
 MINUTE = 60_000_000

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from anomalynet.data.telemetry import Channel, Incident
-from anomalynet.detection.replay import rows
-from anomalynet.detection.replay.rows import detector_rows, ordered, write_rows
+from anomalynet.detection.replay import publish as rows
+from anomalynet.detection.replay.publish import detector_rows, ordered, write_rows
 from anomalynet.errors import DataError, UsageError
 from tests.data.build import Facts, Recording, telemetry
 

@@ -11,8 +11,15 @@ import polars as pl
 import pytest
 
 from anomalynet.data.gateway import telemetry_of_cell
-from anomalynet.reporting.sections.deployment import PANELS, delivery, draw_map, draw_world
-from anomalynet.reporting.sections.recordings import draw_day, draw_incidents, isolated_readings
+from anomalynet.reporting.sections.deployment import (
+    PANELS,
+    delivery,
+    draw_day,
+    draw_incidents,
+    draw_map,
+    draw_world,
+    isolated_readings,
+)
 from anomalynet.simulation.load import load_scenario
 from anomalynet.simulation.scenario import SENSORS
 from anomalynet.simulation.store import World, read_world
