@@ -189,13 +189,12 @@ def errors(timeline: Timeline) -> dict[str, tuple[float, float]]:
     the steps before the incident, and over its own; NaN if there are none."""
     if timeline.error is None:
         return {}
-    means = [
-        timeline.error[mask].mean(axis=0).tolist()
-        if mask.any()
-        else [math.nan] * len(timeline.channels)
+    nothing = [math.nan] * len(timeline.channels)
+    before, during = (
+        timeline.error[mask].mean(axis=0).tolist() if mask.any() else nothing
         for mask in (timeline.seconds < 0, timeline.during)
-    ]
-    return dict(zip(timeline.channels, zip(*means, strict=True), strict=True))
+    )
+    return dict(zip(timeline.channels, zip(before, during, strict=True), strict=True))
 
 
 def busiest(timeline: Timeline) -> Timeline:
