@@ -50,7 +50,6 @@ Models = dict[int, ArmMetrics]  # index of a chosen trial, or `UNTUNED` → its 
 class SearchOutcome:
     """The state of a search."""
 
-    name: str  # of the sweep
     question: str  # of the sweep's file
     settings: str  # sampler, seed and pruner as text
     repetitions: str  # the seeds, folds and worlds that a value is the mean of, as text

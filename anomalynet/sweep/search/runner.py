@@ -225,7 +225,6 @@ def _report(
     full = full_preset(sweep, search.planned.source)
     untuned = [job.folder for job in search.planned.jobs if job.folder.finished]
     outcome = SearchOutcome(
-        name=sweep.name,
         question=sweep.question,
         settings=f"Sampler: {settings.sampler}, seed {settings.seed}; pruner: {settings.pruner}.",
         repetitions=_repetitions(search.planned.jobs),
