@@ -157,21 +157,14 @@ def calibration_section(context: ReportContext) -> Section:
 
 
 def _rows(one: Calibrated, data: str) -> Iterator[Row]:
-    pooled = one.pooled
-    low, high = one.observed_range
+    pooled, (lowest, highest) = one.pooled, one.observed_range
+    shares = {"score": pooled.predicted, "attack": pooled.observed}
+    shares |= {"attack_lowest": lowest, "attack_highest": highest}
     for index, steps in enumerate(pooled.steps):
-        yield {
-            "model": one.metrics.arm.name,
-            "data": data,
-            "bin": index,
-            "low": float(pooled.edges[index]),
-            "high": float(pooled.edges[index + 1]),
-            "steps": int(steps),
-            "score": defined(float(pooled.predicted[index])),
-            "attack": defined(float(pooled.observed[index])),
-            "attack_lowest": defined(float(low[index])),
-            "attack_highest": defined(float(high[index])),
-        }
+        low, high = pooled.edges[index : index + 2].tolist()
+        head = {"model": one.metrics.arm.name, "data": data, "bin": index}
+        own = {name: defined(float(values[index])) for name, values in shares.items()}
+        yield {**head, "low": low, "high": high, "steps": int(steps), **own}
 
 
 def _figure(models: Sequence[Calibrated], context: ReportContext) -> Figure:
