@@ -87,8 +87,7 @@ def write_report(
             "a report needs at least one finished run", "anomalynet train EXPERIMENT"
         )
     if not replace:
-        made_of = [f"{run.result.experiment}/{run.result.id}" for run in records]
-        refuse_other_report(out, made_of, hint="another `out`, or replace=True")
+        refuse_other_report(out, _ids(records), hint="another `out`, or replace=True")
     folder, data = records[0].folder.parents[1], records[0].result.data
     audit = read_audit(folder, data) if audit is None else audit
     ablations = ablation_reports(folder, out, data) if ablations is None else ablations
@@ -162,12 +161,10 @@ def write_reports(
     folders = {one: out / (name or slug(one)) for one in chosen}
     if not replace:  # before the first is written
         for one, folder in folders.items():
-            made_of = [f"{run.result.experiment}/{run.result.id}" for run in records[one]]
-            refuse_other_report(folder, made_of)
+            refuse_other_report(folder, _ids(records[one]))
         if compared:
-            every = [one.result for own in records.values() for one in own]
-            made_of = [f"{run.experiment}/{run.id}" for run in every]
-            refuse_other_report(out / COMPARISON, [*made_of, *found])
+            every = [one for own in records.values() for one in own]
+            refuse_other_report(out / COMPARISON, [*_ids(every), *found])
     rows: list[dict[str, object]] = []
     for one, folder in folders.items():
         command = _command(name, one, runs, out)
@@ -179,6 +176,10 @@ def write_reports(
         count = sum(map(len, records.values()))
         rows.append({"data": f"{len(found)} compared", "runs": count, "report": str(path)})
     return rows
+
+
+def _ids(records: Sequence[RunRecord]) -> list[str]:
+    return [f"{record.result.experiment}/{record.result.id}" for record in records]
 
 
 def _collection(data: str) -> str:

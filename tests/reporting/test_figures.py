@@ -21,8 +21,8 @@ from anomalynet.reporting.render import write_report
 from anomalynet.runs.collect import load_results
 from anomalynet.runs.folder import RunFolder
 from tests.reporting.formats.documents import files_of
-from tests.reporting.sections.test_model_tables import trace
 from tests.reporting.sections.test_explanations import write as write_explained
+from tests.reporting.sections.test_model_tables import trace
 from tests.reporting.synthetic import record, snapshot
 
 
