@@ -194,11 +194,8 @@ def _info(args: argparse.Namespace) -> int:
         facts["channels"] = [{"name": one.name, "unit": one.unit} for one in channels]
         by_hand = sources.info(config.name).by_hand
         facts["get"] = by_hand or f"anomalynet data fetch {config.name}"
-        if args.json:
-            print_json(facts)
-        else:
-            facts["channels"] = [f"{one.name} {one.unit}".strip() for one in channels]
-            _print_facts({key: value for key, value in facts.items() if value != []})
+        shown = facts | {"channels": [f"{one.name} {one.unit}".strip() for one in channels]}
+        print_json(facts) if args.json else _print_facts(shown)
         return 0
     if is_simulated:
         world = read_world(simulated.world_folders(config)[0])
@@ -235,14 +232,13 @@ def _info(args: argparse.Namespace) -> int:
 
 
 def _fetch(args: argparse.Namespace) -> int:
-    from dataclasses import asdict
-
     from anomalynet.data.fetch import fetch
 
     done = fetch(args.name)
     present = f"{done.present} were present and verified"
+    facts = {name: getattr(done, name) for name in ("folder", "fetched", "present")}
     text = f"{args.name}: {done.fetched} files fetched, {present}, in {done.folder}"
-    print_json(asdict(done)) if args.json else print(text)
+    print_json(facts) if args.json else print(text)
     print_next(f"anomalynet audit {args.name}", f"anomalynet reproduce --data {args.name}")
     return 0
 
@@ -303,11 +299,8 @@ def _replay(args: argparse.Namespace) -> int:
         chosen = {name: getattr(args, name) for name in ("speed", "first", "last", "shift")}
         sent = replay(telemetry, config.title, send, series=args.series, **chosen)
     counts = {name: getattr(sent, name) for name in ("messages", "gateways", "readings")}
-    if args.json:
-        print_json(counts)
-    else:
-        text = "{messages:,} messages of {gateways:,} gateways, {readings:,} readings"
-        say(text.format(**counts))
+    text = "{messages:,} messages of {gateways:,} gateways, {readings:,} readings"
+    print_json(counts) if args.json else say(text.format(**counts))
     return 0
 
 

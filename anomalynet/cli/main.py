@@ -13,6 +13,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NoReturn
 
 from anomalynet import __version__
@@ -66,12 +67,8 @@ class _Help(argparse.RawDescriptionHelpFormatter):
     """Keeps the lines of a text; those that are too long are wrapped, unless they are examples."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        lines = text.splitlines()
-        fits = width + 2  # which argparse leaves free
-        return "\n".join(
-            textwrap.fill(line, fits) if len(line) > fits and line[0] != " " else line
-            for line in lines
-        )
+        fill = partial(textwrap.fill, width=width + 2)  # argparse leaves two columns free
+        return "\n".join(line if line[:1] == " " else fill(line) for line in text.splitlines())
 
 
 def build_parser() -> argparse.ArgumentParser:

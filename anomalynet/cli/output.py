@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from fractions import Fraction
+from math import isfinite
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -97,13 +98,21 @@ def print_json(value: object) -> None:
     numbers that JSON does not have are null. An object begins with its `schema`."""
     if isinstance(value, Mapping):
         value = {"schema": SCHEMA, **value}
-    value = json.loads(json.dumps(value, default=_plain), parse_constant=lambda _: None)
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    value = _finite(value)
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
-        text = json.dumps(value, indent=2)
+        text = json.dumps(value, indent=2, default=_plain)
     print(text, flush=True)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _plain(value: object) -> float | str:
