@@ -176,7 +176,9 @@ class SearchProgress(Display):
 def _make_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     from rich.table import Table
 
-    table = Table(*headings, title=title, title_justify="left")
+    table = Table(title=title, title_justify="left")
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading == headings[0])  # names of arms stay whole
     for row in rows:
         table.add_row(*row)
     return table
