@@ -28,7 +28,8 @@ examples:
   anomalynet audit-table results.md --unit fraction --rounding truncate --json
   anomalynet audit-table --paper
 
-exit codes: 0 every row is possible, 1 some row is not, 2 the file cannot be read as a table"""
+exit codes: 0 every row is possible, 1 some row is not, 2 the file cannot be
+read as a table"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
