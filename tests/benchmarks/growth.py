@@ -31,9 +31,9 @@ from tests.benchmarks.measure import LeftOutError, Measured, Report, compared, v
 CHANNELS, SERIES = 8, 10
 SMALLEST, LARGEST = 10_000, 1_000_000
 MOST, FIRST = 10_000_000, ("import", "prepare")  # rows that only these stages see
-WIDE, LONG, LIMIT = 64, 3_600_000, 448
+WIDE, LONG, LIMIT = 128, 2_500_000, 600
 """Channels and rows of the set that is larger than memory, and MB that memory may hold then: a
-process that has imported Lightning and Polars takes some 320 of them."""
+process that trains takes most of them, however small the set."""
 
 KEYS: tuple[str, ...] = (
     "data.stride=3",
@@ -179,7 +179,7 @@ def beyond_memory(folder: Path, rounds: int, report: Report) -> list[Measured]:
     """An epoch and scoring on a cache of twice the memory that a limit allows, beside the same
     without limit. Import and preparation come before, without it."""
     own, keys = folder / "wide", ["data.name=growing", "data.worlds=null", *KEYS]
-    keys += ["data.stride=97", "training.windows_per_epoch=20000"]
+    keys += ["data.stride=97", "training.windows_per_epoch=5000", "training.batch_size=256"]
     try:
         group = limited(LIMIT)
     except OSError as error:
