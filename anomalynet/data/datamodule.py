@@ -328,8 +328,8 @@ class TelemetryDataModule(L.LightningDataModule):
         """Every step of a part with its score, null where it was missed. `scores`: float64
         (window,), one a window of `windows(part)`, in order.
 
-        Returns: the columns series, time, split, label, incident, kind, score, other, visibility of
-        `runs.schema.SCORES_COLUMNS`, and event_label, by which alarms are judged.
+        Returns: the columns series, time, split, label, incident, kind, score, other, visibility,
+        silent of `runs.schema.SCORES_COLUMNS`, and event_label, by which alarms are judged.
         """
         windows = self.windows(part)
         return scored_steps(self.prepared, self.rows(part), windows, scores, part)
@@ -363,7 +363,7 @@ class TelemetryDataModule(L.LightningDataModule):
         if len(scores) != len(self.windows(part)):
             what = f"{len(scores)} scores for {len(self.windows(part))} windows of the {part} part"
             raise DataError(what, "predict the whole part, and name it: score_table(…, part)")
-        return self.steps(part, scores).drop("event_label", "other", "visibility")
+        return self.steps(part, scores).drop("event_label", "other", "visibility", "silent")
 
     def rows(self, part: Part) -> Int64:
         """Row of each step of a part, ascending: int64 (step,)."""

@@ -13,7 +13,7 @@ import polars as pl
 
 from anomalynet.config.schema import QualityConfig
 from anomalynet.data.prepared import Int64
-from anomalynet.data.telemetry import Channel
+from anomalynet.data.telemetry import CELL_SILENT, Channel
 from anomalynet.simulation.environment.sensors import RANGES
 from anomalynet.simulation.scenario import SENSORS, Scenario, frame_period, slots
 
@@ -31,7 +31,6 @@ LINK_CHANNELS = (
 the last frame of the slot in which the node was heard before, and `inter_arrival` is the time since
 then."""
 
-CELL_SILENT = "cell_silent"  # the only channel that is known in every slot, heard or not
 EVIDENCE_CHANNELS = (
     Channel("frames", "1"),
     Channel("bad_frames", "1"),

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anomalynet.config.schema import SplitPolicy
-from anomalynet.data.telemetry import MASK, Channel, Incident
+from anomalynet.data.telemetry import CELL_SILENT, MASK, Channel, Incident
 from anomalynet.documents import read_json_value
 from anomalynet.runs import checksums
 
@@ -99,6 +99,15 @@ class Prepared:
     def mask(self) -> int | None:
         """Position of the mask channel, None where there is none."""
         return len(self.channels) - 1 if self.channels and self.channels[-1].name == MASK else None
+
+    def unheard(self) -> Bool:
+        """Steps at which nothing was received of their device, bool (step,); none without a mask
+        channel."""
+        if self.mask is None:
+            return np.zeros(len(self.values), np.bool_)
+        sensors = len(self.channels) - 1
+        nothing = sensors - sum(one.name == CELL_SILENT for one in self.channels)
+        return np.rint(self.values[:, self.mask] * sensors) >= nothing
 
     def series_of(self, rows: Int64) -> Int64:
         """Positions in `series` of the given rows, int64 like `rows`."""

@@ -19,7 +19,7 @@ from anomalynet.runs.schema import SCORES_COLUMNS
 
 STEP_COLUMNS = (
     *("series", "time", "split", "label", "incident", "kind", "score", "event_label"),
-    *("other", "visibility"),
+    *("other", "visibility", "silent"),
 )
 
 
@@ -125,6 +125,8 @@ def scored_steps(
     `scores`: float64 (window,)."""
     column = np.full(len(rows), np.nan)
     column[np.searchsorted(rows, windows.ends())] = scores
+    unheard = np.zeros(len(rows), np.bool_)
+    unheard[np.searchsorted(rows, windows.ends())] = _silent(windows)
     attack = windows.targets() == 1
     seen = np.full(len(rows), np.nan, np.float32)
     ends = windows.ends()[attack]
@@ -135,6 +137,7 @@ def scored_steps(
             pl.lit(part).alias("split"),
             pl.Series("score", column).fill_nan(None),
             pl.Series("visibility", seen).fill_nan(None),
+            pl.Series("silent", unheard),
         )
         .select(*STEP_COLUMNS)
     )
@@ -147,6 +150,14 @@ def _most_visible(windows: Windows, ids: Int64) -> NDArray[np.float32]:
     for some in np.array_split(np.arange(len(ids)), len(ids) // (1 << 16) + 1):
         rows = windows.starts(ids[some])[:, None] + np.arange(windows.window)
         found[some] = visible[rows].max(axis=1)
+    return found
+
+
+def _silent(windows: Windows) -> NDArray[np.bool_]:
+    """Whether nothing was received of its device in any step of a window, bool (window,)."""
+    count = np.concatenate([[0], np.cumsum(windows.prepared.unheard())])
+    ends = windows.ends() + 1
+    found: NDArray[np.bool_] = count[ends] - count[ends - windows.window] == windows.window
     return found
 
 

@@ -28,6 +28,7 @@ from anomalynet.config.schema import SplitPolicy
 
 RESERVED = ("series", "time", "label", "incident", "kind", "split", "visible")
 MASK = "missing"  # name of the channel that `data/prepare.py` adds; no sensor may have it
+CELL_SILENT = "cell_silent"  # the only channel known in every slot of a node, heard or not
 
 
 @dataclass(frozen=True, slots=True)

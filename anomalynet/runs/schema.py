@@ -9,15 +9,16 @@ RESULT_VERSION = 1
 
 SCORES_COLUMNS = (
     *("series", "time", "split", "label", "incident", "kind", "score", "threshold", "alarm"),
-    *("other", "visibility"),
+    *("other", "visibility", "silent"),
 )
 """One row per step of the validation and test parts, sorted by (split, series, time). `incident`
 and `kind` describe any incident, attack or not; `label` is 1 in incidents of the positive class
 (`data.label`), null in incidents of another cause unless `evaluation.other_incidents` is `normal`:
 there `other` is true. `score` is null if the step was not scored (warm-up, purge); `label` is null
 without a label; `alarm` is score >= threshold, null without a score. `visibility` is the largest
-`visible` of the steps of an attack step's window, null elsewhere and if it is unknown. `score` and
-`threshold` are Float64, `alarm` and `other` are Boolean, the other types are those of
+`visible` of the steps of an attack step's window, null elsewhere and if it is unknown. `silent`:
+nothing of the step's own device was received in its whole window. `score` and `threshold` are
+Float64, `alarm`, `other` and `silent` are Boolean, the other types are those of
 `data/telemetry.py`."""
 
 EXPLANATION_COLUMNS = ("incident", "series", "time", "reading", "error", "attention")

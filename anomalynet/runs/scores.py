@@ -31,7 +31,11 @@ STEP = (
     pl.col("threshold").cast(pl.Float64),
 )
 
-LATER = {"other": pl.lit(False), "visibility": pl.lit(None, pl.Float32)}
+LATER = {
+    "other": pl.lit(False),
+    "visibility": pl.lit(None, pl.Float32),
+    "silent": pl.lit(None, pl.Boolean),
+}
 """Columns that files of earlier versions lack → their values there."""
 
 
@@ -62,7 +66,7 @@ def reading_once() -> Iterator[None]:
 
 def read_test_steps(record: RunRecord) -> pl.DataFrame:
     """The test part in the order of the file: series, time, label (null: unlabelled), incident,
-    kind, score (null: missed), threshold, other and visibility. Errors: as `read`."""
+    kind, score (null: missed), threshold, other, visibility and silent. Errors: as `read`."""
     path, cache = RunFolder(record.folder).scores, _cache.get()
     if cache is not None and path in cache:
         return cache[path]

@@ -15,7 +15,6 @@ from anomalynet.config.leaves import read_overrides, read_yaml
 from anomalynet.config.load import Loaded, load
 from anomalynet.config.schema import Config
 from anomalynet.data.datamodule import TelemetryDataModule
-from anomalynet.data.gateway import CELL_SILENT
 from anomalynet.data.prepare import prepare
 from anomalynet.data.prepared import PARTS, Bool, Int64, Prepared
 from anomalynet.data.split.ranges import Ranges
@@ -182,8 +181,5 @@ def _seen(run: FinishedRun, prepared: Prepared, rows: Int64) -> Bool:
     trained = content(own.prepared, known)
     same = content(prepared, rows).join(trained, on=pl.all().exclude("row"), how="semi")
     found = same["row"].to_numpy()
-    if prepared.mask is not None:
-        sensors = len(prepared.channels) - 1
-        nothing = sensors - sum(one.name == CELL_SILENT for one in prepared.channels)
-        found = found[np.rint(prepared.values[found, prepared.mask] * sensors) < nothing]
+    found = found[~prepared.unheard()[found]]
     return np.isin(rows, found)

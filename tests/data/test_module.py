@@ -132,7 +132,7 @@ def test_every_step_of_a_part_has_a_row_and_missed_ones_no_score(use: Use) -> No
     table = data.steps("test", np.arange(len(windows), dtype=np.float64))
     summary = data.summary("test")
     columns = ["series", "time", "split", "label", "incident", "kind", "score", "event_label"]
-    assert table.columns == [*columns, "other", "visibility"]
+    assert table.columns == [*columns, "other", "visibility", "silent"]
     dtypes = [table.schema[name] for name in ("time", "score", "label")]
     assert dtypes == [pl.Datetime("us"), pl.Float64, pl.Int8]
     assert len(table) == summary.steps == 2 * 35 and summary.windows == len(windows) == 2 * 32

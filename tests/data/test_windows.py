@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from anomalynet.data.split.ranges import Ranges, runs_of
 from anomalynet.data.statistics import names, statistics
+from anomalynet.data.steps import scored_steps
 from anomalynet.data.windows import Windows
 from tests.data.build import Recording, prepared, steady
 
@@ -28,6 +29,17 @@ def naive(found: Ranges, window: int, stride: int) -> list[int]:
     """First rows of all windows."""
     pairs = zip(found.starts.tolist(), found.stops.tolist(), strict=True)
     return [first for start, stop in pairs for first in range(start, stop - window + 1, stride)]
+
+
+def test_a_window_is_silent_if_nothing_of_its_device_was_received_in_all_of_it() -> None:
+    known = [row not in (*range(3, 9), 12) for row in range(16)]
+    one = [float(row) if here else None for row, here in enumerate(known)]
+    other = [value if row != 5 else 1.0 for row, value in enumerate(one)]
+    for second, silent in ((one, {6, 7, 8}), (other, set())):  # the last steps of windows of four
+        rows = prepared([Recording("s", range(16), [one, second], [0] * 16)])
+        windows = Windows(rows, Ranges.of([(0, 16)]), 4, 1, "last")
+        steps = scored_steps(rows, np.arange(16), windows, np.zeros(13), "test")
+        assert set(np.flatnonzero(steps["silent"]).tolist()) == silent
 
 
 def naive_target(first: int, window: int, label_step: str) -> int:

@@ -13,76 +13,79 @@ ROOT = Path(__file__).parents[2]
 VERDICTS = {"holds": "hold", "does not hold": "do not hold", "no evidence": "without evidence"}
 
 REPORTS = {
-    "smart_city": "anomalynet reproduce --preset full",
-    "skab": "anomalynet reproduce --preset full --data skab",
+    "smart_city-quick": ("smart_city", "anomalynet reproduce"),
+    "skab": ("SKAB", "anomalynet reproduce --preset full --data skab"),
 }
-"""Committed report → the command that regenerates it."""
+"""Committed report → its title, and the command that makes it."""
 
 MODELS = {
     "cnn": "CNN",
     "lstm": "LSTM",
     "cnn_lstm": "CNN-LSTM",
     "hybrid": "Hybrid",
-    "autoencoder": "Autoencoder †",
-    "logistic": "Logistic",
+    "hybrid_plus": "Hybrid plus",
     "random_forest": "Random forest",
     "gradient_boosting": "Gradient boosting",
+    "logistic": "Logistic",
+    "hybrid_injected": "Hybrid injected †",
+    "autoencoder": "Autoencoder †",
     "isolation_forest": "Isolation forest †",
 }
 """Name of a model → its title; † learns without labels."""
 
 METRICS = {
     "f1_attack": "F1",
-    "auroc_fold_mean": "AUROC",
     "average_precision_fold_mean": "AP",
+    "auroc_fold_mean": "AUROC",
 }
-TABLES = ("table_4_f1", "classical_and_unsupervised", "ranking_and_incidents")
-
-Rows = dict[tuple[str, str], dict[str, Any]]
 
 
 def block() -> str:
     """The text between the README's result marks: a row per model, three columns per report."""
-    found = {name: _rows(ROOT / "reports" / name / "tables") for name in REPORTS}
-    heads = [f"{name} {title}" for name in REPORTS for title in METRICS.values()]
+    found = {name: _values(ROOT / "reports" / name / "tables") for name in REPORTS}
+    heads = [f"{title} {metric}" for title, _ in REPORTS.values() for metric in METRICS.values()]
     lines = [f"| % | {' | '.join(heads)} |", f"|---|{'---:|' * len(heads)}"]
+    best = {
+        (name, metric): max(found[name][model, metric]["mean"] for model in MODELS)
+        for name in REPORTS
+        for metric in METRICS
+    }
     for model, title in MODELS.items():
-        rows = [found[name][model, metric] for name in REPORTS for metric in METRICS]
-        cells = [f"{row['mean']:.1f} ± {row['spread']:.1f}" for row in rows]
+        cells = [
+            _cell(found[name][model, metric], best[name, metric])
+            for name in REPORTS
+            for metric in METRICS
+        ]
         lines.append(f"| {title} | {' | '.join(cells)} |")
-    notes = (_note(name, found[name]) for name in REPORTS)
-    return "\n".join([*lines, "", ""]) + "".join(notes)
+    return "\n".join([*lines, "", *(_note(name) for name in REPORTS), ""])
 
 
-def _rows(folder: Path) -> Rows:
-    """(model, metric) → its row in the tables of a report."""
-    tables = [pl.read_csv(folder / f"{one}.csv", infer_schema_length=None) for one in TABLES]
-    rows = pl.concat(tables, how="diagonal_relaxed").drop_nulls("mean").iter_rows(named=True)
+def _values(tables: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """(model, metric) → its row in a report's leaderboard."""
+    rows = pl.read_csv(tables / "leaderboard.csv", infer_schema_length=None).iter_rows(named=True)
     return {(row["model"], row["metric"]): row for row in rows}
 
 
-def _note(name: str, rows: Rows) -> str:
+def _cell(row: dict[str, Any], best: float) -> str:
+    spread = "" if row["spread"] is None else f" ± {row['spread']:.1f}"
+    mean = f"{row['mean']:.1f}"
+    return f"**{mean}**{spread}" if row["mean"] == best else mean + spread
+
+
+def _note(name: str) -> str:
     """What a reader must know of a report's numbers, as an item of a list."""
-    folder, one = ROOT / "reports" / name / "tables", rows["hybrid", "f1_attack"]
-    probes = pl.read_csv(folder / "audit.csv").filter(pl.col("probe") == "row position")
-    blind = probes.row(0, named=True)
-    return (
-        f"- **{name}** ([report](reports/{name}/report.md), `{REPORTS[name]}`):\n"
-        f"  split `{one['split']}`, {one['folds']} folds pooled, {one['n']} repetitions, "
-        f"{one['prevalence']:.1f} % attack.\n"
-        f"  A probe of the row position alone reaches AUROC {100 * blind['auroc']:.1f}."
-        f"{_claims(folder)}\n"
-    )
-
-
-def _claims(folder: Path) -> str:
-    """How many of the paper's claims hold there, each by one metric or several; nothing in reports
-    of earlier versions."""
-    if not (folder / "claims.csv").is_file():
-        return ""
-    verdicts = pl.read_csv(folder / "claims.csv").unique(["claim", "metric"])["verdict"].to_list()
+    tables, (title, command) = ROOT / "reports" / name / "tables", REPORTS[name]
+    one = pl.read_csv(tables / "table_4_f1.csv", infer_schema_length=None).row(0, named=True)
+    probe = pl.read_csv(tables / "audit.csv").filter(sees="nothing").sort("auroc").row(-1, named=True)
+    verdicts = pl.read_csv(tables / "claims.csv")["verdict"].to_list()
     counts = ", ".join(f"{verdicts.count(verdict)} {text}" for verdict, text in VERDICTS.items())
-    return f"\n  Of the paper's claims, {len(verdicts)} questions in all: {counts}."
+    repetitions = "one repetition" if one["n"] == 1 else f"{one['n']} repetitions"
+    return (
+        f"- **{title}** ([report](reports/{name}/report.md), `{command}`): {one['folds']} folds,\n"
+        f"  {repetitions}, {one['prevalence']:.1f} % attack. Without any sensor, "
+        f"{probe['probe']} ranks with AUROC {100 * probe['auroc']:.1f}.\n"
+        f"  Of the paper's claims, {len(verdicts)} questions in all: {counts}."
+    )
 
 
 def written(readme: str) -> str:

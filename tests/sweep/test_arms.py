@@ -98,5 +98,5 @@ def test_identical_arms_of_two_sweeps_are_one_run() -> None:
         found = [run.loaded for run in plan(read_sweep(name, "quick"))]
         return {str(one.config) for one in found if one.name == "hybrid"}
 
-    assert len(runs("components") & runs("autoencoder_depth")) == 2 * 3
-    assert len(runs("components") & runs("paper_models")) == 3
+    assert len(runs("autoencoder_depth") & runs("attention")) == 3
+    assert len(runs("attention") & runs("paper_models")) == 3

@@ -65,14 +65,15 @@ def test_paper_models_is_models_by_folds_by_seeds() -> None:
         return [run.loaded.config for run in plan(read_sweep("paper_models", preset), [data])]
 
     quick, full = configs("quick"), configs("full")
-    assert (len(quick), len(full)) == (9 * 3 * 1, 9 * 5 * 3)
+    assert (len(quick), len(full)) == (11 * 3 * 1, 11 * 5 * 3)
     assert {(one.data.worlds, one.data.scenario) for one in quick} == {("3", "duration=2d")}
     assert {(one.data.worlds, one.data.scenario) for one in full} == {("6", None)}
     assert {one.data.split.fold for one in quick} == {0, 1, 2}
     real = configs("quick", REAL)
-    assert len(real) == 9 * 5 * 1
+    assert len(real) == 11 * 5 * 1
     assert {one.data.scenario for one in real} == {None}
-    assert {one.training.epochs for one in full} == {100}
+    assert {one.training.epochs for one in full} == {100, 8}  # a cycle is planned for its epochs
+    assert {one.training.schedule for one in full if one.training.epochs == 8} == {"one_cycle"}
     assert all(one.data.split.assignment == one.seed for one in full)
     repetitions = [one.seed for one in full]
     assert repetitions == sorted(repetitions)

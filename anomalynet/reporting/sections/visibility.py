@@ -34,11 +34,53 @@ NOTE = """\
 Each cell was simulated with and without its incidents. A step is *visible* by the largest \
 difference, in ordinary deviations, that the gateway received within the window. No model can \
 detect the rest: the *ceiling* ranks visible attack steps first. *Everything* counts faults and \
-events of the environment as normal."""
+events of the environment as normal. Of a device that was silent through the whole window, a \
+crash and a black hole look alike: the ceiling against everything gives all silent windows one \
+score."""
+
+ALIKE = """\
+{attack:.0f} attack steps end a silent window, most often {attacks}; so do {rest:.0f} of other \
+incidents and normal operation, most often {others}: an alarm on silence is right in \
+{share:.1f} % of these steps."""
 
 METRICS = ("average_precision", "average_precision_all", "auroc", "auroc_all")
 HEADER: tuple[str, ...] = ("AP", "AP, everything", "AUROC", "AUROC, everything")
 HEADER += ("Visible steps alarmed", "Invisible steps alarmed")
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """The scored steps of one repetition whose whole window is silent."""
+
+    kinds: pl.DataFrame  # attack (bool), kind (null: normal), n
+    heard: int  # visible attack steps that end no silent window
+    attack: int  # all attack steps
+    steps: int  # all steps, those of other incidents too
+
+    @property
+    def attacks(self) -> int:
+        """Attack steps that end a silent window."""
+        return int(self.kinds.filter("attack")["n"].sum())
+
+    @property
+    def share(self) -> float:
+        """Share of attack among the steps that end a silent window."""
+        return ratio(self.attacks, int(self.kinds["n"].sum()))
+
+    @property
+    def ceiling(self) -> float:
+        """Average precision where visible attacks come first, silent windows share one score, and
+        the rest share another."""
+        found = self.heard + self.attacks
+        precision = ratio(found, self.heard + int(self.kinds["n"].sum()))
+        rest = (self.attack - found) * ratio(self.attack, self.steps)
+        return ratio(self.heard + self.attacks * precision + rest, self.attack)
+
+    def commonest(self, *, attack: bool) -> str:
+        """The two commonest kinds, with their steps."""
+        own = self.kinds.filter(pl.col("attack") == attack).fill_null("normal operation")
+        most = own.sort("n", "kind", descending=[True, False]).head(2)
+        return " and ".join(f"{kind.replace('_', ' ')} ({n})" for _, kind, n in most.iter_rows())
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +90,7 @@ class Seen:
     steps: NDArray[np.int64]
     alarmed: NDArray[np.int64]
     prevalence: float  # of attack among the labelled, scored steps
+    alike: Alike
 
     @property
     def visible(self) -> float:
@@ -76,12 +119,22 @@ class Row:
 
 def seen(repetition: Repetition) -> Seen:
     """Count a repetition's attack steps by visibility. Raises RunError: scores cannot be read."""
-    steps = pl.concat(map(read_test_steps, repetition.records)).drop_nulls(["label", "score"])
+    every = pl.concat(map(read_test_steps, repetition.records)).drop_nulls("score")
+    every = every.filter(pl.col("label").is_not_null() | pl.col("other"))
+    steps = every.drop_nulls("label")
     attack = steps.filter(pl.col("label") == 1, pl.col("visibility").is_not_null())
     bins = np.searchsorted(BINS[1:-1], attack["visibility"].to_numpy())
     alarmed = (attack["score"] >= attack["threshold"]).to_numpy()
     total, found = (np.bincount(own, minlength=len(BINS) - 1) for own in (bins, bins[alarmed]))
-    return Seen(total, found, ratio(int(steps["label"].sum()), steps.height))
+    seen = (pl.col("visibility") > 0) & ~pl.col("silent").fill_null(False)
+    heard = attack.select(seen.sum()).item()
+    alike = Alike(_silent_kinds(every), heard, int(steps["label"].sum()), every.height)
+    return Seen(total, found, ratio(int(steps["label"].sum()), steps.height), alike)
+
+
+def _silent_kinds(steps: pl.DataFrame) -> pl.DataFrame:
+    attack = (pl.col("label") == 1).fill_null(False).alias("attack")
+    return steps.filter("silent").group_by(attack, "kind").agg(n=pl.len().cast(pl.Int64))
 
 
 def visibility_section(context: ReportContext) -> Section:
@@ -96,6 +149,8 @@ def visibility_section(context: ReportContext) -> Section:
         "average_precision": summarise(s.visible + (1 - s.visible) * s.prevalence for s in every),
         "f1_attack": summarise(2 * s.visible / (1 + s.visible) for s in every),
         "visible": summarise(s.visible for s in every),
+        "average_precision_all": summarise(s.alike.ceiling for s in every),
+        "silent": summarise(s.alike.share for s in every),
     }
     ceiling = [Row("ceiling", "", name, value) for name, value in ceilings.items()]
     rows += ceiling
@@ -104,7 +159,9 @@ def visibility_section(context: ReportContext) -> Section:
         + [row.text for row in rows if (row.table, row.model) == ("models", one.arm.name)]
         for one in context.run
     ]
-    lines.append(["*Ceiling*", ceiling[0].text, *[""] * 5])
+    silent = every[0].alike
+    known = silent.attacks > 0
+    lines.append(["*Ceiling*", ceiling[0].text, ceiling[3].text if known else "", *[""] * 4])
     note = f"Percent; {ceiling[2].text} % of the attack steps are visible."
     parts = [
         "## What could be detected",
@@ -113,10 +170,22 @@ def visibility_section(context: ReportContext) -> Section:
         context.caption("What could be detected", note, "visibility.csv"),
         context.figure(FIGURE, TITLE, "At the run's own threshold."),
     ]
+    if known:
+        parts.insert(-1, _alike(silent))
     cells = ((*_place(row, context.data), *scaled(row.value, 100), row.value.n) for row in rows)
     files = {"tables/visibility.csv": to_csv(COLUMNS, cells).encode()}
     drawn = figures.drawn(FIGURE, TITLE, context.facts(), lambda: _figure(context, rows))
     return Section(parts, files | drawn)
+
+
+def _alike(silent: Alike) -> str:
+    return ALIKE.format(
+        attack=silent.attacks,
+        attacks=silent.commonest(attack=True),
+        rest=int(silent.kinds["n"].sum()) - silent.attacks,
+        others=silent.commonest(attack=False),
+        share=100 * silent.share,
+    )
 
 
 def _place(row: Row, data: str) -> tuple[object, ...]:

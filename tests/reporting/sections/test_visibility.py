@@ -18,6 +18,7 @@ LABELS = [0, 0, 1, 1, 1, 0, None, 0, *(1, 1, 0, 0, 0, 0, 0, 0)]
 SCORES = [0.1, 0.8, 0.9, 0.3, 0.2, 0.4, 0.95, 0.1, *(0.6, 0.62, 0.65, 0.2, 0.2, 0.2, 0.2, 0.2)]
 INCIDENTS = [None, None, 1, 1, 1, None, 3, None, 2, 2, *6 * [None]]
 VISIBILITY = [None, None, 5.0, 0.0, 3.0, None, None, None, 20.0, 0.0, *6 * [None]]
+SILENT = [step in (2, 6, 13) for step in range(16)]  # jamming, drift and normal operation
 KINDS = {1: "jamming", 2: "node_crash", 3: "drift"}
 
 
@@ -39,6 +40,7 @@ def made(folder: Path, *, known: bool = True) -> RunRecord:
         kind=pl.col("incident").replace_strict(KINDS, default=None, return_dtype=pl.String),
         other=pl.col("incident").eq_missing(3),
         visibility=pl.Series(VISIBILITY if known else 16 * [None], dtype=pl.Float32),
+        silent=pl.Series(SILENT),
     ).write_parquet(path)
     return one
 
@@ -66,6 +68,9 @@ def test_every_number_by_hand(tmp_path: Path) -> None:
         ("ceiling", "average_precision"): pytest.approx(60 + 40 / 3, abs=1e-4),
         ("ceiling", "f1_attack"): pytest.approx(75),
         ("ceiling", "visible"): pytest.approx(60),
+        # Two visible attack steps are not silent, then one of three silent ones, then 2 of 16.
+        ("ceiling", "average_precision_all"): pytest.approx(100 * (2 + 3 / 5 + 2 * 5 / 16) / 5),
+        ("ceiling", "silent"): pytest.approx(100 / 3, abs=1e-4),
         ("bins", "0"): 50.0,
         ("bins", "1"): None,
         ("bins", "2"): None,
@@ -74,6 +79,9 @@ def test_every_number_by_hand(tmp_path: Path) -> None:
         ("bins", "16"): None,
         ("bins", "inf"): 100.0,
     }
+    text = "\n".join(section.parts)
+    assert "1 attack steps end a silent window, most often jamming (1); so do 2 of other" in text
+    assert "drift (1) and normal operation (1)" in text
     # One false alarm in the one day of a node: 0.8, so 0.65 must not be reached. The fault's 0.95
     # is not false.
     by_type = rows(incident_section(context(made(tmp_path / "2"))).files["tables/by_type.csv"])
