@@ -181,7 +181,11 @@ def _version(package: str) -> str | None:
 def to_json(report: Report, where: Mapping[str, Any]) -> str:
     """One line: the machine, and each row with its rounds."""
     rows = [{**asdict(row), "ratio": row.ratio, "missed_by": row.missed_by} for row in report.rows]
-    left = {"left_out": report.left_out, "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    left = {
+        "left_out": report.left_out,
+        "texts": report.texts,
+        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
     return json.dumps({**left, "machine": where, "rows": rows})
 
 
