@@ -1,7 +1,7 @@
 # `make live`: a detector at work in this terminal. A simulated network that its model never saw
 # runs in accelerated time, its gateways publish to an MQTT broker that starts with the target, and
 # alarms show as they come; the lag is below zero, because the network's time runs ahead. Ctrl-C
-# stops everything. Needs mosquitto and pip install 'anomalynet[export,stream]'.
+# stops everything. Needs mosquitto and pip install -e '.[export,stream]'.
 #
 #   make live                     trains a quick hybrid_causal first, once
 #   make live MODEL=mine.onnx     a model of your own, for the channels of `smart_city`

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -45,6 +46,18 @@ def shortened(text: str) -> str:
 def first_line(error: BaseException) -> str:
     """What an exception says, in one line; its class where it says nothing."""
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def install_command(*packages: str) -> str:
+    """The command that installs packages in the versions that this project needs. It names no
+    extra: no package index has the project itself."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    needed: list[str] = []
+    with suppress(PackageNotFoundError):  # a source tree
+        needed = [text.split(";")[0] for text in requires("anomalynet") or ()]
+    known = {re.split("[<>=]", text)[0]: text for text in needed}
+    return f"pip install {shlex.join(known.get(name, name) for name in packages)}"
 
 
 # A text that a spreadsheet computes, unless it is a number

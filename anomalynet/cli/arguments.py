@@ -32,18 +32,15 @@ def amount(text: str) -> float:
     return value
 
 
-def count(text: str) -> int:
-    """A whole number from 1 on, of 32 bits."""
-    if not text.isdecimal() or len(text) > 10 or not 1 <= int(text) < 1 << 32:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+def count(text: str, least: int = 1) -> int:
+    """A whole number of 32 bits from `least` on."""
+    if not text.isdecimal() or len(text) > 10 or not least <= int(text) < 1 << 32:
+        what = f"is not a whole number from {least} to 2^32 - 1"
+        raise argparse.ArgumentTypeError(f"{text!r} {what}")
     return int(text)
 
 
-def seed(text: str) -> int:
-    """The seed of a generator of random numbers."""
-    if not text.isdecimal() or len(text) > 10 or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2^32 - 1")
-    return int(text)
+seed = partial(count, least=0)
 
 
 def flag(parser: Parser, name: str, text: str) -> None:

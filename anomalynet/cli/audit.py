@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from anomalynet.cli.arguments import add_data, add_json, add_runs, data_config, option, seed
 from anomalynet.cli.output import print_json, print_table
-from anomalynet.errors import terminal
 
 if TYPE_CHECKING:
     from anomalynet.runs.audits import AuditResult
@@ -47,7 +45,9 @@ def run(args: argparse.Namespace) -> int:
         configs = [replace(config, subset=subset) for subset in info.subsets]
     results = []
     for own in configs:
-        found = audit(own, args.seed, progress=audit_progress(own.title))
+        progress = audit_progress(own.title)
+        found = audit(own, args.seed, progress=progress)
+        progress("")
         results.append(found.to_dict())
         write_audit(args.runs, results[-1])
         if not args.json:
@@ -58,8 +58,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(found: AuditResult) -> None:
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=terminal(sys.stderr), flush=True)
     if found.refused:
         print(f"{found.data}: a chronological split is refused: {found.refused}")
         both = sum(day.normal > 0 and day.attack > 0 for day in found.days) or "none"

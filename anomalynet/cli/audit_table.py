@@ -28,8 +28,8 @@ examples:
   anomalynet audit-table results.md --unit fraction --rounding truncate --json
   anomalynet audit-table --paper
 
-exit codes: 0 every row is possible, 1 some row is not, 2 the file cannot be read as a table,
-130 interrupted: the rows that were not examined are named"""
+exit codes: 0 every row is possible, 1 some row is not, 2 the file cannot be
+read as a table, 130 interrupted: the rows that were not examined are named"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -28,14 +28,15 @@ SUMMARY = "list, inspect, fetch, import, write and replay data sets"
 
 EPILOG = """\
 examples:
-  anomalynet data info smart_city                    simulates the network first if needed
-  anomalynet data info smart_city --plot             draws pictures of the network
+  anomalynet data info smart_city          simulates the network first if needed
+  anomalynet data info smart_city --plot   draws pictures of the network
   anomalynet data info worlds/city --figures pictures
   anomalynet data info skab data.root=/path/to/SKAB
   anomalynet data fetch skab
   anomalynet data import room.csv --name room --time timestamp \\
     --series device --label attack --units temp=°C,rh=%
-  anomalynet data import room.csv --name room --time timestamp --incidents annotated.csv
+  anomalynet data import room.csv --name room --time timestamp \\
+    --incidents annotated.csv
   anomalynet data rows smart_city data.world=7 --out city.csv
   anomalynet data replay smart_city data.world=7 \\
     --mqtt mqtt://localhost/readings --speed 600 --shift"""
@@ -55,16 +56,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "import": "import a CSV, TSV or Parquet file as a data set",
     }
     parsers = {action: actions.add_parser(action, help=text) for action, text in texts.items()}
-    add_json(parsers["ls"])
     info = parsers["info"]
     add_data(info)
     option(info, "--figures", "DIR", "draw pictures of a simulated network into this folder", Path)
     flag(info, "--plot", "draw pictures of a simulated network into the world's folder")
-    add_json(info)
     parsers["fetch"].add_argument("name", metavar="NAME")
     _add_rows(parsers["rows"])
     _add_replay(parsers["replay"])
     _add_import(parsers["import"])
+    for action in parsers.values():
+        add_json(action)
 
 
 def _add_import(parser: argparse.ArgumentParser) -> None:
@@ -125,7 +126,6 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     add("--duplicates", choices=known, default="refuse", help=text)
     flag(parser, "--replace", "overwrite an imported set of this name")
     parser.set_defaults(switches=())  # found, never given
-    add_json(parser)
 
 
 def _add_rows(parser: argparse.ArgumentParser) -> None:
@@ -189,9 +189,13 @@ def _info(args: argparse.Namespace) -> int:
         what = f"--plot and --figures need a simulated network, which {config.name} is not"
         raise UsageError(what)
     if config.root is None and not is_simulated and not sources.is_there(config.name):
+        channels = getattr(sources.built_in()[config.name], "CHANNELS", ())
         facts = describe.about(config.name) | {"there": False}
-        print_json(facts) if args.json else _print_facts(facts)
-        print_next(f"anomalynet data fetch {config.name}")
+        facts["channels"] = [{"name": one.name, "unit": one.unit} for one in channels]
+        by_hand = sources.info(config.name).by_hand
+        facts["get"] = by_hand or f"anomalynet data fetch {config.name}"
+        shown = facts | {"channels": [f"{one.name} {one.unit}".strip() for one in channels]}
+        print_json(facts) if args.json else _print_facts(shown)
         return 0
     if is_simulated:
         world = read_world(simulated.world_folders(config)[0])
@@ -232,7 +236,9 @@ def _fetch(args: argparse.Namespace) -> int:
 
     done = fetch(args.name)
     present = f"{done.present} were present and verified"
-    print(f"{args.name}: {done.fetched} files fetched, {present}, in {done.folder}")
+    facts = {name: getattr(done, name) for name in ("folder", "fetched", "present")}
+    text = f"{args.name}: {done.fetched} files fetched, {present}, in {done.folder}"
+    print_json(facts) if args.json else print(text)
     print_next(f"anomalynet audit {args.name}", f"anomalynet reproduce --data {args.name}")
     return 0
 
@@ -273,7 +279,7 @@ def _rows(args: argparse.Namespace) -> int:
     with scratch_folder() as scratch:
         write_rows(detector_rows(telemetry, args.series), args.out, args.by, scratch)
     warn(telemetry.warnings)
-    print(args.out)
+    print_json({"file": args.out}) if args.json else print(args.out)
     return 0
 
 
@@ -281,6 +287,8 @@ def _replay(args: argparse.Namespace) -> int:
     from anomalynet.data import sources
     from anomalynet.detection.replay.publish import Publisher, replay
 
+    if args.json and args.out:
+        raise UsageError("--json and --out -: the messages are JSON already", "leave out --json")
     config = data_config(args, ONE_WORLD)
     with ExitStack() as stack:
         send: Callable[[str], None] = partial(print, flush=True)
@@ -290,8 +298,9 @@ def _replay(args: argparse.Namespace) -> int:
         warn(telemetry.warnings)
         chosen = {name: getattr(args, name) for name in ("speed", "first", "last", "shift")}
         sent = replay(telemetry, config.title, send, series=args.series, **chosen)
-    count = f"{sent.messages:,} messages of {sent.gateways:,} gateways"
-    say(f"{count}, {sent.readings:,} readings")
+    counts = {name: getattr(sent, name) for name in ("messages", "gateways", "readings")}
+    text = "{messages:,} messages of {gateways:,} gateways, {readings:,} readings"
+    print_json(counts) if args.json else say(text.format(**counts))
     return 0
 
 
@@ -300,6 +309,8 @@ def _print_facts(facts: Mapping[str, object]) -> None:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list):

@@ -9,11 +9,11 @@ import platform
 import shutil
 import sys
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from anomalynet.cli.arguments import add_json
 from anomalynet.cli.output import print_rows
+from anomalynet.errors import install_command
 
 SUMMARY = "list the machine, versions, data sets and keys, and what is missing"
 
@@ -44,7 +44,7 @@ def _machine() -> list[dict[str, object]]:
     python = "ok" if sys.version_info >= (3, 11) else "missing"
     short = ("low", "runs and prepared data need space") if disk <= 2 else ("ok", "")
     return [
-        _row("python", platform.python_version(), python, "needs 3.11 or newer"),
+        _row("python", platform.python_version(), python, "" if python == "ok" else "use 3.11"),
         _row("system", platform.platform()),
         _row("cores", os.cpu_count()),
         _row("free disk", f"{disk:.0f} GiB", *short),
@@ -52,12 +52,14 @@ def _machine() -> list[dict[str, object]]:
 
 
 def _packages() -> list[dict[str, object]]:
+    from importlib.metadata import PackageNotFoundError, version  # slow, and TAB imports each verb
+
     rows = []
     for name in PACKAGES:
         try:
             rows.append(_row(name, version(name)))
         except PackageNotFoundError:
-            rows.append(_row(name, None, "missing", f"pip install {name}"))
+            rows.append(_row(name, None, "missing", install_command(name)))
     return rows
 
 
@@ -85,10 +87,14 @@ def _data() -> list[dict[str, object]]:
             return sources.is_there(name)
         return False
 
+    worlds = data_folder().glob("simulated/*/manifest.json")
+    scenarios = (path.with_name("scenario.yaml").read_text(encoding="utf-8") for path in worlds)
+    made = {text.split("\n", 1)[0].removeprefix("name: ") for text in scenarios}
     rows = [_row("data folder", data_folder())]
     for name in sources.names():
         if sources.info(name).generated:
-            rows.append(_row(f"data {name}", "simulated when it is first used"))
+            found = "made" if name in made else "not made yet"
+            rows.append(_row(f"data {name}", found, "ok", "simulated when it is first used"))
         elif is_there(name):
             rows.append(_row(f"data {name}", "there"))
         else:

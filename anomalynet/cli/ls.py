@@ -6,11 +6,14 @@ import argparse
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anomalynet.cli.arguments import add_json, add_runs, count, flag, option
-from anomalynet.cli.output import print_json, print_table
+from anomalynet.cli.output import print_json, print_table, print_text
 from anomalynet.errors import AnomalynetError, RunError, UsageError
+
+if TYPE_CHECKING:
+    from anomalynet.runs.folder import RunFolder
 
 SUMMARY = "list experiments, sweeps, models or runs"
 KINDS = ("experiments", "sweeps", "models", "runs")
@@ -18,6 +21,10 @@ NARROW = ("reason", "fold", "seed", "sweep", "data", "date", "changed", "AUROC")
 """Columns of runs that a narrow terminal does without, the first ones first."""
 
 METRICS = {"F1": "test/f1_attack", "AUROC": "test/auroc", "AP": "test/average_precision"}
+COLUMNS = (
+    *("experiment", "id", "state", "data", "seed", "fold", "date", "sweep", "changed"),
+    *(*METRICS, "reason"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,10 +53,10 @@ def run(args: argparse.Namespace) -> int:
         print_json(found[kinds[0]] if len(kinds) == 1 else found)
         return 0
     for kind, rows in found.items():
-        shared = _changes_as_text(rows) if kind == "runs" else ""
+        shared = _changes_as_text(rows) if kind == "runs" else []
         print_table(rows, title=kind, drop=NARROW if kind == "runs" else ())
-        if shared:
-            print(f"changed in all of them: {shared}")
+        for line in shared:
+            print_text(line)
         if not rows and chosen:
             print(f"no run in {args.runs} matches")
         elif not rows:
@@ -70,6 +77,10 @@ def _names(kind: str) -> list[dict[str, object]]:
 
 
 def _chosen_runs(args: argparse.Namespace) -> list[dict[str, object]]:
+    by = args.sort or "date"
+    if by not in COLUMNS:
+        what = f"--sort {by}: runs have no such column"
+        raise UsageError(what, f"there are {', '.join(COLUMNS)}")
     rows = _runs(args.runs)
     if args.sweep:
         rows = [row for row in rows if str(row["sweep"] or "").startswith(args.sweep)]
@@ -77,11 +88,6 @@ def _chosen_runs(args: argparse.Namespace) -> list[dict[str, object]]:
         rows = [row for row in rows if row["data"] == args.data]
     if args.failed:
         rows = [row for row in rows if row["state"] not in ("done", "stale", "running")]
-    by = args.sort or "date"
-    if rows and by not in rows[0]:
-        raise UsageError(
-            f"--sort {by}: runs have no such column", f"there are {', '.join(rows[0])}"
-        )
     rows.sort(key=lambda row: _order(row[by]))
     return rows[-args.n :] if args.n else rows
 
@@ -93,6 +99,7 @@ def _order(value: object) -> tuple[bool, float, str]:
 
 
 def _runs(runs: Path) -> list[dict[str, object]]:
+    from anomalynet.runs.code import made_by_other_code
     from anomalynet.runs.folder import RunFolder
     from anomalynet.runs.sweeps import SweepRun, read_sweeps, run_status
 
@@ -105,26 +112,24 @@ def _runs(runs: Path) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for config in sorted(runs.glob("*/*/config.yaml")):
         experiment, name = config.parent.parent.name, config.parent.name
-        folder = RunFolder(config.parent)
         values = _read(config)
         epochs = values.get("training.epochs", 0)
         planned = SweepRun(0, experiment, name, "", "", epochs if isinstance(epochs, int) else 0)
         label, planned = sweeps.get((experiment, name), (None, planned))
-        status = run_status(planned, folder)
-        state = {"waiting": "interrupted"}.get(status.state, status.state)
         metrics: dict[str, float | None] = {}
-        reason, data = status.reason, values.get("data.name")
+        state, reason, data = "damaged", "", values.get("data.name")
         try:
-            if status.state in ("done", "stale"):
-                result = folder.read_result(checked=True)
-                metrics, data = result.metrics, result.data
-            elif damage := folder.damage():
-                state = "damaged"
-                reason = "; ".join(f"{one} {what}" for one, what in damage.items())
+            if result := _result(folder := RunFolder(config.parent)):
+                state = "stale" if made_by_other_code(folder.environment) else "done"
+                metrics, data = result["metrics"], result["data"]
+            else:
+                status = run_status(planned, folder)
+                state, reason = status.state, status.reason
+                if state in ("running", "waiting"):
+                    word = {"waiting": "interrupted"}.get(state, state)
+                    state = f"{word} {status.epoch}/{epochs}"
         except RunError as error:
-            state, reason = "damaged", error.message
-        if state in ("running", "interrupted"):
-            state += f" {status.epoch}/{epochs}"
+            reason = error.message
         if experiment not in standard:
             standard[experiment] = _standard(experiment)
         date = datetime.fromtimestamp(config.stat().st_mtime).strftime("%Y-%m-%d %H:%M")
@@ -137,6 +142,21 @@ def _runs(runs: Path) -> list[dict[str, object]]:
             row[title] = None if value is None else round(value, 4)
         rows.append({**row, "reason": reason or None})
     return rows
+
+
+def _result(folder: RunFolder) -> dict[str, Any]:
+    """The content of `result.json`; empty if the run is not finished. Raises RunError: damaged."""
+    from anomalynet.runs.files import read_json
+    from anomalynet.runs.schema import RESULT_VERSION
+
+    if damage := folder.damage():
+        raise RunError("; ".join(f"{one} {what}" for one, what in damage.items()))
+    result = read_json(folder.result)
+    if result.get("version") != RESULT_VERSION:
+        return {}
+    if not folder.checksums.exists():  # of an earlier version: nothing else vouches for its values
+        folder.read_result(checked=True)
+    return result
 
 
 def _read(config: Path) -> dict[str, object]:
@@ -172,15 +192,22 @@ def _changed(values: dict[str, object], standard: dict[str, object] | None) -> d
     }
 
 
-def _changes_as_text(rows: list[dict[str, Any]]) -> str:
-    """Turn the column `changed` into text, without what all rows share, which is returned."""
+def _changes_as_text(rows: list[dict[str, Any]]) -> list[str]:
+    """Turn the column `changed` into text, without what all rows share, or those of a sweep: that
+    is returned, one line each."""
     from anomalynet.config.show import scalar
 
     def text(pairs: Iterable[tuple[str, object]]) -> str:
         return " ".join(f"{key}={scalar(value)}" for key, value in pairs)
 
-    changes = [row["changed"].items() for row in rows]
-    shared = set.intersection(*map(set, changes)) if len(rows) > 1 else set()
-    for row, own in zip(rows, changes, strict=True):
-        row["changed"] = text(pair for pair in own if pair not in shared)
-    return text(sorted(shared))
+    lines = []
+    for label in [None, *dict.fromkeys(row["sweep"] for row in rows if row["sweep"])]:
+        own = [row for row in rows if label in (None, row["sweep"])]
+        shared = set.intersection(*(set(row["changed"].items()) for row in own)) if own[1:] else {}
+        for row in own:
+            row["changed"] = dict(pair for pair in row["changed"].items() if pair not in shared)
+        if shared:
+            lines.append(f"changed in all of {label or 'them'}: {text(sorted(shared))}")
+    for row in rows:
+        row["changed"] = text(row["changed"].items())
+    return lines

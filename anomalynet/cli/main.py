@@ -10,13 +10,16 @@ import errno
 import importlib
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from typing import NoReturn
 
 from anomalynet import __version__
 from anomalynet.cli.arguments import warn_of_contradictions
 from anomalynet.cli.output import OutputLostError, guarded_streams, print_json
-from anomalynet.errors import DISK_ERRORS, AnomalynetError, UsageError, printable, shortened
+from anomalynet.errors import DISK_ERRORS, AnomalynetError, RunError, StoppedError, UsageError
 
 # fmt: off
 VERBS = (
@@ -28,18 +31,18 @@ VERBS = (
 
 EPILOG = """\
 examples:
-  anomalynet reproduce                       every model of the paper, and a report
-  anomalynet simulate smart_city --out city  a sensor network with incidents
-  anomalynet data fetch skab                 real data, verified
-  anomalynet audit skab                      can labels be guessed without sensors?
-  anomalynet audit-table table_3.csv         is a published table possible?
-  anomalynet train hybrid data.name=skab     one run; repeat it to resume
-  anomalynet test RUN data.name=mine         the run's detector on other data
-  anomalynet export RUN --out m.onnx         the run's detector as a file
-  anomalynet detect new.csv --model m.onnx   alarms in a file, or live (--mqtt)
-  anomalynet sweep components                what each part of the hybrid contributes
-  anomalynet status --watch                  progress of sweeps, from any terminal
-  anomalynet check                           did models become worse?
+  anomalynet reproduce                      every model of the paper, a report
+  anomalynet simulate smart_city --out dir  a sensor network with incidents
+  anomalynet data fetch skab                real data, verified
+  anomalynet audit skab                     what gives its labels away?
+  anomalynet audit-table table_3.csv        is a published table possible?
+  anomalynet train hybrid data.name=skab    one run; repeat it to resume
+  anomalynet test RUN data.name=mine        the run's detector on other data
+  anomalynet export RUN --out m.onnx        the run's detector as a file
+  anomalynet detect new.csv --model m.onnx  alarms in a file, or live (--mqtt)
+  anomalynet sweep components               what does each part contribute?
+  anomalynet status --watch                 progress of sweeps, from anywhere
+  anomalynet check                          did models become worse?
 
 key=value changes what is computed, --flags change how the command behaves.
 exit codes: 0 done; 1 some runs failed, a table is impossible, or an unexpected
@@ -57,23 +60,29 @@ class _Parser(argparse.ArgumentParser):
             near = difflib.get_close_matches(given, VERBS, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             message = f"unknown verb {given!r}{hint}"
-        message = shortened(printable(message))
-        self.exit(2, f"{self.prog}: {message}\n  → {self.prog} --help\n")
+        raise UsageError(f"{self.prog}: {message}", f"{self.prog} --help")
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of a text; those that are too long are wrapped, unless they are examples."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        fill = partial(textwrap.fill, width=width + 2)  # argparse leaves two columns free
+        return "\n".join(line if line[:1] == " " else fill(line) for line in text.splitlines())
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of every verb."""
     text = "Experiments, ablations and honest evaluation for anomaly detection in IoT sensor "
     text += "networks."
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = _Parser(prog="anomalynet", description=text, epilog=EPILOG, formatter_class=raw)
+    parser = _Parser(prog="anomalynet", description=text, epilog=EPILOG, formatter_class=_Help)
     parser.add_argument("--version", action="version", version=f"anomalynet {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=_Parser)
     for verb in VERBS:
         module = importlib.import_module(f"anomalynet.cli.{verb.replace('-', '_')}")
         text = module.SUMMARY
-        child = verbs.add_parser(verb, help=text, description=text, formatter_class=raw)
+        child = verbs.add_parser(verb, help=text, description=text, formatter_class=_Help)
         module.add_arguments(child)
         if child.get_default("run") is None:  # unless the module has set another function
             child.set_defaults(run=module.run)
@@ -105,27 +114,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         argcomplete.autocomplete(build_parser())
     with guarded_streams():
         try:
+            if sorted(given) == ["--json", "--version"]:
+                print_json({"version": __version__})
+                return 0
             return _run(given)
-        except AnomalynetError as error:
-            if "--debug" in given:
-                raise
-            if "--json" in given and not getattr(sys.stdout, "used", False):  # one document only
-                facts = {"message": error.message, "next_step": error.next_step}
-                print_json({"error": {**facts, "exit_code": error.exit_code}})
-            usage = isinstance(error, UsageError)
-            print(f"anomalynet: {error}" if usage else error, file=sys.stderr)
-            return error.exit_code
         except OutputLostError:
             return 141  # 128 + SIGPIPE, as of any program whose reader has gone
         except KeyboardInterrupt:
             what = "interrupted; nothing finished is lost, repeat the command to resume"
-            print(what, file=sys.stderr)
-            return 130
+            return _failed(StoppedError(what), given)
         except Exception as error:
-            if "--debug" in given or (text := _explained(error)) is None:
+            if "--debug" in given or (explained := _explained(error)) is None:
                 raise
-            print(f"anomalynet: {text}", file=sys.stderr)
-            return 1 if text.startswith("unexpected") else 2
+            return _failed(explained, given)
+
+
+def _failed(error: AnomalynetError, given: Sequence[str]) -> int:
+    """Print an error, with `--json` as the command's only document too; return its exit code."""
+    if "--json" in given and not getattr(sys.stdout, "used", False):
+        facts = {"message": error.message, "next_step": error.next_step}
+        with suppress(OutputLostError):
+            print_json({"error": {**facts, "exit_code": error.exit_code}})
+    prefixed = isinstance(error, UsageError) and not error.message.startswith("anomalynet")
+    print(f"anomalynet: {error}" if prefixed else error, file=sys.stderr)
+    return error.exit_code
 
 
 def _run(argv: Sequence[str]) -> int:
@@ -147,23 +159,25 @@ FREE = "free some space and repeat the command: nothing finished is lost"
 HINTS = {errno.ENAMETOOLONG: "use a shorter name", **dict.fromkeys(DISK_ERRORS, FREE)}
 
 
-def _explained(error: Exception) -> str | None:
-    """An error that no verb expects, and its next step; None for a bug in an installation."""
+def _explained(error: Exception) -> AnomalynetError | None:
+    """An error as one that a user can read; None for a bug in an installation."""
+    if isinstance(error, AnomalynetError):
+        return error
     if isinstance(error, ModuleNotFoundError):
         if error.name is None or error.name.startswith("anomalynet"):
             return None
-        hint = "pip install anomalynet, without --no-deps"
-        return f"this needs the package {error.name}\n  → {hint}"
+        hint = "pip install the wheel or the clone again, without --no-deps"
+        return UsageError(f"this needs the package {error.name}", hint)
     if isinstance(error, OSError) and (error.filename is not None or error.errno in HINTS):
         name = "" if error.filename is None else f"{str(error.filename)[:200]}: "
         hint = HINTS.get(error.errno or 0, "check the path and its permissions")
-        return f"{name}{error.strerror}\n  → {hint}"
+        return UsageError(f"{name}{error.strerror}", hint)
     if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8":
         hint = "names and paths must be UTF-8, because results record them: rename it"
-        return f"{error.object[:200]!r} is not UTF-8\n  → {hint}"
+        return UsageError(f"{error.object[:200]!r} is not UTF-8", hint)
     text = str(error)
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text:
         hint = "choose a smaller model, window or training.batch_size, or a machine with more"
-        return f"not enough memory\n  → {hint}"
+        return UsageError("not enough memory", hint)
     hint = "please report it with the output of --debug"
-    return f"unexpected {type(error).__name__}: {shortened(text)}\n  → {hint}"
+    return RunError(f"anomalynet: unexpected {type(error).__name__}: {text}", hint)

@@ -6,10 +6,13 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from fractions import Fraction
+from math import isfinite
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -80,19 +83,36 @@ def guarded_streams() -> Iterator[None]:
 
 
 def warn(warnings: Iterable[str]) -> None:
-    """Print one warning per line."""
+    """Print one warning per line; on a terminal, in lines that end between words."""
     for warning in warnings:
-        say(f"warning: {warning}")
+        text = f"warning: {warning}"
+        say(_wrapper("  ").fill(text) if sys.stderr.isatty() else text)
+
+
+SCHEMA = 1
+"""Version of all that `--json` prints: raised when a key changes its meaning or goes."""
 
 
 def print_json(value: object) -> None:
-    """Print one JSON document; letters that stdout's encoding does not have are escaped."""
+    """Print one JSON document; letters that stdout's encoding does not have are escaped, and
+    numbers that JSON does not have are null. An object begins with its `schema`."""
+    if isinstance(value, Mapping):
+        value = {"schema": SCHEMA, **value}
+    value = _finite(value)
     text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(value, indent=2, default=_plain)
     print(text, flush=True)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _plain(value: object) -> float | str:
@@ -138,13 +158,18 @@ def print_table(
         key: min(max(map(len, [key, *cells])), FOLDED if key in texts else 1000)
         for key, cells in columns.items()
     }
+    columns = {key: cells for key, cells in columns.items() if key not in drop or any(cells)}
+    room = console.width - sum(width[key] + 2 for key in columns if key not in drop)
     left_out = []
-    for key in drop:
-        empty = not any(columns.get(key, ()))
-        if empty or sum(width[one] + 2 for one in columns) > console.width:
-            left_out += [] if empty else [key]
-            columns.pop(key, None)
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for key in reversed([key for key in drop if key in columns]):
+        room -= width[key] + 2
+        if room < 0:
+            left_out.append(key)
+            room += width[key] + 2
+    columns = {key: cells for key, cells in columns.items() if key not in left_out}
+    if title:
+        console.print(Text(title, style="italic"))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for key in columns:
         fits = key not in texts or width[key] < FOLDED
         table.add_column(key, no_wrap=fits, min_width=width[key] if fits else None, overflow="fold")
@@ -153,6 +178,18 @@ def print_table(
     console.print(table)
     if left_out:
         print(f"not shown for lack of width: {', '.join(left_out)}")
+
+
+def print_text(text: str, indent: str = "") -> None:
+    """Print a text in lines that end between words."""
+    print(_wrapper(indent).fill(indent + text))
+
+
+def _wrapper(indent: str) -> textwrap.TextWrapper:
+    width = min(shutil.get_terminal_size().columns, 100)
+    wrapper = textwrap.TextWrapper(width, subsequent_indent=indent)
+    wrapper.break_long_words = wrapper.break_on_hyphens = False
+    return wrapper
 
 
 def print_next(*commands: str) -> None:

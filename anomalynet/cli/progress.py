@@ -19,17 +19,22 @@ def _bar(console: Any, *columns: Any) -> Any:
 class TrainingProgress(Display):
     """Listens to the training of one run: bars on a terminal, otherwise one line per epoch."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, epochs: int | None = None) -> None:
         super().__init__()
-        self.title = title
+        self.title, self.most = title, epochs
 
     def make_live(self, console: Any) -> Any:
         from rich.progress import MofNCompleteColumn, TimeRemainingColumn
 
         bar = _bar(console, MofNCompleteColumn(), TimeRemainingColumn())
-        self._epochs = bar.add_task(self.title, total=None, text="preparing")
+        self._epochs = bar.add_task(self.title, total=self.most, text="preparing")
         self._steps = bar.add_task("epoch", total=None, text="")
         return bar
+
+    def __exit__(self, *error: object) -> None:
+        if self.live:
+            self.shown.update(self._steps, visible=False)
+        super().__exit__(*error)
 
     def step(self, epoch: int, step: int, steps: int) -> None:
         """Redraw at most ten times per second."""

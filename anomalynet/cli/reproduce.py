@@ -42,11 +42,9 @@ def run(args: argparse.Namespace) -> int:
         progress=True,
         **launch_options(args),
     )
-    if outcome.report is None:
-        return 1
     if args.json:
         counts = {"runs": len(outcome.jobs), "failed": outcome.failed}
-        print_json({"report": str(outcome.report), **counts})
-    else:
+        print_json({"report": outcome.report, **counts})
+    elif outcome.report is not None:
         print(outcome.report)
-    return int(bool(outcome.failed))
+    return int(outcome.report is None or outcome.failed > 0)

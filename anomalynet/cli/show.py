@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from anomalynet.cli.arguments import add_json, flag, option
-from anomalynet.cli.output import print_json, print_rows
+from anomalynet.cli.output import print_json, print_rows, print_text
 from anomalynet.errors import UsageError
 
 SUMMARY = "show the configuration of an experiment, the origin of its values, or how two differ"
@@ -42,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
 
         name, data = (names or ["hybrid_injected"])[0], {"data.name": args.injected}
         config = load(name, overrides, data).config
-        print(draw_injected(config, args.out or Path("injected.png")))
+        figure = draw_injected(config, args.out or Path("injected.png"))
+        print_json({"figure": figure}) if args.json else print(figure)
         return 0
     if args.keys:
         _explain_keys(names, overrides, as_json=args.json)
@@ -82,12 +81,6 @@ def _explain_keys(names: Sequence[str], overrides: Sequence[str], *, as_json: bo
     if as_json:
         print_json(rows)
         return
-    width = min(shutil.get_terminal_size().columns, 100)
-    indent = " " * 4
     for row in rows:
         print(f"{row['key']}: {row['type']} = {row['default']}")
-        print(
-            textwrap.fill(
-                str(row["meaning"]), width, initial_indent=indent, subsequent_indent=indent
-            )
-        )
+        print_text(str(row["meaning"]), indent="    ")

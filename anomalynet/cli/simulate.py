@@ -14,7 +14,8 @@ SUMMARY = "simulate a wireless sensor network with labelled attacks, faults and 
 EPILOG = """\
 examples:
   anomalynet simulate --list
-  anomalynet simulate smart_city deployment.nodes=50 duration=24h --out worlds/city
+  anomalynet simulate smart_city deployment.nodes=50 duration=24h \\
+    --out worlds/city
   anomalynet simulate mine.yaml seed=3 incidents.only='jamming crash' \\
     --out worlds/mine --workers 4 --csv
   anomalynet data info worlds/city                   its contents, with pictures

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _show(found: Sequence[SweepStatus]) -> None:
     for sweep in found:
-        print_table(_rows(sweep), title=_headline(sweep))
+        print_table(_rows(sweep), _headline(sweep), drop=("stale", "failed", "pruned"))
         for text in _failures(sweep):
             print(text)
         if any(one.state == "stale" for one in sweep.runs):

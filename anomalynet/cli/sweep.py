@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalynet.cli import arguments
-from anomalynet.cli.output import print_json, print_table
+from anomalynet.cli.output import print_json, print_table, print_text
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
     if args.print and "stale" in args.rerun:
         what = "--print: the printed commands would not train finished runs again"
         raise UsageError(what, "leave out --rerun stale")
+    if args.json and (args.print or args.form):
+        raise UsageError("--json: commands and sweep files are text", "leave out --json")
     if plan_only := args.plan or args.print:
         args.on = "local"  # a plan needs no cluster
     options = arguments.launch_options(args)
@@ -84,8 +86,8 @@ def run(args: argparse.Namespace) -> int:
         for job in outcome.jobs:
             if job.state != "done":
                 print(shell_command(job, args.runs, outcome.label))
-    elif outcome.report is not None and args.json:
-        print_json({"report": str(outcome.report), **_counts(outcome)})
+    elif args.json:
+        print_json({"report": outcome.report, **_counts(outcome)})
     elif outcome.report is not None:
         print(outcome.report)
     return 0 if plan_only else int(bool(outcome.failed))
@@ -124,9 +126,9 @@ def _show(args: argparse.Namespace, outcome: SweepOutcome) -> None:
         return
     print_table(rows)
     text = f"{len(jobs)} runs of {arms} arms, {outcome.count('done')} done, {left} left"
-    print(text + estimate.time_text(seconds, unmeasured, outcome.slots) * bool(left))
+    print_text(text + estimate.time_text(seconds, unmeasured, outcome.slots) * bool(left))
     if power := estimate.power_text(jobs):
-        print(power)
+        print_text(power)
 
 
 def _show_search(args: argparse.Namespace, outcome: SweepOutcome) -> None:

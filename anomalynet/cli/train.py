@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train and test one run."""
     from anomalynet.config.load import load
+    from anomalynet.data.injection import kinds_of
 
     if args.life_line:
         from anomalynet.sweep.worker import end_with_stdin
@@ -54,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
         end_with_stdin()
     devices = [f"hardware.devices={args.devices}"] if args.devices is not None else []
     loaded = load(args.experiment, [*args.overrides, *devices])
+    kinds_of(loaded.config.training.injection)  # refuses unknown kinds before anything is prepared
     if "LOCAL_RANK" not in os.environ:
         say(f"{loaded.name}: preparing")
 
@@ -63,7 +65,8 @@ def run(args: argparse.Namespace) -> int:
     from anomalynet.training.run import planned_folder, train
 
     folder = planned_folder(loaded, args.runs)
-    with TrainingProgress(f"{loaded.name} {folder.path.name}") as progress:
+    epochs = loaded.config.training.epochs
+    with TrainingProgress(f"{loaded.name} {folder.path.name}", epochs) as progress:
         try:
             outcome = train(loaded, args.runs, listener=progress, wait=False, group=args.group)
         except BusyError as busy:

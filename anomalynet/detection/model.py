@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anomalynet.detection import contract
-from anomalynet.errors import UsageError, first_line
+from anomalynet.errors import UsageError, first_line, install_command
 
 STATISTICS = 12  # of each channel, in the form `statistics`
 
@@ -31,7 +31,8 @@ class Model:
         try:
             import onnxruntime
         except ImportError:
-            raise UsageError("ONNX Runtime is not installed", "pip install onnxruntime") from None
+            hint = install_command("onnxruntime")
+            raise UsageError("ONNX Runtime is not installed", hint) from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4  # the exception tells what it refuses

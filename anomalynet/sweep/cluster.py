@@ -21,7 +21,7 @@ from anomalynet.config.schema import HardwareConfig
 from anomalynet.config.show import as_yaml
 from anomalynet.data import sources
 from anomalynet.data.folder import data_folder
-from anomalynet.errors import AnomalynetError, RunError, UsageError, first_line
+from anomalynet.errors import AnomalynetError, RunError, UsageError, first_line, install_command
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import is_alive, write_bytes, write_text
 from anomalynet.runs.folder import BusyError, RunFolder
@@ -44,9 +44,7 @@ def connect() -> Any:
     try:
         import ray
     except ImportError:
-        raise UsageError(
-            "--on ray: Ray is not installed", "pip install 'anomalynet[ray]'"
-        ) from None
+        raise UsageError("--on ray: Ray is not installed", install_command("ray")) from None
     if ray.is_initialized():
         return ray
     address = os.environ.get("RAY_ADDRESS")

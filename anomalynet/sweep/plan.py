@@ -13,6 +13,7 @@ from anomalynet.config.check import value_of
 from anomalynet.config.leaves import read_overrides
 from anomalynet.config.load import Loaded, load
 from anomalynet.config.show import scalar
+from anomalynet.data.injection import kinds_of
 from anomalynet.data.sources.simulated import generated, world_of
 from anomalynet.data.split.parts import fold_count
 from anomalynet.errors import ConfigError, Problem, UsageError
@@ -159,6 +160,7 @@ def plan(
                 if OF_WORLDS & sweep.settings.keys() and not generated(loaded.config.data):
                     axis = {key: value for key, value in axis.items() if key not in OF_WORLDS}
                     loaded = load(arm.experiment, overrides, axis, sweep.locations)
+                kinds_of(loaded.config.training.injection)  # raises UsageError
             except ConfigError as error:
                 problems |= {str(problem): problem for problem in error.problems}
                 continue

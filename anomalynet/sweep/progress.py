@@ -176,7 +176,9 @@ class SearchProgress(Display):
 def _make_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     from rich.table import Table
 
-    table = Table(*headings, title=title, title_justify="left")
+    table = Table(title=title, title_justify="left")
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading == headings[0])  # names of arms stay whole
     for row in rows:
         table.add_row(*row)
     return table
@@ -200,15 +202,15 @@ def _running(jobs: Sequence[Job]) -> str:
 
 def audit_progress(title: str) -> Callable[[str], None]:
     """A function that shows the progress of a leakage audit: on a terminal one line that is
-    rewritten, otherwise one line per fold."""
+    rewritten, and removed by an empty text; otherwise one line per fold."""
     folds: set[str] = set()
 
     def report(line: str) -> None:
         fold = line.split(":", maxsplit=1)[0]
         if sys.stderr.isatty():
-            text = f"\r\x1b[K{printable(f'audit {title}: {line}')}"
-            print(text, end="", file=terminal(sys.stderr), flush=True)
-        elif fold not in folds:
+            text = printable(f"audit {title}: {line}") if line else ""
+            print(f"\r\x1b[K{text}", end="", file=terminal(sys.stderr), flush=True)
+        elif line and fold not in folds:
             say(f"audit {title}: {fold}")
         folds.add(fold)
 

@@ -109,6 +109,7 @@ def _make_audit(planned: PlannedSweep, job: Job, progress: bool) -> None:
     if stored is None or stored.get("identity") != identity(config, 0, result.fingerprint):
         shown = audit_progress(config.title) if progress else say_nothing
         write_audit(planned.runs, audit(config, progress=shown).to_dict())
+        shown("")
 
 
 def started_sweeps(name: str | None, runs: Path) -> list[SweepRecord]:

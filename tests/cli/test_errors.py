@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from anomalynet.cli.main import main
+from anomalynet.errors import install_command
 from tests.own_model import own_model
 from tests.tiny import TINY
 
@@ -26,6 +27,9 @@ SMALL = f"data.worlds=null data.scenario='{TINY}' data.calibration_rows=50"
         (f"train cnn --devices 999 {SMALL}", 2, "hardware.devices=999: this machine has"),
         ("train cnn evaluation.fixed_threshold=.nan", 2, "must be finite"),
         ("train cnn data.name=${oc.env:HOME}", 2, "only ${another.key} is supported"),
+        ("train cnn model.attention=true", 2, "cnn has no such key; hybrid has it"),
+        ("train hybrid_injected training.injection.kinds=foo", 2, "unknown kind 'foo'"),
+        ("sweep components training.injection.kinds=foo", 2, "unknown kind 'foo'"),
         ("train cnn data.name=skap", 2, "did you mean data.name=skab?"),
         ("train cnn --runs taken", 2, "is a file, not a folder"),
         (f"train cnn model.name=./broken.py {SMALL}", 2, "./broken.py:15: RuntimeError: mat1 and"),
@@ -56,10 +60,7 @@ def test_a_mistake_is_one_message(
     Path("broken.py").write_text(own_model(layer="nn.Linear(5, 2)"))
     Path("extended.yaml").write_text("extends: hybrid\ntraining: {epoch: 3}\n")
     Path("lost.yaml").write_text("extends: hybird\nmodel: {name: cnn}\n")
-    try:
-        found = main(shlex.split(arguments))
-    except SystemExit as ending:
-        found = ending.code if isinstance(ending.code, int) else -1
+    found = main(shlex.split(arguments))
     error = capsys.readouterr().err
     assert (found, "Traceback" in error) == (code, False), error
     assert message in error
@@ -85,3 +86,9 @@ def test_what_is_not_expected_is_one_line_too(
     assert capsys.readouterr().err.startswith("anomalynet: unexpected ZeroDivisionError")
     with pytest.raises(ZeroDivisionError):
         main(["--debug", "ls", "experiments"])
+
+
+def test_a_package_is_installed_in_the_version_that_is_needed() -> None:
+    command = install_command("paho-mqtt", "another")
+    assert command.startswith("pip install 'paho-mqtt") and ">=2.1" in command
+    assert command.endswith(" another")

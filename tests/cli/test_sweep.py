@@ -154,7 +154,7 @@ def test_from_the_plan_to_the_report_and_then_nothing_to_do(
     stamps = [path.stat().st_mtime_ns for path in files]
     capsys.readouterr()
     assert main(command("--json")) == 0
-    done = {"report": "report/report.md", "runs": 6, "done": 6, "failed": 0}
+    done = {"schema": 1, "report": "report/report.md", "runs": 6, "done": 6, "failed": 0}
     assert json.loads(capsys.readouterr().out) == done
     assert [path.stat().st_mtime_ns for path in files] == stamps
     check_pages(first, capsys)

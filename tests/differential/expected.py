@@ -47,6 +47,7 @@ LISTED = f"{MADE_ANEW}; a sweep's record lists its runs by id"
 CLOCK = "the moment of a snapshot is the clock's"
 
 EXPECTED = (
+    Expected("*", "*stdout", "schema", "an object of --json begins with its version"),
     Expected("*", "*", "*fingerprint", MADE_ANEW),
     Expected("sweep-only", "step 2 stdout", "*runs[[]*", LISTED),
     Expected("sweep-only", "runs/cnn_lstm/*", "id", LISTED),

@@ -76,7 +76,8 @@ def _note(name: str) -> str:
     """What a reader must know of a report's numbers, as an item of a list."""
     tables, (title, command) = ROOT / "reports" / name / "tables", REPORTS[name]
     one = pl.read_csv(tables / "table_4_f1.csv", infer_schema_length=None).row(0, named=True)
-    probe = pl.read_csv(tables / "audit.csv").filter(sees="nothing").sort("auroc").row(-1, named=True)
+    probes = pl.read_csv(tables / "audit.csv").filter(sees="nothing").sort("auroc")
+    probe = probes.row(-1, named=True)
     verdicts = pl.read_csv(tables / "claims.csv")["verdict"].to_list()
     counts = ", ".join(f"{verdicts.count(verdict)} {text}" for verdict, text in VERDICTS.items())
     repetitions = "one repetition" if one["n"] == 1 else f"{one['n']} repetitions"

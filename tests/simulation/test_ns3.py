@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.ns3,
     pytest.mark.skipif(
         importlib.util.find_spec("ns") is None,
-        reason="the package ns3 is not installed: pip install 'anomalynet[ns3]'",
+        reason="the package ns3 is not installed: pip install -e '.[ns3]'",
     ),
 ]
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from anomalynet.errors import UsageError
+from anomalynet.errors import UsageError, install_command
 from anomalynet.runs.files import refuse_unwritable
 
 Variant = Literal["int8", "float16"]
@@ -45,14 +45,14 @@ def checked(out: Path, variants: Sequence[str], *, replace: bool) -> dict[str, P
     return paths
 
 
-NEEDED = ("onnx", "onnxruntime", "onnxscript", "skl2onnx")  # packages of the extra `export`
+NEEDED = ("onnx", "onnxruntime", "onnxscript", "skl2onnx")  # with protobuf, the extra `export`
 
 
 def require_packages() -> None:
     """Raises UsageError: a package of the extra is not installed; names it."""
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         what = f"exporting needs the package {', '.join(missing)}"
-        raise UsageError(what, "pip install 'anomalynet[export]'")
+        raise UsageError(what, install_command(*NEEDED, "protobuf"))
 
 
 @contextmanager

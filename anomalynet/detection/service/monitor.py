@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from anomalynet.detection.service.status import Status
-from anomalynet.errors import UsageError
+from anomalynet.errors import UsageError, install_command
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -29,9 +29,8 @@ class Monitor:
         try:
             from prometheus_client import CollectorRegistry, Histogram, generate_latest
         except ImportError:
-            raise UsageError(
-                "--metrics needs the package prometheus-client", "pip install prometheus-client"
-            ) from None
+            what = "--metrics needs the package prometheus-client"
+            raise UsageError(what, install_command("prometheus-client")) from None
         registry = CollectorRegistry()
         text = "Seconds from the arrival of a message to its scores."
         name = "anomalynet_latency_seconds"

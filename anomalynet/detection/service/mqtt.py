@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from anomalynet.errors import UsageError
+from anomalynet.errors import UsageError, install_command
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
@@ -106,7 +106,8 @@ def make_client(
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
     except ImportError:
-        raise UsageError("MQTT needs the package paho-mqtt", "pip install paho-mqtt") from None
+        hint = install_command("paho-mqtt")
+        raise UsageError("MQTT needs the package paho-mqtt", hint) from None
 
     client = Client(
         CallbackAPIVersion.VERSION2,

@@ -16,7 +16,7 @@ from anomalynet.detection.records import Message, Reading
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.sources.follow import CHUNK, Lines, format_of
 from anomalynet.documents import json_value
-from anomalynet.errors import DataError, UsageError
+from anomalynet.errors import DataError, UsageError, install_command
 from anomalynet.runs.files import scratch_folder
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Recording:
         except ImportError:
             raise UsageError(
                 f"{self.path}: reading tables needs the package polars",
-                "pip install polars, or give a file of JSON lines",
+                f"{install_command('polars')}, or give a file of JSON lines",
             ) from None
         with scratch_folder() as staging:
             form = format_of(self._parser.form, self._parser.sensors, partial(header, self.path))
