@@ -66,7 +66,7 @@ def test_the_page_and_the_document_have_every_row(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("LANG", "C")
     report = Report([value("memory", [3.0], "MB", 2.0, "a note")], {"river": "not installed"})
     page = to_markdown(report, machine(), "a command")
-    assert "| memory | 3 MB | – | – | 3 [3–3] | ≤ 2 | misses by 50 % |" in page
+    assert "| memory | 3 MB | – | – | 3 [3–3] | – | ≤ 2 | misses by 50 % |" in page
     assert "- river: not installed" in page
     assert "- memory: a note" in page
     (row,) = json.loads(to_json(report, machine()))["rows"]

@@ -163,14 +163,17 @@ class Following:
             return
         owner = self._table["owner"][: self._table.rows]
         if len(due) == 1:
-            rows = np.flatnonzero(owner == due[0])
-            self._lay_missed(rows, clocks.now[due[0]] - lateness)
-            clocks.due[due[0]] = int(self._grid.next_due(rows).min(initial=-NEVER))
+            source, now = due[0], clocks.now[due[0]] - lateness
+            rows = np.flatnonzero(owner == source)
+            clocks.due[source] = int(self._grid.next_due(rows).min(initial=-NEVER))
+            if now > clocks.due[source]:  # readings since then did not put it off
+                self._lay_missed(rows, now)
+                clocks.due[source] = int(self._grid.next_due(rows).min(initial=-NEVER))
             return
-        now = np.full(len(clocks), NEVER)
-        now[due] = [clocks.now[source] - lateness for source in due]
-        rows = np.flatnonzero(now[owner] != NEVER)
-        self._lay_missed(rows, now[owner[rows]])
+        until = np.full(len(clocks), NEVER)
+        until[due] = [clocks.now[source] - lateness for source in due]
+        rows = np.flatnonzero(until[owner] != NEVER)
+        self._lay_missed(rows, until[owner[rows]])
         found = np.full(len(clocks), -NEVER)
         np.minimum.at(found, owner[rows], self._grid.next_due(rows))
         for source in due:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -124,6 +125,7 @@ class Intake:
     def read(self, messages: Sequence[Message]) -> Batch:
         """Number devices and sources, and drop what cannot be taken."""
         sources, clocks, ends = [], [], []
+        known, sensors = self._rows, self._sensors
         rows: list[int] = []
         times: list[int] = []
         values: list[tuple[float, ...]] = []
@@ -132,28 +134,29 @@ class Intake:
             if source is None:
                 source = UNKNOWN if len(message.source) <= LONGEST_SOURCE else UNNAMED
             for reading in message.readings:
-                row = self._rows.get(reading.device, -1)
-                fault = self._fault(source, row, reading)
-                if fault is not None:
-                    self.refused[fault] += 1
-                    continue
-                if source == UNKNOWN:
-                    source = self._clocks.add(message.source)
-                if row < 0:
-                    row = self._rows[reading.device] = len(self.names)
-                    self.names.append(reading.device)
-                    self.owners.append(source)
+                row, time, own = known.get(reading.device, -1), reading.time, reading.values
+                usual = row >= 0 <= source and len(own) == sensors and EARLIEST <= time <= LATEST
+                if not usual:
+                    if (fault := self._fault(source, row, reading)) is not None:
+                        self.refused[fault] += 1
+                        continue
+                    if source == UNKNOWN:
+                        source = self._clocks.add(message.source)
+                    if row < 0:
+                        row = known[reading.device] = len(self.names)
+                        self.names.append(reading.device)
+                        self.owners.append(source)
                 rows.append(row)
-                times.append(reading.time)
-                values.append(reading.values)
+                times.append(time)
+                values.append(own)
             sources.append(source)
             given = message.clock
             clock = max(times[before:], default=NEVER) if given is None else given
             clocks.append(clock if EARLIEST <= clock <= LATEST else NEVER)
             ends.append(len(rows))
-        table = np.array(values, np.float64).reshape(-1, self._sensors)
+        table = np.fromiter(chain.from_iterable(values), np.float64, len(values) * sensors)
         of, at = np.array(rows, np.int64), np.array(times, np.int64)
-        return Batch(sources, clocks, ends, of, at, table)
+        return Batch(sources, clocks, ends, of, at, table.reshape(-1, sensors))
 
     def restore(self, names: Sequence[str], refused: Mapping[str, int]) -> None:
         """Know these devices and no others."""
