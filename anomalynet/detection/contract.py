@@ -205,12 +205,8 @@ def _violations(of: Contract) -> list[str]:
     for name in ("run", "experiment", "model", "data", "split", "licence", "threshold_rule"):
         must(name, getattr(of, name), is_name(getattr(of, name)), "a name on one line")
     texts = {name: [*getattr(of, name)] for name in ("warnings", "carried", "periods", "metrics")}
-    texts["units"] = [sensor.unit for sensor in of.sensors if sensor.unit]
-    for name, found in texts.items():
+    for name, found in {**texts, "units": [one.unit for one in of.sensors if one.unit]}.items():
         must(name, found, all(map(is_name, found)), "texts on one line")
-    must("carried", texts["carried"], not INPUTS & {*of.carried}, "other names than inputs")
-    channels = [*of.reference.channels]
-    must("reference.channels", channels, {*channels} <= {*of.channels}, "channels of the model")
     axis, needed = of.attention_axis, "attention" in of.outputs
     must("attention_axis", axis, (axis is not None) == needed, "there if attention is an output")
     sensors = [sensor.name for sensor in of.sensors]
@@ -227,12 +223,13 @@ def _violations(of: Contract) -> list[str]:
     must("outputs", of.outputs, holds, "score, and error and attention if there are any")
     for name, shape in of.carried.items():
         holds = of.form == "step" and all(0 <= size <= MOST for size in shape)
-        must(f"carried.{name}", shape, holds, "a shape, in the form step")
+        must(f"carried.{name}", shape, holds and name not in INPUTS, "a shape, in the form step")
     for name, metric in of.metrics.items():
         must(f"metrics.{name}", metric, metric is None or isfinite(metric), "finite")
     for name, marks in {"scores": of.reference.scores, **of.reference.channels}.items():
         rise = all(map(isfinite, marks)) and all(low <= high for low, high in pairwise(marks))
-        must(f"reference.{name}", len(marks), len(marks) in (0, 101) and rise, "101 quantiles")
+        holds = len(marks) in (0, 101) and rise and name in ("scores", *of.channels)
+        must(f"reference.{name}", len(marks), holds, "101 quantiles of a channel or the scores")
     if (form := of.table) is not None:
         for name in ("separator", "thousands"):
             text = getattr(form, name)

@@ -148,9 +148,10 @@ def test_a_damaged_snapshot_is_none_of_the_two_that_are_kept(tmp_path: Path) -> 
         state.close()
 
 
-@pytest.mark.parametrize(
-    "failure", [MemoryError(), OSError(errno.EMFILE, "too many"), OSError(errno.EIO, "I/O")], ids=repr
-)
+FAILURES = [MemoryError(), OSError(errno.EMFILE, "too many"), OSError(errno.EIO, "I/O")]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=repr)
 def test_a_snapshot_that_cannot_be_read_now_is_not_damaged(
     tmp_path: Path, detect: Detect, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
@@ -304,16 +305,19 @@ def test_on_a_full_disk_it_is_one_message_and_the_same_command_goes_on(
     assert detect(8, 10)[0] == 0 and alarms(tmp_path) == 5
 
 
-def test_a_new_state_on_a_full_disk_is_one_message(
-    tmp_path: Path, detect: Detect, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("code_", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.EACCES])
+@pytest.mark.parametrize("call", ["fsync", "pwrite"])
+def test_a_new_state_on_a_disk_that_takes_nothing_is_one_message(
+    tmp_path: Path, detect: Detect, monkeypatch: pytest.MonkeyPatch, code_: int, call: str
 ) -> None:
     def full(*args: Any) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise OSError(code_, os.strerror(code_))
 
     with monkeypatch.context() as patch:
-        patch.setattr("os.fsync", full)
+        patch.setattr(f"os.{call}", full)
         code, error = detect(0, 4)
-    assert code == 1 and "No space left on device" in error
+    assert code == 1 and os.strerror(code_) in error and error.count("  → ") == 1
+    assert ("free disk space" in error) == (code_ == errno.ENOSPC)
     assert detect(0, 4)[0] == 0 and alarms(tmp_path) == 2
     assert not list((tmp_path / "state").glob(".*"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import struct
@@ -67,8 +68,14 @@ class AppendFile:
         os.close(self._file)
 
     def _failed(self, error: OSError) -> RunError:
-        what = f"{self._shown}: {error.strerror or error}"
-        return RunError(what, "free disk space; the same command continues")
+        return RunError(f"{self._shown}: {error.strerror or error}", next_step(error))
+
+
+def next_step(error: OSError) -> str:
+    """What to do after a failed write."""
+    full = error.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    how = "free disk space" if full else "check the disk and the permissions of the folder"
+    return f"{how}; the same command continues"
 
 
 MAGIC, EARLIER = b"anomalynet journal 2\n", b"anomalynet journal 1\n"

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anomalynet.detection.engine.table import DamagedError
-from anomalynet.detection.service.journal import Entry, Journal, batches
+from anomalynet.detection.service.journal import Entry, Journal, batches, next_step
 from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.documents import json_value
 from anomalynet.errors import RunError, UsageError, first_line
@@ -73,8 +73,7 @@ class State:
                     sync_folder(folder.parent)
         except OSError as error:
             self.unlock()
-            how = "free disk space; the same command continues"
-            raise RunError(f"{owner}: {error.strerror}", how) from None
+            raise RunError(f"{owner}: {error.strerror}", next_step(error)) from None
         self._number = 0
         self._journal: Journal | None = None
         self._writing: threading.Thread | None = None
