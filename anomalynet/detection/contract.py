@@ -199,8 +199,8 @@ def _violations(of: Contract) -> list[str]:
     must("calibration_floor", floor, holds, "a deviation of each sensor")
     must("hampel_threshold", of.hampel_threshold, 0 < of.hampel_threshold < inf, "positive, finite")
     periods = {f"periods.{device}": period for device, period in of.periods.items()}
-    periods |= {"period": of.period, "table.period": of.table.period if of.table else None}
-    for name, period in periods.items():
+    given = {"period": of.period, "table.period": of.table.period if of.table else None}
+    for name, period in {**given, **periods}.items():
         must(name, period, period is None or 1e-6 <= period < 1e9, "from 1e-6 to 1e9 seconds")
     for name in ("run", "experiment", "model", "data", "split", "licence", "threshold_rule"):
         must(name, getattr(of, name), is_name(getattr(of, name)), "a name on one line")

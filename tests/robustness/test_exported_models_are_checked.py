@@ -102,7 +102,7 @@ def test_all_that_cannot_be_is_named_at_once_up_to_a_limit(tmp_path: Path) -> No
     wrong: dict[str, Any] = {"seed": -1, "hold": -1, "clip": -1.0}
     with pytest.raises(UsageError, match=r"hold.*seed.*clip"):
         Model(changed(tmp_path / "model.onnx", **wrong))
-    more = {"periods": {f"n{number}": -1.0 for number in range(1000)}}
+    more: dict[str, Any] = {"periods": {f"n{number}": -1.0 for number in range(1000)}}
     with pytest.raises(UsageError, match="and 998 more") as raised:
         Model(changed(tmp_path / "model.onnx", **wrong, **more))
     assert len(str(raised.value)) < 1000
