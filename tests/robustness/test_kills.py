@@ -91,11 +91,12 @@ def _content(folder: Path, name: str) -> str:
     path = folder / name
     if path.name in DURATIONS:
         return "any"
-    if name.startswith("state/snapshot-"):  # but for the paths of this copy of the scene
+    if name.startswith("state/snapshot-"):  # without paths and the time of day
         with np.load(path) as archive:
             arrays = dict(archive)
         own = json.loads(arrays.pop("service").tobytes())
         own["place"], own["scores"] = json.loads(own["place"])["offset"], own["scores"][1]
+        own["behind"] = sorted(own["behind"])
         return repr((own, sorted((each, arrays[each].tobytes()) for each in arrays)))
     if path.suffix == ".skops":  # a ZIP file has times, and skops numbers objects by address
         with zipfile.ZipFile(path) as archive:
