@@ -172,7 +172,9 @@ def print_table(
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for key in columns:
         fits = key not in texts or width[key] < FOLDED
-        table.add_column(key, no_wrap=fits, min_width=width[key] if fits else None, overflow="fold")
+        least = width[key] if fits else None
+        heading = Text(printable(key))  # no name is markup
+        table.add_column(heading, no_wrap=fits, min_width=least, overflow="fold")
     for line in zip(*columns.values(), strict=True):
         table.add_row(*(Text(cell) for cell in line))
     console.print(table)
