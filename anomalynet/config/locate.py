@@ -37,8 +37,8 @@ def is_file(path: Path) -> bool:
 
 
 def find(kind: Kind, name: str) -> Path:
-    """The YAML file for a name or a path. Raises UsageError: no such file; names the nearest. Or its
-    name cannot be printed."""
+    """The YAML file for a name or a path. Raises UsageError: no such file, names the nearest; or
+    its name cannot be printed."""
     if name.endswith((".yaml", ".yml")):
         path = Path(name)
         if is_file(path):
