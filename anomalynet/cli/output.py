@@ -195,9 +195,10 @@ def _wrapper(indent: str) -> textwrap.TextWrapper:
 
 
 def print_next(*commands: str) -> None:
-    """Print on stderr what a user would do next."""
+    """Print on stderr what a user would do next, unless a path in it can only be shown escaped."""
     for command in commands:
-        say(f"next: {command}")
+        if printable(command) == command:
+            say(f"next: {command}")
 
 
 def rounded(value: float | None) -> str:

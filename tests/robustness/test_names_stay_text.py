@@ -92,6 +92,11 @@ def test_only_what_the_program_draws_may_steer(
     assert "\x1b[2J" not in shown.out
 
 
+def test_what_is_printed_as_next_can_be_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_next("anomalynet export é", f"anomalynet export {STEERING}")
+    assert capsys.readouterr().err == "next: anomalynet export é\n"
+
+
 MARKUP = f"a[/b] [link=http://evil.example]x[/link] [red]{STEERING}"
 
 
