@@ -61,7 +61,7 @@ def _show(found: Sequence[SweepStatus]) -> None:
             print(text)
         if any(one.state == "stale" for one in sweep.runs):
             again = "repeat the sweep's command with --rerun stale to make them again"
-            print(f"stale runs were made by other code: {again}")
+            print(f"stale runs are of another version of the code: {again}")
 
 
 def _read_status(args: argparse.Namespace) -> list[SweepStatus]:

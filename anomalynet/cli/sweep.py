@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shown.add_argument("--as", dest="form", choices=("wandb",), help=text)
     text = "train only the runs with these numbers, as --plan counts them; no report is written"
     arguments.option(parser, "--only", "N|N-M,…", text)
-    text = "run `failed` runs once more, or finished ones that other code made (`stale`)"
+    text = "run `failed` runs once more, or finished ones of another version of the code (`stale`)"
     again = ("failed", "stale")
     parser.add_argument("--rerun", choices=again, action="append", default=[], help=text)
     text = "total number of trials of a search, instead of the file's"

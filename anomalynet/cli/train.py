@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     if outcome.was_done:
         say(f"{path} is already done; change the seed, a key or the data set for another run")
         if made_by_other_code(outcome.folder.environment):
-            warn([f"other code made this run; delete {path} to train it with this code"])
+            warn([f"another version of the code made this run; to train it again, delete {path}"])
     if outcome.repaired:
         warn([repair_note(path, outcome.repaired)])
     warn(result.warnings)

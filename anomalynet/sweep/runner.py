@@ -225,7 +225,7 @@ def _announce(planned: PlannedSweep, notify: Callable[[str], None]) -> None:
     stale = [job.folder.path for job in jobs if job.state == "done" and job.stale]
     if stale:
         notify(
-            f"warning: other code made {len(stale)} of them, such as {stale[0]}; "
+            f"warning: another version of the code made {len(stale)} of them, such as {stale[0]}; "
             "this command with --rerun stale makes them again"
         )
 

@@ -188,7 +188,7 @@ def load(args: argparse.Namespace, folder: Path) -> Loaded:
     doubled = len(found) - len(set(found))
     print(f"alarms: {len(found):,}, {doubled} of them doubled; {same} ({len(expected):,})")
     if log := (folder / "detector.log").read_text().strip():
-        print(f"the detector said:\n{log}")
+        print(f"log of the detector:\n{log}")
     wrong = code or readings.missing or readings.doubled or doubled
     return Loaded(not wrong and set(found) == expected, lags[1], cpu / lasted)
 

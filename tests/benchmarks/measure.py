@@ -218,6 +218,10 @@ def to_markdown(report: Report, where: Mapping[str, Any], words: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _distance(share: float) -> str:
+    return f"{100 * share:.0f} %" if share < 1 else f"a factor of {1 + share:.3g}"
+
+
 def _line(row: Measured) -> str:
     low, high = row.spread
     other = "–" if row.other is None else f"{row.other:.4g} {row.unit}"
@@ -226,7 +230,7 @@ def _line(row: Measured) -> str:
     reach, verdict = "–", ""
     if row.reach is not None:
         reach = f"{'≥' if row.kind == 'faster' else '≤'} {row.reach:g}{sign}"
-        verdict = f"misses by {100 * row.missed_by:.0f} %" if row.missed_by else "reached"
+        verdict = f"misses by {_distance(row.missed_by)}" if row.missed_by else "reached"
     before = next(
         (f"{old:g}{sign}" for name, old in BEFORE.items() if row.name.startswith(name)), "–"
     )

@@ -82,8 +82,8 @@ def test_a_table_an_arm_then_what_failed_and_what_is_stale(
         "a\t2\t1\t1\t\t\t\t",
         "b\t4\t\t\t1\t\t2\tseed 4 fold 0 epoch 2/4 best 0.2500",
         "failed: b seed 3 fold 0 hybrid/fails: because of this",
-        "stale runs were made by other code: repeat the sweep's command with --rerun stale to make "
-        "them again",
+        "stale runs are of another version of the code: repeat the sweep's command with "
+        "--rerun stale to make them again",
     ]
 
 

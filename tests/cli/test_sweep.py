@@ -195,7 +195,7 @@ def test_runs_of_other_code_are_told_and_made_again_on_request(
     RunFolder(old.parent).seal(results()[0].read_bytes())
     assert sorted(states(capsys)) == ["done", "stale", *["waiting"] * 4]
     assert main(two) == 0
-    assert "other code made 1 of them" in capsys.readouterr().err
+    assert "another version of the code made 1 of them" in capsys.readouterr().err
     stamps = [path.stat().st_mtime_ns for path in results()]
     assert main([*two, "--rerun", "stale"]) == 0
     kept = [path.stat().st_mtime_ns for path in results()]

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[2]
 VERDICTS = {"holds": "hold", "does not hold": "do not hold", "no evidence": "without evidence"}
 
 REPORTS = {
-    "smart_city-quick": ("smart_city", "anomalynet reproduce"),
-    "skab": ("SKAB", "anomalynet reproduce --preset full --data skab"),
+    "smart_city-quick": ("smart_city", "`anomalynet reproduce`"),
+    "skab": ("SKAB", "seed 0 of `anomalynet reproduce --preset full --data skab`"),
 }
 """Committed report → its title, and the command that makes it."""
 
@@ -82,10 +82,10 @@ def _note(name: str) -> str:
     counts = ", ".join(f"{verdicts.count(verdict)} {text}" for verdict, text in VERDICTS.items())
     repetitions = "one repetition" if one["n"] == 1 else f"{one['n']} repetitions"
     return (
-        f"- **{title}** ([report](reports/{name}/report.md), `{command}`): {one['folds']} folds,\n"
-        f"  {repetitions}, {one['prevalence']:.1f} % attack. Without any sensor, "
-        f"{probe['probe']} ranks with AUROC {100 * probe['auroc']:.1f}.\n"
-        f"  Of the paper's claims, {len(verdicts)} questions in all: {counts}."
+        f"- [{title}](reports/{name}/report.md), {command}:\n"
+        f"  {one['folds']} folds, {repetitions}, {one['prevalence']:.1f} % attack. "
+        f"Without any sensor, {probe['probe']} ranks with\n"
+        f"  AUROC {100 * probe['auroc']:.1f}. Of the paper's {len(verdicts)} claims: {counts}."
     )
 
 

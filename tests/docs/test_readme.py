@@ -36,15 +36,17 @@ SMALL_WORLD = ("deployment.nodes=8", "deployment.cell_nodes=4", "sampling.period
 
 @pytest.fixture
 def sensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_figures: None) -> Path:
-    """A user's folder, with the sensor table that the README speaks of; sweeps train in this
+    """A user's folder, with the sensor tables that the README speaks of; sweeps train in this
     process."""
     in_process(monkeypatch)
     rng = np.random.default_rng(0)
-    steps = np.tile(np.arange(1200), 2)
-    columns = {"device": np.repeat(["pump", "fan"], 1200), "time": 1_700_000_000 + 60 * steps}
-    pl.DataFrame(
-        {**columns, "temperature": 20 + rng.normal(size=2400), "vibration": rng.normal(size=2400)}
-    ).write_csv(tmp_path / "sensors.csv")
+    steps = np.tile(np.arange(2400), 2)
+    columns = {"device": np.repeat(["pump", "fan"], 2400), "time": 1_700_000_000 + 120 * steps}
+    readings = {name: rng.normal(size=4800) for name in ("temperature", "vibration")}
+    table = pl.DataFrame({**columns, **readings})
+    later = pl.Series(steps >= 1500)
+    table.filter(~later).write_csv(tmp_path / "sensors.csv")
+    table.filter(later).write_csv(tmp_path / "new.csv")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

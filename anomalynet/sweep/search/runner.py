@@ -197,8 +197,8 @@ def _notify_of_trials(
         stale += [number] if any(made_by_other_code(one.environment) for one in folders) else []
     if stale:
         notify(
-            f"warning: other code made runs of {len(stale)} trials, such as trial {stale[0]}; "
-            "`--rerun stale` repeats them"
+            f"warning: another version of the code made runs of {len(stale)} trials, such as "
+            f"trial {stale[0]}; `--rerun stale` repeats them"
         )
 
 
