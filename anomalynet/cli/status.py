@@ -132,7 +132,8 @@ def _plain(sweep: SweepStatus) -> dict[str, Any]:
     runs = []
     for one in sweep.runs:
         row = {key: getattr(one.run, key) for key in ("number", "arm", "experiment", "id")}
-        row |= {"repetition": one.run.place, "state": one.state, "epoch": one.epoch, "epochs": one.run.epochs}
+        row |= {"repetition": one.run.place, "state": one.state}
+        row |= {"epoch": one.epoch, "epochs": one.run.epochs}
         runs.append({**row, "best": one.best, "reason": one.reason or None})
     keys = ("label", "sweep", "preset", "overrides", "report", "trials")
     facts = {key: getattr(sweep.record, key) for key in keys}
