@@ -22,7 +22,8 @@ MAX_NODES = 100_000  # most values of a YAML text, of which PyYAML reads about 3
 MAX_VALUES = 500_000  # with each alias counted as what it stands for; objects and lists in JSON
 MAX_COMMAS = 4 * MAX_VALUES  # in JSON; the state of a detector of 100,000 devices has up to 900,000
 MAX_DIGITS = 300  # longest number; a float has at most 309 digits before the point
-_LONG_NUMBER = re.compile(rf"[0-9](?:[0-9]{{{MAX_DIGITS - 1}}}|[eE]\+?[0-9]{{3}})")
+# Every number that may be too long or infinite: 200 digits with an exponent of two are finite.
+_LONG_NUMBER = re.compile(r"[0-9](?:[0-9]{200}|[eE]\+?[0-9]{3})")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # half a character, unless its other half follows
 
 
@@ -161,7 +162,7 @@ def yaml_value(text: str) -> Any:
     root = yaml_root(loader)
     try:
         return None if root is None else loader.construct_document(root)
-    except (ValueError, KeyError, AttributeError) as error:  # such as a date with month 13
+    except (ValueError, LookupError, AttributeError) as error:  # such as a date with month 13
         raise _problem(f"not a valid value: {error}", root) from None
 
 

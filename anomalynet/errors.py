@@ -145,7 +145,14 @@ class RegressionError(AnomalynetError):
     exit_code = 3
 
 
-MAKE_ROOM = "make room and repeat the command: it continues, and no run counts as failed"
+def disk_hint(reason: str) -> str:
+    """What to do after a failed writing. `reason`: a text that ends with that of `disk_error`."""
+    do = "free some space"
+    if reason.endswith(os.strerror(errno.EIO)):
+        do = "check the disk, which fails, or use another one"
+    elif reason.endswith(os.strerror(errno.EROFS)):
+        do = "make the disk writable, or use another folder"
+    return f"{do} and repeat the command: it continues, and nothing finished is lost"
 
 
 def disk_error(error: BaseException | None) -> str:
@@ -166,5 +173,5 @@ def disk_errors(where: object) -> Iterator[None]:
     except OSError as error:
         if full := disk_error(error):
             what = f"{error.filename or where}: cannot be written: {full}"
-            raise RunError(what, MAKE_ROOM) from error
+            raise RunError(what, disk_hint(full)) from error
         raise

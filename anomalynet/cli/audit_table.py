@@ -29,7 +29,7 @@ examples:
   anomalynet audit-table --paper
 
 exit codes: 0 every row is possible, 1 some row is not, 2 the file cannot be
-read as a table"""
+read as a table, 130 interrupted: the rows not examined are named"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,4 +72,6 @@ def run(args: argparse.Namespace) -> int:
         print_json(plain(found))
     else:
         print("\n".join(lines(found)))
+    if found.left:
+        return 130
     return 0 if found.possible else 1

@@ -19,7 +19,14 @@ from typing import NoReturn
 from anomalynet import __version__
 from anomalynet.cli.arguments import warn_of_contradictions
 from anomalynet.cli.output import OutputLostError, guarded_streams, print_json
-from anomalynet.errors import DISK_ERRORS, AnomalynetError, RunError, StoppedError, UsageError
+from anomalynet.errors import (
+    DISK_ERRORS,
+    AnomalynetError,
+    RunError,
+    StoppedError,
+    UsageError,
+    disk_hint,
+)
 
 # fmt: off
 VERBS = (
@@ -155,8 +162,8 @@ def _run(argv: Sequence[str]) -> int:
     return code
 
 
-FREE = "free some space and repeat the command: nothing finished is lost"
-HINTS = {errno.ENAMETOOLONG: "use a shorter name", **dict.fromkeys(DISK_ERRORS, FREE)}
+HINTS = {number: disk_hint(os.strerror(number)) for number in DISK_ERRORS}
+HINTS[errno.ENAMETOOLONG] = "use a shorter name"
 
 
 def _explained(error: Exception) -> AnomalynetError | None:

@@ -172,7 +172,9 @@ def print_table(
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for key in columns:
         fits = key not in texts or width[key] < FOLDED
-        table.add_column(key, no_wrap=fits, min_width=width[key] if fits else None, overflow="fold")
+        least = width[key] if fits else None
+        heading = Text(printable(key))  # no name is markup
+        table.add_column(heading, no_wrap=fits, min_width=least, overflow="fold")
     for line in zip(*columns.values(), strict=True):
         table.add_row(*(Text(cell) for cell in line))
     console.print(table)
@@ -193,9 +195,10 @@ def _wrapper(indent: str) -> textwrap.TextWrapper:
 
 
 def print_next(*commands: str) -> None:
-    """Print on stderr what a user would do next."""
+    """Print on stderr what a user would do next, unless a path in it can only be shown escaped."""
     for command in commands:
-        say(f"next: {command}")
+        if printable(command) == command:
+            say(f"next: {command}")
 
 
 def rounded(value: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from anomalynet.errors import printable
 from anomalynet.sweep.progress import Display, duration
 
 INTERVAL = 10.0  # seconds between two lines of a simulation if stderr is not a terminal
@@ -12,8 +13,11 @@ INTERVAL = 10.0  # seconds between two lines of a simulation if stderr is not a 
 def _bar(console: Any, *columns: Any) -> Any:
     from rich.progress import BarColumn, Progress, TextColumn
 
-    text = TextColumn("{task.fields[text]}")
-    return Progress(TextColumn("{task.description}"), BarColumn(), *columns, text, console=console)
+    # No name is markup, such as a style or a link.
+    title, text = (
+        TextColumn(f"{{task.{name}}}", markup=False) for name in ("description", "fields[text]")
+    )
+    return Progress(title, BarColumn(), *columns, text, console=console)
 
 
 class TrainingProgress(Display):
@@ -21,7 +25,7 @@ class TrainingProgress(Display):
 
     def __init__(self, title: str, epochs: int | None = None) -> None:
         super().__init__()
-        self.title, self.most = title, epochs
+        self.title, self.most = printable(title), epochs
 
     def make_live(self, console: Any) -> Any:
         from rich.progress import MofNCompleteColumn, TimeRemainingColumn
@@ -61,7 +65,7 @@ class SimulationProgress(Display):
 
     def __init__(self, title: str, cells: int, length: float) -> None:
         super().__init__()
-        self.title = f"{title}, {cells} cell{'s' if cells > 1 else ''}"
+        self.title = f"{printable(title)}, {cells} cell{'s' if cells > 1 else ''}"
         self.total = cells * length
         self._first: float | None = None
 

@@ -45,7 +45,7 @@ class _Loader(yaml.SafeLoader):
         odd = number and not is_plain(str(node.value))
         try:
             return node.value if odd else super().construct_object(node, deep)
-        except (ValueError, KeyError) as error:  # such as !!int "ten" or !!bool maybe
+        except (ValueError, LookupError) as error:  # such as !!int "ten", !!int "", !!bool maybe
             what = f"{node.value!r} is not valid for {node.tag}: {error!r}"
             raise yaml.MarkedYAMLError(problem=what, problem_mark=node.start_mark) from None
 

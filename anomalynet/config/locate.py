@@ -6,7 +6,7 @@ import difflib
 from pathlib import Path
 from typing import Literal
 
-from anomalynet.errors import UsageError
+from anomalynet.errors import UsageError, printable
 
 Kind = Literal["experiments", "sweeps"]
 _PACKAGE = Path(__file__).parents[1]
@@ -37,10 +37,14 @@ def is_file(path: Path) -> bool:
 
 
 def find(kind: Kind, name: str) -> Path:
-    """The YAML file for a name or a path. Raises UsageError: no such file; names the nearest."""
+    """The YAML file for a name or a path. Raises UsageError: no such file, names the nearest; or
+    its name cannot be printed."""
     if name.endswith((".yaml", ".yml")):
         path = Path(name)
         if is_file(path):
+            if printable(path.stem) != path.stem or not set(path.stem).isdisjoint("\t\n"):
+                what = f"{name!r}: has characters that cannot be printed"
+                raise UsageError(what, "rename it: folders of runs and reports bear its name")
             return path
         raise UsageError(f"{name}: no such file", f"`anomalynet ls {kind}` lists the known ones")
     by_name = files(kind)

@@ -92,7 +92,8 @@ def _sentence(name: str, values: Iterable[str]) -> str:
 
 def _machine(environment: Mapping[str, Any]) -> str:
     """Processors and graphics cards of a run's machine, and the threads and devices it used."""
-    gpus = Counter(map(str, environment.get("gpus") or ()))
+    known = environment.get("gpus")
+    gpus = Counter(map(str, known if isinstance(known, list) else ()))
     cards = ", ".join(f"{count} × {name}" for name, count in sorted(gpus.items())) or "no GPU"
     cores, threads, devices = (environment.get(name) for name in ("cores", "threads", "devices"))
     cpu = f"{cores} CPU cores ({environment.get('cpu', 'kind unknown')})" if cores else ""
@@ -106,7 +107,8 @@ def _counted(number: object, noun: str) -> str:
 
 
 def _software(environment: Mapping[str, Any]) -> str:
-    versions = environment.get("packages") or {}
+    versions = environment.get("packages")
+    versions = versions if isinstance(versions, dict) else {}
     names = ("anomalynet", "torch", "lightning", "scikit-learn")
     named = [f"{name} {versions[name]}" for name in names if versions.get(name)]
     named += [f"Python {environment['python']}"] if environment.get("python") else []

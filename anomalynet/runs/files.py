@@ -3,6 +3,7 @@ and after a power cut too."""
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import json
@@ -83,9 +84,13 @@ def refuse_unwritable(folder: Path, option: str) -> None:
         raise UsageError(what, f"choose another {option}")
 
 
+# A folder cannot be synced, or not be opened for it
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES)
+
+
 def sync(*paths: Path) -> None:
     """Wait until files, or the names in folders, are on the disk; a system that cannot sync folders
-    is left alone."""
+    is left alone, a disk that fails is not."""
     for path in paths:
         try:
             descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
@@ -94,7 +99,7 @@ def sync(*paths: Path) -> None:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            if not path.is_dir():
+            if not path.is_dir() or error.errno not in _NO_SYNC:
                 error.filename = str(path)
                 raise
 

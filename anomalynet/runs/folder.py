@@ -80,7 +80,7 @@ class RunFolder:
     failed = File("failed.json")
     stop = File(".stop")  # if this file exists, the run stops after the current epoch
 
-    # size and SHA-256 of every file that a result vouches for; missing in runs of earlier versions
+    # size and SHA-256 of every file that a result vouches for; some earlier versions wrote none
     checksums = File(checksums.FILE)
     result = File("result.json")  # written last: a run without it is unfinished
 
@@ -98,10 +98,16 @@ class RunFolder:
 
     def damage(self, *, contents: bool = True) -> dict[str, str]:
         """What happened to the files of a finished run since it ended: name → what is wrong. Empty
-        for an intact run, an unfinished one, and one of an earlier version without checksums.
-        `contents`: compare them too, not only the sizes."""
+        for an intact run and an unfinished one. Other versions of the code may have written no
+        checksums: then configuration and scores must be there. `contents`: compare them too, not
+        only the sizes."""
         if not self.result.exists():
             return {}
+        if not self.checksums.exists():
+            if not made_by_other_code(self.environment):
+                return {self.checksums.name: "is missing"}
+            always = self.config, self.scores
+            return {path.name: "is missing" for path in always if not path.exists()}
         found = checksums.verify(self.path, [self.result.name], contents=contents)
         if not self.last.exists():
             found.pop(LAST, None)  # deleted to save space: the result does not need it
@@ -114,8 +120,9 @@ class RunFolder:
         checksums are known to be damaged."""
         damage, known = self.damage(), read_json(self.checksums)
         if self.checksums.name in damage:
-            hint = "delete it to use the run unchecked; or move the run's folder away"
-            raise RunError(f"{self.checksums}: is damaged", hint)
+            hint = "move the run's folder away and repeat the command: nothing else shows whether "
+            hint += "its files are as they were written"
+            raise RunError(f"{self.checksums}: {damage[self.checksums.name]}", hint)
         again = {self.scores, self.incidents, self.architecture, self.explanations, self.result}
         again |= {self.config, self.progress, self.timings}
         lost = damage.keys() - {path.name for path in again}

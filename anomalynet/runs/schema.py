@@ -83,6 +83,8 @@ def invalid_value(result: Result) -> str:
     for key, value in (numbers | {name: getattr(result, name) for name in names}).items():
         if value is not None and not 0 <= value < 2**63:
             return f"{key}: expected a number from 0 on, not {value}"
+    if "test" not in result.parts:
+        return "parts: test is missing"
     if result.fold >= result.folds:
         return f"fold: expected a number below {result.folds}, not {result.fold}"
     values: dict[str, float | None] = {"threshold": result.threshold, **result.metrics}

@@ -72,7 +72,9 @@ def read_test_steps(record: RunRecord) -> pl.DataFrame:
         return cache[path]
 
     def of_test(frame: pl.LazyFrame) -> pl.LazyFrame:
-        known = frame.collect_schema().names()
+        known = frame.collect_schema()
+        if not isinstance(known.get("time"), pl.Datetime):
+            raise pl.exceptions.SchemaError(f"`time` is {known.get('time')}, not a time")
         later = [pl.col(name) if name in known else LATER[name].alias(name) for name in LATER]
         return frame.filter(pl.col("split") == "test").select(*STEP, *later)
 

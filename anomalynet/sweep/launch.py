@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
-from anomalynet.errors import MAKE_ROOM, RunError
+from anomalynet.errors import RunError, disk_hint
 from anomalynet.runs.folder import repair_note
 from anomalynet.sweep.jobs import Job
 from anomalynet.sweep.slots import Slot
@@ -186,7 +186,7 @@ class Launch:
     def _handle_reply(self, job: Job, reply: dict[str, Any]) -> None:
         """Store how a job ended, or queue it again if it is not the job's fault."""
         if "full" in reply:
-            raise RunError(reply["full"], MAKE_ROOM)
+            raise RunError(reply["full"], disk_hint(reply["full"]))
         if reply.get("busy"):
             self._requeue(job)
             self._stop.wait(0.5)

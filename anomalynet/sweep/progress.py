@@ -175,12 +175,13 @@ class SearchProgress(Display):
 
 def _make_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title, title_justify="left")
     for heading in headings:
         table.add_column(heading, no_wrap=heading == headings[0])  # names of arms stay whole
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(printable(cell)) for cell in row))
     return table
 
 

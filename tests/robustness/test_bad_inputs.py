@@ -5,8 +5,7 @@ from __future__ import annotations
 import resource
 import shutil
 import signal
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +14,18 @@ from types import FrameType
 import pytest
 from _pytest.mark import ParameterSet
 
+from anomalynet.data.prepared import block_checksums
+from anomalynet.runs import checksums
 from anomalynet.runs.sweeps import SweepRecord, SweepRun, write_sweep
 from tests.conftest import ROOT
 from tests.robustness import scene
-from tests.robustness.bad_inputs import BADNESS, GOOD, READERS, Case, cases
+from tests.robustness.bad_inputs import BADNESS, EMPTY, GOOD, READERS, Case, cases
 
 CASES = list(cases())
+PUBLISHED = ("published CSV", "published Markdown")
+OTHERWISE = {"detect devices": "", "sweep file": "the sweep"}
+"""Area → what its messages may name in place of the spoiled file; empty: no reading is left, which
+any text may say."""
 LONGEST = 8  # seconds for one case
 MEMORY = 4 << 30  # bytes more than now
 MAY_APPEAR = (".lock", "data/.fingerprints.json")
@@ -104,16 +109,30 @@ def restore(place: Path, good: Path) -> None:
             path.rmdir()
 
 
+def reseal(paths: Sequence[Path]) -> None:
+    """Give the folders of files the checksums of what is in them."""
+    for path in paths:
+        folder = next(one for one in path.parents if (one / checksums.FILE).exists())
+        known = checksums.read(folder)
+        assert known and path.relative_to(folder).as_posix() in known
+        blocks = all(isinstance(digest, list) for _, digest in known.values())
+        checksums.write(folder, known, checksum=block_checksums if blocks else None)
+
+
 def problems(case: Case, place: Path, ids: dict[str, str]) -> list[str]:
     """What is wrong with how a command took its bad input."""
+    names: list[str] = []
     for pattern, spoil in case.spoiled.items():
         found = sorted(place.glob(pattern))
         assert found, pattern
+        names += [path.name for path in found]
         for path in found:
             content = path.read_bytes()
             path.unlink()
             if spoil is not None:
                 path.write_bytes(spoil(content))
+        if case.resealed:
+            reseal(found)
     before = scene.tree(place)
     words = case.words.replace("{logistic}", ids["logistic"]).replace("{hybrid}", ids["hybrid"])
     try:
@@ -124,23 +143,32 @@ def problems(case: Case, place: Path, ids: dict[str, str]) -> list[str]:
     except BaseException as error:
         return [f"ended by {type(error).__name__}: {error}"[:300]]
     told = replace(case, fine=case.fine.replace("{fingerprint}", ids["fingerprint"]))
-    wrong = [*_told(told, ended), *_left(case, ended, before, place)]
+    wrong = [*_told(told, ended, names), *_left(case, ended, before, place)]
     return wrong and [*wrong, f"it said: {(ended.err + ended.out).strip()[-300:]!r}"]
 
 
-def _told(case: Case, ended: scene.Ended) -> Iterator[str]:
-    """What is wrong with exit code and messages."""
+def _told(case: Case, ended: scene.Ended, names: Sequence[str]) -> Iterator[str]:
+    """What is wrong with exit code and messages. `names`: of the spoiled files."""
     told = ended.err + ended.out
     phrase = case.fine.removeprefix("says ") if case.fine.startswith("says ") else ""
-    verdict = ended.code == 1 and ended.out  # of audit-table
+    verdict = ended.code == 1 and ended.out and case.area in ("audit-table", *PUBLISHED)
     if phrase and not ended.code and phrase not in told:
         yield f"exit code 0, but it does not say {phrase!r}"
     if ended.code not in (0, 1, 2, 4) or (ended.code == 0 and not case.fine):
         yield f"exit code {ended.code}"
     if "Traceback" in told or "unexpected" in told:
         yield "traceback or unexpected"
-    if ended.code and not verdict and (not ended.err.strip() or ended.err.count("  → ") > 1):
-        yield "not one message"
+    if ended.code and not verdict:
+        if not ended.err.strip() or ended.err.count("  → ") > 1:
+            yield "not one message"
+        where = [Path(name).stem for name in names]
+        where += [OTHERWISE[case.area]] if case.area in OTHERWISE else []
+        lost = case.badness == "missing" or case.resealed  # then it may name the whole
+        if names and not lost and not any(name in ended.err for name in where):
+            yield f"it names none of {where}"
+        words = [word.partition("=")[0].lstrip("-") for word in case.words.split()]
+        if "→" not in ended.err and not any(name in ended.err for name in [*where, *words]):
+            yield "neither what is wrong is named nor what to do"
     if len(ended.err) > 3_000:
         yield f"a message of {len(ended.err)} characters"
     if any(ord(sign) < 32 and sign not in "\n\t\r" for sign in told):
@@ -152,7 +180,8 @@ def _left(case: Case, ended: scene.Ended, before: dict[str, str], place: Path) -
     for name, kind in scene.changes(before, scene.tree(place)).items():
         if name.endswith((".md", ".csv", ".jsonl")) and kind != "lost":
             written = (place / name).read_text(encoding="utf-8", errors="replace")
-            yield from (f"{sign!r} in {name}" for sign in ("\x1b", "<script>") if sign in written)
+            signs = ("\x1b", "<script>") if name.endswith(".md") else ("\x1b",)
+            yield from (f"{sign!r} in {name}" for sign in signs if sign in written)
         hidden = any(part.startswith(".") for part in Path(name).parts)
         state = name.startswith("state/") and not ended.code  # old snapshots go
         may = name.endswith(MAY_APPEAR) or state or (case.fine and kind != "lost" and not hidden)
@@ -165,7 +194,10 @@ def parameters() -> Iterator[ParameterSet]:
     known: set[tuple[str, str]] = set()
     for case in CASES:
         cell = case.area, case.badness
-        yield pytest.param(case, id=case.name, marks=[pytest.mark.slow] * (cell in known))
+        marks = [pytest.mark.slow] * (cell in known)
+        if case.resealed and case.area.startswith(("set: ", "cache: ")):
+            marks.append(pytest.mark.xfail(reason="not every value of data has a message"))
+        yield pytest.param(case, id=case.name, marks=marks)
         known.add(cell)
 
 
@@ -177,7 +209,8 @@ def test_a_bad_input_is_one_message_and_costs_nothing(
     result = good / "runs/logistic" / ids["logistic"] / "result.json"
     ids["fingerprint"] = scene.read_json(result)["fingerprint"]
     try:
-        assert problems(case, place, ids) == []
+        found = problems(case, place, ids)
+        assert not found, "\n".join(found)
     finally:
         restore(place, good)
 
@@ -196,6 +229,7 @@ def test_the_good_input_of_each_reader_works(
 
 
 def test_the_table_has_every_cell_that_makes_sense() -> None:
-    filled = Counter(case.badness for case in CASES)
-    assert filled.keys() == set(BADNESS)
-    assert len(CASES) >= 480
+    for area in dict.fromkeys(case.area for case in CASES):
+        tried = {case.badness for case in CASES if case.area == area}
+        assert {*BADNESS} - tried == EMPTY.get(area, set()), area
+    assert len(CASES) >= 780

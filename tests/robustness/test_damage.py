@@ -78,11 +78,11 @@ def called(words: str, place: Path) -> Ended:
 def of_run(place: Path) -> Any:
     """What is reported of the runs, and what their models give."""
     called("report", place)
-    tables = {path.name: path.read_text() for path in place.glob("reports/*/tables/*.csv")}
-    tables.pop("cost.csv")
+    found = {*place.glob("reports/*/*.md"), *place.glob("reports/*/tables/*.csv")}
+    written = {path.name: path.read_text() for path in found}
     tested = [metrics(called(f"test {{{one}}} --json", place)) for one in ("logistic", "hybrid")]
     done = [called(f"{words} --json", place).out for words in (scene.CLASSICAL, scene.NETWORK)]
-    return tables, tested, done
+    return written, tested, done
 
 
 def of_set(place: Path) -> Any:

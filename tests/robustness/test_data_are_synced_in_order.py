@@ -3,7 +3,9 @@ that: of imported sets and of the prepared cache."""
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.data.prepare import prepare
 from anomalynet.data.sources import table
+from anomalynet.runs.files import write_bytes
 
 
 @pytest.fixture
@@ -66,3 +69,23 @@ def test_an_import_and_the_prepared_cache(tmp_path: Path, calls: list[str]) -> N
     assert len(arrays) == 12
     in_order(calls, arrays, described, {f"sync {folder.name}.building"}, {f"move {folder.name}"})
     assert "sync prepared" in calls[calls.index(f"move {folder.name}") :]
+
+
+@pytest.mark.parametrize(
+    ("number", "tolerated"),
+    [(errno.EIO, False), (errno.ENOSPC, False), (errno.EINVAL, True), (errno.ENOTSUP, True)],
+)
+def test_a_folder_that_cannot_be_synced_is_tolerated_and_a_failing_disk_is_not(
+    number: int, tolerated: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def fail(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().is_dir():
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with nullcontext() if tolerated else pytest.raises(OSError, match=os.strerror(number)) as seen:
+        write_bytes(tmp_path / "a", b"x")
+    assert seen is None or seen.value.filename == str(tmp_path)

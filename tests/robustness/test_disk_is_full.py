@@ -3,11 +3,14 @@ command continues."""
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from anomalynet.cli.main import main
+from anomalynet.errors import RunError, disk_errors
 from anomalynet.runs.folder import RunFolder
 from tests.robustness.disk import largest_file
 from tests.training.small import SHORT, identical, shared
@@ -37,3 +40,26 @@ def test_one_message_nothing_half_written_and_the_same_command_continues(
         assert identical(folder, whole.folder)
     assert folder.read_result() == whole.result
     assert folder.scores.read_bytes() == whole.folder.scores.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EIO, "check the disk"),
+        (errno.EROFS, "make the disk writable"),
+    ],
+)
+def test_the_advice_is_that_for_the_error(
+    number: int, advice: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = OSError(number, os.strerror(number), "runs/x")
+
+    def fail(kind: str) -> list[str]:
+        raise error
+
+    monkeypatch.setattr("anomalynet.config.locate.files", fail)
+    assert main(["ls", "experiments"]) == 2
+    assert f"→ {advice}" in capsys.readouterr().err
+    with pytest.raises(RunError, match=f"→ {advice}"), disk_errors("runs"):
+        raise error

@@ -49,6 +49,8 @@ BOMBS = MappingProxyType(
         "digits": "a: " + "9" * 5000,
         "digits of a fraction": "a: 0." + "9" * 5000,
         "wrong tag": "a: !!int ten",
+        "empty number": 'a: !!int ""',
+        "number of nothing": 'a: !!float "_"',
     }
 )
 JSON_BOMBS = MappingProxyType(
@@ -59,6 +61,8 @@ JSON_BOMBS = MappingProxyType(
         "half a character": '{"a": "\\ud800"}',
         "fewer digits": '{"a": ' + "9" * 400 + "}",
         "infinite": '{"a": 1e999}',
+        "infinite by digits and exponent": '{"a": ' + "9" * 250 + "e99}",
+        "infinite by a point and exponent": '{"a": -' + "9" * 299 + ".0e20}",
         "digits before a point": '{"a": ' + "9" * 310 + ".0}",
         "NaN": '{"a": NaN}',
         "duplicate key": '{"a": 1, "a": 2}',

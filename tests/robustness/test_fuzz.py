@@ -38,7 +38,22 @@ ROOT = Path(__file__).parents[2]
 
 TOKENS = (
     *(b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\n", b"\r", b"\t", b" ", b",", b";", b'"', b"'"),
-    *(b"{", b"}", b"[", b"]", b":", b"- ", b"&a ", b"*a", b"<<: *a", b"!!binary x", b"!x ", b"? "),
+    *(
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b":",
+        b"- ",
+        b"&a ",
+        b"*a",
+        b"<<: *a",
+        b"!!binary x",
+        b'!!int ""',
+        b'!!float "_"',
+        b"!x ",
+        b"? ",
+    ),
     *(b"|", b">", b"%", b"@", b"#", b"---", b"${seed}", b"${x", b"null", b"~", b"true", b"NaN"),
     *(b"Infinity", b".inf", b"-1", b"0", b"1e999", b"9" * 400, b"0x10", b"1_0", b"2020-01-01"),
     *(

@@ -42,6 +42,8 @@ def finished(runs: Path) -> RunFolder:
     folder = RunFolder(runs / "cnn" / "0123456789")
     folder.path.mkdir(parents=True)
     folder.config.write_text("seed: 0\n")
+    folder.scores.touch()
+    folder.environment.write_text('{"code": "0123456789"}')
     folder.write_result(result())
     folder.checksums.unlink()
     return folder
@@ -69,7 +71,11 @@ FILES = ("timings.json", "environment.json", "progress.jsonl", "failed.json", "c
 @pytest.mark.parametrize("content", DAMAGE)
 @pytest.mark.parametrize("unfinished", [False, True])
 def test_status_and_ls_read_a_folder_whatever_its_files_hold(
-    name: str, content: str, unfinished: bool, tmp_path: Path
+    name: str,
+    content: str,
+    unfinished: bool,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = finished(tmp_path)
     if unfinished:
@@ -82,3 +88,8 @@ def test_status_and_ls_read_a_folder_whatever_its_files_hold(
     write_sweep(tmp_path, record)
     for verb in ("status", "ls runs"):
         assert main([*verb.split(), "--runs", str(tmp_path)]) == 0
+    heading, row = capsys.readouterr().out.splitlines()[-2:]
+    state = row.split("\t")[heading.split("\t").index("state")]
+    believed = "damaged" if name in ("environment.json", "checksums.json") else "stale"
+    known = {"failed"} if name == "failed.json" and content[:2] == '{"' else {"interrupted"}
+    assert state.split(" ")[0] in (known if unfinished else {believed})

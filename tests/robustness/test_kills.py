@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import pytest
 import torch
 
 from tests.robustness import scene
-from tests.robustness.kills import Kill, Zygote
+from tests.robustness.kills import Forked, Kill, Zygote
 
 DURATIONS = ("timings.json", "cost.md", "cost.csv", ".fingerprints.json")
 """Files that hold durations or times of files: no two runs of a command write the same."""
@@ -136,6 +136,7 @@ class Trial:
     base: Path
     folder: Path
     zygote: Zygote
+    killed: int = 0  # how often it was really killed
 
     def __post_init__(self) -> None:
         ids = {name: scene.run_id(self.base, name) for name in ("logistic", "hybrid")}
@@ -172,15 +173,18 @@ class Trial:
         shown = f"killed {kill.when} call {kill.call}, {at}:"
         if kill.seconds is not None:
             shown = f"killed after {kill.seconds:.3f} s, the last call {at}:"
+        self.killed += killed.code == -9
         if killed.code not in (-9, 0):
             found.append(f"{shown} exit code {killed.code}: {killed.err}")
         if self.command.probe and (seen := self.probed(place)) not in (self.before, self.after):
             found.append(f"{shown} {seen}")
         again = self.zygote.run(self.words, place)
         wrong = scene.changes(self.end, settled(place))
-        if wrong:  # where nothing is left to do, "exists already" is right
-            told = f"exit code {again.code}: {again.err.strip()} " if again.code else ""
-            found.append(f"{shown} again: {told}other files: {wrong}")
+        # where nothing is left to do, "exists already" is right
+        failed = "Traceback" in again.err or (again.code and "exists" not in again.err)
+        told = f"exit code {again.code}: {again.err.strip()}" if again.code or failed else ""
+        if wrong or failed:
+            found.append(f"{shown} again: {told} other files: {wrong}")
         shutil.rmtree(place)
         return found
 
@@ -201,7 +205,9 @@ def at_calls(trial: Trial, *whens: Literal["before", "after"], every: int = 1) -
     """The problems after a kill at each call, or at every so many."""
     kills = [Kill(number, when) for number in range(1, trial.calls + 1, every) for when in whens]
     assert kills
-    return [problem for kill in kills for problem in trial.problems(kill)]
+    found = [problem for kill in kills for problem in trial.problems(kill)]
+    assert trial.killed >= 0.9 * len(kills)  # a sweep makes not always as many calls
+    return found
 
 
 @pytest.mark.parametrize("trial", ["export"], indirect=True)
@@ -226,4 +232,27 @@ def test_killed_at_random_moments_and_repeated(
     drawn = random.Random(name)
     moments = [drawn.uniform(0, trial.seconds) for _ in range(RANDOM.get(name, 25))]
     found = [problem for each in moments for problem in trial.problems(Kill(seconds=each))]
+    assert trial.killed >= len(moments) / 2  # it may end earlier than undisturbed
     assert found == []
+
+
+class Lying:
+    """In place of a zygote: commands that nothing kills, and whose repetition fails."""
+
+    def __init__(self) -> None:
+        self.ends = [(0, ""), (0, ""), (1, "Traceback")]
+
+    def run(self, words: str, folder: Path, kill: Kill | None = None) -> Forked:
+        code, err = self.ends.pop(0)
+        return Forked(code, "", err, ("fsync",), 0.1)
+
+
+def test_a_repetition_that_fails_and_a_kill_that_never_was_are_seen(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    base = scene.made(tmp_path_factory.getbasetemp())
+    with pytest.raises(AssertionError, match="killed"):
+        at_calls(Trial(COMMANDS["export"], base, tmp_path / "a", cast(Zygote, Lying())), "before")
+    trial = Trial(COMMANDS["export"], base, tmp_path / "b", cast(Zygote, Lying()))
+    (problem,) = trial.problems(Kill(1))
+    assert "Traceback" in problem

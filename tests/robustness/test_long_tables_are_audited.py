@@ -1,13 +1,17 @@
-"""`audit-table` shows how far it is with a long table."""
+"""`audit-table` shows how far it is with a long table, and when it is stopped it names the rows
+that it has not examined, beside the verdicts that it has."""
 
 from __future__ import annotations
 
+import json
 import random
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
 from anomalynet.cli import progress
+from anomalynet.cli.main import main
 from anomalynet.reporting.paper.table_audit.read import parse
 from anomalynet.reporting.paper.table_audit.table import audit_table
 
@@ -16,10 +20,35 @@ TABLE = "model,prevalence,recall_normal,accuracy\n" + "".join(
 )
 
 
+def test_a_stopped_audit_names_the_rows_that_it_has_not_examined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text(TABLE, encoding="utf-8")
+    assert main(["audit-table", str(path)]) in (0, 1)
+    whole = capsys.readouterr().out.splitlines()
+
+    def stop(shown: progress.RowProgress, done: int) -> None:
+        assert shown.total == 8
+        if done == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(progress.RowProgress, "__call__", stop)
+    assert main(["audit-table", str(path)]) == 130
+    told = capsys.readouterr().out.splitlines()
+    assert told[-1] == "not examined: 5 rows, from m3 (line 5) to m7 (line 9)"
+    verdicts = [line for line in whole if line.startswith("m")]
+    assert [line for line in told if line.startswith("m")] == verdicts[:3]
+    assert main(["audit-table", str(path), "--json"]) == 130
+    found = json.loads(capsys.readouterr().out)
+    assert found["not_examined"] == ["m3", "m4", "m5", "m6", "m7"]
+
+
 def test_progress_is_reported_row_by_row() -> None:
     done: list[int] = []
-    audit_table(parse(TABLE, "t.csv", ".csv"), progress=done.append)
+    audit = audit_table(parse(TABLE, "t.csv", ".csv"), progress=done.append)
     assert done == list(range(1, 9))
+    assert audit.left == ()
 
 
 def test_a_long_table_prints_how_far_it_is(

@@ -10,6 +10,8 @@ import json
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -20,16 +22,17 @@ from rich.live import Live
 
 from anomalynet import errors
 from anomalynet.cli import output
-from anomalynet.cli.main import main
+from anomalynet.cli.main import main, parse
 from anomalynet.cli.output import print_table, warn
+from anomalynet.cli.progress import SimulationProgress, TrainingProgress
 from anomalynet.detection.records import Steps
 from anomalynet.detection.sinks.files import ScoresFile
-from anomalynet.errors import DataError, printable
+from anomalynet.errors import DataError, UsageError, printable
 from anomalynet.reporting.figures import draw_all, encode, style
 from anomalynet.reporting.formats.files import harmless, translate
 from anomalynet.reporting.render import write_report
 from anomalynet.reporting.tables import paper_tables, to_csv
-from anomalynet.sweep.progress import audit_progress
+from anomalynet.sweep.progress import SweepProgress, audit_progress
 from tests.reporting.formats.documents import COMMITTED
 from tests.reporting.synthetic import context, record
 
@@ -87,6 +90,52 @@ def test_only_what_the_program_draws_may_steer(
     assert shown.err.count("\x1b") == 1
     assert "\x1b[?25l" in shown.out  # Rich hides the cursor
     assert "\x1b[2J" not in shown.out
+
+
+def test_what_is_printed_as_next_can_be_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_next("anomalynet export é", f"anomalynet export {STEERING}")
+    assert capsys.readouterr().err == "next: anomalynet export é\n"
+
+
+MARKUP = f"a[/b] [link=http://evil.example]x[/link] [red]{STEERING}"
+
+
+def test_no_name_is_markup_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setattr(sys, "stderr", shown := Terminal())
+    monkeypatch.setattr(sys, "stdout", shown)
+    with TrainingProgress(MARKUP, 3) as training:
+        training.epoch({"epoch": 1, "train/loss": 0.5}, 3)
+    with SimulationProgress(MARKUP, 2, 3600.0) as simulation:
+        simulation(3600.0)
+    arm = SimpleNamespace(arm=SimpleNamespace(name=MARKUP), repetition=MARKUP)
+    job: Any = SimpleNamespace(run=arm, state="failed", was_done=False)
+    with SweepProgress([job]) as sweep:
+        sweep()
+    print_table([{MARKUP: MARKUP}], title=MARKUP)
+    text = shown.getvalue()
+    assert not {"\x07", "\x9b", "\u202e"} & set(text)
+    assert "\x1b[2J" not in text and "\x1b]" not in text  # a link is such a sequence
+    # It is 5 times on the screen; bars are drawn again, and the highlighter may colour words.
+    assert re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", text).count(printable(MARKUP).strip()) >= 5
+
+
+@pytest.mark.parametrize("name", ["f\x1b[2Jq", "a\nb"])
+@pytest.mark.parametrize("verb", ["show", "train", "sweep"])
+def test_a_file_whose_name_cannot_be_printed_is_refused(
+    verb: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(f"{name}.yaml").write_text("extends: cnn\n")
+    with pytest.raises(UsageError, match="cannot be printed"):
+        parsed = parse([verb, f"{name}.yaml"])
+        parsed.run(parsed)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{name}.yaml"]
 
 
 @pytest.mark.parametrize("text", ["Größe\t∞ – ✓\n", "מבחן", "\u200d👩‍💻"])

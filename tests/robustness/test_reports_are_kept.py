@@ -101,6 +101,26 @@ def test_a_sweep_replaces_only_what_it_is_made_of_or_what_it_wrote(
     assert (folder / "report.md").read_text() == f"{written}\nMy remark.\n"
 
 
+@pytest.mark.parametrize("kept", ["tables/runs.csv", "report.html"])
+def test_a_report_without_its_markdown_is_kept_too(here: Path, kept: str) -> None:
+    assert main(["report", "--format", "html"]) == 0
+    for name in {"report.md", "tables/runs.csv", "report.html"} - {kept}:
+        (here / "reports/skab" / name).unlink()
+    before = snapshot(here / "reports")
+    store(here / "tiny", "cnn", "skab")
+    assert main(["report", "--runs", "tiny"]) == 2
+    assert snapshot(here / "reports") == before
+    if kept == "tables/runs.csv":  # what a killed command leaves
+        assert main(["report"]) == 0
+
+
+def test_a_report_that_names_no_results_is_said_to(tmp_path: Path) -> None:
+    (tmp_path / "report.md").write_text("# Of somebody else\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="does not name") as refused:
+        refuse_other_report(tmp_path, ["cnn/0a"])
+    assert "0 of its 0" not in str(refused.value)
+
+
 def test_a_report_of_the_same_and_further_runs_replaces(here: Path) -> None:
     assert main(["report"]) == 0
     store(here / "runs", "hybrid", "skab")

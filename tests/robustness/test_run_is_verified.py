@@ -14,7 +14,7 @@ import pytest
 from anomalynet.cli.main import main
 from anomalynet.errors import RunError
 from anomalynet.runs.collect import list_runs
-from anomalynet.runs.files import sha256
+from anomalynet.runs.files import read_json, sha256, write_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.schema import RESULT_VERSION
 from anomalynet.runs.sweeps import SweepRecord, SweepRun, sweep_status
@@ -74,8 +74,8 @@ def test_a_damaged_file_is_named_and_nothing_is_read(
 ) -> None:
     folder = copy(shared("hybrid"), tmp_path)
     for name in vouched(folder):
-        if harm is Path.unlink and name in ("checksums.json", "result.json"):
-            continue  # a run of an earlier version, and an unfinished one
+        if harm is Path.unlink and name == "result.json":
+            continue  # an unfinished run
         if harm is Path.unlink and name == "checkpoints/last.ckpt":
             continue  # the result does not need it
         whole = (folder.path / name).read_bytes()
@@ -250,6 +250,23 @@ def test_a_damaged_table_of_a_network_costs_no_training(tmp_path: Path) -> None:
 def test_a_run_of_an_earlier_version_has_no_checksums_and_is_read(tmp_path: Path) -> None:
     folder = copy(shared("logistic"), tmp_path)
     folder.checksums.unlink()
+    write_json(folder.environment, {**read_json(folder.environment), "code": "0123456789"})
     assert folder.finished
     assert open_run(folder.path).scores.height
-    assert list_runs(tmp_path)["status"].to_list() == ["done"]
+    assert list_runs(tmp_path)["status"].to_list() == ["stale"]
+    folder.scores.unlink()
+    assert not folder.finished
+    with pytest.raises(RunError, match=r"scores\.parquet: is missing"):
+        list_runs(tmp_path)
+
+
+def test_without_checksums_a_run_of_this_version_is_not_done(tmp_path: Path) -> None:
+    folder = copy(shared("logistic"), tmp_path)
+    cut(folder.scores)
+    folder.checksums.unlink()
+    assert not folder.finished
+    files = {name: (folder.path / name).read_bytes() for name in vouched(folder)}
+    with pytest.raises(RunError, match=r"checksums\.json: is missing") as caught:
+        train(short("logistic"), tmp_path)
+    assert "unchecked" not in str(caught.value.next_step)
+    assert {name: (folder.path / name).read_bytes() for name in vouched(folder)} == files

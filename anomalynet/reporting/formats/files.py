@@ -8,7 +8,7 @@ import csv
 import io
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from itertools import count
 from pathlib import Path
@@ -108,17 +108,20 @@ def refuse_other_report(
         search: the title of a search's report; other searches have trials of the same numbers.
         hint: what to do instead; `{name}` is a free folder's.
     """
-    try:
+    text = ""  # trouble appears when the new one is written
+    with suppress(OSError):
         text = (out / FILE_OF_FORM["md"]).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return  # there is none; other trouble appears when the new one is written
     listed = _column(out / "tables/runs.csv", "run")
     trials = [f"trial {number}" for number in _column(out / "tables/trials.csv", "trial")]
     held = {*(listed or (run or data for run, data in _RUN.findall(text))), *trials}
+    if not held and not text and present(out) <= {"csv"}:
+        return  # there is none, or a command was killed that had begun to write one
     title = text.partition("\n")[0].lstrip("# ")
-    other = search and held == {*trials} and title != search
+    other = search and text and held == {*trials} and title != search
     lost = held if other else held - {*made_of}
     reason = f"{len(lost)} of its {len(held)} results are not in the new one"
+    if not held:
+        reason = "it does not name the results that it is made of"
     if not sweep and _SWEEP.search(text):
         reason = "it is a sweep's"
     elif held and not lost:

@@ -55,7 +55,10 @@ class Example:
 def read_explanations(record: RunRecord) -> pl.DataFrame | None:
     """The explanations that a run stored, columns as in `runs/schema.py`; None without any."""
     path = RunFolder(record.folder).explanations
-    return read(path, lambda frame: frame.select(EXPLANATION_COLUMNS)) if path.is_file() else None
+    if not path.is_file():
+        return None
+    floats = pl.col("reading", "error", "attention").cast(pl.List(pl.Float32))
+    return read(path, lambda frame: frame.select(EXPLANATION_COLUMNS).with_columns(floats))
 
 
 def examples(model: ArmMetrics) -> list[Example]:

@@ -49,6 +49,9 @@ def lines(audit: TableAudit) -> Iterator[str]:
         yield from (f"  {text}" for text in _row_lines(row, audit.unit))
         yield from (f"  {text}" for text in _recipe_lines(audit.recipes.get(row.model, ())))
     yield from (_agreement(one, audit.unit) for one in audit.agreements)
+    if audit.left:
+        first, last = (f"{row.model} (line {row.line})" for row in (audit.left[0], audit.left[-1]))
+        yield f"not examined: {len(audit.left)} rows, from {first} to {last}"
 
 
 def _row_lines(row: RowAudit, unit: Unit) -> Iterator[str]:
@@ -162,6 +165,7 @@ def plain(audit: TableAudit) -> dict[str, Any]:
             for one in own
         ],
         "ignored": audit.ignored,
+        **({"not_examined": [row.model for row in audit.left]} if audit.left else {}),
     }
 
 

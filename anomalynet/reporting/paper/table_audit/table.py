@@ -254,6 +254,7 @@ class TableAudit:
     agreements: tuple[Agreement, ...]
     recipes: Mapping[str, tuple[Recipe, ...]]  # model → recipes for its accuracies per class
     ignored: tuple[str, ...]
+    left: tuple[PrintedRow, ...] = ()  # not examined, because the audit was interrupted
 
     @property
     def possible(self) -> bool:
@@ -273,7 +274,8 @@ def audit_table(
     their rounding. Means over runs or folds need not fit one matrix; do not audit them. Without a
     `unit` the unit of the shares is inferred, and if several units are possible, one without an
     alarm is chosen. `rounding`: `half` (up, even or down), or `truncate`. `progress` is called with
-    the number of examined rows after each; one takes 1 to 10 ms, with a contradiction more."""
+    the number of examined rows after each; one takes 1 to 10 ms, with a contradiction more. Ctrl-C
+    ends the audit with the rows examined so far."""
     units = list(_units(table.rows, unit))
     readings = [[_cells(row, *own, rounding) for row in table.rows] for own in units]
 
@@ -282,9 +284,13 @@ def audit_table(
 
     chosen = next((at for at in range(len(units)) if len(units) > 1 and free(at)), 0)
     rows: list[RowAudit] = []
-    for row, cells in zip(table.rows, readings[chosen], strict=True):
-        rows.append(audit_row(row.model, row.line, cells, rounding))
-        progress(len(rows))
+    try:
+        for row, cells in zip(table.rows, readings[chosen], strict=True):
+            rows.append(audit_row(row.model, row.line, cells, rounding))
+            progress(len(rows))
+    except KeyboardInterrupt:
+        if not rows:
+            raise
     likelier = f"with shares as {units[0][0]} and MCC as {units[0][1]} it cannot be true"
     return TableAudit(
         name=table.name,
@@ -295,6 +301,7 @@ def audit_table(
         agreements=tuple(_agreements(rows)),
         recipes={row.model: found for row in rows if (found := tuple(_recipes(row.cells)))},
         ignored=table.ignored,
+        left=tuple(table.rows[len(rows) :]),
     )
 
 
