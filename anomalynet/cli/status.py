@@ -131,9 +131,9 @@ def _plain(sweep: SweepStatus) -> dict[str, Any]:
     """The status of a sweep as values that JSON can hold."""
     runs = []
     for one in sweep.runs:
-        run_keys = ("number", "arm", "place", "experiment", "id")
-        row = {key: getattr(one.run, key) for key in run_keys}
-        row |= {"state": one.state, "epoch": one.epoch, "epochs": one.run.epochs}
+        row = {key: getattr(one.run, key) for key in ("number", "arm", "experiment", "id")}
+        row |= {"repetition": one.run.place, "state": one.state}
+        row |= {"epoch": one.epoch, "epochs": one.run.epochs}
         runs.append({**row, "best": one.best, "reason": one.reason or None})
     keys = ("label", "sweep", "preset", "overrides", "report", "trials")
     facts = {key: getattr(sweep.record, key) for key in keys}

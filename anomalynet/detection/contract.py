@@ -156,8 +156,9 @@ def read(metadata: Mapping[str, str], where: str, content: bytes | None = None) 
         if lacking := {field.name for field in fields(Contract)} - raw.keys():
             raise KeyError(min(lacking))
         found = codec.read(Contract, raw, where)
-        for what in _violations(found):
-            raise UsageError(f"{where}: {what}")
+        if wrong := _violations(found):
+            more = f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+            raise UsageError(f"{where}: {'; '.join(wrong[:SHOWN])}{more}")
     except UsageError as error:
         raise UsageError(error.message, "export the run again") from None
     except (
@@ -168,6 +169,8 @@ def read(metadata: Mapping[str, str], where: str, content: bytes | None = None) 
     return found
 
 
+INPUTS = {"reading", "states", "slot"}  # of the form `step`, beside what is carried
+SHOWN = 5  # most invalid fields in a message
 MOST = 1_000_000  # largest count, so that no memory is spent on one that cannot be
 _AT_LEAST = {
     0: ("max_gap", "hold", "calibration_rows", "width"),
@@ -196,10 +199,16 @@ def _violations(of: Contract) -> list[str]:
     must("calibration_floor", floor, holds, "a deviation of each sensor")
     must("hampel_threshold", of.hampel_threshold, 0 < of.hampel_threshold < inf, "positive, finite")
     periods = {f"periods.{device}": period for device, period in of.periods.items()}
-    for name, period in {"period": of.period, **periods}.items():
+    given = {"period": of.period, "table.period": of.table.period if of.table else None}
+    for name, period in {**given, **periods}.items():
         must(name, period, period is None or 1e-6 <= period < 1e9, "from 1e-6 to 1e9 seconds")
-    for name in ("run", "experiment", "model", "data"):
+    for name in ("run", "experiment", "model", "data", "split", "licence", "threshold_rule"):
         must(name, getattr(of, name), is_name(getattr(of, name)), "a name on one line")
+    texts = {name: [*getattr(of, name)] for name in ("warnings", "carried", "periods", "metrics")}
+    for name, found in {**texts, "units": [one.unit for one in of.sensors if one.unit]}.items():
+        must(name, found, all(map(is_name, found)), "texts on one line")
+    axis, needed = of.attention_axis, "attention" in of.outputs
+    must("attention_axis", axis, (axis is not None) == needed, "there if attention is an output")
     sensors = [sensor.name for sensor in of.sensors]
     must("sensors", sensors, all(map(is_name, sensors)), "names on one line")
     must("sensors", sensors, len({*sensors, MASK}) == len(sensors) + 1, "different names")
@@ -214,12 +223,13 @@ def _violations(of: Contract) -> list[str]:
     must("outputs", of.outputs, holds, "score, and error and attention if there are any")
     for name, shape in of.carried.items():
         holds = of.form == "step" and all(0 <= size <= MOST for size in shape)
-        must(f"carried.{name}", shape, holds, "a shape, in the form step")
+        must(f"carried.{name}", shape, holds and name not in INPUTS, "a shape, in the form step")
     for name, metric in of.metrics.items():
         must(f"metrics.{name}", metric, metric is None or isfinite(metric), "finite")
-    for name, found in {"scores": of.reference.scores, **of.reference.channels}.items():
-        rise = all(map(isfinite, found)) and all(low <= high for low, high in pairwise(found))
-        must(f"reference.{name}", len(found), len(found) in (0, 101) and rise, "101 quantiles")
+    for name, marks in {"scores": of.reference.scores, **of.reference.channels}.items():
+        rise = all(map(isfinite, marks)) and all(low <= high for low, high in pairwise(marks))
+        holds = len(marks) in (0, 101) and rise and name in ("scores", *of.channels)
+        must(f"reference.{name}", len(marks), holds, "101 quantiles of a channel or the scores")
     if (form := of.table) is not None:
         for name in ("separator", "thousands"):
             text = getattr(form, name)

@@ -20,8 +20,9 @@ from anomalynet.reporting.sections.over_time import judge, judge_trivial, over
 from anomalynet.reporting.tables import Row, csv_file, defined, metric_text, scaled
 
 NAME, HEADLINE = "leaderboard", "f1_attack"
+FALSE_ALARMS = primary("false_alarms_per_device_day")
 METRICS: tuple[str, ...] = (HEADLINE, "accuracy", "balanced_accuracy", "auroc_fold_mean")
-METRICS += ("average_precision_fold_mean", primary("false_alarms_per_device_day"))
+METRICS += ("average_precision_fold_mean", FALSE_ALARMS)
 METRICS += ("event_recall_at_1",)
 SHORT = {
     HEADLINE: "F1, %",
@@ -120,7 +121,10 @@ def verdict(board: Leaderboard) -> str:
     if not open_:
         sure = f"**This is certain** (95 %) against each of the {len(board.gaps)} others by itself"
     elif smallest_p(second.clusters) < LEVEL:
-        sure = f"**This is not certain**: it cannot be told from {', '.join(open_)}"
+        sure = (
+            "**This is not certain**: the interval of its lead includes zero against "
+            f"{', '.join(open_)}"
+        )
     else:
         sure = (
             f"**This is not certain**: {second.clusters} independent parts of the data are too few"
@@ -131,7 +135,7 @@ def verdict(board: Leaderboard) -> str:
     other = ""
     if leader is not best and leader.summary(metric).mean > best.summary(metric).mean:
         reached = metric_text(metric, leader.summary(metric))
-        other = f" Without a threshold {leader.arm.title} is best: average precision {reached} %."
+        other = f" As a ranking, without a threshold, {leader.arm.title} is best: AP {reached} %."
     return f"**{title} wins** by F1, {own} %, {lead}{interval}. {sure}.{other}"
 
 
@@ -176,8 +180,12 @@ def leaderboard_section(board: Leaderboard) -> Section:
     models = (*board.ranked, *board.others)
     found = [{metric: board.value(one, metric) for metric in METRICS} for one in models]
     texts = [[metric_text(*pair) for pair in own.items()] for own in found]
+    # few false alarms alone are no merit: a model that never alarms has none
     means = [
-        [defined(value.mean) if one in board.ranked else None for value in own.values()]
+        [
+            defined(value.mean) if one in board.ranked and name != FALSE_ALARMS else None
+            for name, value in own.items()
+        ]
         for one, own in zip(models, found, strict=True)
     ]
     for one, own, cells in zip(models, found, emphasised(texts, means, METRICS), strict=True):
@@ -190,9 +198,9 @@ def leaderboard_section(board: Leaderboard) -> Section:
         rows += [_row(context, who, *pair) for pair in values.items()]
     titles = [SHORT.get(name, metric_title(name)) for name in METRICS]
     note = (
-        "Mean ± standard deviation over n repetitions. *Incidents at one false alarm*: detected "
-        "at one per node and day, a diagnosis with a threshold from the test part. *Random* "
-        "alarms on as many steps as are attack."
+        "Mean ± standard deviation over n repetitions. *Incidents at one false alarm*: share "
+        "detected at one false alarm per node and day, with a threshold taken from the test part. "
+        "*Random* alarms on as many steps as attacks have."
     )
     parts = [grid(["Model", *titles, "n"], lines, "l" + "r" * (len(titles) + 1))]
     parts.append(context.caption("All models", note, f"{NAME}.csv"))

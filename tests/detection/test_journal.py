@@ -11,7 +11,7 @@ from anomalynet.errors import RunError
 
 BATCHES = [
     [Entry("message", "sensors/ä", b'{"device": "a"}', 1.5), Entry("tick", "g1", b"17", 2.0)],
-    [Entry("position", "", b"{}")],
+    [Entry("position", "", b"{}"), Entry("message", "t", b"\xff\x01\xff\x00\xff\xff")],
     [Entry("delivered", "webhook host", b"abc-alarm"), Entry("message", "t", b"", 3.25)],
 ]
 

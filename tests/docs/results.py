@@ -85,7 +85,7 @@ def _note(name: str) -> str:
         f"- [{title}](reports/{name}/report.md), {command}:\n"
         f"  {one['folds']} folds, {repetitions}, {one['prevalence']:.1f} % attack. "
         f"Without any sensor, {probe['probe']} ranks with\n"
-        f"  AUROC {100 * probe['auroc']:.1f}. Of the paper's {len(verdicts)} claims: {counts}."
+        f"  AUROC {probe['auroc']:.1f}. Of the paper's {len(verdicts)} claims: {counts}."
     )
 
 

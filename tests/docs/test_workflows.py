@@ -82,7 +82,7 @@ def test_every_step_works_in_a_fresh_clone_and_a_fresh_environment(tmp_path: Pat
                 assert result.returncode == 0, f"{command}\n{result.stdout[-4000:]}"
                 assert ".ci/run" not in command or re.search(r"[1-9]\d* passed", result.stdout)
                 done.append(command)
-    assert len(done) == 16
+    assert len(done) == 17
     assert (clone / "check" / "history.svg").is_file()
     assert "logistic" in (clone / "check" / "check.md").read_text()
 

@@ -258,7 +258,7 @@ def test_probes_stand_in_the_report_and_warn_when_they_are_ahead(
     assert re.search(r"at least as much as the best model\*\* \(9\d\.\d\d %, scores pooled\)", top)
     second = rows(tmp_path / "tables" / "audit.csv")[1]
     cells = [second[name] for name in ("probe", "auroc", "accuracy", "split")]
-    assert cells == ["time step", "", "0.6000", "group"]
+    assert cells == ["time step", "", "60.0000", "group"]
     assert "another version of the data" not in text
     other = write_report(runs, tmp_path, audit={**AUDIT, "fingerprint": "0"})
     assert "another version of the data" in other.read_text(encoding="utf-8")

@@ -432,15 +432,14 @@ SPECIAL: dict[str, dict[str, list[Spoil]]] = {
     },
     "state: snapshots": {"hostile": [raw(b"PK\x05\x06" + bytes(18))]},
     "state: journal": {
-        "hostile": [
-            Fine(raw(b"anomalynet journal 1\n" + b"\xff" * 64), "it looks like a torn end")
-        ],
+        "hostile": [Fine(raw(b"anomalynet journal 2\n" + b"\xff" * 64), "says journal-")],
         "enormous": [
             Fine(
-                raw(b"anomalynet journal 1\n" + b"\xff\xff\xff\x7f" + bytes(60)),
-                "it looks like a torn end",
+                raw(b"anomalynet journal 2\n\xff\x01\xff\xff\xff\x7f" + bytes(60)),
+                "says journal-",
             )
         ],
+        "contradictory": [raw(b"anomalynet journal 1\n" + bytes(40))],
         "out of range": [Fine(raw(b"anomalynet journal 9\n" + bytes(40)), "says journal-")],
     },
     "state: model.json": {

@@ -23,6 +23,7 @@ from anomalynet.detection.sources.follow import Followed
 from anomalynet.metrics.events import AlarmRule
 from tests.detection import graphs
 from tests.detection.conftest import echo
+from tests.robustness.test_journal_keeps_the_rest import frame
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def test_a_torn_end_that_a_kill_left_is_not_damage_when_a_snapshot_is_damaged_la
 ) -> None:
     assert detect(0, 4)[0] == 0
     journal = sorted((tmp_path / "state").glob("journal-*"))[-1]
-    journal.write_bytes(journal.read_bytes() + b"\x40\x00\x00\x00\x01\x02\x03\x04m torn")
+    journal.write_bytes((whole := journal.read_bytes()) + frame(b"m torn", len(whole))[:-1])
     assert "damaged" not in detect(4, 6)[1]
     for path in sorted((tmp_path / "state").glob("snapshot-*.npz"))[-1:]:
         path.write_bytes(b"hello")
@@ -145,6 +146,39 @@ def test_a_damaged_snapshot_is_none_of_the_two_that_are_kept(tmp_path: Path) -> 
         if number == 2:
             state.snapshot({"a": np.array(3)}, {}, wait=True)
         state.close()
+
+
+FAILURES = [MemoryError(), OSError(errno.EMFILE, "too many"), OSError(errno.EIO, "I/O")]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=repr)
+def test_a_snapshot_that_cannot_be_read_now_is_not_damaged(
+    tmp_path: Path, detect: Detect, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    assert detect(0, 4)[0] == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "state").iterdir()}
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise failure
+
+    with monkeypatch.context() as patch:
+        patch.setattr("numpy.load", fail)
+        code, error = detect(4, 8)
+    assert code == 2 and "damaged" not in error
+    assert isinstance(failure, MemoryError) or "snapshot-" in error
+    assert {path: path.read_bytes() for path in (tmp_path / "state").iterdir()} == before
+    assert detect(4, 8)[0] == 0 and alarms(tmp_path) == 4
+
+
+@pytest.mark.parametrize("content", ["{", '{"model": 7}', '{"model": "r2 f"}'])
+def test_a_model_of_another_state_is_not_a_damaged_one(
+    tmp_path: Path, detect: Detect, content: str
+) -> None:
+    assert detect(0, 4)[0] == 0
+    (tmp_path / "state" / "model.json").write_text(content)
+    code, error = detect(4, 8)
+    assert code == 2 and ("another model: run r2" in error) == ("r2" in content)
+    assert ("model.json is damaged" in error) == ("r2" not in content)
 
 
 def test_a_state_of_any_number_of_sources_is_read(
@@ -182,6 +216,8 @@ OWNS: list[Any] = [
     {"place": 1},
     {"place": "7", "seen": "", "behind": {}, "pending": {}, "scores": None},
     {"place": "{", "seen": "", "behind": {}, "pending": {}, "scores": None},
+    {"place": "[]", "seen": "", "behind": {}, "pending": {}, "scores": None},
+    {"place": "", "seen": "", "behind": {"g": 1e300}, "pending": {}, "scores": None},
     {"place": "", "seen": "zz", "behind": {}, "pending": {}, "scores": None},
     {"place": "", "seen": "", "behind": {"g": "late"}, "pending": {}, "scores": None},
     {"place": "", "seen": "", "behind": {"g": float("nan")}, "pending": {}, "scores": None},
@@ -231,7 +267,7 @@ def test_no_flipped_bit_of_the_state_is_believed(
             changed = bytearray(whole[damaged])
             changed[at] ^= 1
             damaged.write_bytes(changed)
-        code, error = detect(4, 8, *rule)
+        code, error = detect(4, 6, *rule)  # without one of the three there is no alarm
         assert code == 0 or "all snapshots are damaged" in error
         return written.read_text().splitlines(), error
 
@@ -241,7 +277,7 @@ def test_no_flipped_bit_of_the_state_is_believed(
         if path.suffix in SUFFIX.values():
             for at in range(0, len(whole[path]), len(whole[path]) // 8 + 1):
                 found, error = continued(path, at)
-                assert found == expected or (killed and "damaged" in error)
+                assert found == expected or (killed and not found and "damaged" in error)
 
 
 @pytest.mark.parametrize("call", ["pwrite", "fsync", "open", "replace"])
@@ -269,16 +305,19 @@ def test_on_a_full_disk_it_is_one_message_and_the_same_command_goes_on(
     assert detect(8, 10)[0] == 0 and alarms(tmp_path) == 5
 
 
-def test_a_new_state_on_a_full_disk_is_one_message(
-    tmp_path: Path, detect: Detect, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("code_", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.EACCES])
+@pytest.mark.parametrize("call", ["fsync", "pwrite"])
+def test_a_new_state_on_a_disk_that_takes_nothing_is_one_message(
+    tmp_path: Path, detect: Detect, monkeypatch: pytest.MonkeyPatch, code_: int, call: str
 ) -> None:
     def full(*args: Any) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise OSError(code_, os.strerror(code_))
 
     with monkeypatch.context() as patch:
-        patch.setattr("os.fsync", full)
+        patch.setattr(f"os.{call}", full)
         code, error = detect(0, 4)
-    assert code == 1 and "No space left on device" in error
+    assert code == 1 and os.strerror(code_) in error and error.count("  → ") == 1
+    assert ("free disk space" in error) == (code_ == errno.ENOSPC)
     assert detect(0, 4)[0] == 0 and alarms(tmp_path) == 2
     assert not list((tmp_path / "state").glob(".*"))
 

@@ -65,6 +65,16 @@ WRONG: list[tuple[str, Any]] = [
     ("reference", {"scores": [2.0, *range(100)], "channels": {}}),
     ("reference", {"scores": [], "channels": {"a": [NAN] * 101}}),
     ("table", {"separator": "::"}),
+    ("table", {"period": NAN}),
+    ("table", {"period": -1.0}),
+    *((name, "a\x1b[2J") for name in ("licence", "split", "threshold_rule")),
+    ("warnings", ["fine", "a\x1b[2J"]),
+    ("periods", {"a\x1b[2J": 1.0}),
+    ("metrics", {"a\x1b[2J": 1.0}),
+    ("sensors", [{"name": "a", "unit": "\x1b[2J"}, {"name": "b"}]),
+    ("reference", {"scores": [], "channels": {"c": [1.0] * 101}}),
+    ("attention_axis", None),
+    ("outputs", ["score", "error"]),
     ("table", {"time_format": "sometimes"}),
     ("table", {"timezone": "Mars/Olympus"}),
     ("table", {"timezone": "../../etc/passwd"}),
@@ -79,6 +89,23 @@ def test_a_contract_with_a_value_that_cannot_be_is_refused(
     with pytest.raises(UsageError, match=r"model\.onnx") as raised:
         Model(changed(tmp_path / "model.onnx", **{key: value}))
     assert raised.value.next_step == "export the run again"
+
+
+def test_what_is_carried_has_its_own_names(tmp_path: Path) -> None:
+    for name in ("slot", "a\x1b[2J"):
+        carried = {"total": [1], name: [1]}
+        with pytest.raises(UsageError, match=r"carried.* must be"):
+            Model(changed(tmp_path / "model.onnx", "step", carried=carried))
+
+
+def test_all_that_cannot_be_is_named_at_once_up_to_a_limit(tmp_path: Path) -> None:
+    wrong: dict[str, Any] = {"seed": -1, "hold": -1, "clip": -1.0}
+    with pytest.raises(UsageError, match=r"hold.*seed.*clip"):
+        Model(changed(tmp_path / "model.onnx", **wrong))
+    more: dict[str, Any] = {"periods": {f"n{number}": -1.0 for number in range(1000)}}
+    with pytest.raises(UsageError, match="and 998 more") as raised:
+        Model(changed(tmp_path / "model.onnx", **wrong, **more))
+    assert len(str(raised.value)) < 1000
 
 
 def test_what_is_not_a_contract_is_refused(tmp_path: Path) -> None:

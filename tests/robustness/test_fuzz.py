@@ -4,7 +4,7 @@ raises one of the errors that are shown to users as a message."""
 from __future__ import annotations
 
 import json
-import zlib
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -30,6 +30,8 @@ from anomalynet.runs.sweeps import read_sweeps, sweep_status
 from anomalynet.simulation.load import load_scenario
 from anomalynet.sweep.file import read_sweep
 from tests.detection.graphs import contract as small_contract
+from tests.detection.test_service import service
+from tests.robustness.test_journal_keeps_the_rest import journal_of
 from tests.runs.test_folder import result
 
 ROOT = Path(__file__).parents[2]
@@ -137,8 +139,19 @@ def _audit(path: Path) -> None:
     read_audit(path.parent, "toy")
 
 
-def _frame(body: bytes) -> bytes:
-    return journal.FRAME.pack(len(body), zlib.crc32(body)) + body
+def _frames(path: Path) -> None:
+    """Bodies of frames whose checks are right."""
+    folder = path.with_name("state")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / "model.json").write_text('{"model": "m"}')
+    bodies = path.read_bytes().split(b"\xff\xff")
+    (folder / "journal-00000000.log").write_bytes(journal_of(*bodies))
+    read = service(path.parent, [])
+    try:
+        read.resume()
+    finally:
+        read.close()
 
 
 def shipped(folder: str) -> list[bytes]:
@@ -152,6 +165,10 @@ ROWS = b"time,device,temperature,label\n" + b"".join(
 )
 LINES = b'{"device": "a", "time": "2026-01-05T00:00:00Z", "temperature": 1.5, "x": null}\n' * 2
 ENTRY = journal.ENTRY.pack(b"m", 5.0, 1, 2) + b"axy"
+ENTRIES = ENTRY + b"".join(
+    journal.ENTRY.pack(code, 1.7e9, 6, len(content)) + "größe".encode()[:6] + content
+    for code, content in ((b"t", b"1700000000"), (b"d", b"key"), (b"p", b'{"inode": 1}'))
+)
 SWEPT = {
     "label": "s",
     "sweep": "s",
@@ -199,7 +216,8 @@ READERS: dict[str, tuple[str, list[bytes], Callable[[Path], object]]] = {
     "table": (".csv", [ROWS, ROWS.replace(b",", b";"), ROWS.replace(b"\n", b"\r\n")], _import),
     "messages": (".jsonl", [LINES], _lines),
     "contract": (".json", CONTRACTS, _contract),
-    "journal": (".log", [journal.MAGIC + _frame(ENTRY) + _frame(ENTRY * 3)], _journal),
+    "journal": (".log", [journal_of(ENTRY, ENTRY * 3)], _journal),
+    "batches of a journal": (".log", [ENTRIES, ENTRY + b"\xff\xff" + ENTRIES], _frames),
 }
 
 

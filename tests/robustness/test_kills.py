@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal, cast
 
+import numpy as np
 import pytest
 import torch
 
@@ -23,6 +24,7 @@ DURATIONS = ("timings.json", "cost.md", "cost.csv", ".fingerprints.json")
 """Files that hold durations or times of files: no two runs of a command write the same."""
 
 
+NUMBERED = ("state/snapshot-", "state/journal-")
 VARIED = ("timings.json", "last.ckpt", ".skops", "checksums.json")  # the last: of the others
 """Files of a run that are not compared byte by byte, by the ends of their names."""
 
@@ -69,23 +71,32 @@ def zygote() -> Iterator[Zygote]:
 
 
 def settled(folder: Path) -> dict[str, str]:
-    """A digest of each file below a folder, without durations, times of files, process ids, and
-    numbers of a detector's snapshots, which grow with each start."""
+    """A digest of each file below a folder, without durations, times of files, and process ids. A
+    detector's snapshots and journals, whose numbers grow with each start, are named by their age:
+    0 is the newest."""
     found = {}
-    for name, digest in scene.tree(folder).items():
-        kind, dash, rest = name.partition("-")
-        numbered = bool(dash) and name.startswith("state/")
-        found[f"{kind}-N{Path(rest).suffix}" if numbered else name] = (
-            _content(folder, name) or digest
-        )
+    tree = scene.tree(folder)
+    numbered = sorted((name for name in tree if name.startswith(NUMBERED)), reverse=True)
+    for name, digest in tree.items():
+        kind = name.partition("-")[0]
+        own = [one for one in numbered if one.startswith(f"{kind}-")]
+        age = own.index(name) if name in own else -1
+        shown = name if age < 0 else f"{kind}-{age}{Path(name).suffix}"
+        found[shown] = "any" if age > 0 else _content(folder, name) or digest
     return found
 
 
 def _content(folder: Path, name: str) -> str:
     """What is compared of a file that has more than that; empty for all others."""
     path = folder / name
-    if path.name in DURATIONS or name.startswith(("state/snapshot-", "state/journal-")):
+    if path.name in DURATIONS:
         return "any"
+    if name.startswith("state/snapshot-"):  # but for the paths of this copy of the scene
+        with np.load(path) as archive:
+            arrays = dict(archive)
+        own = json.loads(arrays.pop("service").tobytes())
+        own["place"], own["scores"] = json.loads(own["place"])["offset"], own["scores"][1]
+        return repr((own, sorted((each, arrays[each].tobytes()) for each in arrays)))
     if path.suffix == ".skops":  # a ZIP file has times, and skops numbers objects by address
         with zipfile.ZipFile(path) as archive:
             members = [archive.read(one) for one in archive.namelist()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import struct
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from anomalynet.documents import json_value
 from anomalynet.errors import DISK_ERRORS, RunError, UsageError
 from anomalynet.runs.files import sync as sync_folder
 
@@ -66,20 +68,29 @@ class AppendFile:
         os.close(self._file)
 
     def _failed(self, error: OSError) -> RunError:
-        what = f"{self._shown}: {error.strerror or error}"
-        return RunError(what, "free disk space; the same command continues")
+        return RunError(f"{self._shown}: {error.strerror or error}", next_step(error))
 
 
-MAGIC = b"anomalynet journal 1\n"
-FRAME = struct.Struct("<II")  # length and CRC32 of the body
+def next_step(error: OSError) -> str:
+    """What to do after a failed write."""
+    full = error.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    how = "free disk space" if full else "check the disk and the permissions of the folder"
+    return f"{how}; the same command continues"
+
+
+MAGIC, EARLIER = b"anomalynet journal 2\n", b"anomalynet journal 1\n"
+MARK = b"\xff\x01"
+"""Begins a frame; within a body each \\xff is followed by \\x00, so that no payload has one."""
+HEAD = struct.Struct("<2sII")  # the mark, length and check of the body
+FRAME = struct.Struct("<2sIII")  # and the check of that
 ENTRY = struct.Struct("<cdII")
 """Kind, wall clock time in seconds, length of the name, length of the content."""
 
 Kind = Literal["message", "tick", "delivered", "position"]
 CODES: dict[Kind, bytes] = {"message": b"m", "tick": b"t", "delivered": b"d", "position": b"p"}
 KINDS = {code: kind for kind, code in CODES.items()}
-LIKELY = re.compile(rb"(?s)(?=.{3}[\x00-\x07].{4}[mtdp])")
-"""Where a frame of less than 128 MiB may begin: end of its length, its check, its first kind."""
+CLOCK = re.compile(rb"-?[0-9]{1,17}")
+FAR = 1e10  # seconds, about 300 years: no clock is farther from 1970, no source farther behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +107,11 @@ class Entry:
 
 class Journal(AppendFile):
     """Batches of entries in a file, of which an incomplete last frame is removed. `sync`: wait for
-    the disk after each batch, so that acknowledged messages survive a power failure, too."""
+    the disk after each batch, so that acknowledged messages survive a power failure, too. Raises
+    UsageError: an earlier version wrote the file."""
 
     def __init__(self, path: Path, sync: bool = False) -> None:
-        stretches = _stretches(path.read_bytes() if path.exists() else b"")
+        stretches = _stretches(_content(path))
         super().__init__(path)
         self._sync = sync
         self.cut(stretches[-1][1] if stretches else 0)
@@ -116,8 +128,8 @@ class Journal(AppendFile):
             + entry.content
             for entry in batch
             for name in [entry.name.encode()]
-        )
-        self.append(FRAME.pack(len(body), zlib.crc32(body)) + body, self._sync)
+        ).replace(MARK[:1], MARK[:1] + b"\0")
+        self.append(_head(len(body), _check(body, self.size), self.size) + body, self._sync)
 
 
 def batches(
@@ -126,27 +138,54 @@ def batches(
     """The whole batches of a journal, in order; empty without a file. `lost`: gets the first and
     last offset of each damaged stretch. An incomplete frame at the end is none, unless the file was
     `closed`: a killed process leaves it, before anything in it was acknowledged."""
-    content = path.read_bytes() if path.exists() else b""
+    content = _content(path)
     for start, stop, whole in _stretches(content, closed):
-        if whole:
-            yield _entries(memoryview(content)[start + FRAME.size : stop])
+        entries = _entries(content[start + FRAME.size : stop]) if whole else []
+        if entries:
+            yield entries
         else:
             lost.append((start, stop))
 
 
-def _entries(body: memoryview) -> list[Entry]:
-    found, at = [], 0
-    while at < len(body):
-        code, time, name, content = ENTRY.unpack_from(body, at)
-        at += ENTRY.size
-        text, at = str(body[at : at + name], "utf-8"), at + name
-        found.append(Entry(KINDS[code], text, bytes(body[at : at + content]), time))
-        at += content
+def _content(path: Path) -> bytes:
+    content = path.read_bytes() if path.exists() else b""
+    if content.startswith(EARLIER):
+        raise UsageError(f"{path}: the saved state is of another version", "start without it")
+    return content
+
+
+def _entries(body: bytes) -> list[Entry]:
+    """The entries of a frame; none if one of them cannot be, as in a state that a stranger made."""
+    body, at = body.replace(MARK[:1] + b"\0", MARK[:1]), 0
+    found = []
+    try:
+        while at < len(body):
+            code, time, name, content = ENTRY.unpack_from(body, at)
+            begin = at + ENTRY.size
+            at = begin + name + content
+            kind, data = KINDS[code], body[begin + name : at]
+            if kind != "message":
+                _verify(kind, data)
+            if at > len(body) or not abs(time) < FAR:
+                return []
+            found.append(Entry(kind, str(body[begin : begin + name], "utf-8"), data, time))
+    except (struct.error, KeyError, TypeError, ValueError):
+        return []
     return found
 
 
+def _verify(kind: Kind, content: bytes) -> None:
+    """Raises ValueError or TypeError: the content is none of its kind."""
+    if kind == "tick" and not CLOCK.fullmatch(content):
+        raise ValueError("not a clock")
+    if kind == "delivered":
+        content.decode()
+    if kind == "position":
+        _ = {**json_value(content)}
+
+
 def _stretches(content: bytes, closed: bool = False) -> list[tuple[int, int, bool]]:
-    """Start and end of each whole frame (True; only its length may be damaged), and of each damaged
+    """Start and end of each whole frame (True; only its head may be damaged), and of each damaged
     stretch (False); without the frame that was being written at the end, of a file that was not
     closed."""
     found: list[tuple[int, int, bool]] = []
@@ -154,44 +193,45 @@ def _stretches(content: bytes, closed: bool = False) -> list[tuple[int, int, boo
     if MAGIC.startswith(content):
         return found
     while at < size:
-        if stop := _frame(content, at):
-            found.append((at, stop, True))
-        elif stop := _next_frame(content, at):
-            found.append((at, stop, _matches(content, at, stop)))
-        elif _matches(content, at, size):
-            found.append((at, stop := size, True))
-        elif at and not closed and not 0 < _length(content, at) <= size:
+        stop = _end(content, at)
+        torn = stop > size or (size - at < FRAME.size and MARK.startswith(content[at : at + 2]))
+        if at and torn and not closed:
             break  # it was being written
-        else:
-            found.append((at, stop := size, False))
+        if not stop:  # its body is whole if it ends where the next frame begins
+            stop = _next_frame(content, at)
+        found.append((at, stop := min(stop, size), _matches(content, at, stop)))
         at = stop
     return found
 
 
-def _length(content: bytes, at: int) -> int:
-    """Where a frame ends by its head; 0: there is no head."""
-    whole = at + FRAME.size <= len(content)
-    return at + FRAME.size + int(FRAME.unpack_from(content, at)[0]) if whole else 0
+def _check(part: bytes | memoryview, at: int) -> int:
+    """CRC32 of a part of the frame at this offset: elsewhere, the same bytes have another."""
+    return zlib.crc32(part, at & 0xFFFFFFFF)
 
 
-def _frame(content: bytes, at: int) -> int:
-    """Where the frame ends that begins here; 0: there is no whole one."""
-    stop = _length(content, at)
-    return stop if stop <= len(content) and _matches(content, at, stop) else 0
+def _head(length: int, check: int, at: int) -> bytes:
+    head = HEAD.pack(MARK, length, check)
+    return head + _check(head, at).to_bytes(4, "little")
+
+
+def _end(content: bytes, at: int) -> int:
+    """Where the frame ends by its head; 0: there is no whole head."""
+    head = content[at : at + FRAME.size]
+    if len(head) < FRAME.size or not head.startswith(MARK):
+        return 0
+    _, length, check, _ = FRAME.unpack(head)
+    return at + FRAME.size + int(length) if head == _head(length, check, at) else 0
 
 
 def _matches(content: bytes, at: int, stop: int) -> bool:
     """Whether the check of a frame is that of all bytes up to `stop`, whatever its length says."""
-    if content[at + FRAME.size : at + FRAME.size + 1] not in KINDS:
-        return False
     body = memoryview(content)[at + FRAME.size : stop]
-    return zlib.crc32(body) == int(FRAME.unpack_from(content, at)[1])
+    return len(body) > 0 and _check(body, at) == HEAD.unpack_from(content, at)[2]
 
 
 def _next_frame(content: bytes, at: int) -> int:
-    """Where the next whole frame begins behind a damaged one; 0: there is none."""
-    likely = _length(content, at)  # where only the body is damaged
-    if likely > at + FRAME.size and _frame(content, likely):
-        return likely
-    starts = (found.start() for found in LIKELY.finditer(content, at + 1))
-    return next((start for start in starts if _frame(content, start)), 0)
+    """Where the next whole head is, or the end of the file."""
+    while (at := content.find(MARK, at + 1)) >= 0:
+        if _end(content, at):
+            return at
+    return len(content)

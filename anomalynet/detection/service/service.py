@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from anomalynet.detection.records import Message, Outcome
 from anomalynet.detection.service.drift import Drift
-from anomalynet.detection.service.journal import Entry
+from anomalynet.detection.service.journal import FAR, Entry
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.monitor import Monitor
 from anomalynet.detection.service.silence import RecentPayloads, SilenceWatch
@@ -221,15 +220,15 @@ class Service:
     def _restore(self, arrays: dict[str, Any], own: dict[str, Any]) -> None:
         """Go on from a snapshot; what is damaged raises an error before anything changes."""
         position, seen = own["place"].encode(), own["seen"]
-        dict(json_value(position or b"{}")), bytes.fromhex(seen)
+        _ = {**json_value(position or b"{}")}, bytes.fromhex(seen)
         behind = {name: float(seconds) for name, seconds in own["behind"].items()}
         pending = {name: [*lines] for name, lines in own["pending"].items()}
         for line in chain.from_iterable(pending.values()):
             key_of(line)
         path, size = own["scores"] or ("", 0)
         size, settings = int(size), own.get("settings", self.settings).items()
-        if not all(map(isfinite, behind.values())):
-            raise ValueError("a source that is no finite time behind")
+        if not all(abs(seconds) < FAR for seconds in behind.values()):
+            raise ValueError("a source that cannot be so far behind")
         self.engine.restore(arrays)
         for name, before in settings:
             if (now := self.settings.get(name, before)) != before:

@@ -3,6 +3,7 @@ killed detector continues exactly."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anomalynet.detection.engine.table import DamagedError
-from anomalynet.detection.service.journal import Entry, Journal, batches
+from anomalynet.detection.service.journal import Entry, Journal, batches, next_step
 from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.documents import json_value
 from anomalynet.errors import RunError, UsageError, first_line
@@ -55,13 +56,15 @@ class State:
             what = f"{folder}: another detector uses this state"
             raise UsageError(what, "stop it, or give each its own --state") from None
         owner = folder / "model.json"
-        if owner.exists() and read_json(owner).get("model") != model:
+        known = read_json(owner).get("model")
+        if isinstance(known, str) and known != model:
             self.unlock()
-            what = f"{folder}: belongs to another model, or {owner.name} is damaged"
+            what = f"{folder}: belongs to another model: run {known.split(' ')[0]}"
             raise UsageError(what, "give each model its own --state")
-        if not owner.exists() and any(map(self._numbers, SUFFIX)):
+        if not isinstance(known, str) and (owner.exists() or any(map(self._numbers, SUFFIX))):
             self.unlock()
-            what = f"{folder}: {owner.name} is missing, so that the model of this state is unknown"
+            why = "damaged" if owner.exists() else "missing"
+            what = f"{folder}: {owner.name} is {why}, so that the model of this state is unknown"
             raise UsageError(what, "restore it, or move the folder away to start without a state")
         try:
             if not owner.exists():
@@ -70,8 +73,7 @@ class State:
                     sync_folder(folder.parent)
         except OSError as error:
             self.unlock()
-            how = "free disk space; the same command continues"
-            raise RunError(f"{owner}: {error.strerror}", how) from None
+            raise RunError(f"{owner}: {error.strerror}", next_step(error)) from None
         self._number = 0
         self._journal: Journal | None = None
         self._writing: threading.Thread | None = None
@@ -81,7 +83,8 @@ class State:
         error that this raises means damage, unless it is a UsageError and no DamagedError.
 
         Returns whether there was one, and the batches since then. Raises UsageError: all snapshots
-        are damaged; RunError: a file is not of a state.
+        are damaged; RunError: a file is not of a state; OSError, MemoryError: a snapshot, which may
+        be whole, cannot be read now.
         """
         for left in self.folder.glob(".*.tmp"):
             left.unlink()  # left by a process that was killed
@@ -102,6 +105,11 @@ class State:
             except Exception as error:  # the libraries that read it raise many kinds
                 if isinstance(error, UsageError) and not isinstance(error, DamagedError):
                     raise
+                if isinstance(error, MemoryError):
+                    raise
+                if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+                    error.filename = error.filename or str(path)
+                    raise  # EINVAL: a damaged file says that it goes on before its begin
                 what = f"{path.name}: {first_line(error)}"
                 self._problems.add("snapshot damaged, using the previous one", what)
                 damaged.append(path)
@@ -197,7 +205,9 @@ class State:
 
 
 def _read(path: Path) -> tuple[Arrays, dict[str, Any]]:
-    with np.load(path, allow_pickle=False) as archive:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        if damaged := archive.zip.testzip():  # first: a damaged shape could need any memory
+            raise ValueError(f"{damaged} is damaged")
         arrays = {name: archive[name] for name in archive.files}
     own: dict[str, Any] = json_value(arrays.pop(OWN).tobytes(), nan=True, limited=False)
     return arrays, own

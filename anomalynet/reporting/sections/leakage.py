@@ -23,6 +23,7 @@ AuditResult = Mapping[str, Any]  # `anomalynet.data.audit.AuditResult` as stored
 
 COLUMNS: tuple[str, ...] = ("data", "probe", "sees", "auroc", "accuracy", "majority", "verdict")
 COLUMNS += ("split", "prevalence", "steps", "folds")
+SHARES = ("auroc", "accuracy", "majority", "prevalence")  # in the CSV as everywhere, percent
 SEES = {"nothing": "no sensor", "channel": "one channel", "everything": "every channel"}
 
 
@@ -34,13 +35,17 @@ def audit_section(audit: AuditResult | None, context: ReportContext) -> Section:
     """The probes as a table, or how to get them; without an audit, the CSV has only a header. If a
     position gives the label away, a table of what the models rank right beyond it."""
     lines = [{**audit, **probe} for probe in audit["probes"]] if audit else []
-    rows = ({column: line.get(column) for column in COLUMNS} for line in lines)
+    rows = ({column: _percent(column, line.get(column)) for column in COLUMNS} for line in lines)
     parts, files = ["## Leakage audit", _text(audit, context)], csv_file("audit", rows, COLUMNS)
     if position_leaks(audit) and context.run:
         positions = [_position(one, context.data) for one in context.run]
         parts.append(_position_table(context, positions))
         files |= csv_file("positions", positions)
     return Section(parts, files)
+
+
+def _percent(column: str, value: object) -> object:
+    return 100 * value if column in SHARES and isinstance(value, float) else value
 
 
 def position_leaks(audit: AuditResult | None) -> bool:
@@ -89,10 +94,10 @@ def _position(one: ArmMetrics, data: str) -> Row:
     return {
         "model": one.arm.name,
         "data": data,
-        "auroc_pooled": defined(one.summary("auroc_pooled").mean),
-        "auroc_within": defined(within),
-        "low": defined(low),
-        "high": defined(high),
+        "auroc_pooled": defined(100 * one.summary("auroc_pooled").mean),
+        "auroc_within": defined(100 * within),
+        "low": defined(100 * low),
+        "high": defined(100 * high),
         "pairs": count,
     }
 
@@ -101,7 +106,7 @@ def _position_table(context: ReportContext, rows: Sequence[Row]) -> str:
     lines = []
     for one, row in zip(context.run, rows, strict=True):
         shares = [row[name] for name in ("auroc_pooled", "auroc_within", "low", "high")]
-        pooled, within, *ends = ("–" if share is None else f"{100 * share:.2f}" for share in shares)
+        pooled, within, *ends = ("–" if share is None else f"{share:.2f}" for share in shares)
         name = one.arm.title + context[one].sign
         lines.append([name, pooled, within, " to ".join(ends), str(row["pairs"])])
     header = ["Model", "AUROC, pooled", f"AUROC within {NEAR} rows", "95 % interval", "pairs"]

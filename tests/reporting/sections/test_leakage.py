@@ -62,7 +62,7 @@ def test_the_table_is_shown_where_a_position_gives_the_label_away(
     section = audit_section(audit(name), found)
     (row,) = rows(section.files["tables/positions.csv"])
     assert (row["model"], row["pairs"]) == ("cnn", "12")
-    assert row["auroc_within"] == f"{6 / 12:.4f}"
+    assert row["auroc_within"] == f"{100 * 6 / 12:.4f}"
     (table,) = [part for part in section.parts[2:] if "| 50.00 | " in part]
     assert "AUROC, pooled" in table
     for other in (audit(name, ""), audit("time step"), None):
