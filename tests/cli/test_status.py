@@ -13,6 +13,7 @@ import pytest
 from anomalynet.cli.main import main
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import write_json
+from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.sweeps import SweepRecord, SweepRun, read_sweeps, write_sweep
 
 ARMS = {"done": "a", "old": "a", "fails": "b", "runs": "b", "waits": "b", "dead": "b"}
@@ -33,6 +34,7 @@ def runs(tmp_path: Path) -> Path:
         write_json(folder / "timings.json", {"train_seconds": seconds - 1, "score_seconds": 1.0})
         code = code_hash() if run == "done" else "0123456789"
         write_json(folder / "environment.json", {"code": code})
+        RunFolder(folder).seal((folder / "result.json").read_bytes())
     failure = {"reason": "it broke\n  because of this\n  → mend it", "attempts": 1}
     write_json(tmp_path / "hybrid" / "fails" / "failed.json", failure)
     for run, pid in (("runs", os.getpid()), ("dead", 2**22 + 1)):

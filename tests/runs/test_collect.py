@@ -14,6 +14,7 @@ import yaml
 from anomalynet.errors import RunError, UsageError
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.collect import compare_runs, list_runs, load_results, read_runs
+from anomalynet.runs.folder import RunFolder
 from tests.reporting.synthetic import record
 
 
@@ -54,6 +55,7 @@ def test_a_table_has_a_row_per_finished_run(tmp_path: Path) -> None:
     assert " ".join(empty.columns) == "id experiment data seed fold world status folder"
     metrics = {"test/f1_attack": 0.5, "test/auroc": None}
     hybrid = store(tmp_path, "hybrid", seed=3, world=2, code=code_hash(), metrics=metrics)
+    RunFolder(hybrid).seal((hybrid / "result.json").read_bytes())
     cnn = store(tmp_path, "cnn", data="skab", metrics={"test/f1_attack": 1.0, "test/mcc": -0.25})
     (store(tmp_path, "lstm") / "result.json").unlink()
     table = list_runs(tmp_path)
