@@ -144,12 +144,10 @@ def read(metadata: Mapping[str, str], where: str, content: bytes | None = None) 
             what = f"{where}: damaged, or changed since it was exported: its digest is another"
             raise UsageError(what, "export the run again")
     try:
-        raw = {
-            "periods": {},
-            "table": None,
-            "calibration_floor": [],
-            **codec.parse(metadata[KEY], where),
-        }  # not in earlier
+        written = codec.parse(metadata[KEY], where)
+        if content is not None and DIGEST not in metadata and "calibration_floor" in written:
+            raise UsageError(f"{where}: changed since it was exported: it has lost its digest")
+        raw = {"periods": {}, "table": None, "calibration_floor": [], **written}  # not in earlier
         if raw["format"] != FORMAT:
             what = f"format {raw['format']} of an export, this version reads {FORMAT}"
             raise UsageError(f"{where}: {what}")

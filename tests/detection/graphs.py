@@ -10,7 +10,7 @@ import onnx
 import onnx.parser
 from onnx import helper
 
-from anomalynet.detection.contract import KEY, Contract, Sensor
+from anomalynet.detection.contract import KEY, Contract, Sensor, sealed
 from anomalynet.detection.model import Model
 
 SECOND = 1_000_000
@@ -102,7 +102,7 @@ tiny (float[batch, FEATURES] features) => (float[batch] score)
 
 
 def content(found: Contract) -> bytes:
-    """The file's bytes."""
+    """The file's bytes, with their digest."""
     channels, sensors = len(found.channels), len(found.sensors)
     numbers = {
         "FEATURES": 12 * channels,
@@ -119,4 +119,4 @@ def content(found: Contract) -> bytes:
     made = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 20]> {text}')
     helper.set_model_props(made, {KEY: found.to_json()})
     onnx.checker.check_model(made)
-    return bytes(made.SerializeToString())
+    return sealed(made.SerializeToString())

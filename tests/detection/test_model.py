@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from anomalynet.detection.contract import KEY
+from anomalynet.detection.contract import KEY, sealed
 from anomalynet.detection.model import Model
 from anomalynet.errors import UsageError
 from tests.detection.graphs import content, contract
@@ -36,7 +36,7 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a model that `anomalynet export` wrote"):
         Model(path)
     helper.set_model_props(foreign, {KEY: contract(form="step").to_json()})
-    path.write_bytes(foreign.SerializeToString())
+    path.write_bytes(sealed(foreign.SerializeToString()))
     with pytest.raises(UsageError, match="does not have the inputs and outputs"):
         Model(path)
 

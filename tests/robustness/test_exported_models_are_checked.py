@@ -24,7 +24,7 @@ def changed(path: Path, of: str = "window", text: str = "", **values: Any) -> Pa
     made = onnx.load_from_string(graphs.content(graphs.contract(form=of)))
     (entry,) = [one for one in made.metadata_props if one.key == KEY]
     helper.set_model_props(made, {KEY: text or json.dumps(json.loads(entry.value) | values)})
-    path.write_bytes(made.SerializeToString())
+    path.write_bytes(sealed(made.SerializeToString()))
     return path
 
 
@@ -131,7 +131,7 @@ def test_the_same_models_with_values_that_can_be_are_taken(tmp_path: Path, form:
 
 
 def test_no_flipped_bit_of_a_sealed_file_changes_what_it_computes(tmp_path: Path) -> None:
-    path, whole = tmp_path / "model.onnx", sealed(graphs.content(echo()))
+    path, whole = tmp_path / "model.onnx", graphs.content(echo())
     path.write_bytes(whole)
     assert Model(path).contract == echo()
     digest = whole.index(b"anomalynet digest")
@@ -152,7 +152,7 @@ def test_no_flipped_bit_of_a_sealed_file_changes_what_it_computes(tmp_path: Path
 def test_detect_refuses_a_contract_changed_after_the_export(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = sealed(graphs.content(echo(threshold=10.0)))
+    whole = graphs.content(echo(threshold=10.0))
     (tmp_path / "model.onnx").write_bytes(whole.replace(b'"threshold": 10.0', b'"threshold": 99.0'))
     (tmp_path / "rows.jsonl").write_text('{"device": "d", "time": 1, "values": [20]}\n')
     command = ["detect", str(tmp_path / "rows.jsonl"), "--model", str(tmp_path / "model.onnx")]
@@ -160,6 +160,15 @@ def test_detect_refuses_a_contract_changed_after_the_export(
     assert "changed since it was exported" in capsys.readouterr().err
 
 
-def test_a_file_of_an_earlier_version_without_digest_is_read(tmp_path: Path) -> None:
-    (tmp_path / "model.onnx").write_bytes(graphs.content(echo()))
-    assert Model(tmp_path / "model.onnx").contract == echo()
+def test_only_a_file_of_an_earlier_version_is_read_without_digest(tmp_path: Path) -> None:
+    made = onnx.load_from_string(graphs.content(echo()))
+    (written,) = [json.loads(one.value) for one in made.metadata_props if one.key == KEY]
+    earlier = {name: value for name, value in written.items() if name != "calibration_floor"}
+    for values, refused in ((earlier, False), (written, True)):
+        helper.set_model_props(made, {KEY: json.dumps(values)})
+        (tmp_path / "model.onnx").write_bytes(made.SerializeToString())
+        if refused:
+            with pytest.raises(UsageError, match="digest"):
+                Model(tmp_path / "model.onnx")
+        else:
+            assert Model(tmp_path / "model.onnx").contract == echo()
