@@ -104,6 +104,9 @@ Crossing = tuple[str, ...]  # a level of each axis, as text, in the order of the
 RunKey = tuple[int, int, int, int | None]
 """(seed, fold, assignment, world); two arms' runs with the same key are a pair."""
 
+IncidentKey = tuple[str, int]
+"""(fingerprint, number): data of other worlds number their incidents otherwise."""
+
 SeriesValues = Mapping[RunKey, Mapping[SeriesKey, float]]
 """Run → series → a metric, a fraction or a count; NaN if it is undefined."""
 
@@ -151,7 +154,7 @@ def measure(ablation: Ablation) -> tuple[tuple[MeasuredArm, ...], dict[SeriesKey
     tested: dict[int, set[int]] = defaultdict(set)
     for record in (record for arm in ablation.arms for record in arm.records):
         tested[record.result.folds].add(record.result.fold)
-    touched: set[tuple[SeriesKey, int]] = set()
+    touched: set[tuple[SeriesKey, IncidentKey]] = set()
     found = []
     for design in ablation.arms:
         arm = _arm(design, tested)
@@ -235,7 +238,7 @@ class SeriesResults:
     values: Mapping[str, SeriesValues]  # metric → its values by run and series
     # series → (true negatives, false positives, false negatives, true positives), int64 (4,)
     counts: Mapping[SeriesKey, NDArray[np.int64]]
-    touched: frozenset[tuple[SeriesKey, int]]  # series and numbers of their incidents
+    touched: frozenset[tuple[SeriesKey, IncidentKey]]
 
 
 @cache
@@ -245,11 +248,12 @@ def by_series(metrics: tuple[str, ...]) -> Callable[[Repetition], SeriesResults]
     def measured(repetition: Repetition) -> SeriesResults:
         values: dict[str, dict[RunKey, dict[SeriesKey, float]]] = {name: {} for name in metrics}
         counts: dict[SeriesKey, NDArray[np.int64]] = {}
-        touched: set[tuple[SeriesKey, int]] = set()
+        touched: set[tuple[SeriesKey, IncidentKey]] = set()
         for record in repetition.records:
             key, world, test = run_key(record), record.result.world, read_test_steps(record)
             numbers = test.select("series", "incident").drop_nulls().unique()
-            touched |= {((world, name), number) for name, number in numbers.iter_rows()}
+            data = record.result.fingerprint
+            touched |= {((world, name), (data, number)) for name, number in numbers.iter_rows()}
             scored = test.drop_nulls(["label", "score"])
             parts = scored.partition_by("series", as_dict=True)
             for metric in metrics:

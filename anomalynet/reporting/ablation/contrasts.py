@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -109,11 +109,11 @@ def family(contrasts: Sequence[Contrast]) -> tuple[Contrast, ...]:
 
 
 def clusters(
-    series: Iterable[SeriesKey], touched: Iterable[tuple[SeriesKey, int]]
+    series: Iterable[SeriesKey], touched: Iterable[tuple[SeriesKey, Hashable]]
 ) -> dict[SeriesKey, SeriesKey]:
     """Group series that share an incident, directly or through others: series → the first of its
-    cluster, in order of world and name. `touched`: (series, number of one of its incidents);
-    numbers identify incidents only within a world."""
+    cluster, in order of world and name. `touched`: (series, one of its incidents), which is the
+    same only within a world."""
     parent = {one: one for one in series}
 
     def root(one: SeriesKey) -> SeriesKey:
@@ -121,7 +121,7 @@ def clusters(
             parent[one] = one = parent[parent[one]]
         return one
 
-    first: dict[tuple[int | None, int], SeriesKey] = {}
+    first: dict[tuple[int | None, Hashable], SeriesKey] = {}
     for one, incident in touched:
         parent.setdefault(one, one)
         other = first.setdefault((one[0], incident), one)

@@ -38,6 +38,12 @@ def test_a_number_means_another_incident_in_another_world() -> None:
     assert clusters([], touched) == {(0, "a"): (0, "a"), (1, "a"): (1, "a"), (1, "b"): (1, "a")}
 
 
+def test_a_number_of_other_data_is_another_incident() -> None:
+    a, b = (None, "world-0100/n1"), (None, "world-0101/n1")
+    assert clusters([], [(a, ("x", 7)), (b, ("y", 7))]) == {a: a, b: b}
+    assert clusters([], [(a, ("x", 7)), (b, ("x", 7))]) == {a: a, b: a}
+
+
 @given(st.sets(SERIES), TOUCHED, st.randoms())
 def test_clusters_are_the_finest_partition_that_joins_incidents(
     series: set[SeriesKey], touched: list[tuple[SeriesKey, int]], random: Random

@@ -57,7 +57,9 @@ def test_what_of_a_series_does_not_count(tmp_path: Path) -> None:
     assert recall == {"a": 1.0, "b": 0.0}
     incidents = {"a": (4, 5, 6), "b": (7,)}
     assert found.touched == {
-        ((None, name), number) for name, numbers in incidents.items() for number in numbers
+        ((None, name), (run.result.fingerprint, number))
+        for name, numbers in incidents.items()
+        for number in numbers
     }
     assert sum(own.sum() for own in found.counts.values()) == 3
 

@@ -18,7 +18,12 @@ from numpy.typing import NDArray
 
 from anomalynet.metrics.kernels import NAN, Confusion, decision_metrics, ratio
 from anomalynet.metrics.suite import PAPER_PREVALENCE
-from anomalynet.reporting.ablation.arms import SeriesValues, by_series, paired_differences
+from anomalynet.reporting.ablation.arms import (
+    IncidentKey,
+    SeriesValues,
+    by_series,
+    paired_differences,
+)
 from anomalynet.reporting.ablation.contrasts import (
     LEVEL,
     WORSE,
@@ -154,7 +159,7 @@ def gather(models: Sequence[ArmMetrics], metrics: tuple[str, ...] = JUDGED) -> E
     names = [one.arm.experiment for one in models if one.arm.records]
     values: dict[str, dict[str, SeriesValues]] = {}
     counts: dict[str, dict[RepetitionKey, Mapping[SeriesKey, Counts]]] = {}
-    touched: set[tuple[SeriesKey, int]] = set()
+    touched: set[tuple[SeriesKey, IncidentKey]] = set()
     for one in (one for one in models if one.arm.records):
         parts = one.of(by_series(metrics))
         touched.update(*(part.touched for part in parts.values()))
