@@ -206,7 +206,7 @@ def _violations(of: Contract) -> list[str]:
     for name, found in {**texts, "units": [one.unit for one in of.sensors if one.unit]}.items():
         must(name, found, all(map(is_name, found)), "texts on one line")
     axis, needed = of.attention_axis, "attention" in of.outputs
-    must("attention_axis", axis, (axis is not None) == needed, "there if attention is an output")
+    must("attention_axis", axis, axis is not None or not needed, "there if attention is an output")
     sensors = [sensor.name for sensor in of.sensors]
     must("sensors", sensors, all(map(is_name, sensors)), "names on one line")
     must("sensors", sensors, len({*sensors, MASK}) == len(sensors) + 1, "different names")

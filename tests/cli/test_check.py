@@ -72,7 +72,7 @@ def test_nothing_changed_then_a_loss_with_table_annotations_summary_and_files(
     told = capsys.readouterr()
     answer = json.loads(told.out)
     assert answer["exit_code"] == 3
-    assert answer == json.loads((here / "out/check.json").read_text())
+    assert answer == {"schema": 1, **json.loads((here / "out/check.json").read_text())}
     (bad,) = [one for one in answer["findings"] if one["verdict"] == "regression"]
     assert (bad["experiment"], bad["metric"]) == ("logistic", "test/auroc")
     assert bad["difference"] == pytest.approx(-0.1025)

@@ -1029,7 +1029,7 @@ import of labels | truncated
 detect a model | out of range, contradictory
 detect devices | duplicated
 state: snapshots | out of range, enormous, contradictory, duplicated
-state: journal | contradictory, duplicated
+state: journal | duplicated
 state: model.json | enormous, duplicated
 set: telemetry | hostile, enormous
 cache: prepared.json | duplicated

@@ -200,8 +200,8 @@ def test_an_estimate_is_what_was_measured_times_what_is_left(tmp_path: Path) -> 
 def test_a_plan_says_what_its_tests_can_show(tmp_path: Path) -> None:
     """Two cells in each of three worlds are at most six clusters: 4 · 2/2⁶ = 0.125."""
     few, many = (
-        jobs_of(plan(read_sweep("components", preset), [SIMULATED]), tmp_path)
-        for preset in ("quick", "full")
+        jobs_of(plan(read_sweep("components", preset), [SIMULATED, f"data.worlds={n}"]), tmp_path)
+        for preset, n in (("quick", 3), ("full", 6))
     )
     assert [most_clusters(own) for own in (few, many)] == [6, 12]
     assert "p is never below 0.125; at least 8 are needed" in power_text(few)

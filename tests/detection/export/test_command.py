@@ -79,7 +79,7 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(
         paths, "find_spec", lambda name: None if name == "skl2onnx" else find_spec(name)
     )
-    with pytest.raises(UsageError, match=r"needs the package skl2onnx\n.*anomalynet\[export\]"):
+    with pytest.raises(UsageError, match=r"needs the package skl2onnx\n.*'skl2onnx>"):
         paths.require_packages()
 
 
