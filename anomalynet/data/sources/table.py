@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from filelock import FileLock, Timeout
@@ -137,7 +138,7 @@ def _describe(path: Path) -> _Description:
     except (OSError, ValueError, UsageError) as error:
         raise _damaged(path) from error
     sealed = any((path.parent / name).exists() for name in (checksums.FILE, "checksums.sha256"))
-    # Only earlier versions wrote the second of these, and before it neither `switches`.
+    # Earlier versions wrote the second of these; those before it wrote no `switches` either.
     if not sealed and "switches" in (raw.get("format") or {}):
         raise _damaged(path.parent / checksums.FILE)
     return described
@@ -152,10 +153,10 @@ def _canonical(frame: pl.LazyFrame, described: _Description) -> bool:
     right &= all(types[name].is_float() for name in channels)
     if not right or channels != {one.name for one in described.channels}:
         return False
-    allowed = {"label": [0, 1], "incident": [int(number) for number in described.incidents]}
-    allowed |= {"split": PARTS} if "split" in types else {}
+    allowed: dict[str, Collection[Any]] = {"label": (0, 1), "split": PARTS}
+    allowed["incident"] = [int(number) for number in described.incidents]
     wrong = [pl.col(name).is_null().any() for name in ("series", "time")]
-    wrong += [(~pl.col(name).is_in(values)).any() for name, values in allowed.items()]
+    wrong += [(~pl.col(name).is_in(allowed[name])).any() for name in allowed.keys() & types]
     return not any(frame.select(wrong).collect(engine="streaming").row(0))
 
 
