@@ -52,13 +52,13 @@ def prepare(config: DataConfig) -> Prepared:
         raise DataError(what, f"choose at most {MOST_CALIBRATION_ROWS:,}")
     fingerprint = sources.fingerprint(config)
     folder = data_folder() / "prepared" / cache_key(config, fingerprint)
-    if found := open_prepared(folder):
+    if found := open_prepared(folder, fingerprint):
         return found
     building = folder.with_suffix(".building")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
-            if found := open_prepared(folder):
+            if found := open_prepared(folder, fingerprint):
                 return found
             if folder.exists():
                 say(f"{folder}: damaged, the data are prepared again")
@@ -74,7 +74,7 @@ def prepare(config: DataConfig) -> Prepared:
     except OSError as error:
         what = f"{error.filename or folder}: {error.strerror or error}"
         raise DataError(what, "free some space, or set another ANOMALYNET_DATA") from error
-    if found := open_prepared(folder):
+    if found := open_prepared(folder, fingerprint):
         return found
     raise DataError(f"{folder} cannot be read after it was written", "check the disk")
 

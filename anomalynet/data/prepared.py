@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,8 @@ import numpy.typing as npt
 from anomalynet.config.schema import SplitPolicy
 from anomalynet.data.telemetry import CELL_SILENT, MASK, Channel, Incident
 from anomalynet.documents import read_json_value
-from anomalynet.runs import checksums
+from anomalynet.errors import UsageError
+from anomalynet.runs import checksums, codec
 
 # Version of the folder's layout: it enters the cache key, so another layout never reads this one
 FORMAT = 5
@@ -114,9 +115,10 @@ class Prepared:
         return np.searchsorted(self.series_starts, rows, side="right").astype(np.int64) - 1
 
 
-SMALL = ("series_starts", "calibration_mean", "calibration_scale")
+SMALL = {"series_starts": "<i8", "calibration_mean": "<f8", "calibration_scale": "<f8"}
 DESCRIPTION = "prepared.json"
 FILES = (DESCRIPTION, *(f"{name}.npy" for name in (*COLUMNS, *SMALL)))
+LONG = {"series", "segments", "incident_table"}  # facts that are too many to be read one by one
 BLOCK = 1 << 22  # bytes that have a checksum of their own
 
 
@@ -141,9 +143,10 @@ def describe(folder: Path, facts: Mapping[str, Any]) -> None:
     checksums.write(folder, FILES, checksum=block_checksums)
 
 
-def open_prepared(folder: Path) -> Prepared | None:
-    """Open a prepared folder; None where it is absent, unfinished, damaged or of another layout, so
-    that it is built again. All bytes are compared with their checksums."""
+def open_prepared(folder: Path, fingerprint: str | None = None) -> Prepared | None:
+    """Open a prepared folder; None where it is absent, unfinished, damaged, of another layout or of
+    other data than those of the `fingerprint`, so that it is built again. All bytes are compared
+    with their checksums, types and shapes with each other."""
     if checksums.verify(folder, FILES, checksum=block_checksums):
         return None
     try:
@@ -157,15 +160,53 @@ def open_prepared(folder: Path) -> Prepared | None:
             name: np.load(folder / f"{name}.npy", mmap_mode="c" if name in COLUMNS else None)
             for name in (*COLUMNS, *SMALL)
         }
-        tuples = ("series", "kind_names", "warnings", "calibration_floor")
-        facts |= {name: tuple(facts[name]) for name in tuples}
+        hints = get_type_hints(Prepared)
+        for name in facts.keys() - LONG:
+            facts[name] = codec.build(hints[name], facts[name], name)
+        facts["series"] = tuple(facts["series"])
         facts["segments"] = tuple(Segment(**one) for one in facts["segments"])
-        facts["channels"] = tuple(Channel(**one) for one in facts["channels"])
         incidents = facts["incident_table"].items()
         facts["incident_table"] = {int(key): Incident(**one) for key, one in incidents}
-        return Prepared(**arrays, **facts)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        found = Prepared(**arrays, **facts)
+        same = fingerprint in (None, found.fingerprint)
+        return found if same and _consistent(found) else None
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, UsageError):
         return None
+
+
+def _consistent(found: Prepared) -> bool:
+    """Whether types, shapes and ranges fit each other; no array of `COLUMNS` is read. Raises
+    ValueError, TypeError or LookupError: they cannot be compared."""
+    rows, series, starts = len(found.times), len(found.series), found.series_starts
+    sensors = len(found.channels) - (found.mask is not None)
+    calibrated = series if len(found.calibration_mean) else 0
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(SMALL, (calibrated, sensors))
+    shapes |= {"values": (rows, len(found.channels)), "series_starts": (series + 1,)}
+    for name, dtype in {**COLUMNS, **SMALL}.items():
+        array = getattr(found, name)
+        if array.shape != shapes.get(name, (rows,)) or array.dtype != dtype:
+            return False
+    position = {name: index for index, name in enumerate(found.series)}
+    owners = np.array([position[one.series] for one in found.segments])
+    edges = np.array([(one.start, one.stop) for one in found.segments])
+    noted = found.incident_table.values()
+    texts = {type(text) for one in noted for text in (one.type, one.cause, one.impact, one.layer)}
+    return bool(
+        {*map(type, found.series)} == {str}
+        and len(position) == series
+        and (starts[0], starts[-1]) == (0, rows)
+        and (np.diff(starts) >= 0).all()
+        and edges.dtype == np.int64
+        and (np.diff(edges.ravel()) >= 0).all()
+        and (starts[owners] <= edges[:, 0]).all()
+        and (edges[:, 1] <= starts[owners + 1]).all()
+        and {(type(one.group), type(one.train_only)) for one in found.segments} == {(str, bool)}
+        and texts <= {str, type(None)}
+        and {type(one.severity) for one in noted} <= {int, type(None)}
+        and len(found.calibration_floor) in (0, sensors)
+        and all(seconds > 0 for seconds in found.periods.values())
+        and (found.period is None or found.period > 0)
+    )
 
 
 class ArrayFile:

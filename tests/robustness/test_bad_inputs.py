@@ -195,8 +195,6 @@ def parameters() -> Iterator[ParameterSet]:
     for case in CASES:
         cell = case.area, case.badness
         marks = [pytest.mark.slow] * (cell in known)
-        if case.resealed and case.area.startswith(("set: ", "cache: ")):
-            marks.append(pytest.mark.xfail(reason="not every value of data has a message"))
         yield pytest.param(case, id=case.name, marks=marks)
         known.add(cell)
 

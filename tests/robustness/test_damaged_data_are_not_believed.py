@@ -92,11 +92,22 @@ def test_an_imported_set_is_refused(home: Path, how: str) -> None:
     assert sources.load(CONFIG).frame.collect().height == 60
 
 
+@pytest.mark.parametrize("sealed", [False, True])
 @pytest.mark.parametrize("how", ["cut", "empty"])
 def test_a_set_of_an_earlier_version_without_its_whole_table_is_refused(
-    home: Path, how: str
+    home: Path, how: str, sealed: bool
 ) -> None:
     (home / "mine" / CHECKSUMS).unlink()
+    for act in (sources.load, sources.fingerprint, prepare):
+        with pytest.raises(DataError, match=CHECKSUMS):  # this version always writes them
+            act(CONFIG)
+    path = home / "mine" / DESCRIPTION
+    described = json.loads(path.read_text())
+    if sealed:
+        (home / "mine" / "checksums.sha256").touch()
+    else:
+        del described["format"]["switches"]
+        path.write_text(json.dumps(described))
     assert sources.load(CONFIG).frame.collect().height == 60
     damage(home / "mine" / TELEMETRY, how)
     with pytest.raises(DataError, match=r"telemetry\.parquet"):

@@ -5,17 +5,20 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from filelock import FileLock, Timeout
 
+from anomalynet.data.importing.cells import is_name
 from anomalynet.data.importing.format import TableFormat
+from anomalynet.data.prepared import PARTS
 from anomalynet.data.sources._reading import SourceInfo
-from anomalynet.data.telemetry import Channel, Incident, Telemetry
+from anomalynet.data.telemetry import MASK, RESERVED, Channel, Incident, Telemetry
 from anomalynet.documents import read_json_value
 from anomalynet.errors import DataError, UsageError
 from anomalynet.runs import checksums, codec
@@ -25,6 +28,8 @@ DESCRIPTION = "dataset.json"
 TELEMETRY = "telemetry.parquet"
 VERSION = 1
 RENAME_EXCHANGE = 2
+COLUMNS = {"series": pl.String, "time": pl.Datetime("us"), "label": pl.Int8}
+COLUMNS |= {"incident": pl.Int32, "kind": pl.String}
 
 
 @dataclass(slots=True)
@@ -50,7 +55,8 @@ class Imported:
         try:
             check(path)
             frame = pl.scan_parquet(path, glob=False)
-            frame.collect_schema()
+            if not _canonical(frame, described):
+                raise _damaged(path)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise _damaged(path) from error
         return Telemetry(
@@ -117,12 +123,41 @@ def find(name: str, folder: Path) -> Imported | None:
 def _describe(path: Path) -> _Description:
     try:
         check(path)
-        described = codec.read(_Description, read_json_value(path), str(path))
-        if described.version != VERSION or not all(map(str.isdecimal, described.incidents)):
-            raise ValueError("another version, or an incident without a number")
+        raw = read_json_value(path)
+        described = codec.read(_Description, raw, str(path))
+        every = [*RESERVED, MASK, *(channel.name for channel in described.channels)]
+        if (
+            described.version != VERSION
+            or not all(one.isdecimal() and int(one) < 1 << 31 for one in described.incidents)
+            or not described.channels
+            or len({*every}) < len(every)
+            or not all(is_name(name) for name in every)
+            or (described.period is not None and described.period <= 0)
+        ):
+            raise ValueError("another version, or impossible values")
     except (OSError, ValueError, UsageError) as error:
         raise _damaged(path) from error
+    sealed = any((path.parent / name).exists() for name in (checksums.FILE, "checksums.sha256"))
+    # Earlier versions wrote the second of these; those before it wrote no `switches` either.
+    if not sealed and "switches" in (raw.get("format") or {}):
+        raise _damaged(path.parent / checksums.FILE)
     return described
+
+
+def _canonical(frame: pl.LazyFrame, described: _Description) -> bool:
+    """Whether a table has the columns of `data/telemetry.py`, and only keys that mean something."""
+    types = dict(frame.collect_schema())
+    known = COLUMNS | ({"split": pl.String} if "split" in types else {})
+    channels = types.keys() - known.keys()
+    right = all(types.get(name) == dtype for name, dtype in known.items())
+    right &= all(types[name].is_float() for name in channels)
+    if not right or channels != {one.name for one in described.channels}:
+        return False
+    allowed: dict[str, Collection[Any]] = {"label": (0, 1), "split": PARTS}
+    allowed["incident"] = [int(number) for number in described.incidents]
+    wrong = [pl.col(name).is_null().any() for name in ("series", "time")]
+    wrong += [(~pl.col(name).is_in(allowed[name])).any() for name in allowed.keys() & types]
+    return not any(frame.select(wrong).collect(engine="streaming").row(0))
 
 
 def _damaged(path: Path) -> DataError:
