@@ -66,6 +66,11 @@ def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path, content: bytes) -
     assert path.read_bytes() == content
 
 
+def test_what_is_no_file_is_refused() -> None:
+    with pytest.raises(UsageError, match="/dev/null: is not a regular file"):
+        JsonLines(Path("/dev/null"))
+
+
 def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sink = JsonLines(tmp_path / "alarms.jsonl")
     sink.put([FIRST])

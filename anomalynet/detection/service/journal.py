@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -32,7 +33,11 @@ class AppendFile:
                 raise self._failed(error) from None
             what = f"{self._shown}: {error.strerror}"
             raise UsageError(what, "use a file in an existing folder") from None
-        self.size = os.fstat(self._file).st_size  # bytes; anything after them is overwritten
+        facts = os.fstat(self._file)
+        if not stat.S_ISREG(facts.st_mode):  # such as /dev/null, which cannot be synced
+            os.close(self._file)
+            raise UsageError(f"{self._shown}: is not a regular file", "give the path of a file")
+        self.size = facts.st_size  # bytes; anything after them is overwritten
 
     def append(self, content: bytes, sync: bool = False) -> None:
         """Append; with `sync`, wait for the disk. Raises RunError: failed, file unchanged."""
