@@ -74,7 +74,6 @@ WRONG: list[tuple[str, Any]] = [
     ("sensors", [{"name": "a", "unit": "\x1b[2J"}, {"name": "b"}]),
     ("reference", {"scores": [], "channels": {"c": [1.0] * 101}}),
     ("attention_axis", None),
-    ("outputs", ["score", "error"]),
     ("table", {"time_format": "sometimes"}),
     ("table", {"timezone": "Mars/Olympus"}),
     ("table", {"timezone": "../../etc/passwd"}),
