@@ -81,15 +81,16 @@ def _data() -> list[dict[str, object]]:
     from anomalynet.data import sources
     from anomalynet.data.folder import data_folder
     from anomalynet.errors import DataError
+    from anomalynet.runs.files import read_json
 
     def is_there(name: str) -> bool:
         with suppress(DataError):  # damaged
             return sources.is_there(name)
         return False
 
-    worlds = data_folder().glob("simulated/*/manifest.json")
-    scenarios = (path.with_name("scenario.yaml").read_text(encoding="utf-8") for path in worlds)
-    made = {text.split("\n", 1)[0].removeprefix("name: ") for text in scenarios}
+    manifests = map(read_json, data_folder().glob("simulated/*/manifest.json"))
+    scenarios = (manifest.get("scenario") for manifest in manifests)
+    made = {one.get("name") for one in scenarios if isinstance(one, dict)}
     rows = [_row("data folder", data_folder())]
     for name in sources.names():
         if sources.info(name).generated:

@@ -47,7 +47,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train and test one run."""
     from anomalynet.config.load import load
-    from anomalynet.data.injection import kinds_of
 
     if args.life_line:
         from anomalynet.sweep.worker import end_with_stdin
@@ -55,7 +54,6 @@ def run(args: argparse.Namespace) -> int:
         end_with_stdin()
     devices = [f"hardware.devices={args.devices}"] if args.devices is not None else []
     loaded = load(args.experiment, [*args.overrides, *devices])
-    kinds_of(loaded.config.training.injection)  # refuses unknown kinds before anything is prepared
     if "LOCAL_RANK" not in os.environ:
         say(f"{loaded.name}: preparing")
 

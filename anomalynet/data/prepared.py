@@ -101,14 +101,15 @@ class Prepared:
         """Position of the mask channel, None where there is none."""
         return len(self.channels) - 1 if self.channels and self.channels[-1].name == MASK else None
 
-    def unheard(self) -> Bool:
-        """Steps at which nothing was received of their device, bool (step,); none without a mask
-        channel."""
+    def unheard(self, rows: Int64) -> Bool:
+        """At which of some rows nothing was received of their device, bool (row,); at none without
+        a mask channel."""
         if self.mask is None:
-            return np.zeros(len(self.values), np.bool_)
+            return np.zeros(len(rows), np.bool_)
         sensors = len(self.channels) - 1
         nothing = sensors - sum(one.name == CELL_SILENT for one in self.channels)
-        return np.rint(self.values[:, self.mask] * sensors) >= nothing
+        found: Bool = np.rint(self.values[rows, self.mask] * sensors) >= nothing
+        return found
 
     def series_of(self, rows: Int64) -> Int64:
         """Positions in `series` of the given rows, int64 like `rows`."""

@@ -121,12 +121,12 @@ def scored_steps(
     prepared: Prepared, rows: Int64, windows: Windows, scores: Float64, part: str
 ) -> pl.DataFrame:
     """Rows with the scores of the windows that end on them, null if none does; columns as in
-    `TelemetryDataModule.steps`. `rows`: ascending int64 (step,), among them each window's last;
+    `TelemetryDataModule.steps`. `rows`: ascending int64 (step,), among them each window's steps;
     `scores`: float64 (window,)."""
     column = np.full(len(rows), np.nan)
     column[np.searchsorted(rows, windows.ends())] = scores
-    unheard = np.zeros(len(rows), np.bool_)
-    unheard[np.searchsorted(rows, windows.ends())] = _silent(windows)
+    silent = np.zeros(len(rows), np.bool_)
+    silent[np.searchsorted(rows, windows.ends())] = _silent(windows, rows)
     attack = windows.targets() == 1
     seen = np.full(len(rows), np.nan, np.float32)
     ends = windows.ends()[attack]
@@ -137,7 +137,7 @@ def scored_steps(
             pl.lit(part).alias("split"),
             pl.Series("score", column).fill_nan(None),
             pl.Series("visibility", seen).fill_nan(None),
-            pl.Series("silent", unheard),
+            pl.Series("silent", silent),
         )
         .select(*STEP_COLUMNS)
     )
@@ -153,10 +153,11 @@ def _most_visible(windows: Windows, ids: Int64) -> NDArray[np.float32]:
     return found
 
 
-def _silent(windows: Windows) -> NDArray[np.bool_]:
-    """Whether nothing was received of its device in any step of a window, bool (window,)."""
-    count = np.concatenate([[0], np.cumsum(windows.prepared.unheard())])
-    ends = windows.ends() + 1
+def _silent(windows: Windows, rows: Int64) -> NDArray[np.bool_]:
+    """Whether nothing was received of its device in any step of a window, bool (window,). `rows`:
+    ascending int64 (step,), among them every step of each window."""
+    count = np.concatenate([[0], np.cumsum(windows.prepared.unheard(rows))])
+    ends = np.searchsorted(rows, windows.ends()) + 1
     found: NDArray[np.bool_] = count[ends] - count[ends - windows.window] == windows.window
     return found
 

@@ -181,5 +181,5 @@ def _seen(run: FinishedRun, prepared: Prepared, rows: Int64) -> Bool:
     trained = content(own.prepared, known)
     same = content(prepared, rows).join(trained, on=pl.all().exclude("row"), how="semi")
     found = same["row"].to_numpy()
-    found = found[~prepared.unheard()[found]]
+    found = found[~prepared.unheard(found)]
     return np.isin(rows, found)

@@ -20,6 +20,7 @@ from anomalynet.config.schema import Config
 from anomalynet.config.show import as_yaml
 from anomalynet.data import sources
 from anomalynet.data.datamodule import SCORED, TelemetryDataModule, keys_of
+from anomalynet.data.injection import kinds_of
 from anomalynet.data.sources.simulated import world_of
 from anomalynet.data.steps import fleet_warning, metrics, scores_table, threshold
 from anomalynet.data.telemetry import Incident
@@ -64,7 +65,9 @@ class TrainingOutcome:
 
 
 def planned_folder(loaded: Loaded, runs: str | Path) -> RunFolder:
-    """Where a configuration's run lives, known before its data is parsed."""
+    """Where a configuration's run lives, known before its data is parsed. Raises UsageError: an
+    unknown kind of injected incident, so that no data is prepared for it."""
+    kinds_of(loaded.config.training.injection)
     fingerprint = sources.fingerprint(loaded.config.data)
     return RunFolder(Path(runs) / loaded.name / run_id(loaded.config, fingerprint))
 

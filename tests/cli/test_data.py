@@ -61,6 +61,23 @@ def test_ls_survives_a_damaged_set(capsys: pytest.CaptureFixture[str], home: Pat
     assert "broken\tdamaged" in capsys.readouterr().out
 
 
+def test_doctor_knows_which_networks_are_made_and_survives_a_damaged_one(
+    capsys: pytest.CaptureFixture[str], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "VERBS", ("doctor",))
+    for name, content in (
+        ("a", '{"scenario": {"name": "healthcare"}}'),
+        ("b", "{"),  # of a world of which a manifest alone is left
+        ("c", '{"scenario": "industrial"}'),
+    ):
+        (home / "simulated" / name).mkdir(parents=True)
+        (home / "simulated" / name / "manifest.json").write_text(content, encoding="utf-8")
+    assert cli.main(["doctor", "--json"]) == 0
+    found = {row["what"]: row["found"] for row in json.loads(capsys.readouterr().out)}
+    names = ("healthcare", "industrial", "smart_city")
+    assert [found[f"data {name}"] for name in names] == ["made", "not made yet", "not made yet"]
+
+
 def test_import_then_info(capsys: pytest.CaptureFixture[str], csv: Path) -> None:
     assert cli.main(["data", "import", str(csv), *IMPORT, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from anomalynet import TelemetryDataModule, load_config
+from anomalynet import TelemetryDataModule, load_config, train
 from anomalynet.config import model as configs
 from anomalynet.config.schema import Config
 from anomalynet.config.show import documentation
@@ -206,3 +206,13 @@ def test_the_documented_scenario_has_both_classes_with_the_defaults() -> None:
     assert len(examples) == 1
     dm = TelemetryDataModule(scenario=examples.pop())
     assert all(dm.summary(part).attack for part in ("train", "validation", "test"))
+
+
+def test_an_unknown_injected_kind_is_refused_before_data_are_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "data"))
+    kinds = ["training.incidents=injected", "training.injection.kinds=bias foo"]
+    with pytest.raises(UsageError, match="unknown kind 'foo'"):
+        train("hybrid_injected", tmp_path / "runs", overrides=kinds)
+    assert not [*tmp_path.iterdir()]
