@@ -129,7 +129,7 @@ def verdict_sentence(found: Sequence[Comparison], metric: str) -> str:
         names = [f"{name} ({signed(mean, metric)})" for mean, name in own[:NAMED]]
         names += [f"{len(own) - NAMED} more"] if len(own) > NAMED else []
         parts += [f"**{verdict.capitalize()} than the reference:** {', '.join(names)}"] * bool(own)
-    start = "" if parts else "**No arm is shown to differ from the reference.** "
+    start = "" if parts else "**No arm is shown to differ from the reference**; "
     parts += [f"{verdict}: {counted(len(own), 'arm')}" for verdict, own in groups.items()]
     return f"{start}{'; '.join(parts)} ({title})."
 
