@@ -69,14 +69,9 @@ class Grid:
 
     def place(self, rows: Array, times: Array, clock: Array) -> Placed | None:
         """Say which readings count and what is missing before them; None: all count, and nothing is
-        missing.
-
-        Args:
-            rows: of distinct devices.
-            times: int64 (n,) microseconds.
-            clock: int64 (n,), of the source of each after the message that brought it; NEVER where
-            the device is another source's.
-        """
+        missing. `rows`: of distinct devices; `times`: int64 (n,) microseconds; `clock`: int64 (n,),
+        of the source of each after the message that brought it; NEVER where the device is another
+        source's."""
         table = self._table
         step = times - table["last"][rows]
         limit = self.far if self.period is None else IN_TIME * self._period(rows)
@@ -119,9 +114,7 @@ class Grid:
 
     def read(self, rows: Array, times: Array, clock: Array) -> bool:
         """Take accepted readings as the last ones; `clock` of the sources that brought them.
-
-        Returns: whether silence is now counted from an earlier time than before.
-        """
+        Returns whether silence is now counted from an earlier time than before."""
         table = self._table
         table["last"][rows], table["laid"][rows] = times, 0
         table["ended"][rows], table["back"][rows] = False, 0

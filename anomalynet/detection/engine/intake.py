@@ -29,7 +29,7 @@ class Clocks:
         self.now: list[int] = []
         # microseconds; before that no device of the source can have missed a step. A lower bound.
         self.due: list[int] = []
-        self._numbers: dict[str, int] = {}
+        self.numbers: dict[str, int] = {}
         self._far = far
         # a far-off time, and how many messages in a row agreed on it
         self._candidates: list[tuple[int, int]] = []
@@ -37,13 +37,9 @@ class Clocks:
     def __len__(self) -> int:
         return len(self.names)
 
-    def number(self, name: str) -> int | None:
-        """Of a source that is known."""
-        return self._numbers.get(name)
-
     def add(self, name: str, now: int = NEVER, candidate: tuple[int, int] = (NEVER, 0)) -> int:
         """A new source's number."""
-        number = self._numbers[name] = len(self.names)
+        number = self.numbers[name] = len(self.names)
         self.names.append(name)
         self.now.append(now)
         self.due.append(NEVER)
@@ -78,7 +74,7 @@ class Clocks:
 
     def restore(self, state: Sequence[tuple[str, int, int, int]]) -> None:
         """Know these sources and no others."""
-        self.names, self.now, self.due, self._numbers, self._candidates = [], [], [], {}, []
+        self.names, self.now, self.due, self.numbers, self._candidates = [], [], [], {}, []
         for name, now, far, agreed in state:
             self.add(name, now, (far, agreed))
 
@@ -130,7 +126,7 @@ class Intake:
         times: list[int] = []
         values: list[tuple[float, ...]] = []
         for message in messages:
-            source, before = self._clocks.number(message.source), len(rows)
+            source, before = self._clocks.numbers.get(message.source), len(rows)
             if source is None:
                 source = UNKNOWN if len(message.source) <= LONGEST_SOURCE else UNNAMED
             for reading in message.readings:

@@ -49,11 +49,9 @@ class Preparation:
 
     def advance(self, rows: Array, values: Array | None) -> tuple[Array, Array | None]:
         """The next step of distinct devices. `values`: float64 (n, sensors) with NaN, changed in
-        place; None: a step at which nothing came.
-
-        Returns: float32 (n, channels), as `prepare` stores them, NaN while the device is being
-        calibrated; and bool (n,), whether the step belongs to a segment, None: all do.
-        """
+        place; None: a step at which nothing came. Returns float32 (n, channels), as `prepare`
+        stores them, NaN while the device is being calibrated; and bool (n,), whether the step
+        belongs to a segment, None: all do."""
         table, each = self._table, np.ones(len(rows), np.int64)
         is_row = values is not None or self._rows_without_reading
         if values is None:

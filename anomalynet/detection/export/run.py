@@ -143,7 +143,7 @@ def _graph(run: FinishedRun) -> tuple[onnx.ModelProto, Contract]:
     if model.graph_form == "step":
         width = network.initial_state(1).states.shape[-1]
         described = contract(run, "step", OUTPUTS, carried(network), width)
-        return fold(step_graph(network)), described
+        return fold(step_graph(network, described.inputs)), described
     graph, outputs = window_graph(network)
     return fold(graph), contract(run, "window", outputs)
 
