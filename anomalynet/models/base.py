@@ -141,7 +141,8 @@ class Detector(WindowModel, L.LightningModule):
         """
         if output.logits is None:
             raise UsageError(f"{type(self).__name__}: no logits", "define scores() and losses()")
-        return classification_loss(output.logits, target, self.config.training.loss)
+        training = self.config.training
+        return classification_loss(output.logits, target, training.loss, training.label_smoothing)
 
     def scores(self, output: Output) -> Tensor:
         """Score of each window (batch,), float32: the larger, the more an attack."""
@@ -285,10 +286,26 @@ class Detector(WindowModel, L.LightningModule):
         """Weighted sum of the windows' losses: the mean over the global batch, on however many
         devices."""
         x, target, weight = as_batch(batch)
-        loss = (self.losses(self._output(x), target) * weight).sum()
+        losses = self.losses(self._output(x), target)
+        if self.config.training.incidents == "injected" and self.config.training.injection.trim:
+            weight = weight * self._not_trimmed(losses.detach(), target)
+        loss = (losses * weight).sum()
         self._loss_sum += loss.detach()
         self._loss_steps += 1
         return loss
+
+    def _not_trimmed(self, losses: Tensor, target: Tensor) -> Tensor:
+        """Mask (batch,), bool, without the share `training.injection.trim` of the windows taken as
+        normal that cost most.
+
+        Source: trimmed loss (Shen and Sanghavi, 2019); not in the paper.
+        """
+        normal = target == 0
+        cost = losses.masked_fill(~normal, -inf)
+        count = int(int(normal.sum()) * self.config.training.injection.trim)
+        kept = torch.ones_like(normal)
+        kept[cost.topk(count).indices] = False
+        return kept
 
     # Lightning asks for it in each step; a stored one is found seven times as fast.
     training_step.__signature__ = inspect.signature(training_step)  # type: ignore[attr-defined]
