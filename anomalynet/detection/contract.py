@@ -21,6 +21,7 @@ FORMAT = 1  # version of this schema: a detector refuses files of another one
 KEY = "anomalynet"  # of the metadata entry that holds the contract as JSON
 DIGEST = "anomalynet digest"  # of the entry with the SHA-256 of the file before it
 MASK = "missing"  # the channel that the detector adds: the share of sensors missing at a step
+QUALITY = ("range_check", "outliers", "hampel_window", "hampel_threshold")  # as in `QualityConfig`
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)

@@ -143,14 +143,8 @@ def add_update(
         )
         for key, one in sorted({**old.environments, here: now}.items())
     }
-    entry = Entry(
-        date=date,
-        commit=measured.commit,
-        reason=reason,
-        environment=here,
-        code=code,
-        means={name: statistical.means(runs) for name, (_, runs) in measured.statistical.items()},
-    )
+    means = {name: statistical.means(runs) for name, (_, runs) in measured.statistical.items()}
+    entry = Entry(date, measured.commit, reason, here, code, means)
     return Baseline(VERSION, old.tolerances, environments, [*old.history, entry])
 
 

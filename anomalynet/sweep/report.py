@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +20,6 @@ from anomalynet.sweep.progress import audit_progress, say_nothing
 from anomalynet.sweep.search import study
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from anomalynet.reporting.formats.files import Form
     from anomalynet.runs.collect import RunRecord
     from anomalynet.runs.folder import RunFolder
@@ -80,8 +78,8 @@ def _write_ablation(planned: PlannedSweep, records: Mapping[Path, RunRecord]) ->
     axes = {key: levels(axis) for key, axis in sweep.axes.items()}
     if len(sweep.experiments) > 1:
         axes = {"experiment": list(sweep.experiments), **axes}
-    own = (sweep.name, sweep.question, sweep.design, axes, sweep.metric, tuple(arms))
-    ablation = Ablation(*own, planned.command, sweep.preset)
+    same = {one: getattr(sweep, one) for one in ("name", "question", "design", "metric", "preset")}
+    ablation = Ablation(**same, axes=axes, arms=tuple(arms), command=planned.command)
     write_ablation(ablation, planned.out, f"{sweep.name} on {planned.data}")
 
 

@@ -130,8 +130,7 @@ class Grid:
 
     def add_silent(self, rows: Array) -> Array:
         """Times int64 of the next missing step of these devices, as known before a reading."""
-        table = self._table
-        table["laid"][rows] += 1
+        self._table["laid"][rows] += 1
         return np.asarray(self.newest(rows))
 
     def newest(self, rows: Array) -> Array:

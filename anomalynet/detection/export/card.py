@@ -143,6 +143,7 @@ def _limits(run: FinishedRun, contract: Contract, loss: Loss) -> list[str]:
 
 def _interface(contract: Contract) -> list[str]:
     """Inputs and outputs of the graph."""
+    wide = f"batch × {len(contract.channels)}"
     calibrated = "calibrated, 0 where a sensor is missing"
     meanings = {
         "readings": calibrated,
@@ -160,10 +161,7 @@ def _interface(contract: Contract) -> list[str]:
     why += "because a tree may decide differently on the last bit of a value."
     outputs = {
         "score": ("batch", "larger: more likely an attack"),
-        "error": (
-            f"batch × {len(contract.channels)}",
-            "squared error of the reconstruction of each channel",
-        ),
+        "error": (wide, "squared error of the reconstruction of each channel"),
         "attention": ("batch × parts", f"weights over {contract.attention_axis}, sum 1"),
     }
     given = [(name, "float32", *outputs[name]) for name in contract.outputs if name in outputs]

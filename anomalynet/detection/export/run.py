@@ -15,7 +15,7 @@ import onnx
 from anomalynet.data import sources, statistics
 from anomalynet.data.prepared import Float32, Float64, Prepared
 from anomalynet.data.sources import simulated
-from anomalynet.detection.contract import Contract, Reference, Sensor
+from anomalynet.detection.contract import QUALITY, Contract, Reference, Sensor
 from anomalynet.detection.export.card import card
 from anomalynet.detection.export.graphs import (
     OUTPUTS,
@@ -35,11 +35,10 @@ from anomalynet.training.finished import FinishedRun
 from anomalynet.training.reproducibility import prepare_process
 
 LICENCE = "Apache-2.0"  # of the exported file, as of the program
-# Fields of the contract that a run's result, its data section and the data's quality have, too
+# Fields of the contract that a run's result and its data section have, too
 OF_RESULT: tuple[str, ...] = ("experiment", "data", "fingerprint", "seed", "split")
 OF_RESULT += ("threshold_rule", "probability", "metrics")
 OF_DATA = ("window", "max_gap", "calibration_rows", "calibration")
-OF_QUALITY = ("range_check", "outliers", "hampel_window", "hampel_threshold")
 ROWS = 100_000  # most training steps, evenly spaced, for the reference quantiles of a channel
 
 
@@ -102,11 +101,9 @@ def export(
     files = {name: paths[name] for name in contents}
     by_file = {files[name].name: loss for name, loss in losses.items()}
     text = card(run, described, parity, by_file, refused)
+    models = {files[name]: contents[name] for name in reversed(contents)}
     # The model last: if it exists, the export is complete.
-    write_all(
-        {paths["card"]: text.encode()}
-        | {files[name]: contents[name] for name in reversed(contents)}
-    )
+    write_all({paths["card"]: text.encode(), **models})
     return Exported(described, parity, paths["card"], files, losses, refused)
 
 
@@ -162,7 +159,7 @@ def contract(
     axis: Literal["time", "channel"] = getattr(config.model, "attention_axis", "time")
     same = {name: getattr(result, name) for name in OF_RESULT}
     same |= {name: getattr(data, name) for name in OF_DATA}
-    same |= {name: getattr(quality, name) for name in OF_QUALITY}
+    same |= {name: getattr(quality, name) for name in QUALITY}
     return Contract(
         **same,
         run=result.id,

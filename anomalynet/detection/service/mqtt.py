@@ -100,15 +100,10 @@ def make_client(
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
     except ImportError:
-        hint = install_command("paho-mqtt")
-        raise UsageError("MQTT needs the package paho-mqtt", hint) from None
+        raise UsageError("MQTT needs the package paho-mqtt", install_command("paho-mqtt")) from None
 
-    client = Client(
-        CallbackAPIVersion.VERSION2,
-        client_id,
-        protocol=MQTTProtocolVersion.MQTTv5,
-        manual_ack=manual_ack,
-    )
+    version, protocol = CallbackAPIVersion.VERSION2, MQTTProtocolVersion.MQTTv5
+    client = Client(version, client_id, protocol=protocol, manual_ack=manual_ack)
     client.reconnect_delay_set(1, 30)
     if user := os.environ.get(f"{credentials}_USERNAME"):
         password = os.environ.get(f"{credentials}_PASSWORD")

@@ -69,8 +69,7 @@ class Recording:
             from anomalynet.data.importing.rows import header
         except ImportError:
             how = f"{install_command('polars')}, or give a file of JSON lines"
-            what = f"{self.path}: reading tables needs the package polars"
-            raise UsageError(what, how) from None
+            raise UsageError(f"{self.path}: reading tables needs the package polars", how) from None
         with scratch_folder() as staging:
             form = format_of(self._parser.form, self._parser.sensors, partial(header, self.path))
             try:

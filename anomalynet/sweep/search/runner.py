@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,8 +24,6 @@ from anomalynet.sweep.search.space import distributions
 from anomalynet.sweep.search.trial_store import TrialStore, open_storage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from optuna.trial import FrozenTrial
 
     from anomalynet.reporting.formats.files import Form

@@ -14,13 +14,13 @@ import time
 import uuid
 import warnings
 import zlib
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
@@ -58,12 +58,10 @@ class TrialStore:
         self._token = uuid.uuid4().hex
         self._last_heartbeat = time.monotonic()
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the lock for proposing; it is released when the process ends."""
+    def lock(self) -> BaseFileLock:
+        """The lock for proposing, to be held; it is released when the process ends."""
         self._lock.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._lock):
-            yield
+        return FileLock(self._lock)
 
     def trials(self) -> list[FrozenTrial]:
         """The valid trial of each index, in order."""
