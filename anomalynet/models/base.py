@@ -287,24 +287,28 @@ class Detector(WindowModel, L.LightningModule):
         devices."""
         x, target, weight = as_batch(batch)
         losses = self.losses(self._output(x), target)
-        if self.config.training.incidents == "injected" and self.config.training.injection.trim:
+        if self.trims:
             weight = weight * self._not_trimmed(losses.detach(), target)
         loss = (losses * weight).sum()
         self._loss_sum += loss.detach()
         self._loss_steps += 1
         return loss
 
+    @property
+    def trims(self) -> bool:
+        """Whether windows taken as normal are left out of the loss: `training.injection.trim`."""
+        training = self.config.training
+        return training.incidents == "injected" and training.injection.trim > 0
+
     def _not_trimmed(self, losses: Tensor, target: Tensor) -> Tensor:
-        """Mask (batch,), bool, without the share `training.injection.trim` of the windows taken as
+        """Mask (window,), bool, without the share `training.injection.trim` of the windows taken as
         normal that cost most.
 
         Source: trimmed loss (Shen and Sanghavi, 2019); not in the paper.
         """
-        normal = target == 0
-        cost = losses.masked_fill(~normal, -inf)
+        kept, normal = torch.ones_like(target, dtype=torch.bool), target == 0
         count = int(int(normal.sum()) * self.config.training.injection.trim)
-        kept = torch.ones_like(normal)
-        kept[cost.topk(count).indices] = False
+        kept[losses.masked_fill(~normal, -inf).topk(count).indices] = False
         return kept
 
     # Lightning asks for it in each step; a stored one is found seven times as fast.
@@ -323,11 +327,14 @@ class Detector(WindowModel, L.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Logs the mean loss over windows the model may learn from, and the ranking metrics where
         both classes are there; during a fit, chooses the threshold."""
-        kept = zip(*self._validation, strict=True)
-        scores, losses, target = (torch.cat(parts).cpu() for parts in kept)
+        batches = zip(*self._validation, strict=True)
+        scores, losses, target = (torch.cat(parts).cpu() for parts in batches)
         self._validation.clear()
-        self.log("validation/loss", losses[self.learns_from(target)].mean(), sync_dist=True)
-        labelled = target >= 0
+        learned, labelled = self.learns_from(target), target >= 0
+        if self.trims:
+            kept = self._not_trimmed(losses, target)
+            learned, labelled = learned & kept, labelled & kept
+        self.log("validation/loss", losses[learned].mean(), sync_dist=True)
         if 0 < int(target[labelled].sum()) < int(labelled.sum()):
             ranking = metric_collection(prefix="validation/")
             ranking.update(scores[labelled], target[labelled])
