@@ -26,8 +26,7 @@ class Tolerances:
 
     golden: float  # absolute and relative, for goldens in the same environment
     elsewhere: float  # the same in another environment, where sums round differently
-    metrics: dict[str, float]
-    """Statistical part: metric → largest mean loss that is not a regression, in its unit."""
+    metrics: dict[str, float]  # statistical part: metric → largest mean loss, in its unit
 
 
 DEFAULTS = Tolerances(

@@ -10,8 +10,7 @@ REGRESSION, IMPROVEMENT = "regression", "improvement"
 SAME, NO_EVIDENCE = "same", "no evidence of a change"
 INSUFFICIENT_DATA, MISSING = "cannot be tested", "missing"
 NEW, FAILED = "not in the baseline", "failed"
-OTHER_RUN = "its configuration or data also changed"
-"""Note for a comparison of runs with different ids."""
+OTHER_RUN = "its configuration or data also changed"  # note where the runs have different ids
 
 
 @dataclass(frozen=True, slots=True)

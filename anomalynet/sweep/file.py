@@ -43,8 +43,7 @@ class Sweep:
     name: str
     experiments: list[str]
     seeds: list[int]
-    folds: list[int] | None
-    """None: every fold of the configuration."""
+    folds: list[int] | None  # None: every fold of the configuration
     worlds: Literal["seed"] | None = None
     """`seed`: each seed is run on the simulated world with the same number. None: on the worlds of
     the configuration."""
@@ -61,12 +60,10 @@ class Sweep:
     reference: dict[str, object] = field(default_factory=dict)
     """Levels of the arm that the others are compared with. An axis that is missing here has the
     experiment's level."""
-    metric: str = "test/average_precision"
-    """The metric by which the report compares arms."""
+    metric: str = "test/average_precision"  # by which the report compares arms
     search: SearchSettings = field(default_factory=SearchSettings)
     question: str = ""
-    preset: str = ""
-    """The preset that the file was read with; empty if it has no presets."""
+    preset: str = ""  # that the file was read with; empty if it has no presets
     locations: dict[str, str] = field(default_factory=dict)
     """File and line of each key in the file, keys of configurations without their prefix."""
 

@@ -49,7 +49,6 @@ class Job:
     def fail(self, reason: str) -> None:
         """Mark the job as failed, and store the reason in its folder for later commands."""
         self.state, self.reason = "failed", reason
-        self.folder.path.mkdir(parents=True, exist_ok=True)
         write_json(self.folder.failed, {"reason": reason, "attempts": self.attempts})
 
     def ask_to_stop(self) -> None:

@@ -13,9 +13,7 @@ from anomalynet.detection.engine.table import Array, Table
 from anomalynet.preprocessing.grid import IN_TIME, missing_steps
 
 DAY = 86_400_000_000  # microseconds
-SET_BACK = 3
-"""Readings in a row, with rising times before the last one, that mean that a clock was set back."""
-
+SET_BACK = 3  # readings in a row, with rising times before the last, that mean a clock was set back
 DUPLICATE, LATE, BACK = "duplicate", "late", "time went back"  # why a reading is refused
 
 

@@ -14,9 +14,7 @@ from anomalynet.detection.engine.table import Array
 from anomalynet.detection.records import LONGEST_NAME, Message, Reading
 
 AGREEING = 3  # messages in a row that must name a far-off time before a source's clock goes there
-NEVER = -(1 << 62)
-"""Microseconds: before all times, and far enough from the end of int64 to be subtracted."""
-
+NEVER = -(1 << 62)  # microseconds: before all times, and may be subtracted within int64
 LONGEST_SOURCE = 1024  # characters of a source's name
 
 
@@ -88,8 +86,7 @@ class Clocks:
 EARLIEST, LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999
 """Microseconds: years 1 … 9999, which can be written as dates."""
 
-UNKNOWN, UNNAMED = -1, -2
-"""Numbers of a source that brought nothing yet, and of one whose name is too long."""
+UNKNOWN, UNNAMED = -1, -2  # of a source that brought nothing yet, and of one with too long a name
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,7 @@ class RecentPayloads:
 
 DAY = 86_400.0
 LOOK = 0.25  # seconds between two checks for silent sources
-SPARE = 10_000
-"""Most sources unknown to the engine: anybody can send such names, so some are removed."""
+SPARE = 10_000  # most sources that the engine does not know: anybody can send such names
 
 
 Clocks = Callable[[], Mapping[str, int]]

@@ -21,8 +21,7 @@ from anomalynet.errors import RunError, UsageError, cell_text
 from anomalynet.runs.files import replacing
 
 TAIL = 32 << 20  # bytes at the end of the file that are read at start
-REMEMBERED = 100_000
-"""Number of last events that are remembered; far more than there are between two snapshots."""
+REMEMBERED = 100_000  # last events that are known; far more than there are between two snapshots
 
 
 class StandardOutput(Sink):

@@ -23,12 +23,9 @@ from anomalynet.detection.sinks.files import JsonLines, StandardOutput
 from anomalynet.errors import UsageError
 
 MAX_QUEUED = 10_000  # events; if more wait, the oldest is dropped
-LONGEST_PAUSE = 60.0
-"""Longest pause in seconds between attempts; the first is one second, and each one doubles."""
-
+LONGEST_PAUSE = 60.0  # most seconds between attempts; the first pause is one, and each one doubles
 SHUTDOWN_TIMEOUT = 5.0  # seconds that `close` waits for delivery
-STALL = 15.0
-"""Seconds without a delivery after which `drain` stops waiting; longer than a failed attempt."""
+STALL = 15.0  # seconds without a delivery after which `drain` ends; longer than a failed attempt
 
 
 def named(kind: str, target: str) -> str:

@@ -128,7 +128,6 @@ class Search:
     def _claim(self) -> list[Trial]:
         """The trials of the next batch: first those whose owner died, then new ones."""
         size = self.sweep.search.batch
-        claimed: list[FrozenTrial] = []
         with self.store.lock():
             stored = self.store.trials()
             lost = [trial for trial in stored[: self.total] if self.store.orphaned(trial)]
