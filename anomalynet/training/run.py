@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -68,8 +68,9 @@ def planned_folder(loaded: Loaded, runs: str | Path) -> RunFolder:
     """Where a configuration's run lives, known before its data is parsed. Raises UsageError: an
     unknown kind of injected incident, so that no data is prepared for it."""
     kinds_of(loaded.config.training.injection)
-    fingerprint = sources.fingerprint(loaded.config.data)
-    return RunFolder(Path(runs) / loaded.name / run_id(loaded.config, fingerprint))
+    config = sources.completed(loaded.config)
+    fingerprint = sources.fingerprint(config.data)
+    return RunFolder(Path(runs) / loaded.name / run_id(config, fingerprint))
 
 
 def train(
@@ -121,6 +122,7 @@ def train(
         DataError, RunError: the data or the training cannot be used.
     """
     loaded = _loaded(experiment, overrides, keywords)
+    loaded = replace(loaded, config=sources.completed(loaded.config))
     trainer_options = TrainerOptions(callbacks, logger, progress, trainer_kwargs or {})
     folder = planned_folder(loaded, runs)
     if int(os.environ.get("LOCAL_RANK", "0")) > 0:
@@ -227,7 +229,7 @@ def _evaluate(
         metrics=measured,
         warnings=(
             *module.split.warnings,
-            *fleet_warning(rule, steps["validation"], limit, devices),
+            *fleet_warning(rule, steps["validation"], steps["test"], limit, devices),
             *_options_warning(folder),
         ),
     )
