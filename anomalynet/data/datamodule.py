@@ -74,8 +74,7 @@ class TelemetryDataModule(L.LightningDataModule):
         window: steps per window, 32.
         stride: steps between the starts of training windows, 3 (of `experiments/base.yaml`);
             validation and test windows start at every step.
-        calibration_rows: first readings of each series that calibrate it, 100 (without labels
-            a day's); never scored.
+        calibration_rows: first readings of each series that calibrate it; never scored.
         split: `auto` (default), `group` (whole series are held out), `blocked`, `group_blocked`,
             `held_out_types`, `given` or `random`, which leaks.
         folds, fold: number of folds, 5, and the one whose recordings are the test part, 0.

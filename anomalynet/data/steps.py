@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,8 +22,6 @@ STEP_COLUMNS = (
     *("series", "time", "split", "label", "incident", "kind", "score", "event_label"),
     *("other", "visibility", "silent"),
 )
-
-FEWEST = 5  # alarms in validation by which a threshold without labels can be judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +80,7 @@ def threshold(
     known = validation["label"].count() or config.threshold != "alarm_budget"
     most, allowed = np.inf, (config.alarms_per_day or 0.0) / devices * steps.days
     if not known and allowed > 0:
-        # the largest n that keeps the 95 % limit n + 1 + 1.645 √(n + 1) of a Poisson count, with
-        # one alarm more for what was not seen, within what is allowed
+        # Poisson's 95 % limit, with one more alarm for what was not seen: n + 1 + 1.645 √(n + 1)
         fewer = max(0.0, ((allowed + 1.645**2 / 4) ** 0.5 - 1.645 / 2) ** 2 - 1)
         config = replace(config, alarms_per_day=fewer * devices / steps.days)
         most = float(np.nanmax(steps.scores))
@@ -91,33 +89,26 @@ def threshold(
 
 
 def fleet_warning(
-    config: EvaluationConfig,
-    validation: pl.DataFrame,
-    test: pl.DataFrame,
-    limit: float,
-    devices: int,
+    config: EvaluationConfig, parts: Sequence[pl.DataFrame], limit: float, devices: int
 ) -> list[str]:
-    """The alarms that an alarm budget allows, and those of validation and test, if there are no
-    labels to compare with. `limit`: the threshold; `devices` as in `threshold`."""
-    if config.threshold != "alarm_budget" or validation["label"].count():
+    """The alarms that a budget allows, and those of the validation and the test part, if these have
+    no labels. `limit`: the threshold; `devices` as in `threshold`."""
+    if config.threshold != "alarm_budget" or parts[0]["label"].count():
         return []
-    budget, steps = (config.alarms_per_day or 0.0) / devices, Steps.of(validation)
+    budget, days = (config.alarms_per_day or 0.0) / devices, Steps.of(parts[0]).days
     daily = [  # as if all were normal
         _of_events(one, np.zeros_like(one.labels), limit)["false_alarms_per_device_day"]
-        for one in (steps, Steps.of(test))
+        for one in map(Steps.of, parts)
     ]
-    found = [
+    short = f"validation is too short for the alarm budget: {budget * days:.2g} alarms allowed in "
+    short += f"{days:.2g} days of all devices together; import a longer recording"
+    more = "more alarms than allowed: import a longer recording, or `detect --hits 3/5`"
+    return [
         f"threshold without labels: {daily[0]:.3g} alarms per device and day on validation, "
-        f"{daily[1]:.3g} on test, {budget:.3g} allowed"
+        f"{daily[1]:.3g} on test, {budget:.3g} allowed",
+        *[short] * (budget * days < 5),  # of fewer, chance decides
+        *[more] * (daily[1] > budget),
     ]
-    if budget * steps.days < FEWEST:
-        found.append(
-            f"validation is too short for the alarm budget: {budget * steps.days:.2g} alarms "
-            f"allowed in {steps.days:.2g} days of all devices together; import a longer recording"
-        )
-    if daily[1] > budget:
-        found.append("more alarms than allowed: import a longer recording, or `detect --hits 3/5`")
-    return found
 
 
 def _of_events(steps: Steps, labels: NDArray[np.int8], limit: float) -> dict[str, float]:

@@ -13,7 +13,7 @@ import lightning as L
 import numpy as np
 import polars as pl
 
-from anomalynet.config.identity import run_id
+from anomalynet.config.identity import flatten, run_id
 from anomalynet.config.load import Loaded, load
 from anomalynet.config.model import in_user_file
 from anomalynet.config.schema import Config
@@ -69,8 +69,8 @@ def planned_folder(loaded: Loaded, runs: str | Path) -> RunFolder:
     unknown kind of injected incident, so that no data is prepared for it."""
     kinds_of(loaded.config.training.injection)
     config = sources.completed(loaded.config)
-    fingerprint = sources.fingerprint(config.data)
-    return RunFolder(Path(runs) / loaded.name / run_id(config, fingerprint))
+    name = run_id(config, sources.fingerprint(config.data))
+    return RunFolder(Path(runs) / loaded.name / name)
 
 
 def train(
@@ -122,7 +122,10 @@ def train(
         DataError, RunError: the data or the training cannot be used.
     """
     loaded = _loaded(experiment, overrides, keywords)
-    loaded = replace(loaded, config=sources.completed(loaded.config))
+    config = sources.completed(loaded.config)
+    own = flatten(config).items() - flatten(loaded.config).items()
+    origins = loaded.origins | {key: "the data" for key, _ in own}
+    loaded = replace(loaded, config=config, origins=origins)
     trainer_options = TrainerOptions(callbacks, logger, progress, trainer_kwargs or {})
     folder = planned_folder(loaded, runs)
     if int(os.environ.get("LOCAL_RANK", "0")) > 0:
@@ -229,7 +232,7 @@ def _evaluate(
         metrics=measured,
         warnings=(
             *module.split.warnings,
-            *fleet_warning(rule, steps["validation"], steps["test"], limit, devices),
+            *fleet_warning(rule, [*steps.values()], limit, devices),
             *_options_warning(folder),
         ),
     )

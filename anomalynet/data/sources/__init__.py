@@ -22,8 +22,6 @@ from anomalynet.data.telemetry import Telemetry
 from anomalynet.data.view import relabel, widen, without
 from anomalynet.errors import DataError
 
-MOST_ROWS = 10_000  # that calibrate a series if the configuration does not say how many
-
 
 class Source(Protocol):
     """The interface of a module in this folder. A new module with it is a new data set."""
@@ -118,9 +116,10 @@ def completed_data(data: DataConfig) -> DataConfig:
         period, readings = _source(data).INFO.period, median(lengths)
         day = 86_400 / period if period and form.time else max(rows, 1)
         if data.calibration_rows is None:
-            rows = max(1, int(min(max(day, rows), readings / 3, MOST_ROWS)))
-        folds = min(cut.folds, max(3, int((readings - rows) / day)))
-        fits = cut.fold < folds and readings - rows >= 9 * data.window  # of a third, one is purged
+            rows = max(1, int(min(max(day, rows), readings / 3, 10_000)))
+        left = readings - rows
+        folds = min(cut.folds, max(3, int(left / day)))
+        fits = cut.fold < folds and left >= 9 * data.window  # of a third, one window is purged
         if cut.policy == "auto" and fits and form.split is None:
             cut = replace(cut, policy="blocked", folds=folds)
     return replace(data, calibration_rows=rows, split=cut)
