@@ -123,8 +123,8 @@ def train(
     """
     loaded = _loaded(experiment, overrides, keywords)
     config = sources.completed(loaded.config)
-    own = flatten(config).items() - flatten(loaded.config).items()
-    origins = loaded.origins | {key: "the data" for key, _ in own}
+    new = flatten(config).items() - flatten(loaded.config).items()
+    origins = loaded.origins | {key: "the data" for key, _ in new}
     loaded = replace(loaded, config=config, origins=origins)
     trainer_options = TrainerOptions(callbacks, logger, progress, trainer_kwargs or {})
     folder = planned_folder(loaded, runs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -43,7 +44,8 @@ def test_the_defaults_of_data_without_labels(
     columns = {"time": 1_700_000_000 + 720 * steps, "device": np.repeat(["a", "b"], readings)}
     columns |= {"x": np.sin(steps)} | ({"attack": (steps % 9 == 0).astype(int)} if label else {})
     pl.DataFrame(columns).write_csv(tmp_path / "mine.csv")
-    where = {"time": "time", "series": "device", "label": "attack" if label else None}
+    where: dict[str, Any] = {"time": "time", "series": "device"}
+    where["label"] = "attack" if label else None
     import_table(ImportRequest(file=tmp_path / "mine.csv", name="mine", **where))
     found = sources.completed(load("hybrid_injected", ["data.name=mine"]).config)
     split = found.data.split
