@@ -264,7 +264,7 @@ class EvaluationConfig:
     """Alarms per day, of all devices of the data set together, that the rule `alarm_budget` accepts
     on validation steps not labelled as attack; it alarms at most 5 % of these steps. An alarm is a
     contiguous run of steps at or above the threshold. Empty: 24, or without labels one per device.
-    Without labels fewer on validation, so that the budget holds with 95 % confidence."""
+    Without labels fewer on validation, so that the budget holds on other days."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)

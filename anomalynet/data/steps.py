@@ -80,8 +80,8 @@ def threshold(
     known = validation["label"].count() or config.threshold != "alarm_budget"
     most, allowed = np.inf, (config.alarms_per_day or 0.0) / devices * steps.days
     if not known and allowed > 0:
-        # Poisson's 95 % limit, with one more alarm for what was not seen: n + 1 + 1.645 √(n + 1)
-        fewer = max(0.0, ((allowed + 1.645**2 / 4) ** 0.5 - 1.645 / 2) ** 2 - 1)
+        # the largest n with n + 1 + √(n + 1) allowed: one more for what was not seen, one deviation
+        fewer = max(0.0, ((allowed + 0.25) ** 0.5 - 0.5) ** 2 - 1)
         config = replace(config, alarms_per_day=fewer * devices / steps.days)
         most = float(np.nanmax(steps.scores))
     about = (steps.scores, steps.series, steps.step_seconds, devices)

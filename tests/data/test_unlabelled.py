@@ -74,7 +74,7 @@ def test_a_threshold_without_labels_leaves_room_for_other_days() -> None:
     peaks = [0.0 if hour % 2 else 1.0 + hour / 2 for hour in range(240)]
     config = EvaluationConfig(threshold="alarm_budget", alarms_per_day=1.0)
     raised = sum(peak >= threshold(config, scored(peaks), 1) for peak in peaks)
-    assert raised == 4  # 4 + 1 + 1.645 √5 = 8.7 of 10, and 5 + 1 + 1.645 √6 = 10.03
+    assert raised == 6  # 6 + 1 + √7 = 9.6 of 10, and 7 + 1 + √8 = 10.8
     assert sum(peak >= threshold(config, scored(peaks, label=0), 1) for peak in peaks) == 10
     none = EvaluationConfig(threshold="alarm_budget", alarms_per_day=0.0)
     assert threshold(none, scored(peaks), 1) > 120
