@@ -39,7 +39,8 @@ class SplitConfig:
     data's own `split` column. `random`: leaks; it warns and is marked in every table. `auto`:
     `given` if the data has a split; `group_blocked` for simulated networks, whose nodes share time
     and incidents; else `group` if there are at least as many groups as folds; else `blocked`.
-    Without labels `blocked`, with so few folds, at least 3, that a part lasts a day."""
+    Without labels `blocked`, with so few folds, at least 3, that a part lasts a day; of less than
+    three days also `group`, from three series per fold on."""
     folds: int = 5
     """Number of folds; at most the number of simulated worlds, if there are several. Each labelled
     step is tested in exactly one of them (`group`, `blocked`)."""

@@ -21,15 +21,17 @@ DAY = 120  # readings, one per 720 s
 
 
 @pytest.mark.parametrize(
-    ("readings", "label", "rows", "policy", "folds", "budget"),
+    ("devices", "readings", "label", "rows", "policy", "folds", "budget"),
     [
-        (7 * DAY, False, DAY, "blocked", 5, 2),
-        (4 * DAY, False, DAY, "blocked", 3, 2),  # a day each
-        (300, False, 100, "auto", 5, 2),  # a third, and too little for blocks of windows
-        (4 * DAY, True, 100, "auto", 5, 24),
+        (2, 7 * DAY, False, DAY, "blocked", 5, 2),
+        (2, 4 * DAY, False, DAY, "blocked", 3, 2),  # a day each
+        (2, 300, False, 100, "auto", 5, 2),  # a third, and too little for blocks of windows
+        (15, 4 * DAY - 9, False, DAY, "auto", 5, 15),  # no day each, but three devices each
+        (2, 4 * DAY, True, 100, "auto", 5, 24),
     ],
 )
 def test_the_defaults_of_data_without_labels(
+    devices: int,
     readings: int,
     label: bool,
     rows: int,
@@ -40,8 +42,11 @@ def test_the_defaults_of_data_without_labels(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path))
-    steps = np.tile(np.arange(readings), 2)
-    columns = {"time": 1_700_000_000 + 720 * steps, "device": np.repeat(["a", "b"], readings)}
+    steps = np.tile(np.arange(readings), devices)
+    columns = {
+        "time": 1_700_000_000 + 720 * steps,
+        "device": np.repeat([*"abcdefghijklmno"][:devices], readings),
+    }
     columns |= {"x": np.sin(steps)} | ({"attack": (steps % 9 == 0).astype(int)} if label else {})
     pl.DataFrame(columns).write_csv(tmp_path / "mine.csv")
     where: dict[str, Any] = {"time": "time", "series": "device"}

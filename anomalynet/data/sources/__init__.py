@@ -119,7 +119,8 @@ def completed_data(data: DataConfig) -> DataConfig:
             rows = max(1, int(min(max(day, rows), readings / 3, 10_000)))
         left = readings - rows
         folds = min(cut.folds, max(3, int(left / day)))
-        fits = cut.fold < folds and left >= 9 * data.window  # of a third, one window is purged
+        whole = left >= 3 * day or len(lengths) < 3 * cut.folds  # else each part has devices enough
+        fits = whole and cut.fold < folds and left >= 9 * data.window  # of a third, one is purged
         if cut.policy == "auto" and fits and form.split is None:
             cut = replace(cut, policy="blocked", folds=folds)
     return replace(data, calibration_rows=rows, split=cut)
