@@ -207,7 +207,7 @@ def _unfit(config: Path, order: Mapping[str, Any]) -> str:
         data = sources.fingerprint(loaded.config.data)
     except AnomalynetError as error:
         return str(error)
-    if (found := run_id(loaded.config, data)) == order["id"]:
+    if (found := run_id(sources.completed(loaded.config), data)) == order["id"]:
         return ""
     return (
         f"the data of {loaded.config.data.title}, fingerprint {data[:10]}, or the configuration "

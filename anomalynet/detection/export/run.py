@@ -174,7 +174,7 @@ def contract(
         breaks=not simulated.knows(data.name),
         hold=data.max_gap if quality.impute == "hold" else 0,
         calibration_floor=prepared.calibration_floor,
-        clip=data.clip if data.calibration_rows and data.calibration == "deviation" else None,
+        clip=data.clip if data.first_rows and data.calibration == "deviation" else None,
         threshold=off_ties(result.threshold, _validation(run)),
         outputs=outputs,
         attention_axis=axis if "attention" in outputs else None,
