@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from anomalynet.reporting.paper.table_audit.table import audit_table
 
     if args.paper:
-        from anomalynet.reporting.paper.audit import audit
+        from anomalynet.reporting.paper.audit_section import audit
 
         found = audit()
     else:

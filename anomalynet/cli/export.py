@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     paths = checked(args.out, variants, replace=args.replace)
     require_packages()
 
-    from anomalynet.detection.export.run import export
+    from anomalynet.detection.export.export_run import export
     from anomalynet.tracking.run import track_export
     from anomalynet.training.finished import open_run
 

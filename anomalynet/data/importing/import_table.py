@@ -23,7 +23,7 @@ from anomalynet.data.importing.read import POSITION, Table, read_table
 from anomalynet.data.importing.request import ImportReport, ImportRequest
 from anomalynet.data.sources import built_in, simulated
 from anomalynet.data.sources._reading import LEADING, number_incidents
-from anomalynet.data.sources.table import (
+from anomalynet.data.sources.imported import (
     DESCRIPTION,
     TELEMETRY,
     VERSION,

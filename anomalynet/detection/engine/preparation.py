@@ -7,7 +7,7 @@ import numpy as np
 
 from anomalynet.config.schema import QualityConfig
 from anomalynet.detection.contract import Contract
-from anomalynet.detection.engine.table import Array, Table
+from anomalynet.detection.engine.devices import Array, Table
 from anomalynet.preprocessing.calibration import (
     LONG_AGO,
     Commissioning,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from anomalynet.detection.engine.table import DamagedError
+from anomalynet.detection.engine.devices import DamagedError
 from anomalynet.detection.service.journal import Entry, Journal, batches, next_step
 from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.documents import json_value
