@@ -66,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_import(parsers["import"])
     for action in parsers.values():
         add_json(action)
+        action.set_defaults(parser=action)
 
 
 def _add_import(parser: argparse.ArgumentParser) -> None:

@@ -5,10 +5,10 @@ modules import heavy packages inside run."""
 from __future__ import annotations
 
 import argparse
-import difflib
 import errno
 import importlib
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -26,6 +26,7 @@ from anomalynet.errors import (
     StoppedError,
     UsageError,
     disk_hint,
+    meant,
 )
 
 # fmt: off
@@ -57,16 +58,19 @@ error; 2 usage, configuration or data; 3 regression; 4 nothing to compare;
 130 interrupted; 141 nobody read the output"""
 
 
+# argparse's text about a word that is none of those that an argument can have
+INVALID = re.compile(r"argument (\S+): invalid choice: '(.*)' \((choose from .*)\)")
+
+
 class _Parser(argparse.ArgumentParser):
-    """Prints errors as briefly as `main` does, with the nearest valid verb."""
+    """Prints errors as briefly as `main` does, with the nearest valid word."""
 
     def error(self, message: str) -> NoReturn:
-        # argparse's text: argument VERB: invalid choice: 'trian' (choose from …)
-        if "invalid choice" in message and "VERB" in message:
-            given = message.split("'")[1]
-            near = difflib.get_close_matches(given, VERBS, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            message = f"unknown verb {given!r}{hint}"
+        if found := INVALID.fullmatch(message):
+            name, given, listed = found.groups()
+            near = meant(given, re.findall(r"[\w-]+", listed))
+            choices = "" if name == "VERB" else f" ({listed})"
+            message = f"unknown {name.lower()} {given!r}{near or choices}"
         raise UsageError(f"{self.prog}: {message}", f"{self.prog} --help")
 
 
@@ -91,6 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
         text = module.SUMMARY
         child = verbs.add_parser(verb, help=text, description=text, formatter_class=_Help)
         module.add_arguments(child)
+        child.set_defaults(parser=child)
         if child.get_default("run") is None:  # unless the module has set another function
             child.set_defaults(run=module.run)
     return parser
@@ -104,7 +109,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     overrides = [text for text in rest if accepts_overrides and text[:1] != "-" and "=" in text]
     unrecognised = [text for text in rest if text not in overrides]
     if unrecognised:
-        parser.error(f"unrecognised: {' '.join(unrecognised)}")
+        options = re.findall(r"(?<![\w-])--?[a-z][\w-]*", args.parser.format_help())
+        near = meant(unrecognised[0].partition("=")[0], options)
+        args.parser.error(f"unrecognised: {' '.join(unrecognised)}{near}")
     if overrides:
         args.overrides = [*args.overrides, *overrides]
     return args

@@ -125,7 +125,7 @@ def _resolve(levels: list[list[Leaf]], name: str, problems: list[Problem]) -> Lo
     for key, what in bounds.violations(config):
         problems.append(Problem(origins.get(key, "default"), f"{key}: {what}"))
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(problems, "`anomalynet show --keys` explains every key and its values")
     return Loaded(config, name, origins)
 
 
