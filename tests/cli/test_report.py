@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -153,6 +154,25 @@ def test_a_collection_or_a_subset_can_be_chosen_and_named(run: Run, tmp_path: Pa
     assert run("mine", "--data", "ton_iot") == 0
     made = sorted(path.name for path in (tmp_path / "reports").iterdir())
     assert made == ["README.md", "index.html", "mine"]
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_folder_of_other_files_gets_no_report_unless_it_is_asked_for(
+    run: Run, tmp_path: Path
+) -> None:
+    folder = tmp_path / "reports" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "cost.md").write_text("of a report that was being written")
+    assert run("mine", "--data", "skab") == 0
+    (folder / "report.md").unlink()
+    shutil.rmtree(folder / "tables")
+    (folder / "notes.md").write_text("mine")
+    with pytest.raises(UsageError, match=r"notes\.md\n.*mine-2") as caught:
+        run("mine", "--data", "skab")
+    assert "--replace" in str(caught.value.next_step)
+    assert not (folder / "report.md").exists()
+    assert run("mine", "--data", "skab", "--replace") == 0
+    assert (folder / "notes.md").read_text() == "mine"
 
 
 @pytest.mark.usefixtures("stored")

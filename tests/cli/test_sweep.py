@@ -148,7 +148,7 @@ def test_from_the_plan_to_the_report_and_then_nothing_to_do(
     assert main(command()) == 0
     assert len(results()) == 6
     text = Path("report/report.md").read_text()
-    assert "does attention help?" in text
+    assert "*Does attention help?*" in text
     assert "model.attention=false" in text
     first, files = report(), [*results(), Path("report/report.md")]
     stamps = [path.stat().st_mtime_ns for path in files]
