@@ -86,7 +86,7 @@ def test_keys_are_explained_one_by_one(
     names: str, keys: set[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["show", "--keys", *names.split(), "--json"]) == 0
-    assert {row["key"] for row in json.loads(capsys.readouterr().out)} == keys
+    assert {row["key"] for row in json.loads(capsys.readouterr().out)["rows"]} == keys
 
 
 def test_extends_finds_an_experiment_by_its_name(
@@ -95,7 +95,7 @@ def test_extends_finds_an_experiment_by_its_name(
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text("extends: hybrid\nmodel: {latent: 16}\n")
     assert main(["show", "hybrid", "mine.yaml", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == [
+    assert json.loads(capsys.readouterr().out)["rows"] == [
         {"key": "model.latent", "hybrid": "32", "mine": "16"}
     ]
 

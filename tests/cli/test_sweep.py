@@ -120,7 +120,7 @@ def states(capsys: pytest.CaptureFixture[str]) -> list[str]:
     """Of the only sweep's runs."""
     capsys.readouterr()
     assert main(["status", "--json"]) == 0
-    (sweep,) = json.loads(capsys.readouterr().out)
+    (sweep,) = json.loads(capsys.readouterr().out)["rows"]
     return [run["state"] for run in sweep["runs"]]
 
 
@@ -216,7 +216,7 @@ def test_an_arm_that_raises_and_one_that_dies_cost_no_other(
     error = capsys.readouterr().err
     assert "`--rerun failed` tries them again" in error
     assert main(["status", "--json"]) == 0
-    (sweep,) = json.loads(capsys.readouterr().out)
+    (sweep,) = json.loads(capsys.readouterr().out)["rows"]
     found = {run["arm"]: (run["state"], run["reason"]) for run in sweep["runs"]}
     assert found["reference"][0] == found["model.width=7"][0] == "done"
     assert found["model.width=5"][0] == found["model.width=6"][0] == "failed"

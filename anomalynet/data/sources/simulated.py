@@ -92,7 +92,7 @@ def worlds(config: DataConfig) -> tuple[int, ...]:
 
 def seeds_of(text: str | None, key: str) -> tuple[int, ...]:
     """The numbers of a list such as `0-5 100`, ascending. `key`: that has it, for the message.
-    Raises DataError: not such a list, or a number stands twice."""
+    Raises DataError: not such a list, or a duplicate number."""
     found: list[int] = []
     for part in (text or "").replace(",", " ").split():
         first, _, last = part.partition("-")
@@ -104,7 +104,7 @@ def seeds_of(text: str | None, key: str) -> tuple[int, ...]:
             raise DataError(f"{key}={text}: {part!r} is not a range of 1 to {MOST_WORLDS} worlds")
         found += range(int(first), int(span[1]) + 1)
     if not found or len(set(found)) < len(found):
-        raise DataError(f"{key}={text}: {'a world stands twice' if found else 'no world is named'}")
+        raise DataError(f"{key}={text}: {'duplicate world' if found else 'no world is named'}")
     return tuple(sorted(found))
 
 
