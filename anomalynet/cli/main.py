@@ -16,18 +16,9 @@ from contextlib import suppress
 from functools import partial
 from typing import NoReturn
 
-from anomalynet import __version__
+from anomalynet import __version__, errors
 from anomalynet.cli.arguments import warn_of_contradictions
 from anomalynet.cli.output import OutputLostError, guarded_streams, print_json
-from anomalynet.errors import (
-    DISK_ERRORS,
-    AnomalynetError,
-    RunError,
-    StoppedError,
-    UsageError,
-    disk_hint,
-    meant,
-)
 
 # fmt: off
 VERBS = (
@@ -68,10 +59,10 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if found := INVALID.fullmatch(message):
             name, given, listed = found.groups()
-            near = meant(given, re.findall(r"[\w-]+", listed))
+            near = errors.meant(given, re.findall(r"[\w-]+", listed))
             choices = "" if name == "VERB" else f" ({listed})"
             message = f"unknown {name.lower()} {given!r}{near or choices}"
-        raise UsageError(f"{self.prog}: {message}", f"{self.prog} --help")
+        raise errors.UsageError(f"{self.prog}: {message}", f"{self.prog} --help")
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -110,7 +101,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     unrecognised = [text for text in rest if text not in overrides]
     if unrecognised:
         options = re.findall(r"(?<![\w-])--?[a-z][\w-]*", args.parser.format_help())
-        near = meant(unrecognised[0].partition("=")[0], options)
+        near = errors.meant(unrecognised[0].partition("=")[0], options)
         args.parser.error(f"unrecognised: {' '.join(unrecognised)}{near}")
     if overrides:
         args.overrides = [*args.overrides, *overrides]
@@ -136,20 +127,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 141  # 128 + SIGPIPE, as of any program whose reader has gone
         except KeyboardInterrupt:
             what = "interrupted; nothing finished is lost, repeat the command to resume"
-            return _failed(StoppedError(what), given)
+            return _failed(errors.StoppedError(what), given)
         except Exception as error:
             if "--debug" in given or (explained := _explained(error)) is None:
                 raise
             return _failed(explained, given)
 
 
-def _failed(error: AnomalynetError, given: Sequence[str]) -> int:
+def _failed(error: errors.AnomalynetError, given: Sequence[str]) -> int:
     """Print an error, with `--json` as the command's only document too; return its exit code."""
     if "--json" in given and not getattr(sys.stdout, "used", False):
         facts = {"message": error.message, "next_step": error.next_step}
         with suppress(OutputLostError):
             print_json({"error": {**facts, "exit_code": error.exit_code}})
-    prefixed = isinstance(error, UsageError) and not error.message.startswith("anomalynet")
+    prefixed = isinstance(error, errors.UsageError) and not error.message.startswith("anomalynet")
     print(f"anomalynet: {error}" if prefixed else error, file=sys.stderr)
     return error.exit_code
 
@@ -169,29 +160,29 @@ def _run(argv: Sequence[str]) -> int:
     return code
 
 
-HINTS = {number: disk_hint(os.strerror(number)) for number in DISK_ERRORS}
+HINTS = {number: errors.disk_hint(os.strerror(number)) for number in errors.DISK_ERRORS}
 HINTS[errno.ENAMETOOLONG] = "use a shorter name"
 
 
-def _explained(error: Exception) -> AnomalynetError | None:
+def _explained(error: Exception) -> errors.AnomalynetError | None:
     """An error as one that a user can read; None for a bug in an installation."""
-    if isinstance(error, AnomalynetError):
+    if isinstance(error, errors.AnomalynetError):
         return error
     if isinstance(error, ModuleNotFoundError):
         if error.name is None or error.name.startswith("anomalynet"):
             return None
         hint = "pip install the wheel or the clone again, without --no-deps"
-        return UsageError(f"this needs the package {error.name}", hint)
+        return errors.UsageError(f"this needs the package {error.name}", hint)
     if isinstance(error, OSError) and (error.filename is not None or error.errno in HINTS):
         name = "" if error.filename is None else f"{str(error.filename)[:200]}: "
         hint = HINTS.get(error.errno or 0, "check the path and its permissions")
-        return UsageError(f"{name}{error.strerror}", hint)
+        return errors.UsageError(f"{name}{error.strerror}", hint)
     if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8":
         hint = "names and paths must be UTF-8, because results record them: rename it"
-        return UsageError(f"{error.object[:200]!r} is not UTF-8", hint)
+        return errors.UsageError(f"{error.object[:200]!r} is not UTF-8", hint)
     text = str(error)
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text:
         hint = "choose a smaller model, window or training.batch_size, or a machine with more"
-        return UsageError("not enough memory", hint)
+        return errors.UsageError("not enough memory", hint)
     hint = "please report it with the output of --debug"
-    return RunError(f"anomalynet: unexpected {type(error).__name__}: {text}", hint)
+    return errors.RunError(f"anomalynet: unexpected {type(error).__name__}: {text}", hint)
