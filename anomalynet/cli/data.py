@@ -21,13 +21,10 @@ EPILOG = """\
 examples:
   anomalynet data info smart_city          simulates the network first if needed
   anomalynet data info smart_city --plot   draws pictures of the network
-  anomalynet data info worlds/city --figures pictures
   anomalynet data info skab data.root=/path/to/SKAB
   anomalynet data fetch skab
   anomalynet data import room.csv --name room --time timestamp \\
     --series device --label attack --units temp=°C,rh=%
-  anomalynet data import room.csv --name room --time timestamp \\
-    --incidents annotated.csv
   anomalynet data rows smart_city data.world=7 --out city.csv
   anomalynet data replay smart_city data.world=7 \\
     --mqtt mqtt://localhost/readings --speed 600 --shift"""

@@ -31,17 +31,11 @@ VERBS = (
 EPILOG = """\
 examples:
   anomalynet reproduce                      every model of the paper, a report
-  anomalynet simulate smart_city --out dir  a sensor network with incidents
   anomalynet data fetch skab                real data, verified
-  anomalynet audit skab                     what gives its labels away?
-  anomalynet audit-table table_3.csv        is a published table possible?
   anomalynet train hybrid data.name=skab    one run; repeat it to resume
-  anomalynet test RUN data.name=mine        the run's detector on other data
   anomalynet export RUN --out m.onnx        the run's detector as a file
   anomalynet detect new.csv --model m.onnx  alarms in a file, or live (--mqtt)
   anomalynet sweep components               what does each part contribute?
-  anomalynet status --watch                 progress of sweeps, from anywhere
-  anomalynet check                          did models become worse?
 
 key=value changes what is computed, --flags change how the command behaves.
 exit codes: 0 done; 1 some runs failed, a table is impossible, or an unexpected

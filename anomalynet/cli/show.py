@@ -74,9 +74,9 @@ def _explain_keys(names: Sequence[str], overrides: Sequence[str], *, as_json: bo
     from anomalynet.config.locate import files
     from anomalynet.config.show import documentation
 
-    every, known = documentation("hybrid"), {*files("experiments")}
+    every = documentation("hybrid")
     sections = {str(row["key"]).split(".")[0] for row in every}
-    known -= sections
+    known = {*files("experiments")} - sections
     experiments = [name for name in names if name in known or name.endswith((".yaml", ".yml"))]
     if experiments:
         every = documentation(load(experiments[0], overrides).config.model.name)

@@ -92,7 +92,8 @@ def test_a_table_an_arm_then_what_failed_and_what_is_stale(
 def test_a_name_chooses_and_a_strange_one_is_refused(
     runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert json.loads(asked(runs, capsys, "components", "--json"))["rows"][0]["sweep"] == "components"
+    (row,) = json.loads(asked(runs, capsys, "components", "--json"))["rows"]
+    assert row["sweep"] == "components"
     assert main(["status", "windows", "--runs", str(runs)]) == 2
     assert "there are components-skab-quick" in capsys.readouterr().err
     assert main(["status", "--runs", str(runs / "empty")]) == 4

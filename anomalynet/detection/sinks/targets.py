@@ -16,17 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from anomalynet.detection.records import Event
-from anomalynet.detection.service.mqtt import (
-    ALARMS,
-    LOCAL,
-    READINGS,
-    VARIABLES,
-    Address,
-    Connection,
-    one_topic,
-    refuse_credentials,
-    scheme,
-)
+from anomalynet.detection.service import mqtt as clients
 from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.sinks import Sink, key_of
 from anomalynet.detection.sinks.files import JsonLines, StandardOutput
@@ -153,19 +143,19 @@ class Delivery(Sink):
 TIMEOUT = 10.0  # seconds until an unacknowledged message is sent again, and timeout of a request
 
 
-def mqtt(url: str, problems: ProblemLog, readings: Address | None = None) -> Delivery:
+def mqtt(url: str, problems: ProblemLog, readings: clients.Address | None = None) -> Delivery:
     """A sink that publishes each event with QoS 1 to a topic; repeated events have the same id.
     `readings`: address of the readings; its credentials are not sent to another broker. Raises
     UsageError: the address is invalid or has wildcards."""
-    where = one_topic(url)
+    where = clients.one_topic(url)
     same = readings is not None and (where.host, where.port) == (readings.host, readings.port)
 
     def report(what: str, why: str) -> None:
         if what != "lost":
             problems.add(f"connection for alarms {what}", why)
 
-    credentials = READINGS if same else ALARMS
-    connection = Connection(where, "", report, gives_up=False, credentials=credentials)
+    credentials = clients.READINGS if same else clients.ALARMS
+    connection = clients.Connection(where, "", report, gives_up=False, credentials=credentials)
     client = connection.client
     connection.open(clean_start=True)
 
@@ -198,7 +188,7 @@ def webhook(url: str, problems: ProblemLog) -> Delivery:
     """A sink that POSTs each event as JSON; a repeated event has the same `Idempotency-Key`. The
     token is sent as a bearer token. Raises UsageError: the URL is invalid or contains credentials,
     or the token is invalid or would be sent unencrypted; messages never show them."""
-    refuse_credentials(url, TOKEN)
+    clients.refuse_credentials(url, TOKEN)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -213,7 +203,7 @@ def webhook(url: str, problems: ProblemLog) -> Delivery:
     if not (token.isascii() and token.isprintable()):
         what = f"{TOKEN}: contains characters other than printable ASCII"
         raise UsageError(what, "set it to the token only")
-    if token and parts.scheme == "http" and host not in LOCAL:
+    if token and parts.scheme == "http" and host not in clients.LOCAL:
         raise UsageError(f"webhook {host}: {TOKEN} would be sent unencrypted", "use https://")
     headers = {"Content-Type": "application/json", "User-Agent": "anomalynet"}
     if token:
@@ -240,29 +230,31 @@ def webhook(url: str, problems: ProblemLog) -> Delivery:
 def sinks(
     targets: Sequence[str],
     problems: ProblemLog,
-    readings: Address | None = None,
+    readings: clients.Address | None = None,
     scores: Path | None = None,
 ) -> list[Sink]:
     """One sink per target: `-`, a file, `mqtt[s]://…` or `http[s]://…`. `readings`: the broker of
     the readings, if there is one. `scores`: the file of the scores, if there is one. Raises
     UsageError: a target is invalid, or two outputs are one file."""
     alone = list(dict.fromkeys(targets))
-    files = [Path(target).resolve() for target in alone if target != "-" and not scheme(target)]
+    files = [
+        Path(target).resolve() for target in alone if target != "-" and not clients.scheme(target)
+    ]
     files += [] if scores is None else [scores.resolve()]
     if twice := [file for file in files if files.count(file) > 1]:
         raise UsageError(f"{twice[0]}: two outputs in one file", "give each its own file")
     return [_sink(target, problems, readings) for target in alone]
 
 
-def _sink(target: str, problems: ProblemLog, readings: Address | None) -> Sink:
+def _sink(target: str, problems: ProblemLog, readings: clients.Address | None) -> Sink:
     if target == "-":
         return StandardOutput()
-    kind = scheme(target)
+    kind = clients.scheme(target)
     if kind in ("mqtt", "mqtts"):
         return mqtt(target, problems, readings)
     if kind in ("http", "https"):
         return webhook(target, problems)
-    refuse_credentials(target, f"{VARIABLES}, {TOKEN}")
+    clients.refuse_credentials(target, f"{clients.VARIABLES}, {TOKEN}")
     if kind:
         what = "--alarms: unknown scheme, neither MQTT nor a webhook"
         raise UsageError(what, "use mqtt[s]://host/topic or https://host/path")

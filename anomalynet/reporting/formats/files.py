@@ -18,12 +18,8 @@ from anomalynet.errors import UsageError, printable
 from anomalynet.runs.files import write_bytes
 
 Form = Literal["html", "md", "latex", "csv"]
-FILE_OF_FORM: Mapping[Form, str] = {
-    "html": "report.html",
-    "md": "report.md",
-    "latex": "report.tex",
-    "csv": "tables",
-}
+FILE_OF_FORM: dict[Form, str] = {"html": "report.html", "md": "report.md"}
+FILE_OF_FORM |= {"latex": "report.tex", "csv": "tables"}
 """The file or folder of each format, in the folder of the report."""
 
 TEXT = {"table", "model", "arm", "data", "metric", "parameter", "paper", "used", "split", "seeds"}
