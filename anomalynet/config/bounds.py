@@ -82,8 +82,6 @@ def _injection(config: Config) -> Iterator[tuple[str, str]]:
     if config.training.incidents == "injected" and rule not in ("alarm_budget", "fixed"):
         what = f"reads labels, which training.incidents=injected does not: not {rule}"
         yield "evaluation.threshold", f"{what}; use alarm_budget"
-    if config.training.injection.trim and config.training.incidents != "injected":
-        yield "training.injection.trim", "needs training.incidents=injected"
     if config.training.label_smoothing and config.training.loss != "cross_entropy":
         yield "training.label_smoothing", "needs training.loss=cross_entropy"
     smallest, largest = config.training.injection.smallest, config.training.injection.largest

@@ -118,8 +118,6 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         load("cnn", ["training.incidents=injected"])
     with pytest.raises(ConfigError, match=r"training\.injection\.smallest"):
         load("cnn", ["training.injection.smallest=9"])
-    with pytest.raises(ConfigError, match=r"training\.injection\.trim.*injected"):
-        load("cnn", ["training.injection.trim=0.1"])
     with pytest.raises(ConfigError, match=r"training\.injection\.trim.*\[0, 1\)"):
         load("hybrid_injected", ["training.injection.trim=1"])
     with pytest.raises(ConfigError, match=r"training\.label_smoothing"):
