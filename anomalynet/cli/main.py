@@ -54,8 +54,8 @@ class _Parser(argparse.ArgumentParser):
         if found := INVALID.fullmatch(message):
             name, given, listed = found.groups()
             near = errors.meant(given, re.findall(r"[\w-]+", listed))
-            choices = "" if name == "VERB" else f" ({listed})"
-            message = f"unknown {name.lower()} {given!r}{near or choices}"
+            near = near or f" ({listed})" * (name != "VERB")
+            message = f"unknown {name.lower()} {given!r}{near}"
         raise errors.UsageError(f"{self.prog}: {message}", f"{self.prog} --help")
 
 

@@ -155,8 +155,7 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
         table = scored_steps(prepared, rows, windows, scores, "test")
         seen = _seen(run, prepared, rows)
         if seen.any():
-            count = f"{int(seen.sum())} of {len(rows)} steps"
-            warnings.append(f"{count} {used}: they are left out")
+            warnings.append(f"{int(seen.sum())} of {len(rows)} steps {used}: they are left out")
             table = table.filter(~seen)
     return Tested(
         scores=scores_table([table], limit),
