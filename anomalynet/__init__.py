@@ -65,10 +65,9 @@ _HOMES |= {"list_runs": "runs.collect", "compare_runs": "runs.collect"}
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        from difflib import get_close_matches
+        from anomalynet.errors import meant
 
-        near = "".join(f"; did you mean {one!r}?" for one in get_close_matches(name, __all__, n=1))
-        raise AttributeError(f"module 'anomalynet' has no attribute {name!r}{near}")
+        raise AttributeError(f"module 'anomalynet' has no attribute {name!r}{meant(name, __all__)}")
     from importlib import import_module
 
     module = import_module(f"{__name__}.{_HOMES[name]}")

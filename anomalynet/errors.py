@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TextIO, cast
@@ -46,6 +47,12 @@ def shortened(text: str) -> str:
 def first_line(error: BaseException) -> str:
     """What an exception says, in one line; its class where it says nothing."""
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def meant(text: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the most similar known one, if there is one."""
+    near = difflib.get_close_matches(text, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def install_command(*packages: str) -> str:
@@ -146,13 +153,13 @@ class RegressionError(AnomalynetError):
 
 
 def disk_hint(reason: str) -> str:
-    """What to do after a failed writing. `reason`: a text that ends with that of `disk_error`."""
-    do = "free some space"
-    if reason.endswith(os.strerror(errno.EIO)):
-        do = "check the disk, which fails, or use another one"
-    elif reason.endswith(os.strerror(errno.EROFS)):
+    """What to do after a failed writing. `reason`: a text that ends with the system's reason."""
+    do = "free disk space"
+    if reason.endswith(os.strerror(errno.EROFS)):
         do = "make the disk writable, or use another folder"
-    return f"{do} and repeat the command: it continues, and nothing finished is lost"
+    elif reason.endswith(tuple(map(os.strerror, (errno.EIO, errno.EACCES, errno.EPERM)))):
+        do = "check the disk and the permissions of the folder, or use another one"
+    return f"{do}, and repeat the command: it continues, and nothing finished is lost"
 
 
 def disk_error(error: BaseException | None) -> str:

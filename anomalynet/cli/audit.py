@@ -12,9 +12,7 @@ from anomalynet.cli.output import print_json, print_table
 if TYPE_CHECKING:
     from anomalynet.runs.audits import AuditResult
 
-SUMMARY = (
-    "show how well a data set's labels can be guessed from position, time, gaps, or one channel"
-)
+SUMMARY = "show how well labels can be guessed from position, time, gaps, or one channel"
 
 EPILOG = """\
 examples:

@@ -9,19 +9,17 @@ from anomalynet.cli.arguments import add_json, flag
 from anomalynet.cli.output import print_json
 from anomalynet.errors import UsageError
 
-SUMMARY = (
-    "prove which rows of a published result table no confusion matrix can have, and compute the "
-    "possible values of missing cells"
-)
+SUMMARY = "prove which rows of a published result table no confusion matrix can have"
 
 EPILOG = """\
 The file is CSV, TSV or Markdown: a column `model` and any of
 precision_normal, precision_attack, recall_normal (specificity), recall_attack
 (sensitivity), f1_normal, f1_attack, accuracy, balanced_accuracy, mcc,
 prevalence, tn, fp, fn, tp, n. Attack is the positive class, prevalence its
-share. The decimals of a cell show how it was rounded; an empty cell or `–` is
-missing. A row must come from one confusion matrix: means over runs or folds
-need not fit one. An alarm is a proof; no alarm proves nothing.
+share. The decimals of a cell show how it was rounded; of an empty cell or `–`
+the possible values are computed. A row must come from one confusion matrix:
+means over runs or folds need not fit one. An alarm is a proof; no alarm
+proves nothing.
 
 examples:
   anomalynet audit-table table_3.csv
@@ -61,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from anomalynet.reporting.paper.table_audit.table import audit_table
 
     if args.paper:
-        from anomalynet.reporting.paper.audit import audit
+        from anomalynet.reporting.paper.audit_section import audit
 
         found = audit()
     else:

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from anomalynet.regression.finding import Part
     from anomalynet.regression.verdict import Measured
 
-SUMMARY = (
-    "train anew and compare with the committed baseline: exit code 3 if something became worse"
-)
+SUMMARY = "train anew, and compare with the baseline: exit code 3 if something became worse"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if args.history:
         return _history(args, wanted)
 
+    from anomalynet.regression import history
     from anomalynet.regression.baseline import DEFAULTS
     from anomalynet.regression.measure import prepare, train
     from anomalynet.regression.verdict import update_baseline
@@ -93,7 +92,14 @@ def run(args: argparse.Namespace) -> int:
     if args.update is not None:
         complete = {one.part: one.names for one in parts} if wanted is None else {}
         number = update_baseline(args.against, baseline, measured, args.update.strip(), complete)
-        return _print_update(args, number, measured)
+        if args.json:
+            facts = {"environment": measured.environment, "commit": measured.commit}
+            print_json({"baseline": str(args.against), "update": number, **facts})
+        else:
+            commit = history.short(measured.commit) or "unknown"
+            errors.say(f"update {number}: {measured.environment}, commit {commit}")
+            print(args.against)
+        return 0
     assert baseline is not None
     return _print_answer(args, baseline, measured)
 
@@ -124,19 +130,6 @@ def _refuse_misuse(args: argparse.Namespace, wanted: Sequence[str] | None) -> No
         )
 
 
-def _print_update(args: argparse.Namespace, number: int, measured: Measured) -> int:
-    from anomalynet.regression.history import short
-
-    if args.json:
-        facts = {"environment": measured.environment, "commit": measured.commit}
-        print_json({"baseline": str(args.against), "update": number, **facts})
-    else:
-        commit = short(measured.commit) or "unknown"
-        errors.say(f"update {number}: {measured.environment}, commit {commit}")
-        print(args.against)
-    return 0
-
-
 def _print_answer(args: argparse.Namespace, baseline: Baseline, measured: Measured) -> int:
     """Print the findings, annotate them on GitHub and write them to --out. Raises the error whose
     exit code the findings have."""
@@ -165,12 +158,9 @@ def _print_answer(args: argparse.Namespace, baseline: Baseline, measured: Measur
     bad_findings = (finding for finding in render.shown(found) if finding.verdict in render.BAD)
     bad = "\n".join(finding.sentence() for finding in bad_findings)
     hint = 'if the change is intended: anomalynet check --update "reason"'
-    if code == errors.RegressionError.exit_code:
-        raise errors.RegressionError(bad, hint)
-    if code == errors.RunError.exit_code:
-        raise errors.RunError(bad)
-    if code == errors.NothingToCompareError.exit_code:
-        raise errors.NothingToCompareError(bad or answer.verdict(), hint)
+    for kind in (errors.RegressionError, errors.RunError, errors.NothingToCompareError):
+        if code == kind.exit_code:
+            raise kind(bad or answer.verdict(), None if kind is errors.RunError else hint)
     return 0
 
 
@@ -197,9 +187,8 @@ def _history(args: argparse.Namespace, wanted: Sequence[str] | None) -> int:
                 f"{args.against}: its history has no {name!r}", f"it has {', '.join(present)}"
             )
     if args.out is not None:
-        write_bytes(
-            args.out, history.draw_history(entries, wanted)[args.out.suffix.removeprefix(".")]
-        )
+        drawn = history.draw_history(entries, wanted)
+        write_bytes(args.out, drawn[args.out.suffix.removeprefix(".")])
     if args.json:
         print_json([history.entry_json(entry, wanted) for entry in entries])
     else:

@@ -9,16 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from anomalynet.cli.arguments import (
-    add_data,
-    add_json,
-    amount,
-    data_config,
-    flag,
-    names,
-    option,
-    some_names,
-)
+from anomalynet.cli import arguments
 from anomalynet.cli.output import print_json, print_next, print_rows, print_table, warn
 from anomalynet.errors import DataError, UsageError, say
 
@@ -30,13 +21,10 @@ EPILOG = """\
 examples:
   anomalynet data info smart_city          simulates the network first if needed
   anomalynet data info smart_city --plot   draws pictures of the network
-  anomalynet data info worlds/city --figures pictures
   anomalynet data info skab data.root=/path/to/SKAB
   anomalynet data fetch skab
   anomalynet data import room.csv --name room --time timestamp \\
     --series device --label attack --units temp=°C,rh=%
-  anomalynet data import room.csv --name room --time timestamp \\
-    --incidents annotated.csv
   anomalynet data rows smart_city data.world=7 --out city.csv
   anomalynet data replay smart_city data.world=7 \\
     --mqtt mqtt://localhost/readings --speed 600 --shift"""
@@ -57,15 +45,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     }
     parsers = {action: actions.add_parser(action, help=text) for action, text in texts.items()}
     info = parsers["info"]
-    add_data(info)
-    option(info, "--figures", "DIR", "draw pictures of a simulated network into this folder", Path)
-    flag(info, "--plot", "draw pictures of a simulated network into the world's folder")
+    arguments.add_data(info)
+    arguments.option(
+        info, "--figures", "DIR", "draw pictures of a simulated network into this folder", Path
+    )
+    arguments.flag(info, "--plot", "draw pictures of a simulated network into the world's folder")
     parsers["fetch"].add_argument("name", metavar="NAME")
     _add_rows(parsers["rows"])
     _add_replay(parsers["replay"])
     _add_import(parsers["import"])
     for action in parsers.values():
-        add_json(action)
+        arguments.add_json(action)
+        action.set_defaults(parser=action)
 
 
 def _add_import(parser: argparse.ArgumentParser) -> None:
@@ -90,27 +81,27 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     }
     for declared, text in texts.items():
         name, metavar = declared.split()
-        option(parser, name, metavar, text)
-    flag(parser, "--series-from-name", "each file is a recording, named by the file")
+        arguments.option(parser, name, metavar, text)
+    arguments.flag(parser, "--series-from-name", "each file is a recording, named by the file")
     text = "seconds between readings (default: the median step if regular; 1 without --time)"
-    option(parser, "--period", "SECONDS", text, float)
+    arguments.option(parser, "--period", "SECONDS", text, float)
     text = (
         "labelled intervals: CSV of start,end[,type,cause,impact,severity,series], or JSON windows;"
         " ends are inclusive; times in the zone of the data; without series they apply to all"
     )
-    option(parser, "--incidents", "FILE", text, Path)
+    arguments.option(parser, "--incidents", "FILE", text, Path)
     text = "one label per row, or a table with the same time column, joined by time"
-    option(parser, "--labels", "FILE", text, Path)
+    arguments.option(parser, "--labels", "FILE", text, Path)
     text = "use only these columns as sensors (default: all without another role)"
-    option(parser, "--channels", "A,B", text, some_names, ())
-    option(parser, "--ignore", "X,Y", "columns to leave out", some_names, ())
-    option(parser, "--units", "A=°C,B=%", "units of the sensors", _units, ())
+    arguments.option(parser, "--channels", "A,B", text, arguments.some_names, ())
+    arguments.option(parser, "--ignore", "X,Y", "columns to leave out", arguments.some_names, ())
+    arguments.option(parser, "--units", "A=°C,B=%", "units of the sensors", _units, ())
     text = "character between fields, or a word: comma, semicolon, tab, bar, space"
-    option(parser, "--separator", "CHARACTER", text, _separator)
+    arguments.option(parser, "--separator", "CHARACTER", text, _separator)
     text = "the first line is a row; columns are column_1, column_2 …"
     add("--no-header", dest="header", action="store_false", help=text)
     text = "names of the columns of a file without header"
-    option(parser, "--columns", "A,B,C", text, some_names, ())
+    arguments.option(parser, "--columns", "A,B,C", text, arguments.some_names, ())
     words = {
         "--null": "words for a missing reading, such as -999 (empty, NA and NaN are known)",
         "--attack": "words of the label for an attack (1, attack, anomaly … are known)",
@@ -124,7 +115,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     text = "what to do with duplicate timestamps"
     known = ("refuse", "first", "last", "mean", "keep")
     add("--duplicates", choices=known, default="refuse", help=text)
-    flag(parser, "--replace", "overwrite an imported set of this name")
+    arguments.flag(parser, "--replace", "overwrite an imported set of this name")
     parser.set_defaults(switches=())  # found, never given
 
 
@@ -134,27 +125,27 @@ def _add_rows(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=text)
     text = "order of the rows (default: device)"
     parser.add_argument("--by", choices=("device", "time"), default="device", help=text)
-    flag(parser, "--replace", "overwrite the file")
+    arguments.flag(parser, "--replace", "overwrite the file")
 
 
 def _add_replay(parser: argparse.ArgumentParser) -> None:
     _add_series(parser)
     goal = parser.add_mutually_exclusive_group(required=True)
     text = "mqtt://host[:port]/topic, or mqtts://; credentials: ANOMALYNET_MQTT_USERNAME, …"
-    option(goal, "--mqtt", "URL", text)
+    arguments.option(goal, "--mqtt", "URL", text)
     goal.add_argument("--out", choices=("-",), help="- for one JSON line per message on stdout")
     text = "event seconds per second; 0: as fast as possible (default: 1)"
-    option(parser, "--speed", "N", text, amount, 1.0)
+    arguments.option(parser, "--speed", "N", text, arguments.amount, 1.0)
     text = "skip earlier readings: ISO 8601, or seconds since 1970"
     parser.add_argument("--from", dest="first", type=_moment, metavar="TIME", help=text)
     later = "skip later readings"
     parser.add_argument("--to", dest="last", type=_moment, metavar="TIME", help=later)
-    flag(parser, "--shift", "move times so that the replay starts now")
+    arguments.flag(parser, "--shift", "move times so that the replay starts now")
 
 
 def _add_series(parser: argparse.ArgumentParser) -> None:
-    add_data(parser)
-    option(parser, "--series", "A,B", "these series only", some_names, ())
+    arguments.add_data(parser)
+    arguments.option(parser, "--series", "A,B", "these series only", arguments.some_names, ())
 
 
 def run(args: argparse.Namespace) -> int:
@@ -183,7 +174,7 @@ def _info(args: argparse.Namespace) -> int:
     from anomalynet.data.sources import simulated
     from anomalynet.simulation.store import read_world
 
-    config, world = data_config(args, ONE_WORLD), None
+    config, world = arguments.data_config(args, ONE_WORLD), None
     is_simulated, plot = simulated.knows(config.name), args.plot or args.figures is not None
     if plot and not is_simulated:
         what = f"--plot and --figures need a simulated network, which {config.name} is not"
@@ -275,7 +266,7 @@ def _rows(args: argparse.Namespace) -> int:
 
     if args.out.exists() and not args.replace:
         raise UsageError(f"{args.out}: exists already", "add --replace, or choose another name")
-    telemetry = sources.load(data_config(args, ONE_WORLD))
+    telemetry = sources.load(arguments.data_config(args, ONE_WORLD))
     with scratch_folder() as scratch:
         write_rows(detector_rows(telemetry, args.series), args.out, args.by, scratch)
     warn(telemetry.warnings)
@@ -289,7 +280,7 @@ def _replay(args: argparse.Namespace) -> int:
 
     if args.json and args.out:
         raise UsageError("--json and --out -: the messages are JSON already", "leave out --json")
-    config = data_config(args, ONE_WORLD)
+    config = arguments.data_config(args, ONE_WORLD)
     with ExitStack() as stack:
         send: Callable[[str], None] = partial(print, flush=True)
         if args.mqtt is not None:
@@ -319,7 +310,7 @@ def _plain(value: object) -> object:
 
 
 def _units(text: str) -> tuple[tuple[str, str], ...]:
-    pairs = [each.partition("=") for each in names(text)]
+    pairs = [each.partition("=") for each in arguments.names(text)]
     if wrong := [name for name, sign, _ in pairs if not sign]:
         what = f"{wrong[0]!r} is not name=unit, such as temperature=°C,humidity=%"
         raise argparse.ArgumentTypeError(what)

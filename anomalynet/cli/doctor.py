@@ -17,10 +17,8 @@ from anomalynet.errors import install_command
 
 SUMMARY = "list the machine, versions, data sets and keys, and what is missing"
 
-PACKAGES = (
-    *("torch", "lightning", "torchmetrics", "optuna", "wandb"),
-    *("omegaconf", "polars", "scikit-learn", "matplotlib"),
-)
+PACKAGES: tuple[str, ...] = ("torch", "lightning", "torchmetrics", "optuna", "wandb")
+PACKAGES += ("omegaconf", "polars", "scikit-learn", "matplotlib")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,11 +81,6 @@ def _data() -> list[dict[str, object]]:
     from anomalynet.errors import DataError
     from anomalynet.runs.files import read_json
 
-    def is_there(name: str) -> bool:
-        with suppress(DataError):  # damaged
-            return sources.is_there(name)
-        return False
-
     manifests = map(read_json, data_folder().glob("simulated/*/manifest.json"))
     scenarios = (manifest.get("scenario") for manifest in manifests)
     made = {one.get("name") for one in scenarios if isinstance(one, dict)}
@@ -96,11 +89,11 @@ def _data() -> list[dict[str, object]]:
         if sources.info(name).generated:
             found = "made" if name in made else "not made yet"
             rows.append(_row(f"data {name}", found, "ok", "simulated when it is first used"))
-        elif is_there(name):
-            rows.append(_row(f"data {name}", "there"))
-        else:
-            hint = f"anomalynet data fetch {name}"
-            rows.append(_row(f"data {name}", "not there", "absent", hint))
+            continue
+        row = _row(f"data {name}", "not there", "absent", f"anomalynet data fetch {name}")
+        with suppress(DataError):  # damaged
+            row = _row(f"data {name}", "there") if sources.is_there(name) else row
+        rows.append(row)
     return rows
 
 

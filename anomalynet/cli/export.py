@@ -23,9 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flag(parser, "--replace", "overwrite files that are there")
     add_runs(parser)
     add_json(parser)
-    parser.epilog = (
-        "nothing is written unless the file scores real windows of the run as the run does."
-    )
+    parser.epilog = "Nothing is written unless the file scores windows of the run as the run does."
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     paths = checked(args.out, variants, replace=args.replace)
     require_packages()
 
-    from anomalynet.detection.export.run import export
+    from anomalynet.detection.export.export_run import export
     from anomalynet.tracking.run import track_export
     from anomalynet.training.finished import open_run
 
@@ -52,16 +50,15 @@ def run(args: argparse.Namespace) -> int:
         {
             "file": str(exported.files[name]),
             "bytes": loss.bytes,
-            "µs a window": f"{loss.microseconds:.0f}",
+            "µs per window": f"{loss.microseconds:.0f}",
             "largest difference": f"{loss.difference:.1e}",
             "other alarms": f"{loss.alarms} of {loss.steps}",
             **{key: "" if value is None else f"{value:.4f}" for key, value in loss.metrics.items()},
         }
         for name, loss in exported.losses.items()
     ]
-    contract = exported.contract
-    title = f"{contract.experiment} {contract.run}, beside the run's own scores"
-    print_table(rows, title=title)
+    name = f"{exported.contract.experiment} {exported.contract.run}"
+    print_table(rows, title=f"{name}, beside the run's own scores")
     print(exported.card)
     model = shlex.quote(str(next(iter(exported.files.values()))))
     print_next(f"anomalynet detect readings.csv --model {model}")

@@ -5,10 +5,10 @@ modules import heavy packages inside run."""
 from __future__ import annotations
 
 import argparse
-import difflib
 import errno
 import importlib
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -16,17 +16,9 @@ from contextlib import suppress
 from functools import partial
 from typing import NoReturn
 
-from anomalynet import __version__
+from anomalynet import __version__, errors
 from anomalynet.cli.arguments import warn_of_contradictions
 from anomalynet.cli.output import OutputLostError, guarded_streams, print_json
-from anomalynet.errors import (
-    DISK_ERRORS,
-    AnomalynetError,
-    RunError,
-    StoppedError,
-    UsageError,
-    disk_hint,
-)
 
 # fmt: off
 VERBS = (
@@ -39,17 +31,11 @@ VERBS = (
 EPILOG = """\
 examples:
   anomalynet reproduce                      every model of the paper, a report
-  anomalynet simulate smart_city --out dir  a sensor network with incidents
   anomalynet data fetch skab                real data, verified
-  anomalynet audit skab                     what gives its labels away?
-  anomalynet audit-table table_3.csv        is a published table possible?
   anomalynet train hybrid data.name=skab    one run; repeat it to resume
-  anomalynet test RUN data.name=mine        the run's detector on other data
   anomalynet export RUN --out m.onnx        the run's detector as a file
   anomalynet detect new.csv --model m.onnx  alarms in a file, or live (--mqtt)
   anomalynet sweep components               what does each part contribute?
-  anomalynet status --watch                 progress of sweeps, from anywhere
-  anomalynet check                          did models become worse?
 
 key=value changes what is computed, --flags change how the command behaves.
 exit codes: 0 done; 1 some runs failed, a table is impossible, or an unexpected
@@ -57,17 +43,20 @@ error; 2 usage, configuration or data; 3 regression; 4 nothing to compare;
 130 interrupted; 141 nobody read the output"""
 
 
+# argparse's text about a word that is none of those that an argument can have
+INVALID = re.compile(r"argument (\S+): invalid choice: '(.*)' \((choose from .*)\)")
+
+
 class _Parser(argparse.ArgumentParser):
-    """Prints errors as briefly as `main` does, with the nearest valid verb."""
+    """Prints errors as briefly as `main` does, with the nearest valid word."""
 
     def error(self, message: str) -> NoReturn:
-        # argparse's text: argument VERB: invalid choice: 'trian' (choose from …)
-        if "invalid choice" in message and "VERB" in message:
-            given = message.split("'")[1]
-            near = difflib.get_close_matches(given, VERBS, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            message = f"unknown verb {given!r}{hint}"
-        raise UsageError(f"{self.prog}: {message}", f"{self.prog} --help")
+        if found := INVALID.fullmatch(message):
+            name, given, listed = found.groups()
+            near = errors.meant(given, re.findall(r"[\w-]+", listed))
+            near = near or f" ({listed})" * (name != "VERB")
+            message = f"unknown {name.lower()} {given!r}{near}"
+        raise errors.UsageError(f"{self.prog}: {message}", f"{self.prog} --help")
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -91,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
         text = module.SUMMARY
         child = verbs.add_parser(verb, help=text, description=text, formatter_class=_Help)
         module.add_arguments(child)
+        child.set_defaults(parser=child)
         if child.get_default("run") is None:  # unless the module has set another function
             child.set_defaults(run=module.run)
     return parser
@@ -104,7 +94,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     overrides = [text for text in rest if accepts_overrides and text[:1] != "-" and "=" in text]
     unrecognised = [text for text in rest if text not in overrides]
     if unrecognised:
-        parser.error(f"unrecognised: {' '.join(unrecognised)}")
+        options = re.findall(r"(?<![\w-])--?[a-z][\w-]*", args.parser.format_help())
+        near = errors.meant(unrecognised[0].partition("=")[0], options)
+        args.parser.error(f"unrecognised: {' '.join(unrecognised)}{near}")
     if overrides:
         args.overrides = [*args.overrides, *overrides]
     return args
@@ -129,20 +121,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 141  # 128 + SIGPIPE, as of any program whose reader has gone
         except KeyboardInterrupt:
             what = "interrupted; nothing finished is lost, repeat the command to resume"
-            return _failed(StoppedError(what), given)
+            return _failed(errors.StoppedError(what), given)
         except Exception as error:
             if "--debug" in given or (explained := _explained(error)) is None:
                 raise
             return _failed(explained, given)
 
 
-def _failed(error: AnomalynetError, given: Sequence[str]) -> int:
+def _failed(error: errors.AnomalynetError, given: Sequence[str]) -> int:
     """Print an error, with `--json` as the command's only document too; return its exit code."""
     if "--json" in given and not getattr(sys.stdout, "used", False):
         facts = {"message": error.message, "next_step": error.next_step}
         with suppress(OutputLostError):
             print_json({"error": {**facts, "exit_code": error.exit_code}})
-    prefixed = isinstance(error, UsageError) and not error.message.startswith("anomalynet")
+    prefixed = isinstance(error, errors.UsageError) and not error.message.startswith("anomalynet")
     print(f"anomalynet: {error}" if prefixed else error, file=sys.stderr)
     return error.exit_code
 
@@ -162,29 +154,29 @@ def _run(argv: Sequence[str]) -> int:
     return code
 
 
-HINTS = {number: disk_hint(os.strerror(number)) for number in DISK_ERRORS}
+HINTS = {number: errors.disk_hint(os.strerror(number)) for number in errors.DISK_ERRORS}
 HINTS[errno.ENAMETOOLONG] = "use a shorter name"
 
 
-def _explained(error: Exception) -> AnomalynetError | None:
+def _explained(error: Exception) -> errors.AnomalynetError | None:
     """An error as one that a user can read; None for a bug in an installation."""
-    if isinstance(error, AnomalynetError):
+    if isinstance(error, errors.AnomalynetError):
         return error
     if isinstance(error, ModuleNotFoundError):
         if error.name is None or error.name.startswith("anomalynet"):
             return None
         hint = "pip install the wheel or the clone again, without --no-deps"
-        return UsageError(f"this needs the package {error.name}", hint)
+        return errors.UsageError(f"this needs the package {error.name}", hint)
     if isinstance(error, OSError) and (error.filename is not None or error.errno in HINTS):
         name = "" if error.filename is None else f"{str(error.filename)[:200]}: "
         hint = HINTS.get(error.errno or 0, "check the path and its permissions")
-        return UsageError(f"{name}{error.strerror}", hint)
+        return errors.UsageError(f"{name}{error.strerror}", hint)
     if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8":
         hint = "names and paths must be UTF-8, because results record them: rename it"
-        return UsageError(f"{error.object[:200]!r} is not UTF-8", hint)
+        return errors.UsageError(f"{error.object[:200]!r} is not UTF-8", hint)
     text = str(error)
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text:
         hint = "choose a smaller model, window or training.batch_size, or a machine with more"
-        return UsageError("not enough memory", hint)
+        return errors.UsageError("not enough memory", hint)
     hint = "please report it with the output of --debug"
-    return RunError(f"anomalynet: unexpected {type(error).__name__}: {text}", hint)
+    return errors.RunError(f"anomalynet: unexpected {type(error).__name__}: {text}", hint)

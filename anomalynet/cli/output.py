@@ -95,10 +95,10 @@ SCHEMA = 1
 
 def print_json(value: object) -> None:
     """Print one JSON document; letters that stdout's encoding does not have are escaped, and
-    numbers that JSON does not have are null. An object begins with its `schema`."""
-    if isinstance(value, Mapping):
-        value = {"schema": SCHEMA, **value}
-    value = _finite(value)
+    numbers that JSON does not have are null. It begins with `schema`; a list is its `rows`."""
+    value = _finite(
+        {"schema": SCHEMA, **(value if isinstance(value, Mapping) else {"rows": value})}
+    )
     text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")

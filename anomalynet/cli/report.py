@@ -46,14 +46,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         from anomalynet.reporting.render import write_reports
 
-        rows = write_reports(
-            args.runs,
-            args.out,
-            name=args.name,
-            data=args.data,
-            formats=forms,
-            replace=args.replace,
-        )
+        chosen = {name: getattr(args, name) for name in ("name", "data", "replace")}
+        rows = write_reports(args.runs, args.out, formats=forms, **chosen)
     if args.out.resolve() != Path.cwd():  # whose README.md is a project's
         write_overview(args.out)
     print_rows(rows, as_json=args.json)

@@ -8,10 +8,7 @@ from pathlib import Path
 from anomalynet.cli.arguments import add_launch, add_overrides, add_report, launch_options, option
 from anomalynet.cli.output import print_json
 
-SUMMARY = (
-    "train every model of the paper and the traditional ones, and write the report: Tables 2-5 "
-    "with the published numbers next to ours"
-)
+SUMMARY = "train all models of the paper's tables and the traditional ones, and write the report"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anomalynet.cli.arguments import add_json, flag, option
 from anomalynet.cli.output import print_json, print_rows, print_text
-from anomalynet.errors import UsageError
+from anomalynet.errors import UsageError, meant
 
 SUMMARY = "show the configuration of an experiment, the origin of its values, or how two differ"
 
@@ -16,10 +16,10 @@ SUMMARY = "show the configuration of an experiment, the origin of its values, or
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     text = "one experiment to show, or two to compare (names or paths); then key=value; with "
-    text += "--keys also a section, such as `data` or `training`"
+    text += "--keys also keys or sections, such as `training.epochs` or `data`"
     parser.add_argument("names", nargs="*", metavar="EXPERIMENT", help=text)
     flag(parser, "--origin", "show where each value was set")
-    flag(parser, "--keys", "instead explain every key, or those of a section")
+    flag(parser, "--keys", "instead explain every key, or the named ones")
     text = "instead draw the incidents that are injected, on windows of this data set"
     option(parser, "--injected", "DATA", f"{text} (experiment: hybrid_injected)")
     option(parser, "--out", "FILE", "the figure (default: injected.png)", Path)
@@ -68,19 +68,29 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _explain_keys(names: Sequence[str], overrides: Sequence[str], *, as_json: bool) -> None:
-    """Explain the keys of an experiment's model and of everything else, or those of a section."""
+    """Explain the keys of an experiment's model and of everything else, or the named keys and
+    those of named sections."""
     from anomalynet.config.load import load
+    from anomalynet.config.locate import files
     from anomalynet.config.show import documentation
 
     every = documentation("hybrid")
-    sections = {str(row["key"]).rpartition(".")[0] for row in every} - {""}
-    wanted = tuple(f"{name}." for name in names if name in sections)
-    if experiments := [name for name in names if name not in sections]:
+    sections = {str(row["key"]).split(".")[0] for row in every}
+    known = {*files("experiments")} - sections
+    experiments = [name for name in names if name in known or name.endswith((".yaml", ".yml"))]
+    if experiments:
         every = documentation(load(experiments[0], overrides).config.model.name)
-    rows = [row for row in every if not wanted or str(row["key"]).startswith(wanted)]
+    rows = {str(row["key"]): row for row in every}
+    wanted = {f"{name}.": name for name in names if name not in experiments}
+    for prefix, name in wanted.items():
+        if not any(f"{key}.".startswith(prefix) for key in rows):
+            near = meant(name, [*rows, *sections, *known])
+            hint = "`anomalynet show --keys` explains every key"
+            raise UsageError(f"unknown key, section or experiment {name!r}{near}", hint)
+    chosen = [row for key, row in rows.items() if f"{key}.".startswith(tuple(wanted) or "")]
     if as_json:
-        print_json(rows)
+        print_json(chosen)
         return
-    for row in rows:
+    for row in chosen:
         print(f"{row['key']}: {row['type']} = {row['default']}")
         print_text(str(row["meaning"]), indent="    ")

@@ -16,10 +16,7 @@ from anomalynet.sweep.progress import duration
 if TYPE_CHECKING:
     from anomalynet.runs.sweeps import RunStatus, SweepStatus
 
-SUMMARY = (
-    "show the progress of sweeps: running, done, failed and why, stale, and the time left; also "
-    "from another terminal"
-)
+SUMMARY = "show the progress of sweeps from any terminal: runs by state, failures, the time left"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +46,12 @@ def run(args: argparse.Namespace) -> int:
             if args.watch:
                 print("\x1b[2J\x1b[H", end="", file=terminal(sys.stdout))  # an empty terminal
             _show(found)
-        if args.json or not args.watch or not _in_progress(found):
+        active = any(
+            sweep.unfinished
+            and (sweep.record.active or any(one.state == "running" for one in sweep.runs))
+            for sweep in found
+        )
+        if args.json or not args.watch or not active:
             return 0
         time.sleep(args.every)
 
@@ -57,8 +59,9 @@ def run(args: argparse.Namespace) -> int:
 def _show(found: Sequence[SweepStatus]) -> None:
     for sweep in found:
         print_table(_rows(sweep), _headline(sweep), drop=("stale", "failed", "pruned"))
-        for text in _failures(sweep):
-            print(text)
+        for one in (one for one in sweep.runs if one.reason):
+            run = f"{one.run.arm} {one.run.place} {one.run.experiment}/{one.run.id}"
+            print(f"failed: {run}: {one.reason}")
         if any(one.state == "stale" for one in sweep.runs):
             again = "repeat the sweep's command with --rerun stale to make them again"
             print(f"stale runs are of another version of the code: {again}")
@@ -108,23 +111,6 @@ def _headline(sweep: SweepStatus) -> str:
     left = "" if sweep.seconds_left is None else f", about {duration(sweep.seconds_left)} left"
     wanted = f", {sweep.record.trials} trials wanted" if sweep.record.trials else ""
     return f"{sweep.record.label}: {len(sweep.runs)} runs{wanted}: {counts or 'none yet'}{left}"
-
-
-def _failures(sweep: SweepStatus) -> list[str]:
-    return [
-        f"failed: {one.run.arm} {one.run.place} {one.run.experiment}/{one.run.id}: {one.reason}"
-        for one in sweep.runs
-        if one.reason
-    ]
-
-
-def _in_progress(found: Sequence[SweepStatus]) -> bool:
-    """Whether a process works on one of the sweeps."""
-    return any(
-        sweep.unfinished
-        and (sweep.record.active or any(one.state == "running" for one in sweep.runs))
-        for sweep in found
-    )
 
 
 def _plain(sweep: SweepStatus) -> dict[str, Any]:

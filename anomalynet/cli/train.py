@@ -6,39 +6,30 @@ import argparse
 import os
 import shlex
 
-from anomalynet.cli.arguments import (
-    add_json,
-    add_overrides,
-    add_runs,
-    experiment_names,
-    flag,
-    option,
-)
+from anomalynet.cli import arguments
 from anomalynet.cli.output import alarms, print_json, print_next, print_table, rounded, warn
 from anomalynet.errors import say
 
 SUMMARY = "train one experiment, choose its threshold on the validation part, and test it"
 
-METRICS = (
-    *("precision_attack", "recall_attack", "f1_attack", "accuracy", "balanced_accuracy"),
-    *("mcc", "auroc", "average_precision"),
-)
+METRICS: tuple[str, ...] = ("precision_attack", "recall_attack", "f1_attack", "accuracy")
+METRICS += ("balanced_accuracy", "mcc", "auroc", "average_precision")
 """Metrics in the printed table."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     text = "a name (`anomalynet ls experiments`) or the path of a YAML file"
-    option(parser, "experiment", "EXPERIMENT", text, known=experiment_names)
-    add_overrides(parser)
-    add_runs(parser)
-    option(parser, "--devices", "N", "devices that train this run together (DDP)", int)
+    arguments.option(parser, "experiment", "EXPERIMENT", text, known=arguments.experiment_names)
+    arguments.add_overrides(parser)
+    arguments.add_runs(parser)
+    arguments.option(parser, "--devices", "N", "devices that train this run together (DDP)", int)
     text = "if another process works on this run, name the process and end instead of waiting"
-    flag(parser, "--no-wait", text)
+    arguments.flag(parser, "--no-wait", text)
     text = "name of the run's group in Weights & Biases; a sweep uses its own name"
-    option(parser, "--group", "NAME", text)
-    flag(parser, "--life-line", argparse.SUPPRESS)  # for sweeps: end when stdin closes
-    add_json(parser)
+    arguments.option(parser, "--group", "NAME", text)
+    arguments.flag(parser, "--life-line", argparse.SUPPRESS)  # for sweeps: end when stdin closes
+    arguments.add_json(parser)
     parser.epilog = (
         "Repeat the command to resume an interrupted run; a finished run is not trained again."
     )

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast, get_type_hints
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from anomalynet.config import check, locate
+from anomalynet.config import bounds, locate
 from anomalynet.config.leaves import Leaf, is_plain, read_overrides, read_yaml
 from anomalynet.config.model import model_class, model_names
 from anomalynet.config.schema import Config, DataConfig
@@ -122,10 +122,10 @@ def _resolve(levels: list[list[Leaf]], name: str, problems: list[Problem]) -> Lo
         chosen = model_class("hybrid")  # any model, to report the other problems too
     leaves = _effective(levels, model_leaf.word)
     config, origins = filled(Config(model=chosen()), leaves, problems)
-    for key, what in check.violations(config):
+    for key, what in bounds.violations(config):
         problems.append(Problem(origins.get(key, "default"), f"{key}: {what}"))
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(problems, "`anomalynet show --keys` explains every key and its values")
     return Loaded(config, name, origins)
 
 

@@ -106,7 +106,7 @@ def common_warnings(telemetry: Telemetry, periods: Mapping[str, float]) -> list[
     if periods:
         listed = ", ".join(f"{name} {periods[name]:g} s" for name in list(periods)[:LISTED])
         found.append(
-            f"{len(periods)} series are laid on a grid of their own, not of {telemetry.period:g} s "
+            f"{len(periods)} series have a grid of their own, not of {telemetry.period:g} s "
             f"({listed}{', …' if len(periods) > LISTED else ''}): their windows last as much longer"
         )
     step = max(telemetry.period or 0, *periods.values(), 0)

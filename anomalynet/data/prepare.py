@@ -147,8 +147,8 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
     np.save(folder / "calibration_scale.npy", scale if calibrated else scale[:0])
     counts = {
         "readings": layout.observed,
-        "steps laid into gaps": layout.rows - layout.observed,
-        "gaps too long to lay": len(layout.breaks),
+        "steps added in gaps": layout.rows - layout.observed,
+        "gaps too long to fill": len(layout.breaks),
         "series": len(layout.names),
         "series too short to calibrate": short,
         "attack readings used for calibration": layout.commissioning_attacks,

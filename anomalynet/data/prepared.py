@@ -59,7 +59,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Recordings laid on their grid, calibrated and ready for windows; every array is a memory map
+    """Recordings on their grid, calibrated and ready for windows; every array is a memory map
     shared by all processes."""
 
     values: Float32  # float32 (step, channel); the mask channel, if any, is last
@@ -68,7 +68,7 @@ class Prepared:
     incidents: Int32  # int32 (step,): key of `incident_table`, -1 none
     kinds: Int16  # int16 (step,): index in `kind_names`, -1 none
     splits: Int8  # int8 (step,): index in `PARTS`, -1 none; the split that the source brought
-    observed: Bool  # bool (step,): False where the step was laid into a gap
+    observed: Bool  # bool (step,): False where the step was added in a gap
     visible: Float32  # float32 (step,): `visible` of `data/telemetry.py`, NaN if unknown
     segments: tuple[Segment, ...]
     series: tuple[str, ...]  # names, in row order, as `segments`

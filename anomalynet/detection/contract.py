@@ -185,7 +185,7 @@ _AT_LEAST |= {"window": 1, "hampel_window": 3}
 
 
 def _violations(of: Contract) -> list[str]:
-    """What is wrong with each invalid field; bounds are those of `config/check.py`."""
+    """What is wrong with each invalid field; bounds are those of `config/bounds.py`."""
     wrong: list[str] = []
 
     def must(name: str, value: object, holds: bool, what: str) -> None:

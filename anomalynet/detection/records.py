@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from anomalynet.detection.engine.table import Array
+from anomalynet.detection.engine.devices import Array
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST_NAME = 128  # characters of a device's name

@@ -33,13 +33,12 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomalynet.config.model import model_class, model_names, user_module
 from anomalynet.config.schema import Config
-from anomalynet.errors import ConfigError, Problem, UsageError
+from anomalynet.errors import ConfigError, Problem, UsageError, meant
 
 if TYPE_CHECKING:
     from anomalynet.data.windows import WindowShape
@@ -74,8 +73,7 @@ dataclass."""
 def __getattr__(name: str) -> Any:
     """Imports torch or scikit-learn only for those who ask."""
     if name not in _HOMES:
-        near = "".join(f"; did you mean {one!r}?" for one in get_close_matches(name, __all__, n=1))
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{near}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{meant(name, __all__)}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 
-from anomalynet.config.check import violations
+from anomalynet.config.bounds import violations
 from anomalynet.config.model import ModelConfig
 from anomalynet.config.schema import Config, DataConfig
 from anomalynet.data.prepared import Float32, Float64

@@ -3,13 +3,12 @@ tolerances, and the history of updates."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from anomalynet.documents import read_text
-from anomalynet.errors import NothingToCompareError, UsageError
+from anomalynet.errors import NothingToCompareError, UsageError, meant
 from anomalynet.metrics.suite import METRICS
 from anomalynet.runs.codec import build, dump, parse
 from anomalynet.runs.files import write_text
@@ -136,9 +135,7 @@ def _problems(baseline: Baseline) -> Iterator[tuple[str, str]]:
     known = [f"{part}/{metric}" for part in PARTS_OF_DATA for metric in METRICS]
     for name in own.metrics:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            yield "tolerances.metrics", f"unknown metric {name!r}{hint}"
+            yield "tolerances.metrics", f"unknown metric {name!r}{meant(name, known)}"
         elif METRICS[name.partition("/")[2]].direction is None:
             yield "tolerances.metrics", f"{name} has no direction: it describes the data"
     updates = len(baseline.history)

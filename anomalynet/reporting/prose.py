@@ -34,6 +34,11 @@ SHOWN_SETTINGS = {
 }
 
 
+def capital(text: str) -> str:
+    """A text with a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
 def settings_of(arms: Sequence[Arm]) -> str:
     """The most important settings of the runs, in one line."""
     values: dict[str, set[str]] = {key: set() for key in SHOWN_SETTINGS}

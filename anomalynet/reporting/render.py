@@ -23,7 +23,7 @@ from anomalynet.reporting.captions import ReportContext, Section, bullets
 from anomalynet.reporting.comparison import COMPARISON, comparable, write_comparison
 from anomalynet.reporting.formats.files import read_forms, refuse_other_report, wanted, write_files
 from anomalynet.reporting.leaderboard import Leaderboard, doubts, leaderboard_section, verdict
-from anomalynet.reporting.paper import audit as paper_audit
+from anomalynet.reporting.paper import audit_section
 from anomalynet.reporting.paper.claims.judge import JUDGED, claims_section
 from anomalynet.reporting.sections import leakage as audits
 from anomalynet.reporting.sections.calibration import calibration_of, calibration_section
@@ -99,7 +99,7 @@ def write_report(
         sections = [
             _first_screen(context, audit, title or f"Report on {context.data}", command),
             paper_section(context),
-            paper_audit.SECTION,
+            audit_section.SECTION,
             claims_section(context),
             ablations_section(ablations),
             over_time_section(context),

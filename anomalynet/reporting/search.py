@@ -26,7 +26,7 @@ from anomalynet.reporting.figures import BLUE, ORANGE
 from anomalynet.reporting.formats import markdown
 from anomalynet.reporting.formats.files import write_files
 from anomalynet.reporting.measures import MEASURES
-from anomalynet.reporting.prose import conditions
+from anomalynet.reporting.prose import capital, conditions
 from anomalynet.reporting.tables import Row, csv_file, defined, metric_text
 from anomalynet.runs.collect import RunRecord
 
@@ -152,7 +152,7 @@ def _document(
     parts = [
         f"# {title}",
         _verdict(outcome, models),
-        f"*{outcome.question[0].upper()}{outcome.question[1:]}*" if outcome.question else "",
+        f"*{capital(outcome.question)}*" if outcome.question else "",
         bullets(ReportContext.of(measured).warnings()),
         _table(outcome, models),
         _meaning(outcome, models),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from anomalynet.config.check import value_of
+from anomalynet.config.bounds import value_of
 from anomalynet.config.leaves import read_yaml
 from anomalynet.config.schema import Config
 from anomalynet.errors import ConfigError

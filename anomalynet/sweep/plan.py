@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from anomalynet.config import locate
-from anomalynet.config.check import value_of
+from anomalynet.config.bounds import value_of
 from anomalynet.config.leaves import read_overrides
 from anomalynet.config.load import Loaded, load
 from anomalynet.config.show import scalar

@@ -136,6 +136,12 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
             "test on data with the same channels in the same order",
         )
     limit, warnings = run.result.threshold, list(prepared.warnings)
+    used = "trained the run or chose its threshold"
+    then, now = run.result.fingerprint[:10], prepared.fingerprint[:10]
+    if then != now and loaded.config.data == run.config.data:
+        what = f"{loaded.config.data.title} has changed since the run: its fingerprint was {then}"
+        warnings.insert(0, f"{what} and is {now}; these numbers are of other data than the run's")
+        used = "may have trained the run or chosen its threshold"
     if prepared.fingerprint == run.result.fingerprint:
         scores = run.detector.score_windows(run.data.windows("test"))
         table = run.data.steps("test", scores)
@@ -149,10 +155,7 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
         table = scored_steps(prepared, rows, windows, scores, "test")
         seen = _seen(run, prepared, rows)
         if seen.any():
-            warnings.append(
-                f"{int(seen.sum())} of {len(rows)} steps trained the run or chose its threshold: "
-                "they are left out"
-            )
+            warnings.append(f"{int(seen.sum())} of {len(rows)} steps {used}: they are left out")
             table = table.filter(~seen)
     return Tested(
         scores=scores_table([table], limit),

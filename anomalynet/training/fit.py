@@ -202,7 +202,7 @@ def _trainer(
     chosen = accelerator if accelerator != "auto" else next(kind for kind in there if there[kind])
     if there[chosen] < devices:
         what = f"hardware.devices={devices}: this machine has {there[chosen]} for {chosen}"
-        raise UsageError(what, "`anomalynet doctor` says what there is")
+        raise UsageError(what, "`anomalynet doctor` lists what there is")
     arguments: dict[str, Any] = {
         "strategy": "ddp" if devices > 1 else "auto",
         "enable_model_summary": False,

@@ -105,7 +105,7 @@ def train(
             not part of the run's identity: the same run is not trained again with others. Where
             callbacks or trainer_kwargs were given, environment.json names them under `trainer`, and
             the result carries a warning into every table.
-        listener: is told of steps and epochs.
+        listener: is notified of steps and epochs.
         wait: for another process that works on the run, instead of a BusyError.
         group: the sweep that it belongs to, for W&B.
         keywords: those of `TelemetryDataModule` (data, root, window …), with a name or path.

@@ -24,8 +24,8 @@ import polars as pl
 
 from anomalynet.data import sources
 from anomalynet.detection.engine.engine import Engine
+from anomalynet.detection.export.export_run import export
 from anomalynet.detection.export.paths import checked
-from anomalynet.detection.export.run import export
 from anomalynet.detection.export.verify import Session, difference
 from anomalynet.detection.model import Model
 from anomalynet.detection.records import Message, Reading, Steps, concatenate

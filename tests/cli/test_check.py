@@ -139,7 +139,7 @@ def test_update_keeps_the_history_and_an_experiment_taken_out_goes(
     assert set(environment.statistical) == {"isolation_forest"}
     capsys.readouterr()
     assert main([*COMMAND, "--history", "--json"]) == 0
-    means = [list(entry["means"]) for entry in json.loads(capsys.readouterr().out)]
+    means = [list(entry["means"]) for entry in json.loads(capsys.readouterr().out)["rows"]]
     assert means == [["logistic"], ["isolation_forest"]]
     assert main([*COMMAND, "--history", "--out", "history.svg", "--experiments", "logistic"]) == 0
     assert "isolation_forest" not in capsys.readouterr().out

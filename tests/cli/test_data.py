@@ -44,7 +44,7 @@ def test_ls_names_every_set(capsys: pytest.CaptureFixture[str], csv: Path) -> No
     assert cli.main(["data", "import", str(csv), *IMPORT]) == 0
     capsys.readouterr()
     assert cli.main(["data", "ls", "--json"]) == 0
-    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
     presets, downloads = (
         ["healthcare", "industrial", "smart_city", "smart_city_stressed"],
         ["lwsndr", "nab", "skab", "smd", "ton_iot"],
@@ -73,7 +73,7 @@ def test_doctor_knows_which_networks_are_made_and_survives_a_damaged_one(
         (home / "simulated" / name).mkdir(parents=True)
         (home / "simulated" / name / "manifest.json").write_text(content, encoding="utf-8")
     assert cli.main(["doctor", "--json"]) == 0
-    found = {row["what"]: row["found"] for row in json.loads(capsys.readouterr().out)}
+    found = {row["what"]: row["found"] for row in json.loads(capsys.readouterr().out)["rows"]}
     names = ("healthcare", "industrial", "smart_city")
     assert [found[f"data {name}"] for name in names] == ["made", "not made yet", "not made yet"]
 

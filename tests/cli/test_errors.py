@@ -44,7 +44,14 @@ SMALL = f"data.worlds=null data.scenario='{TINY}' data.calibration_rows=50"
         ("reproduce seed=3", 2, "the sweep sets seeds and folds"),
         ("show a b c", 2, "name one experiment, or two"),
         ("audit nothing", 2, "unknown data set 'nothing'"),
-        ("ls sweps", 2, "invalid choice: 'sweps'"),
+        ("ls sweps", 2, "unknown kind 'sweps'; did you mean 'sweeps'?\n  → anomalynet ls --help"),
+        ("ls nope", 2, "'nope' (choose from 'experiments', 'sweeps', 'models', 'runs')"),
+        ("data inf skab", 2, "unknown action 'inf'; did you mean 'info'?"),
+        ("data info skab --jsno", 2, "did you mean '--json'?\n  → anomalynet data info --help"),
+        ("sweep smoke --presett quick", 2, "'--preset'?\n  → anomalynet sweep --help"),
+        ("show --keys trainin", 2, "'trainin'; did you mean 'training'?"),
+        ("show --keys training.epoch", 2, "did you mean 'training.epochs'?"),
+        ("train cnn training.epoch=3", 2, "'training.epochs'?\n  → `anomalynet show --keys`"),
     ],
 )
 def test_a_mistake_is_one_message(
@@ -67,13 +74,28 @@ def test_a_mistake_is_one_message(
     assert Path("taken").read_text() == "a file"
 
 
+@pytest.mark.parametrize(
+    ("names", "keys"),
+    [
+        ("training.epochs", {"training.epochs"}),
+        ("data.split.fold seed", {"data.split.fold", "seed"}),
+        ("cnn model.channels", {"model.channels"}),
+    ],
+)
+def test_keys_are_explained_one_by_one(
+    names: str, keys: set[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["show", "--keys", *names.split(), "--json"]) == 0
+    assert {row["key"] for row in json.loads(capsys.readouterr().out)["rows"]} == keys
+
+
 def test_extends_finds_an_experiment_by_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text("extends: hybrid\nmodel: {latent: 16}\n")
     assert main(["show", "hybrid", "mine.yaml", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == [
+    assert json.loads(capsys.readouterr().out)["rows"] == [
         {"key": "model.latent", "hybrid": "32", "mine": "16"}
     ]
 

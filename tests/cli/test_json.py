@@ -51,14 +51,34 @@ COMMANDS = {
 """Row of the guide's table → a command."""
 
 
-def documented() -> dict[str, tuple[bool, set[str], bool]]:
-    """Row of the guide's table → whether it is a list, its keys, and whether these are all."""
-    text = (ROOT / "anomalynet" / "cli" / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `([^`]+)` \| (list: )?(.+) \|$", text, re.MULTILINE)
-    return {
-        name: (bool(many), set(re.findall("`(.+?)`", keys)), "…" not in keys)
-        for name, many, keys in rows
-    }
+TYPES: dict[str, tuple[type, ...]] = {
+    "text": (str,),
+    "count": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "list": (list,),
+    "object": (dict,),
+    "null": (type(None),),
+}
+
+
+def documented() -> dict[str, tuple[bool, dict[str, str], bool]]:
+    """Title of a part of the guide → whether it is about rows, the type of each key, and whether
+    these are all keys."""
+    text = (ROOT / "anomalynet" / "cli" / "JSON.md").read_text(encoding="utf-8")
+    found = {}
+    for part in text.split("\n## ")[1:]:
+        keys = dict(re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", part, re.MULTILINE))
+        found[part.split("`")[1]] = ("\n`rows`: " in part, keys, "| … |" not in part)
+    return found
+
+
+def fits(value: object, kind: str) -> bool:
+    """Whether a value has one of the types that the guide names."""
+    if kind == "any":
+        return True
+    types = tuple(one for name in kind.split(" or ") for one in TYPES[name])
+    return isinstance(value, types) and (bool in types or not isinstance(value, bool))
 
 
 @pytest.mark.usefixtures("no_figures")
@@ -77,10 +97,11 @@ def test_every_verb_prints_one_document_that_the_guide_describes(
         run = next((str(path.parent) for path in Path("runs").glob("*/*/result.json")), "")
         assert main(shlex.split(f"{command.replace('RUN', run)} --json")) in (0, 1), name
         found: Any = json.loads(capsys.readouterr().out)
-        if not many:
-            assert found.pop("schema") == SCHEMA, name
-        for row in found if many else [found]:
-            assert keys <= row.keys() and (row.keys() <= keys or not complete), name
+        assert found.pop("schema") == SCHEMA, name
+        assert not many or found.keys() == {"rows"}, name
+        for row in found["rows"] if many else [found]:
+            assert keys.keys() <= row.keys() and (row.keys() <= keys.keys() or not complete), name
+            assert [key for key, kind in keys.items() if not fits(row[key], kind)] == [], name
 
 
 @pytest.mark.parametrize(
@@ -114,4 +135,4 @@ def test_what_nobody_expects_and_an_interruption_are_documents_too(
 
 def test_numbers_that_json_does_not_have_are_null(capsys: pytest.CaptureFixture[str]) -> None:
     print_json([nan, {"best": inf}, 1.5])
-    assert json.loads(capsys.readouterr().out) == [None, {"best": None}, 1.5]
+    assert json.loads(capsys.readouterr().out)["rows"] == [None, {"best": None}, 1.5]

@@ -79,7 +79,7 @@ def runs(tmp_path: Path) -> Path:
 
 def listed(runs: Path, capsys: pytest.CaptureFixture[str], *more: str) -> list[dict[str, object]]:
     assert main(["ls", "runs", "--json", "--runs", str(runs), *more]) == 0
-    found: list[dict[str, object]] = json.loads(capsys.readouterr().out)
+    found: list[dict[str, object]] = json.loads(capsys.readouterr().out)["rows"]
     return found
 
 

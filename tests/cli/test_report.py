@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -61,7 +62,7 @@ def test_each_data_set_gets_a_report(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("--json") == 0
-    listed = json.loads(capsys.readouterr().out)
+    listed = json.loads(capsys.readouterr().out)["rows"]
     folders = {row["data"]: Path(row["report"]).relative_to(tmp_path) for row in listed}
     assert {data: str(path) for data, path in folders.items()} == {
         "skab": "reports/skab/report.md",
@@ -109,7 +110,7 @@ def test_models_that_two_data_sets_have_are_compared(
         for experiment in ("cnn", "lstm", "hybrid"):
             store(tmp_path / "runs", experiment, data, seed)
     assert run("--json") == 0
-    listed = json.loads(capsys.readouterr().out)
+    listed = json.loads(capsys.readouterr().out)["rows"]
     path = tmp_path / "reports/comparison/report.md"
     assert listed[-1] == {"data": "2 compared", "runs": 6, "report": str(path)}
     assert path.read_text(encoding="utf-8").startswith("# 3 models on 2 data sets\n")
@@ -140,7 +141,7 @@ def test_a_report_has_the_forms_that_are_asked_for_and_the_path_of_the_first_is_
     text = (mine / "report.md").read_bytes()
     capsys.readouterr()
     assert run("mine", "--data", "skab", "--json", *arguments) == 0
-    assert json.loads(capsys.readouterr().out)[0]["report"] == str(mine / first)
+    assert json.loads(capsys.readouterr().out)["rows"][0]["report"] == str(mine / first)
     assert {path.name for path in mine.iterdir() if path.is_file()} == files
     assert (mine / "report.md").read_bytes() == text
     tables, wanted = mine / "tables", {"csv", "all"} & {*arguments}
@@ -153,6 +154,25 @@ def test_a_collection_or_a_subset_can_be_chosen_and_named(run: Run, tmp_path: Pa
     assert run("mine", "--data", "ton_iot") == 0
     made = sorted(path.name for path in (tmp_path / "reports").iterdir())
     assert made == ["README.md", "index.html", "mine"]
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_folder_of_other_files_gets_no_report_unless_it_is_asked_for(
+    run: Run, tmp_path: Path
+) -> None:
+    folder = tmp_path / "reports" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "cost.md").write_text("of a report that was being written")
+    assert run("mine", "--data", "skab") == 0
+    (folder / "report.md").unlink()
+    shutil.rmtree(folder / "tables")
+    (folder / "notes.md").write_text("mine")
+    with pytest.raises(UsageError, match=r"notes\.md\n.*mine-2") as caught:
+        run("mine", "--data", "skab")
+    assert "--replace" in str(caught.value.next_step)
+    assert not (folder / "report.md").exists()
+    assert run("mine", "--data", "skab", "--replace") == 0
+    assert (folder / "notes.md").read_text() == "mine"
 
 
 @pytest.mark.usefixtures("stored")

@@ -17,7 +17,7 @@ TINY = ["smart_city", *KEYS.split(), "incidents.quiet_hours=0.2"]
 
 def test_the_presets_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", "--list", "--json"]) == 0
-    names = [row["scenario"] for row in json.loads(capsys.readouterr().out)]
+    names = [row["scenario"] for row in json.loads(capsys.readouterr().out)["rows"]]
     assert names == ["healthcare", "industrial", "smart_city", "smart_city_stressed"]
 
 

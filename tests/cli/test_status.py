@@ -56,7 +56,7 @@ def asked(runs: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> st
 def test_every_state_is_told_from_the_folders(
     runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (sweep,) = json.loads(asked(runs, capsys, "--json"))
+    (sweep,) = json.loads(asked(runs, capsys, "--json"))["rows"]
     found: dict[str, Any] = {run["id"]: run for run in sweep["runs"]}
     assert {name: run["state"] for name, run in found.items()} == {
         "done": "done",
@@ -92,7 +92,8 @@ def test_a_table_an_arm_then_what_failed_and_what_is_stale(
 def test_a_name_chooses_and_a_strange_one_is_refused(
     runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert json.loads(asked(runs, capsys, "components", "--json"))[0]["sweep"] == "components"
+    (row,) = json.loads(asked(runs, capsys, "components", "--json"))["rows"]
+    assert row["sweep"] == "components"
     assert main(["status", "windows", "--runs", str(runs)]) == 2
     assert "there are components-skab-quick" in capsys.readouterr().err
     assert main(["status", "--runs", str(runs / "empty")]) == 4
@@ -126,6 +127,6 @@ def test_a_pruned_run_is_not_waited_for_and_trials_to_come_are(
         "search", "tune", "quick", (), 2, "2026-01-02T03:04:06+00:00", "reports/y", own, trials=5
     )
     write_sweep(runs, record)
-    (sweep,) = json.loads(asked(runs, capsys, "search", "--json"))
+    (sweep,) = json.loads(asked(runs, capsys, "search", "--json"))["rows"]
     assert [run["state"] for run in sweep["runs"]] == ["done", "pruned"]
     assert sweep["seconds_left"] == 3 * 10.0 / 2

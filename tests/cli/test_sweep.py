@@ -120,7 +120,7 @@ def states(capsys: pytest.CaptureFixture[str]) -> list[str]:
     """Of the only sweep's runs."""
     capsys.readouterr()
     assert main(["status", "--json"]) == 0
-    (sweep,) = json.loads(capsys.readouterr().out)
+    (sweep,) = json.loads(capsys.readouterr().out)["rows"]
     return [run["state"] for run in sweep["runs"]]
 
 
@@ -148,7 +148,7 @@ def test_from_the_plan_to_the_report_and_then_nothing_to_do(
     assert main(command()) == 0
     assert len(results()) == 6
     text = Path("report/report.md").read_text()
-    assert "does attention help?" in text
+    assert "*Does attention help?*" in text
     assert "model.attention=false" in text
     first, files = report(), [*results(), Path("report/report.md")]
     stamps = [path.stat().st_mtime_ns for path in files]
@@ -216,7 +216,7 @@ def test_an_arm_that_raises_and_one_that_dies_cost_no_other(
     error = capsys.readouterr().err
     assert "`--rerun failed` tries them again" in error
     assert main(["status", "--json"]) == 0
-    (sweep,) = json.loads(capsys.readouterr().out)
+    (sweep,) = json.loads(capsys.readouterr().out)["rows"]
     found = {run["arm"]: (run["state"], run["reason"]) for run in sweep["runs"]}
     assert found["reference"][0] == found["model.width=7"][0] == "done"
     assert found["model.width=5"][0] == found["model.width=6"][0] == "failed"

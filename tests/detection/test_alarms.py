@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anomalynet.detection.engine.devices import Table
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.engine.pipeline import Alarms
-from anomalynet.detection.engine.table import Table
 from anomalynet.detection.records import Event, Message, Reading
 from anomalynet.errors import UsageError
 from anomalynet.metrics.events import AlarmRule, event_metrics

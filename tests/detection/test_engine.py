@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomalynet.detection.contract import Contract
+from anomalynet.detection.engine.devices import Array
 from anomalynet.detection.engine.engine import Engine
-from anomalynet.detection.engine.table import Array
 from anomalynet.detection.records import Event, Message, Reading, Steps, concatenate
 from anomalynet.errors import UsageError
 from anomalynet.metrics.events import AlarmRule

@@ -21,8 +21,8 @@ from anomalynet.data import sources
 from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.detection.contract import KEY, read
+from anomalynet.detection.export.export_run import export
 from anomalynet.detection.export.paths import checked
-from anomalynet.detection.export.run import export
 from anomalynet.detection.records import Reading
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.service.problem_log import ProblemLog

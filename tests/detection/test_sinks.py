@@ -20,12 +20,17 @@ from tests.detection.fake import event
 FIRST, SECOND = event("a", 1, 11.0), event("b", 2, 12.0)
 
 
-def test_a_file_keeps_each_event_once_over_restarts(tmp_path: Path) -> None:
-    path = tmp_path / "alarms.jsonl"
+def test_a_file_keeps_each_event_once_over_restarts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, notes = tmp_path / "alarms.jsonl", []
     for events in ([FIRST], [FIRST, SECOND], [SECOND, SECOND, event("a", 1, 11.0, "cleared")]):
         sink = JsonLines(path)
         sink.put(events)
         sink.close()
+        notes.append(capsys.readouterr().err)
+    assert not notes[0]
+    assert all(str(path) in note and "appended" in note for note in notes[1:])
     lines = map(json.loads, path.read_text().splitlines())
     expected = [(FIRST.id, "alarm"), (SECOND.id, "alarm"), (FIRST.id, "cleared")]
     assert [(line["id"], line["kind"]) for line in lines] == expected

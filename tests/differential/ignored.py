@@ -12,7 +12,7 @@ KEYS = {
     "train_seconds": "duration",
     "score_seconds": "duration",
     "microseconds": "duration",
-    "µs a window": "duration",
+    "µs per window": "duration",
     "lag_seconds": "distance of the readings' clock to now",
     "microseconds_per_window": "duration",
     "microseconds_single": "duration",

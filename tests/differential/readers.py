@@ -79,7 +79,9 @@ def printed(text: str) -> tuple[str, Any]:
     if not text.strip():
         return "text", []
     try:
-        return "json", json.loads(text)
+        found = json.loads(text)  # lists were printed without an object around them once
+        listed = isinstance(found, dict) and found.keys() == {"schema", "rows"}
+        return "json", found["rows"] if listed else found
     except ValueError:
         pass
     try:

@@ -25,7 +25,7 @@ SETUP = 2
 
 GUIDES = ["experiments", "sweeps", "anomalynet/data", "anomalynet/models"]
 GUIDES += ["anomalynet/simulation", "anomalynet/training"]
-PAGES = ["README.md", "reports/GUIDE.md", *(f"{folder}/README.md" for folder in GUIDES)]
+PAGES = ["README.md", "reports/CLAIM.md", *(f"{folder}/README.md" for folder in GUIDES)]
 """Pages whose commands are run, each in a folder of its own."""
 
 TINY = ["data.worlds=null", f"data.scenario={tiny.TINY}"]

@@ -145,6 +145,18 @@ def test_a_commit_that_changes_one_model_is_stopped_with_annotation_summary_and_
     assert (clone / "check/history.svg").read_bytes().startswith(b"<?xml")
 
 
+def test_every_action_is_a_commit_with_its_version_in_a_comment() -> None:
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        uses = re.findall(r"uses: *(.*)", path.read_text(encoding="utf-8"))
+        assert uses
+        for text in uses:
+            assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", text), text
+
+
+def test_a_release_takes_packages_from_one_index_alone() -> None:
+    assert "INDEX" not in (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
+
+
 def test_workflows_only_read_know_no_secret_and_run_on_requests_and_at_night() -> None:
     for name, workflow in WORKFLOWS.items():
         assert workflow["permissions"] == {"contents": "read"}

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from anomalynet.detection.engine.devices import Table
 from anomalynet.detection.engine.pipeline import Alarms
-from anomalynet.detection.engine.table import Table
 from anomalynet.detection.evaluation import Evaluation, Labels, Watch
 from anomalynet.detection.records import Event, Outcome, Steps
 from anomalynet.metrics.events import (

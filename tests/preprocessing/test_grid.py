@@ -102,7 +102,7 @@ def test_a_gap_by_hand() -> None:
     assert found.incidents.tolist() == [-1, 4, 4, 4, -1, -1]
     assert found.kind_names == ("dos",) and found.kinds.tolist() == [-1, 0, 0, 0, -1, -1]
     assert found.times.tolist() == [0, 1_000_000, 2_033_333, 3_066_667, 4_100_000, 5_000_000]
-    assert found.counts["steps laid into gaps"] == 2
+    assert found.counts["steps added in gaps"] == 2
 
 
 def test_kinds_come_from_incidents_where_the_rows_name_none() -> None:

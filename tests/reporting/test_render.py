@@ -268,8 +268,8 @@ def test_probes_stand_in_the_report_and_warn_when_they_are_ahead(
 def test_other_files_stay_and_a_failure_leaves_the_old_report(
     runs: list[RunRecord], tmp_path: Path
 ) -> None:
-    (tmp_path / "notes.md").write_text("mine", encoding="utf-8")
     write_report(runs, tmp_path)
+    (tmp_path / "notes.md").write_text("mine", encoding="utf-8")
     before = snapshot(tmp_path)
     broken = record(tmp_path / "runs", "mine")
     (broken.folder / "scores.parquet").unlink()

@@ -26,7 +26,7 @@ CALLS = ("rename", "replace", "link", "fsync", "fdatasync", "unlink", "remove", 
 """Functions of `os` before and after which a command is killed."""
 
 IMPORTED = """
-anomalynet.cli.main anomalynet.data.importing.import_table anomalynet.detection.export.run
+anomalynet.cli.main anomalynet.data.importing.import_table anomalynet.detection.export.export_run
 anomalynet.detection.service.stream anomalynet.reporting.render anomalynet.sweep.launch
 anomalynet.sweep.report anomalynet.sweep.runner anomalynet.sweep.worker anomalynet.training.run
 anomalynet.models.hybrid anomalynet.models.classical tests.robustness.scene

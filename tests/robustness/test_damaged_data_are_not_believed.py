@@ -20,7 +20,7 @@ from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.data.prepare import prepare
 from anomalynet.data.sources import digests
-from anomalynet.data.sources.table import DESCRIPTION, TELEMETRY
+from anomalynet.data.sources.imported import DESCRIPTION, TELEMETRY
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.errors import DataError
 from anomalynet.runs.checksums import FILE as CHECKSUMS

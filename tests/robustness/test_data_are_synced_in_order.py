@@ -16,7 +16,7 @@ from anomalynet.config.schema import DataConfig
 from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.data.prepare import prepare
-from anomalynet.data.sources import table
+from anomalynet.data.sources import imported
 from anomalynet.runs.files import write_bytes
 
 
@@ -38,12 +38,12 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.append(f"move {other.name}")
         return exchanged(one, other)
 
-    exchanged = table.exchange
+    exchanged = imported.exchange
     monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(os, "fsync", fsync)
     for name in ("rename", "replace"):
         monkeypatch.setattr(os, name, lambda *args, name=name, **more: move(name, *args, **more))
-    monkeypatch.setattr(table, "exchange", exchange)
+    monkeypatch.setattr(imported, "exchange", exchange)
     return found
 
 

@@ -45,7 +45,7 @@ def test_one_message_nothing_half_written_and_the_same_command_continues(
 @pytest.mark.parametrize(
     ("number", "advice"),
     [
-        (errno.ENOSPC, "free some space"),
+        (errno.ENOSPC, "free disk space"),
         (errno.EIO, "check the disk"),
         (errno.EROFS, "make the disk writable"),
     ],

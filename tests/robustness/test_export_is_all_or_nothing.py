@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from anomalynet.detection.export.run import write_all
+from anomalynet.detection.export.export_run import write_all
 from anomalynet.errors import RunError
 from anomalynet.runs.files import replacing
 from tests.robustness.test_leftovers_are_swept import DEAD

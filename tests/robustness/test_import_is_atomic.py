@@ -17,7 +17,7 @@ from anomalynet.config.schema import DataConfig
 from anomalynet.data import sources
 from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportRequest
-from anomalynet.data.sources import table
+from anomalynet.data.sources import imported
 from anomalynet.errors import DataError
 
 CALLS = ("rename", "replace", "fsync", "unlink", "rmdir")
@@ -39,8 +39,8 @@ def kill_at(number: int, exchanges: bool, command: Callable[[], object]) -> None
     for name in CALLS:
         setattr(os, name, partial(counted, getattr(os, name)))
     if not exchanges:
-        table.exchange = lambda one, other: False
-    table.exchange = partial(counted, table.exchange)
+        imported.exchange = lambda one, other: False
+    imported.exchange = partial(counted, imported.exchange)
     command()
 
 
@@ -97,7 +97,7 @@ def test_the_old_set_stays_if_the_new_one_cannot_be_moved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(table, "exchange", lambda one, other: False)
+    monkeypatch.setattr(imported, "exchange", lambda one, other: False)
     run(tmp_path, OLD, replace=False)
     before, rename = contents(tmp_path / "data"), os.rename
 

@@ -85,7 +85,7 @@ def test_it_says_what_became_of_each_run(
     busy = run(tmp_path / "runs", "dddd", "broken")
     with RunFolder(busy).locked(wait=False):
         assert main(["sync", "--runs", str(tmp_path / "runs"), "--json"]) == 1
-    said = json.loads(capsys.readouterr().out)
+    said = json.loads(capsys.readouterr().out)["rows"]
     assert {row["run"]: row["state"] for row in said} == {
         "hybrid/aaaa": "failed",
         "hybrid/bbbb": "synced",
@@ -120,7 +120,7 @@ def test_without_a_key_wandb_says_what_to_do(
     assert main(["sync", "--runs", str(tmp_path), "--json"]) == 1
     printed = capfd.readouterr()
     assert "wandb login" in printed.err
-    assert json.loads(printed.out)[0]["state"] == "failed"
+    assert json.loads(printed.out)["rows"][0]["state"] == "failed"
 
 
 def test_a_sweep_is_uploaded_too_and_nothing_is_no_error(
@@ -133,4 +133,4 @@ def test_a_sweep_is_uploaded_too_and_nothing_is_no_error(
     (tmp_path / "runs" / ".sweeps").mkdir(parents=True)
     (tmp_path / "components").rename(tmp_path / "runs" / ".sweeps" / "components")
     assert main(["sync", "--runs", str(tmp_path / "runs"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["run"] == "sweeps/components"
+    assert json.loads(capsys.readouterr().out)["rows"][0]["run"] == "sweeps/components"

@@ -1,4 +1,4 @@
-"""Draws the panels of sweeps/README.md from W&B's offline files, as W&B shows them:
+"""Draws the panels of anomalynet/tracking/README.md from W&B's offline files, as W&B shows them:
 
     python -m tests.tracking.tour RUNS ABLATION SEARCH sweeps/wandb.png
 

@@ -317,6 +317,20 @@ def test_other_data_is_scored_whole_with_the_runs_own_threshold(tmp_path: Path) 
         evaluate_on(run, ["data.name=smart_city", "data.worlds=null", f"data.scenario={TINY}"])
 
 
+def test_data_that_was_replaced_since_is_named_with_both_fingerprints(tmp_path: Path) -> None:
+    name = imported(tmp_path, "changing")
+    outcome = trained("logistic", tmp_path, f"data.name={name}", "data.calibration_rows=20")
+    assert not any(
+        "fingerprint" in text for text in evaluate_on(open_run(outcome.folder.path), []).warnings
+    )
+    imported(tmp_path, "changing", test_factor=2.0)
+    tested = evaluate_on(open_run(outcome.folder.path), [])
+    first, *others = tested.warnings
+    before, now = outcome.result.fingerprint[:10], tested.fingerprint[:10]
+    assert before != now and before in first and now in first and "other data" in first
+    assert any("may have trained the run" in text for text in others)
+
+
 def test_another_world_is_scored_whole_also_where_both_are_silent() -> None:
     # without calibration, because its offsets differ between worlds and would hide equal silence
     run = open_run(shared("logistic", "data.calibration_rows=0").folder.path)

@@ -21,16 +21,8 @@ from anomalynet.data.importing.cells import is_name, quote
 from anomalynet.data.importing.intervals import mark, read_intervals
 from anomalynet.data.importing.read import POSITION, Table, read_table
 from anomalynet.data.importing.request import ImportReport, ImportRequest
-from anomalynet.data.sources import built_in, simulated
+from anomalynet.data.sources import built_in, imported, simulated
 from anomalynet.data.sources._reading import LEADING, number_incidents
-from anomalynet.data.sources.table import (
-    DESCRIPTION,
-    TELEMETRY,
-    VERSION,
-    only_import,
-    put,
-    staging_of,
-)
 from anomalynet.data.telemetry import Incident
 from anomalynet.errors import DataError, first_line
 from anomalynet.runs import checksums
@@ -86,7 +78,7 @@ def import_table(request: ImportRequest) -> ImportReport:
         # No absolute path and no current time: equal imports give equal sets.
         files = [(path.name, sha256(path)) for path in request.files]
         description = {
-            "version": VERSION,
+            "version": imported.VERSION,
             "name": request.name,
             "file": ", ".join(name for name, _ in files),
             "sha256": files[0][1] if len(files) == 1 else dict(files),
@@ -182,7 +174,7 @@ def _target(name: str, replace: bool) -> Path:
         raise DataError(f"data set name {name!r} is reserved", "choose another --name")
     folder = data_folder() / name
     if folder.exists():
-        if not (folder / DESCRIPTION).is_file():
+        if not (folder / imported.DESCRIPTION).is_file():
             raise DataError(f"{folder}: exists and is not an imported set", "choose another --name")
         if not replace:
             what = f"a data set {name!r} exists in {folder}"
@@ -195,11 +187,11 @@ def _staging(folder: Path) -> Iterator[Path]:
     """Yield an empty folder beside `folder` that no other import has, and delete it afterwards, as
     what a killed import left; a new data folder that stays empty is also deleted. Raises DataError:
     another import of this name runs, or the disk is full."""
-    parent, temporary = folder.parent, staging_of(folder)
+    parent, temporary = folder.parent, imported.staging_of(folder)
     existed = parent.exists()
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        with only_import(folder):
+        with imported.only_import(folder):
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir()
             try:
@@ -220,8 +212,8 @@ def _write(folder: Path, temporary: Path, frame: pl.LazyFrame, description: dict
     disk, and put them in the place of `folder` in one step."""
     fresh = temporary / "set"
     fresh.mkdir()
-    frame.sink_parquet(fresh / TELEMETRY, row_group_size=ROW_GROUP, maintain_order=True)
+    frame.sink_parquet(fresh / imported.TELEMETRY, row_group_size=ROW_GROUP, maintain_order=True)
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
-    (fresh / DESCRIPTION).write_text(text, encoding="utf-8")
-    checksums.write(fresh, (DESCRIPTION, TELEMETRY))
-    put(fresh, folder)
+    (fresh / imported.DESCRIPTION).write_text(text, encoding="utf-8")
+    checksums.write(fresh, (imported.DESCRIPTION, imported.TELEMETRY))
+    imported.put(fresh, folder)

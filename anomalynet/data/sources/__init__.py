@@ -16,7 +16,7 @@ from anomalynet.config.schema import Config, DataConfig
 from anomalynet.data.folder import data_folder
 from anomalynet.data.gateway import SENSOR_CHANNELS
 from anomalynet.data.importing.format import TableFormat
-from anomalynet.data.sources import digests, simulated, table
+from anomalynet.data.sources import digests, imported, simulated
 from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Telemetry
 from anomalynet.data.view import relabel, widen, without
@@ -51,7 +51,7 @@ def built_in() -> dict[str, Source]:
 def names() -> list[str]:
     """All valid names for `data.name`: presets of the simulator, built-in sources, imported
     sets."""
-    return [*simulated.names(), *sorted(built_in()), *table.names(data_folder())]
+    return [*simulated.names(), *sorted(built_in()), *imported.names(data_folder())]
 
 
 def info(name: str) -> SourceInfo:
@@ -93,8 +93,8 @@ def fingerprint(config: DataConfig, reread: bool = False) -> str:
     if simulated.knows(config.name):
         return simulated.fingerprint(config)
     source = _source(config)
-    if isinstance(source, table.Imported):
-        expected = table.known_checksums(root)
+    if isinstance(source, imported.Imported):
+        expected = imported.known_checksums(root)
     else:  # in a folder of their own, files may be others
         expected = digests.manifest(config.name) if config.root is None else {}
     return digests.of_files(root, source.files(root, config.subset), expected, reread)
@@ -129,14 +129,14 @@ def completed_data(data: DataConfig) -> DataConfig:
 def _unlabelled(data: DataConfig) -> list[int]:
     """The number of readings of each series of imported data without labels; of other empty."""
     source = None if simulated.knows(data.name) else _source(data)
-    return source.unlabelled(locate(data)) if isinstance(source, table.Imported) else []
+    return source.unlabelled(locate(data)) if isinstance(source, imported.Imported) else []
 
 
 def table_format(config: DataConfig) -> TableFormat | None:
     """How the table of an imported set was read; None for other data, and for sets that an earlier
     version imported."""
     source = None if simulated.knows(config.name) else _source(config)
-    return source.form if isinstance(source, table.Imported) else None
+    return source.form if isinstance(source, imported.Imported) else None
 
 
 def locate(config: DataConfig) -> Path:
@@ -189,7 +189,7 @@ def _check_subset(about: SourceInfo, subset: str | None) -> None:
 
 def _source(config: DataConfig) -> Source:
     base = Path(config.root) if config.root is not None else data_folder()
-    source = built_in().get(config.name) or table.find(config.name, base)
+    source = built_in().get(config.name) or imported.find(config.name, base)
     if source is None:
         near = _nearest(config.name, names(), "data.name=")
         raise DataError(f"unknown data set {config.name!r}", near)

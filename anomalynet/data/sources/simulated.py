@@ -15,15 +15,8 @@ from pathlib import Path
 import polars as pl
 
 from anomalynet.config.schema import DataConfig
+from anomalynet.data import gateway
 from anomalynet.data.folder import data_folder
-from anomalynet.data.gateway import (
-    EVIDENCE_CHANNELS,
-    LINK_CHANNELS,
-    SENSOR_CHANNELS,
-    nearest,
-    read_log,
-    telemetry_of_cell,
-)
 from anomalynet.data.sources import digests
 from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Incident, Telemetry
@@ -92,7 +85,7 @@ def worlds(config: DataConfig) -> tuple[int, ...]:
 
 def seeds_of(text: str | None, key: str) -> tuple[int, ...]:
     """The numbers of a list such as `0-5 100`, ascending. `key`: that has it, for the message.
-    Raises DataError: not such a list, or a number stands twice."""
+    Raises DataError: not such a list, or a duplicate number."""
     found: list[int] = []
     for part in (text or "").replace(",", " ").split():
         first, _, last = part.partition("-")
@@ -104,7 +97,7 @@ def seeds_of(text: str | None, key: str) -> tuple[int, ...]:
             raise DataError(f"{key}={text}: {part!r} is not a range of 1 to {MOST_WORLDS} worlds")
         found += range(int(first), int(span[1]) + 1)
     if not found or len(set(found)) < len(found):
-        raise DataError(f"{key}={text}: {'a world stands twice' if found else 'no world is named'}")
+        raise DataError(f"{key}={text}: {'duplicate world' if found else 'no world is named'}")
     return tuple(sorted(found))
 
 
@@ -183,7 +176,9 @@ def world_folders(config: DataConfig) -> list[Path]:
     missing = {folder: wanted[folder] for folder in wanted if not (folder / MANIFEST).is_file()}
     if missing:
         cores, said = os.cpu_count() or 1, _Progress(missing.values())
-        simulate_worlds(missing, workers=cores, progress=said, refine=telemetry_of_cell, wait=True)
+        simulate_worlds(
+            missing, workers=cores, progress=said, refine=gateway.telemetry_of_cell, wait=True
+        )
     return list(wanted)
 
 
@@ -233,9 +228,9 @@ def load(config: DataConfig) -> Telemetry:
     groups: dict[str, str] = {}
     neighbours: dict[str, tuple[str, ...]] = {}
     incidents: dict[int, Incident] = {}
-    channels = SENSOR_CHANNELS
-    channels += LINK_CHANNELS if config.link_channels else ()
-    channels += EVIDENCE_CHANNELS if config.evidence_channels else ()
+    channels = gateway.SENSOR_CHANNELS
+    channels += gateway.LINK_CHANNELS if config.link_channels else ()
+    channels += gateway.EVIDENCE_CHANNELS if config.evidence_channels else ()
     schema = {**COLUMNS, **{channel.name: pl.Float32() for channel in channels}}
     period = 0.0
     for seed, folder in zip(seeds, folders, strict=True):
@@ -247,16 +242,18 @@ def load(config: DataConfig) -> Telemetry:
         for (cell,), nodes in world.nodes.group_by("cell", maintain_order=True):
             frames = world.folder / partition("frames", int(str(cell)))
             own = world.incidents.filter(pl.col("cell") == cell)
-            log = read_log(frames, sorted(nodes["node"]), world.scenario, config.quality)
+            log = gateway.read_log(frames, sorted(nodes["node"]), world.scenario, config.quality)
             counts.update({"cells": 1, **log.counts})
-            made = partial(telemetry_of_cell, frames, nodes, own, world.scenario, config.quality)
+            made = partial(
+                gateway.telemetry_of_cell, frames, nodes, own, world.scenario, config.quality
+            )
             made = partial(made, link=config.link_channels, evidence=config.evidence_channels)
             visible = world.folder / partition("visibility", int(str(cell)))
             parts.append(pl.defer(partial(_part, made, visible, prefix, first), schema=schema))
             names = [prefix + name for name in nodes["node"]]
             neighbours |= {
                 name: tuple(names[other] for other in others)
-                for name, others in zip(names, nearest(nodes).tolist(), strict=True)
+                for name, others in zip(names, gateway.nearest(nodes).tolist(), strict=True)
             }
             groups |= dict.fromkeys(names, prefix.rstrip("/")) if several else {}
         incidents |= _incidents(world, first)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from anomalynet.detection.engine.devices import Array, DamagedError, Table
 from anomalynet.detection.engine.following import Following
 from anomalynet.detection.engine.grid import Grid
 from anomalynet.detection.engine.intake import NEVER, Clocks, Intake
 from anomalynet.detection.engine.pipeline import Pipeline
-from anomalynet.detection.engine.table import Array, DamagedError, Table
 from anomalynet.detection.model import Model
 from anomalynet.detection.records import Message, Outcome
 from anomalynet.documents import json_value

@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from anomalynet.detection.engine.devices import Array, Table
 from anomalynet.detection.engine.grid import Grid
 from anomalynet.detection.engine.intake import NEVER, Batch, Clocks, rounds
 from anomalynet.detection.engine.pipeline import Pipeline
-from anomalynet.detection.engine.table import Array, Table
 from anomalynet.preprocessing.grid import time_between
 
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from anomalynet.detection.contract import Contract
+from anomalynet.detection.engine.devices import Array, Table
 from anomalynet.detection.engine.intake import NEVER
-from anomalynet.detection.engine.table import Array, Table
 from anomalynet.preprocessing.grid import IN_TIME, missing_steps
 
 DAY = 86_400_000_000  # microseconds

@@ -10,7 +10,7 @@ from itertools import chain
 
 import numpy as np
 
-from anomalynet.detection.engine.table import Array
+from anomalynet.detection.engine.devices import Array
 from anomalynet.detection.records import LONGEST_NAME, Message, Reading
 
 AGREEING = 3  # messages in a row that must name a far-off time before a source's clock goes there

@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 
 from anomalynet.detection import records
+from anomalynet.detection.engine.devices import Array, Table
 from anomalynet.detection.engine.intake import NEVER
 from anomalynet.detection.engine.preparation import Preparation
 from anomalynet.detection.engine.scoring import scorer
-from anomalynet.detection.engine.table import Array, Table
 from anomalynet.detection.model import Model
 from anomalynet.metrics.events import AlarmRule
 

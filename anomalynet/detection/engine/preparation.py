@@ -7,15 +7,8 @@ import numpy as np
 
 from anomalynet.config.schema import QualityConfig
 from anomalynet.detection.contract import QUALITY, Contract
-from anomalynet.detection.engine.table import Array, Table
-from anomalynet.preprocessing.calibration import (
-    LONG_AGO,
-    Commissioning,
-    Held,
-    calibrate,
-    hold,
-    missing_share,
-)
+from anomalynet.detection.engine.devices import Array, Table
+from anomalynet.preprocessing import calibration
 from anomalynet.preprocessing.quality import Cleaner
 
 
@@ -28,7 +21,7 @@ class Preparation:
         self._cleaner = Cleaner(contract.sensors, rules)
         self.sensors, self._hold, self._mask = sensors, contract.hold, contract.mask
         divide = contract.calibration == "deviation"
-        self._commissioning = Commissioning(
+        self._commissioning = calibration.Commissioning(
             contract.calibration_rows, divide=divide, floor=contract.calibration_floor
         )
         self.wanted = contract.calibration_rows
@@ -37,7 +30,7 @@ class Preparation:
         self._table = table
         table.add("history", np.float64, (self._cleaner.width, sensors), fill=np.nan)
         table.add("value", np.float64, (sensors,), fill=np.nan)
-        table.add("age", np.int64, (sensors,), fill=LONG_AGO)
+        table.add("age", np.int64, (sensors,), fill=calibration.LONG_AGO)
         table.add("offset", np.float64, (sensors,))
         table.add("scale", np.float64, (sensors,), fill=1)
         table.add("calibrated", np.int64)
@@ -55,14 +48,14 @@ class Preparation:
             history = self._cleaner.clean(values, each, table.take("history", rows))
             table.put("history", rows, history)
         ready = self._commission(rows, values if is_row else None)
-        last = Held(table.take("value", rows), table.take("age", rows))
-        held, last = hold(values, each, last, self._hold)
+        last = calibration.Held(table.take("value", rows), table.take("age", rows))
+        held, last = calibration.hold(values, each, last, self._hold)
         table.put("value", rows, last.value)
         table.put("age", rows, last.age)
         offset, scale = table.take("offset", rows), table.take("scale", rows)
-        found = calibrate(held, offset, scale, self._bound)
+        found = calibration.calibrate(held, offset, scale, self._bound)
         if self._mask:
-            found = np.concatenate([found, missing_share(values)[:, None]], axis=1)
+            found = np.concatenate([found, calibration.missing_share(values)[:, None]], axis=1)
         if ready is not None:
             found[~ready] = np.nan
         return found, ready

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from anomalynet.data.statistics import statistics
-from anomalynet.detection.engine.table import Array, Table
+from anomalynet.detection.engine.devices import Array, Table
 from anomalynet.detection.model import Model
 
 CHUNK = 256  # devices that one call of the network scores: larger calls cost no less a reading

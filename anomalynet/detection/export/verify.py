@@ -16,8 +16,8 @@ from anomalynet.data.prepared import Float32, Float64
 from anomalynet.data.statistics import statistics
 from anomalynet.data.steps import metrics, scores_table
 from anomalynet.data.windows import Windows
+from anomalynet.detection.engine.devices import Table
 from anomalynet.detection.engine.scoring import StepScorer, WindowScorer, scorer
-from anomalynet.detection.engine.table import Table
 from anomalynet.detection.export.graphs import OUTPUTS
 from anomalynet.detection.model import Model
 from anomalynet.errors import RunError, UsageError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import stat
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from anomalynet.documents import json_value
-from anomalynet.errors import DISK_ERRORS, RunError, UsageError
+from anomalynet.errors import DISK_ERRORS, RunError, UsageError, disk_hint
 from anomalynet.runs.files import sync as sync_folder
 
 
@@ -73,14 +72,8 @@ class AppendFile:
         os.close(self._file)
 
     def _failed(self, error: OSError) -> RunError:
-        return RunError(f"{self._shown}: {error.strerror or error}", next_step(error))
-
-
-def next_step(error: OSError) -> str:
-    """What to do after a failed write."""
-    full = error.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    how = "free disk space" if full else "check the disk and the permissions of the folder"
-    return f"{how}; the same command continues"
+        reason = error.strerror or str(error)
+        return RunError(f"{self._shown}: {reason}", disk_hint(reason))
 
 
 MAGIC, EARLIER = b"anomalynet journal 2\n", b"anomalynet journal 1\n"

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from anomalynet.detection.engine.table import DamagedError
-from anomalynet.detection.service.journal import Entry, Journal, batches, next_step
+from anomalynet.detection.engine.devices import DamagedError
+from anomalynet.detection.service.journal import Entry, Journal, batches
 from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.documents import json_value
-from anomalynet.errors import RunError, UsageError, first_line
+from anomalynet.errors import RunError, UsageError, disk_hint, first_line
 from anomalynet.runs.files import read_json, replacing, write_json
 from anomalynet.runs.files import sync as sync_folder
 
@@ -73,7 +73,7 @@ class State:
                     sync_folder(folder.parent)
         except OSError as error:
             self.unlock()
-            raise RunError(f"{owner}: {error.strerror}", next_step(error)) from None
+            raise RunError(f"{owner}: {error.strerror}", disk_hint(str(error.strerror))) from None
         self._number = 0
         self._journal: Journal | None = None
         self._writing: threading.Thread | None = None

@@ -17,7 +17,7 @@ import numpy as np
 from anomalynet.detection.records import Event, Steps
 from anomalynet.detection.service.journal import AppendFile
 from anomalynet.detection.sinks import Sink, key_of
-from anomalynet.errors import RunError, UsageError, cell_text
+from anomalynet.errors import RunError, UsageError, cell_text, say
 from anomalynet.runs.files import replacing
 
 TAIL = 32 << 20  # bytes at the end of the file that are read at start
@@ -57,6 +57,8 @@ class JsonLines(Sink):
             raise UsageError(f"{path}: exists and is not a file of alarms", "give another file")
         # A line without its end was cut by a crash; the event is raised again from the journal.
         self._file.cut(self._file.size - len(torn))
+        if whole:
+            say(f"{path}: has alarms already; others are appended, and none is written twice")
 
     def put(self, events: Sequence[Event]) -> None:
         """Append new events with a single `write`. Raises RunError: the file cannot be written."""

@@ -25,12 +25,8 @@ TOLERANCE = 1e-12
 """Sums that differ by less than this share of the sum of magnitudes are equal, so that the order of
 additions does not matter."""
 
-BETTER, WORSE, NO_EVIDENCE, INSUFFICIENT_DATA = (
-    "better",
-    "worse",
-    "no evidence of a difference",
-    "cannot be tested",
-)
+BETTER, WORSE, NO_EVIDENCE = "better", "worse", "no evidence of a difference"
+INSUFFICIENT_DATA = "cannot be tested"
 
 SeriesKey = tuple[int | None, str]  # (world, series): each world has its own series of a name
 

@@ -158,7 +158,7 @@ def _reference(found: _Found) -> str:
 def _document(found: _Found, title: str) -> str:
     metric, arms, context, ablation = found.metric, found.arms, found.context, found.ablation
     signs, facts = context.signs, prose.conditions(context, timed=False)
-    question = f"*{ablation.question}* " if ablation.question else ""
+    question = f"*{prose.capital(ablation.question)}* " if ablation.question else ""
     again = f" `{ablation.command}` makes this report again." if ablation.command else ""
     preset = f", preset {ablation.preset}" if ablation.preset else ""
     parts = [
@@ -190,7 +190,7 @@ def _document(found: _Found, title: str) -> str:
     parts += ["## Axes"] * bool(found.views)
     for view in found.views:
         name = f"{MEASURES[primary(metric)].title} by {view.axis}"
-        note = f"{view.note[0].upper()}{view.note[1:]}; mean ± spread, a line per repetition."
+        note = f"{prose.capital(view.note)}; mean ± spread, a line per repetition."
         parts.append(context.figure(view.file, name, note))
     notes = "\n".join(f"- {line}" for line in _notes(found))
     parts += ["## Conditions", *facts[:3], notes, "Durations: [cost.md](cost.md)."]

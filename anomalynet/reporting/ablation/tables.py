@@ -22,6 +22,7 @@ from anomalynet.reporting.aggregate import Summary
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.formats.markdown import grid, metric_title
 from anomalynet.reporting.measures import MEASURES, primary, series_mean
+from anomalynet.reporting.prose import capital
 from anomalynet.reporting.tables import Row, defined, metric_text, parameters_text, scaled
 
 SHORT = {"average_precision": "AP", "auroc": "AUROC", "mcc": "MCC"}
@@ -109,7 +110,7 @@ def what_can_be_seen(contrasts: Sequence[Contrast], noun: str, metric: str) -> s
     sizes = [one.detectable for one in contrasts if not math.isnan(one.detectable)]
     size = MEASURES[metric].text(max(sizes, default=math.nan) * MEASURES[metric].scale)
     return (
-        f"{form[0].upper()}{form[1:]}{least}{corrected}; a true difference of {size} "
+        f"{capital(form)}{least}{corrected}; a true difference of {size} "
         f"{unit_text(metric)} would be found with 80 % probability."
     )
 

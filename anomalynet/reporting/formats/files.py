@@ -18,12 +18,8 @@ from anomalynet.errors import UsageError, printable
 from anomalynet.runs.files import write_bytes
 
 Form = Literal["html", "md", "latex", "csv"]
-FILE_OF_FORM: Mapping[Form, str] = {
-    "html": "report.html",
-    "md": "report.md",
-    "latex": "report.tex",
-    "csv": "tables",
-}
+FILE_OF_FORM: dict[Form, str] = {"html": "report.html", "md": "report.md"}
+FILE_OF_FORM |= {"latex": "report.tex", "csv": "tables"}
 """The file or folder of each format, in the folder of the report."""
 
 TEXT = {"table", "model", "arm", "data", "metric", "parameter", "paper", "used", "split", "seeds"}
@@ -87,8 +83,9 @@ def write_files(out: Path, files: Mapping[str, bytes]) -> Path:
 # runs, and data sets of a comparison, in reports without `runs.csv`
 _RUN = re.compile(r"^(?:\| `([^`|]+/[^`|]+)` \||- `([^`]+)`: Data:)", re.MULTILINE)
 _SWEEP = re.compile(r"^## Arms$", re.MULTILINE)  # it compares arms, not only models
+_OF_A_REPORT = re.compile(r"(report|cost|findings|best|pareto_\d+)\.\w+$")
 REPORT_HINT = "`anomalynet report {name} --data NAME`, or another parent with --out; --replace "
-REPORT_HINT += "replaces the report"
+REPORT_HINT += "writes it all the same"
 
 
 def refuse_other_report(
@@ -99,7 +96,8 @@ def refuse_other_report(
     search: str = "",
     hint: str = REPORT_HINT,
 ) -> None:
-    """Refuse to replace a report of more or other results: raises UsageError if `out` has one.
+    """Refuse to replace a report of more or other results, or to write one among files that are of
+    no report: raises UsageError if `out` has such.
 
     Args:
         made_of: what the new report is made of: runs as `experiment/id`, of a search its trials as
@@ -115,7 +113,12 @@ def refuse_other_report(
     trials = [f"trial {number}" for number in _column(out / "tables/trials.csv", "trial")]
     held = {*(listed or (run or data for run, data in _RUN.findall(text))), *trials}
     if not held and not text and present(out) <= {"csv"}:
-        return  # there is none, or a command was killed that had begun to write one
+        files = [path.name for path in out.glob("[!.]*") if path.is_file()]
+        others = sorted(name for name in files if not _OF_A_REPORT.match(name))
+        if not others:
+            return  # there is no report, or a command was killed that had begun to write one
+        found = f"has files of no report: {', '.join(others[:3])}"
+        raise UsageError(f"{out} {found}", _elsewhere(out, hint))
     title = text.partition("\n")[0].lstrip("# ")
     other = search and text and held == {*trials} and title != search
     lost = held if other else held - {*made_of}
@@ -126,11 +129,12 @@ def refuse_other_report(
         reason = "it is a sweep's"
     elif held and not lost:
         return
+    raise UsageError(f"{out} has another report, {title!r}: {reason}", _elsewhere(out, hint))
+
+
+def _elsewhere(out: Path, hint: str) -> str:
     free = next(path for n in count(2) if not (path := out.with_name(f"{out.name}-{n}")).exists())
-    raise UsageError(
-        f"{out} has another report, {title!r}: {reason}",
-        f"{free} is free: {hint.replace('{name}', free.name)}",
-    )
+    return f"{free} is free: {hint.replace('{name}', free.name)}"
 
 
 def _column(table: Path, name: str) -> list[str]:

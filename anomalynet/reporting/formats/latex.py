@@ -10,17 +10,7 @@ from dataclasses import dataclass
 
 from markdown_it.tree import SyntaxTreeNode as Node
 
-from anomalynet.reporting.formats.document import (
-    LONG,
-    Block,
-    Grid,
-    blocks,
-    grid,
-    links,
-    plain,
-    slugs,
-    title_of,
-)
+from anomalynet.reporting.formats import document
 from anomalynet.reporting.formats.html import width_of
 
 # Width of a line in points, A4 with margins of 22 mm, in portrait and landscape format
@@ -50,7 +40,7 @@ class _Column:
 
 
 def table(
-    cells: Grid,
+    cells: document.Grid,
     caption: str,
     notes: str,
     inline: Callable[[Sequence[Node]], str],
@@ -61,7 +51,7 @@ def table(
     argument of `\caption`, with a label; `inline` converts cells, `escaped` plain text."""
     columns = [_column(cells, index) for index in range(len(cells.header))]
     widths = {size: sum(one.em * points + GAP for one in columns) for size, points in SIZES.items()}
-    long = len(cells.rows) > LONG
+    long = len(cells.rows) > document.LONG
     sizes = [(size, PORTRAIT) for size in ("small", "footnotesize", "scriptsize")]
     sizes += [("scriptsize", LANDSCAPE), ("tiny", LANDSCAPE)] if long else []
     size, line = next((one for one in sizes if widths[one[0]] <= one[1]), sizes[-1])
@@ -96,16 +86,16 @@ def _em(cell: Node) -> float:
     """Width of a cell in em, with bold text and code."""
     bold = 1.15 if any(node.type == "strong" for node in cell.walk()) else 1.0
     code = "".join(node.content for node in cell.walk() if node.type == "code_inline")
-    return bold * width(plain(cell)) + 0.53 * len(code) - width(code)
+    return bold * width(document.plain(cell)) + 0.53 * len(code) - width(code)
 
 
-def _column(cells: Grid, index: int) -> _Column:
+def _column(cells: document.Grid, index: int) -> _Column:
     body = max((_em(row[index]) for row in cells.rows), default=0.0)
     broken = body > TEXT
     body = min(body, TEXT)
     lines = [""]
     # Break at spaces, and after the section of a dotted key.
-    for word in re.split(r"(?=\s)|(?<=[a-z]\.)(?=[a-z])", plain(cells.header[index])):
+    for word in re.split(r"(?=\s)|(?<=[a-z]\.)(?=[a-z])", document.plain(cells.header[index])):
         if lines[-1] and width(lines[-1] + word) > max(body, 4.0):
             lines.append(word.strip())
         else:
@@ -114,9 +104,9 @@ def _column(cells: Grid, index: int) -> _Column:
     return _Column(em, lines, cells.right[index], broken)
 
 
-def _rows(cells: Grid, inline: Callable[[Sequence[Node]], str]) -> Iterator[str]:
+def _rows(cells: document.Grid, inline: Callable[[Sequence[Node]], str]) -> Iterator[str]:
     for number, row in enumerate(cells.rows):
-        if number and cells.grouped and plain(row[0]):
+        if number and cells.grouped and document.plain(row[0]):
             yield r"\addlinespace"
         yield " & ".join(inline(cell.children) for cell in row) + r" \\"
 
@@ -205,9 +195,9 @@ def _written(character: str) -> str:
 def latex(text: str, files: Mapping[str, bytes]) -> str:
     """A document as LaTeX: booktabs tables with captions and labels, figures as PDF files, links to
     the files beside it. `text`: the Markdown; `files`: path → content of its figures."""
-    parts = blocks(text)
+    parts = document.blocks(text)
     titled = [block for block in parts if block.caption]
-    names = dict(zip(map(id, titled), slugs(map(_name, titled)), strict=True))
+    names = dict(zip(map(id, titled), document.slugs(map(_name, titled)), strict=True))
     written = []
     for block in parts:
         if block.node.tag == "h2" and r"\tableofcontents" not in written:
@@ -215,7 +205,7 @@ def latex(text: str, files: Mapping[str, bytes]) -> str:
         name = names.get(id(block), "")
         if block.kind == "table":
             caption, notes = _caption(block, f"tab:{name}"), _notes(block)
-            written.append(table(grid(block.node), caption, notes, inline, escaped))
+            written.append(table(document.grid(block.node), caption, notes, inline, escaped))
         else:
             figure = block.kind == "figure"
             written.append(_figure(block, name, files) if figure else _plain_block(block.node))
@@ -223,13 +213,13 @@ def latex(text: str, files: Mapping[str, bytes]) -> str:
     return f"{PREAMBLE}\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
 
 
-def _name(block: Block) -> str:
+def _name(block: document.Block) -> str:
     """The label of a table or figure, from the name of its file, not from its title."""
     assert block.caption
     if block.kind == "figure":
         return _stem(str(block.node.attrs["src"]))
-    tables = (_stem(target) for target in links(block.caption) if target.endswith(".csv"))
-    return next(tables, title_of(block.caption))
+    tables = (_stem(target) for target in document.links(block.caption) if target.endswith(".csv"))
+    return next(tables, document.title_of(block.caption))
 
 
 def _stem(path: str) -> str:
@@ -252,10 +242,10 @@ def _inline(node: Node) -> str:
     if node.type in ("strong", "em"):
         return rf"\{'textbf' if node.type == 'strong' else 'emph'}{{{inline(node.children)}}}"
     if node.type == "link":
-        return _link(str(node.attrs["href"]), plain(node))
+        return _link(str(node.attrs["href"]), document.plain(node))
     if node.type == "image":
-        return rf"\emph{{{escaped(plain(node))}}}"
-    return r"\newline " if node.type == "hardbreak" else escaped(plain(node))
+        return rf"\emph{{{escaped(document.plain(node))}}}"
+    return r"\newline " if node.type == "hardbreak" else escaped(document.plain(node))
 
 
 def _code(text: str) -> str:
@@ -297,25 +287,25 @@ def _inside(node: Node) -> str:
     return "\n\n".join(map(_plain_block, node.children))
 
 
-def _caption(block: Block, label: str) -> str:
+def _caption(block: document.Block, label: str) -> str:
     """The argument of \\caption: the first paragraph of the quote below a table or figure."""
     if not block.caption:
         return ""
-    short = escaped(title_of(block.caption))
+    short = escaped(document.title_of(block.caption))
     return rf"[{{{short}}}]{{{inline(block.caption.children[0].children)}}}\label{{{label}}}"
 
 
-def _notes(block: Block) -> str:
+def _notes(block: document.Block) -> str:
     """The other paragraphs of a caption: explanations of signs, and warnings."""
     notes = block.caption.children[1:] if block.caption else []
     lines = BREAK.join(inline(paragraph.children) for paragraph in notes)
     return rf"{{\footnotesize\raggedright {lines}\par}}" if notes else ""
 
 
-def _figure(block: Block, name: str, files: Mapping[str, bytes]) -> str:
+def _figure(block: document.Block, name: str, files: Mapping[str, bytes]) -> str:
     stem = str(block.node.attrs["src"]).rpartition(".")[0]
     file = next((f"{stem}.{kind}" for kind in ("pdf", "png") if f"{stem}.{kind}" in files), None)
-    alternative = escaped(plain(block.node))
+    alternative = escaped(document.plain(block.node))
     points = min(width_of(files.get(f"{stem}.svg", b"")) or PORTRAIT, PORTRAIT)
     size = rf"width={points:.0f}pt,height=0.72\textheight,keepaspectratio"
     lines = [

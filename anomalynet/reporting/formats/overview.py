@@ -12,6 +12,7 @@ from anomalynet.runs.files import write_text
 MARK = "<!-- written by anomalynet: the next report replaces it -->"
 
 _IMAGE = re.compile(r"^!\[([^\]]*)\]\((figures/[\w.-]+)\)", re.MULTILINE)
+_LINK = re.compile(r"\]\((?![/#]|\w+:)")  # to a file in the folder of the report
 
 
 def write_overview(reports: Path) -> None:
@@ -20,29 +21,33 @@ def write_overview(reports: Path) -> None:
     readme = reports / "README.md"
     if readme.exists() and not readme.read_text("utf-8", errors="replace").startswith(MARK):
         return
+    texts = {
+        path.parent.name: path.read_text(encoding="utf-8", errors="replace")
+        for path in sorted(reports.glob("*/report.md"))
+    }
+    titles = {name: text.partition("\n")[0].lstrip("# ") for name, text in texts.items()}
     parts, files = ["# Reports"], dict[str, bytes]()
-    for path in sorted(reports.glob("*/report.md")):
-        entry, own = _entry(path)
-        parts.append(entry)
-        files |= own
+    for name, text in texts.items():
+        twins = list(titles.values()).count(titles[name]) > 1
+        title = f"{titles[name]}: {name}" if twins else titles[name]
+        parts += _entry(reports / name, title, text, files)
     text = "\n\n".join(parts) + "\n"
     write_text(readme, f"{MARK}\n\n{text}")
     write_text(reports / "index.html", html(text, files))
 
 
-def _entry(path: Path) -> tuple[str, dict[str, bytes]]:
-    """The title of a report with its link, its verdict and its first figure, with the content of
-    the linked files."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    title, _, rest = text.partition("\n")
-    verdict = next((one for one in rest.split("\n\n") if one.strip().startswith("**")), "").strip()
-    folder = path.parent.name
-    link = f"{folder}/report.md"
-    parts = [f"## [{title.lstrip('# ')}]({link})", verdict]
-    files = {link: b""} if path.with_suffix(".html").is_file() else {}
+def _entry(folder: Path, title: str, text: str, files: dict[str, bytes]) -> list[str]:
+    """The title of a report with its link, its verdict and its first figure; the content of the
+    linked files is added to `files`."""
+    name, link = folder.name, f"{folder.name}/report.md"
+    blocks = text.partition("\n")[2].split("\n\n")
+    verdict = next((one for one in blocks if one.strip().startswith("**")), "").strip()
+    parts = [f"## [{title}]({link})", _LINK.sub(lambda _: f"]({name}/", verdict)]
+    if (folder / "report.html").is_file():
+        files[link] = b""
     if image := _IMAGE.search(text):
-        figure = f"{folder}/{image.group(2)}"
+        figure = f"{name}/{image.group(2)}"
         parts.append(f"![{image.group(1)}]({figure})")
-        if (drawing := path.parent / image.group(2)).is_file():
+        if (drawing := folder / image.group(2)).is_file():
             files[figure] = drawing.read_bytes()
-    return "\n\n".join(filter(None, parts)), files
+    return list(filter(None, parts))

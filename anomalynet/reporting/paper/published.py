@@ -18,12 +18,8 @@ TITLES = {"cnn": "CNN", "lstm": "LSTM", "cnn_lstm": "CNN-LSTM", "hybrid": "Hybri
 # Our names of the paper's accuracies per class, which are not accuracies → the paper's names
 EQ13 = {"eq13_accuracy_normal": "accuracy_normal", "eq13_accuracy_attack": "accuracy_attack"}
 
-COUNTS = {
-    "true_negatives": "tn",
-    "false_positives": "fp",
-    "false_negatives": "fn",
-    "true_positives": "tp",
-}
+COUNTS = {"true_negatives": "tn", "false_positives": "fp"}
+COUNTS |= {"false_negatives": "fn", "true_positives": "tp"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from anomalynet.detection.export.export_run import Exported, export
 from anomalynet.detection.export.paths import checked
-from anomalynet.detection.export.run import Exported, export
 from anomalynet.models import available
 from anomalynet.training.finished import FinishedRun, open_run
 from tests.training.small import shared

@@ -13,8 +13,8 @@ import pytest
 
 from anomalynet.cli.main import main
 from anomalynet.detection.export import paths
+from anomalynet.detection.export.export_run import export
 from anomalynet.detection.export.paths import checked
-from anomalynet.detection.export.run import export
 from anomalynet.errors import RunError, UsageError
 from anomalynet.training.finished import open_run
 from anomalynet.training.run import train

@@ -212,7 +212,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Ablation:
     extra = [run(runs, "equal", recalls(0.48), None, world, seed=seed) for seed, world in places]
     sized: dict[str, object] = {"model.attention": False, "model.units": 80}
     arms.append(arm("no attention, equal size", sized, extra, on_axes=False))
-    question, metric = "Which part counts?", "test/recall_attack"
+    question, metric = "which part counts?", "test/recall_attack"
     return Ablation("parts", question, "factorial", axes, metric, tuple(arms))
 
 
@@ -257,6 +257,7 @@ def test_every_file_and_run_is_there_and_every_link_leads_to_one(
     names += [f"tables/{name}.csv" for name in ("arms", "cost", "effects", "runs", "tests")]
     assert set(snapshot(report.parent)) == {"cost.md", *names, "findings.md", "report.md"}
     text = report.read_text(encoding="utf-8")
+    assert "*Which part counts?*" in text
     links = re.findall(r"\]\(([^)]+)\)", text)
     assert len(links) > 6
     assert all((report.parent / link).is_file() for link in links)

@@ -7,7 +7,7 @@ import pytest
 from anomalynet.metrics.kernels import Confusion
 from anomalynet.metrics.suite import PAPER_PREVALENCE
 from anomalynet.reporting.paper import published
-from anomalynet.reporting.paper.audit import FINDINGS, audit
+from anomalynet.reporting.paper.audit_section import FINDINGS, audit
 from anomalynet.reporting.paper.table_audit.sentences import span
 from anomalynet.reporting.paper.table_audit.table import RowAudit
 

@@ -8,16 +8,8 @@ from dataclasses import asdict
 from fractions import Fraction
 from typing import Any
 
+from anomalynet.reporting.paper.table_audit import table
 from anomalynet.reporting.paper.table_audit.cone import COUNTS, Interval, Unit, range_of, solve
-from anomalynet.reporting.paper.table_audit.table import (
-    CLASSES,
-    Agreement,
-    Recipe,
-    Replacement,
-    RowAudit,
-    TableAudit,
-    f1_cells,
-)
 
 SHOWN = 2  # most contradictions of a row that are written out, besides impossible F1s
 NARROW = 0.1  # width, as a fraction, below which the range of a missing cell is written
@@ -34,7 +26,7 @@ def span(bounds: Interval, unit: Unit, column: str = "") -> str:
     return " to ".join(dict.fromkeys(f"{float(end * step):.{digits}f}" for end in ends)) + sign
 
 
-def lines(audit: TableAudit) -> Iterator[str]:
+def lines(audit: table.TableAudit) -> Iterator[str]:
     """The audit as lines of text."""
     wrong = sum(not row.possible for row in audit.rows)
     found = f"{wrong} cannot be true" if wrong else "all can be true"
@@ -54,15 +46,17 @@ def lines(audit: TableAudit) -> Iterator[str]:
         yield f"not examined: {len(audit.left)} rows, from {first} to {last}"
 
 
-def _row_lines(row: RowAudit, unit: Unit) -> Iterator[str]:
+def _row_lines(row: table.RowAudit, unit: Unit) -> Iterator[str]:
     outside = {name for name, cell in row.cells.items() if not cell.possible}
     for name, cell in row.cells.items():
         if name in outside:
             yield f"{name} {cell.text} is outside the range of this metric"
-    means = [class_ for class_ in row.f1 if not outside & set(f1_cells(class_))]
+    means = [class_ for class_ in row.f1 if not outside & set(table.f1_cells(class_))]
     yield from (_f1(row, class_) for class_ in means)
     rest = [names for names in row.conflicts if not outside & set(names)]
-    rest = [names for names in rest if not any(set(names) <= set(f1_cells(one)) for one in means)]
+    rest = [
+        names for names in rest if not any(set(names) <= set(table.f1_cells(one)) for one in means)
+    ]
     for names in sorted(rest, key=lambda names: (set(names) != READINGS, len(names)))[:SHOWN]:
         yield _contradiction(row, names, unit)
     if len(rest) > SHOWN:
@@ -80,11 +74,11 @@ def _row_lines(row: RowAudit, unit: Unit) -> Iterator[str]:
         yield f"implied: {', '.join(narrow)}"
 
 
-def _contradiction(row: RowAudit, names: Sequence[str], unit: Unit) -> str:
+def _contradiction(row: table.RowAudit, names: Sequence[str], unit: Unit) -> str:
     """Why a set of cells cannot be true together."""
     given = {name: f"{name} {row.cells[name].text}" for name in names}
-    if set(names) == READINGS and len(row.readings) == len(CLASSES):
-        normal, attack = (span(row.readings[class_], unit) for class_ in CLASSES)
+    if set(names) == READINGS and len(row.readings) == len(table.CLASSES):
+        normal, attack = (span(row.readings[class_], unit) for class_ in table.CLASSES)
         return (
             f"{given['precision_normal']} with both recalls implies a prevalence of {normal}, "
             f"{given['precision_attack']} with them {attack}"
@@ -101,8 +95,8 @@ def _contradiction(row: RowAudit, names: Sequence[str], unit: Unit) -> str:
     return f"{others} {allow} {replaced} {span(needed, unit, replaced)}, not {printed}"
 
 
-def _f1(row: RowAudit, class_: str) -> str:
-    precision, recall, f1 = (row.cells[name] for name in f1_cells(class_))
+def _f1(row: table.RowAudit, class_: str) -> str:
+    precision, recall, f1 = (row.cells[name] for name in table.f1_cells(class_))
     pair = f"{precision.column} {precision.text} and {recall.column} {recall.text}"
     needed = range_of(solve([precision, recall]), f1.column)
     mean = "" if needed is None else f" {span(needed, precision.unit)}"
@@ -112,7 +106,7 @@ def _f1(row: RowAudit, class_: str) -> str:
     return f"{f1.column} {f1.text} is {verdict} both {pair}, whose harmonic mean is{mean}"
 
 
-def _replacement(one: Replacement, unit: Unit) -> str:
+def _replacement(one: table.Replacement, unit: Unit) -> str:
     """`precision_attack 98.86 for 93.86 (98.85 to 98.87 %; one digit differs)`."""
     if one.needed is None:
         return f"another {one.column} than {one.printed}"
@@ -120,7 +114,7 @@ def _replacement(one: Replacement, unit: Unit) -> str:
     return f"{one.column} {one.value} for {one.printed} ({why})"
 
 
-def _recipe_lines(recipes: Sequence[Recipe]) -> Iterator[str]:
+def _recipe_lines(recipes: Sequence[table.Recipe]) -> Iterator[str]:
     """The values that recipes give for each accuracy per class."""
     for column in dict.fromkeys(one.column for one in recipes):
         own = [one for one in recipes if one.column == column]
@@ -131,7 +125,7 @@ def _recipe_lines(recipes: Sequence[Recipe]) -> Iterator[str]:
         yield f"{column} {own[0].printed.text}, which no confusion matrix defines: {made}"
 
 
-def _agreement(one: Agreement, unit: Unit) -> str:
+def _agreement(one: table.Agreement, unit: Unit) -> str:
     """The line on whether rows can come from one test set."""
     whole = one.reading == "whole row"
     reading = "whole rows" if whole else f"precision ({one.reading}) with both recalls"
@@ -146,7 +140,7 @@ def _agreement(one: Agreement, unit: Unit) -> str:
     return f"one test set, by {reading}: not possible; {detail}"
 
 
-def plain(audit: TableAudit) -> dict[str, Any]:
+def plain(audit: table.TableAudit) -> dict[str, Any]:
     """The audit as dictionaries, tuples, texts and numbers; intervals are fractions (low, high)."""
     return {
         "table": audit.name,
@@ -169,7 +163,7 @@ def plain(audit: TableAudit) -> dict[str, Any]:
     }
 
 
-def _plain_row(row: RowAudit) -> dict[str, Any]:
+def _plain_row(row: table.RowAudit) -> dict[str, Any]:
     found = asdict(row)
     first = {"model": found.pop("model"), "line": found.pop("line"), "possible": row.possible}
     cells, readings = found.pop("cells"), found.pop("readings")
