@@ -110,7 +110,11 @@ by the colour-blind (Okabe and Ito, then Tol), the markers by everyone."""
 
 def looks(context: ReportContext) -> dict[str, dict[str, Any]]:
     """Name of an arm → how its lines and points look in every figure of a report."""
-    names = [one.arm.name for one in context.models]
+    return looks_of([one.arm.name for one in context.models])
+
+
+def looks_of(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Name of an arm or experiment → how its lines and points look."""
     every = list(dict.fromkeys([*published.TITLES, *names]))  # the paper's are alike in all reports
     return {
         name: {

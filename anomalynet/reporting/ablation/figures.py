@@ -9,21 +9,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anomalynet.reporting.ablation.arms import Ablation, Crossing, MeasuredArm, crossings
+from anomalynet.reporting.ablation.arms import (
+    Ablation,
+    Crossing,
+    MeasuredArm,
+    ModelsView,
+    crossings,
+)
 from anomalynet.reporting.ablation.contrasts import BETTER, WORSE
 from anomalynet.reporting.ablation.effects import Comparison
 from anomalynet.reporting.ablation.tables import unit_text
 from anomalynet.reporting.aggregate import Summary, summarise
-from anomalynet.reporting.arms import RepetitionKey
+from anomalynet.reporting.arms import RepetitionKey, title_of
 from anomalynet.reporting.captions import INCOMPLETE
-from anomalynet.reporting.figures import BLUE, GREEN, VERMILION
+from anomalynet.reporting.figures import BLUE, GREEN, VERMILION, looks_of
 from anomalynet.reporting.formats.markdown import unit
 from anomalynet.reporting.measures import MEASURES, primary
 
-DIFFERENCES = "differences"
+DIFFERENCES, MODELS = "differences", "models"
+NOTHING = summarise(())
 
 REFERENCE, LEVEL, EXTRA, GREY = BLUE, "#404040", VERMILION, "#8C8C8C"
 VERDICTS = {BETTER: GREEN, WORSE: VERMILION}
@@ -159,10 +167,42 @@ def _point(axes: Axes, at: int, point: Point, scale: float) -> None:
     )
 
 
+def models_figure(view: ModelsView, metric: str) -> Figure:
+    """Mean ± spread of each model at the levels of the other axis, a line per model."""
+    measure, looks = MEASURES[primary(metric)], looks_of(sorted(view.arms))
+    figure = Figure(figsize=(6.4, max(3.4, 0.8 + 0.25 * len(view.arms))), layout="constrained")
+    axes = figure.subplots()
+    for place, (experiment, own) in enumerate(view.arms.items()):
+        # beside each other, so that no interval hides another
+        shift = 0.3 * ((place + 0.5) / len(view.arms) - 0.5)
+        arms = [own.get(level) for level in view.levels]
+        found = [arm.metrics.summary(primary(metric)) if arm else NOTHING for arm in arms]
+        incomplete = any(arm is not None and not arm.complete for arm in arms)
+        axes.errorbar(
+            [at + shift for at in range(len(found))],
+            [one.mean * measure.scale for one in found],
+            yerr=[np.nan_to_num(one.spread) * measure.scale for one in found],
+            label=title_of(experiment) + (INCOMPLETE if incomplete else ""),
+            markersize=5,
+            linewidth=1.2,
+            elinewidth=0.8,
+            **looks[experiment],
+        )
+    axes.set_xticks(range(len(view.levels)), [_wrapped(name) for name in view.levels.values()])
+    axes.set_xlabel(view.title)
+    axes.set_ylabel(f"{measure.title}{unit(measure.unit)}")
+    axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
+    figure.legend(loc="outside right upper", frameon=False)
+    return figure
+
+
+def _wrapped(name: str) -> str:
+    return "\n".join(textwrap.wrap(name, 14)) or name
+
+
 def _tick(point: Point) -> str:
-    name = "\n".join(textwrap.wrap(point.label, 14)) or point.label
     sign = INCOMPLETE if point.incomplete else ""
-    return f"{name}{sign}" + ("\n(reference)" if point.reference else "")
+    return f"{_wrapped(point.label)}{sign}" + ("\n(reference)" if point.reference else "")
 
 
 def difference_figure(comparisons: Sequence[Comparison], metric: str) -> Figure:

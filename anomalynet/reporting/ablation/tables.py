@@ -11,6 +11,7 @@ from anomalynet.metrics.kernels import NAN
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.ablation.arms import (
     MeasuredArm,
+    ModelsView,
     gap,
     level_text,
     reference_of,
@@ -19,14 +20,13 @@ from anomalynet.reporting.ablation.arms import (
 from anomalynet.reporting.ablation.contrasts import BETTER, LEVEL, NO_EVIDENCE, WORSE, Contrast
 from anomalynet.reporting.ablation.effects import NOT_IN_SWEEP, NOT_RUN, Comparison, Effect
 from anomalynet.reporting.aggregate import Summary
-from anomalynet.reporting.captions import ReportContext
+from anomalynet.reporting.arms import title_of
+from anomalynet.reporting.captions import NAMED, ReportContext
 from anomalynet.reporting.formats.markdown import grid, metric_title
 from anomalynet.reporting.measures import MEASURES, primary, series_mean
 from anomalynet.reporting.tables import Row, defined, metric_text, parameters_text, scaled
 
 SHORT = {"average_precision": "AP", "auroc": "AUROC", "mcc": "MCC"}
-
-NAMED = 4  # most arms that the verdict names
 
 TOGETHER = {
     BETTER: "together better than the sum of both",
@@ -100,12 +100,15 @@ def what_can_be_seen(contrasts: Sequence[Contrast], noun: str, metric: str) -> s
     least = "" if math.isnan(most.reachable) else f" allow no p below {p_text(most.reachable)}"
     corrected = f" after Holm's correction over {len(contrasts)} {noun}s" if least else ""
     if not any(one.testable for one in contrasts):
-        return (
+        text = (
             f"**No {noun} could be told from the reference by any result**: "
-            f"{form}{least}{corrected}. Nothing is tested; differences and intervals only "
-            "describe. More worlds, or recordings that share no incident, could change that; more "
-            "seeds cannot."
+            f"{form}{least}{corrected}."
         )
+        hint = (
+            " Nothing is tested; differences and intervals only describe. More worlds, or "
+            "recordings that share no incident, could change that; more seeds cannot."
+        )
+        return text + hint * (noun == "arm")  # once in a report
     sizes = [one.detectable for one in contrasts if not math.isnan(one.detectable)]
     size = MEASURES[metric].text(max(sizes, default=math.nan) * MEASURES[metric].scale)
     return (
@@ -231,6 +234,20 @@ def arms_table(arms: Sequence[MeasuredArm], metric: str, signs: Mapping[str, str
     first, *others = map(metric_title, names)
     header = ["Arm", "runs", "n", first, f"difference, {unit_text(metric)}", *others, "parameters"]
     return grid(header, lines, "l" + "r" * (len(header) - 1))
+
+
+def models_table(view: ModelsView, metric: str, signs: Mapping[str, str]) -> str:
+    """One line per model, one column per level of the other axis."""
+    name, lines = primary(metric), []
+    for experiment, own in view.arms.items():
+        texts = [
+            metric_text(name, arm.metrics.summary(name), view.n) + signs[arm.name]
+            if (arm := own.get(level))
+            else "–"
+            for level in view.levels
+        ]
+        lines.append([f"**{title_of(experiment)}**", *texts])
+    return grid(["Model", *view.levels.values()], lines, "l" + "r" * len(view.levels))
 
 
 def _gap(between: Summary, metric: str) -> str:
