@@ -153,47 +153,26 @@ def _arm_row(
     levels = (f"{key}={level_text(level)}" for key, level in arm.design.levels.items())
     summary, between = one.summary(metric), gap(arm, reference, metric)
     mean, spread = scaled(summary, scale)
-    return {
-        "arm": arm.name,
-        "levels": "; ".join(levels),
-        "on_axes": level_text(arm.design.on_axes),
-        "reference": level_text(arm.design.reference),
-        "data": facts.data,
-        "metric": metric,
-        "mean": mean,
-        "spread": spread,
-        "n": summary.n,
-        "difference": defined(between.mean, scale),
-        "difference_spread": defined(between.spread, scale),
-        "pairs": between.n,
-        "unit": MEASURES[metric].unit,
-        "runs": len(arm.runs),
-        "expected": arm.design.expected,
-        "failed": arm.design.failed,
-        "undefined": arm.undefined(metric.removesuffix("_fold_mean")),
-        "parameters": parameters_text(one.arm),
-        **facts.cells(),
-    }
+    row: Row = {"arm": arm.name, "levels": "; ".join(levels)}
+    row |= {key: level_text(getattr(arm.design, key)) for key in ("on_axes", "reference")}
+    row |= {"data": facts.data, "metric": metric, "mean": mean, "spread": spread, "n": summary.n}
+    row["difference"], row["difference_spread"] = scaled(between, scale)
+    row |= {"pairs": between.n, "unit": MEASURES[metric].unit, "runs": len(arm.runs)}
+    row |= {"expected": arm.design.expected, "failed": arm.design.failed}
+    row["undefined"] = arm.undefined(metric.removesuffix("_fold_mean"))
+    return row | {"parameters": parameters_text(one.arm), **facts.cells()}
 
 
 def _contrast(one: Contrast | None, metric: str) -> Row:
     """A contrast's columns, the same without any."""
     scale = MEASURES[metric].scale
     one = one or Contrast(NAN, NAN, NAN, p=NAN, smallest=NAN, clusters=0, series=0, left_out=0)
-    return {
-        "difference": defined(one.mean, scale),
-        "low": defined(one.low, scale),
-        "high": defined(one.high, scale),
-        "p": _p(one.p),
-        "p_holm": _p(one.adjusted),
-        "clusters": one.clusters,
-        "series": one.series,
-        "left_out": one.left_out,
-        "smallest_p": _p(one.smallest),
-        "smallest_p_holm": _p(one.reachable),
-        "detectable": defined(one.detectable, scale),
-        "unit": MEASURES[metric].unit,
-    }
+    ends = {"difference": one.mean, "low": one.low, "high": one.high}
+    row: Row = {name: defined(value, scale) for name, value in ends.items()}
+    row |= {"p": _p(one.p), "p_holm": _p(one.adjusted), "clusters": one.clusters}
+    row |= {"series": one.series, "left_out": one.left_out, "smallest_p": _p(one.smallest)}
+    row |= {"smallest_p_holm": _p(one.reachable), "detectable": defined(one.detectable, scale)}
+    return row | {"unit": MEASURES[metric].unit}
 
 
 def _p(value: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -303,7 +303,7 @@ def test_tables_are_tidy_and_captions_name_what_they_rest_on(report: Path) -> No
     assert sum(line.startswith("| ---") for line in lines) <= 6
 
 
-def crossed(runs: Path, axis: str, levels: dict[str, tuple[str, ...]]) -> Ablation:
+def crossed(runs: Path, axis: str, levels: Mapping[str, tuple[str, ...]]) -> Ablation:
     """Two models at each level, which learns from these series; the hybrid has two seeds at the
     first level, 50 and 60 %, each further level adds 10 points, and lstm is 5 points behind."""
     arms: list[AblationArm] = []
