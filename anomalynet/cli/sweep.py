@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         if args.print and sweep.design == "search":
             refuse_search(sweep)
     if args.form == "wandb":
-        from anomalynet.sweep.wandb_yaml import as_wandb
+        from anomalynet.sweep.plan import as_wandb
 
         refuse_repetitions(options["overrides"])
         print(as_wandb(sweep, options["overrides"], args.name), end="")

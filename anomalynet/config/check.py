@@ -80,8 +80,8 @@ def violations(config: Config) -> Iterator[tuple[str, str]]:
 def _injection(config: Config) -> Iterator[tuple[str, str]]:
     rule = config.evaluation.threshold
     if config.training.incidents == "injected" and rule not in ("alarm_budget", "fixed"):
-        what = f"reads labels, which training.incidents=injected does not: not {rule}"
-        yield "evaluation.threshold", f"{what}; use alarm_budget"
+        what = f"{rule} reads labels, which training.incidents=injected does not"
+        yield "evaluation.threshold", f"{what}; set evaluation.threshold=alarm_budget"
     if config.training.label_smoothing and config.training.loss != "cross_entropy":
         yield "training.label_smoothing", "needs training.loss=cross_entropy"
     smallest, largest = config.training.injection.smallest, config.training.injection.largest

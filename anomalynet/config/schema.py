@@ -38,7 +38,9 @@ class SplitConfig:
     series, validate on those of some held-out groups, and test all later steps. `given`: use the
     data's own `split` column. `random`: leaks; it warns and is marked in every table. `auto`:
     `given` if the data has a split; `group_blocked` for simulated networks, whose nodes share time
-    and incidents; else `group` if there are at least as many groups as folds; else `blocked`."""
+    and incidents; else `group` if there are at least as many groups as folds; else `blocked`.
+    Without labels `blocked`, with so few folds, at least 3, that a part lasts a day; of less than
+    three days also `group`, from three series per fold on."""
     folds: int = 5
     """Number of folds; at most the number of simulated worlds, if there are several. Each labelled
     step is tested in exactly one of them (`group`, `blocked`)."""
@@ -138,9 +140,10 @@ class DataConfig:
     label_step: Literal["last", "any", "majority"] = "last"
     """Which steps of a training window determine its label. `last` is causal. Evaluation is per
     step."""
-    calibration_rows: int = 100
+    calibration_rows: int | None = None
     """Number of first readings of each series, assumed normal, that calibrate it; they are neither
-    trained on nor scored. 0: no calibration; only the training part's statistics normalise."""
+    trained on nor scored. 0: no calibration; only the training part's statistics normalise. Empty:
+    100, or without labels a day's, but at most a third of the median series and 10,000."""
     calibration: Literal["offset", "deviation"] = "offset"
     """What those readings determine. `offset`: their mean is the sensor's zero; the training part
     gives the scale. `deviation`: their standard deviation is also the scale, which amplifies the
@@ -165,6 +168,11 @@ class DataConfig:
         """The data set with its subset: `skab`, `ton_iot/fridge`."""
         name = Path(self.name).stem if self.name.endswith(".yaml") else self.name
         return f"{name}/{self.subset}" if self.subset else name
+
+    @property
+    def first_rows(self) -> int:
+        """`calibration_rows`; 100 if these are empty."""
+        return 100 if self.calibration_rows is None else self.calibration_rows
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -253,10 +261,11 @@ class EvaluationConfig:
     normal. `normal`: every metric does."""
     fixed_threshold: float = 0.5
     """Threshold for the rule `fixed`."""
-    alarms_per_day: float = 24.0
+    alarms_per_day: float | None = None
     """Alarms per day, of all devices of the data set together, that the rule `alarm_budget` accepts
     on validation steps not labelled as attack; it alarms at most 5 % of these steps. An alarm is a
-    contiguous run of steps at or above the threshold."""
+    contiguous run of steps at or above the threshold. Empty: 24, or without labels one per device.
+    Without labels fewer on validation, so that the budget holds on other days."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)

@@ -178,7 +178,7 @@ def audit(
         folds=len(folds),
         assignment=config.split.assignment,
         window=config.window,
-        calibration_rows=config.calibration_rows,
+        calibration_rows=config.first_rows,
         refused=refused,
         days=_days(prepared) if refused else (),
         steps=len(truth),

@@ -18,6 +18,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from anomalynet.config.identity import flatten_tree
 from anomalynet.config.load import load
 from anomalynet.config.schema import Config
+from anomalynet.data import sources
 from anomalynet.data.batches import OrderedBatches, TrainBatches, stratified_sample
 from anomalynet.data.injection import STREAM, Injector
 from anomalynet.data.prepare import prepare
@@ -73,7 +74,7 @@ class TelemetryDataModule(L.LightningDataModule):
         window: steps per window, 32.
         stride: steps between the starts of training windows, 3 (of `experiments/base.yaml`);
             validation and test windows start at every step.
-        calibration_rows: first readings of each series that calibrate it, 100; never scored.
+        calibration_rows: first readings of each series that calibrate it; never scored.
         split: `auto` (default), `group` (whole series are held out), `blocked`, `group_blocked`,
             `held_out_types`, `given` or `random`, which leaks.
         folds, fold: number of folds, 5, and the one whose recordings are the test part, 0.
@@ -145,6 +146,7 @@ class TelemetryDataModule(L.LightningDataModule):
         """Open or build the prepared data and split it, for every stage; again does nothing."""
         if self._windows:
             return
+        self.config = sources.completed(self.config)
         data = self.config.data
         self.prepared = prepare(data)
         self.split = split(self.prepared, data)
@@ -208,7 +210,7 @@ class TelemetryDataModule(L.LightningDataModule):
         data, training = self.config.data, self.config.training
         if training.incidents == "labels":
             return None
-        divided = data.calibration_rows > 0 and data.calibration == "deviation"
+        divided = data.first_rows > 0 and data.calibration == "deviation"
         scale = self.normalisation()[1]
         return Injector.of(
             self.prepared,

@@ -47,8 +47,8 @@ def prepare(config: DataConfig) -> Prepared:
 
     Raises DataError: the data cannot be read, or no series is longer than the calibration.
     """
-    if config.calibration_rows > MOST_CALIBRATION_ROWS:
-        what = f"data.calibration_rows={config.calibration_rows:,} takes too much memory"
+    if config.first_rows > MOST_CALIBRATION_ROWS:
+        what = f"data.calibration_rows={config.first_rows:,} takes too much memory"
         raise DataError(what, f"choose at most {MOST_CALIBRATION_ROWS:,}")
     fingerprint = sources.fingerprint(config)
     folder = data_folder() / "prepared" / cache_key(config, fingerprint)
@@ -97,7 +97,7 @@ def _build_unchanged(config: DataConfig, fingerprint: str, folder: Path) -> None
 def cache_key(config: DataConfig, fingerprint: str) -> str:
     """Name of the prepared folder: 16 hex digits of a SHA-256 over all that changes the arrays."""
     c = config
-    keys = (c.name, c.subset, c.calibration_rows, c.calibration, c.clip, c.mask_channel, c.max_gap)
+    keys = (c.name, c.subset, c.first_rows, c.calibration, c.clip, c.mask_channel, c.max_gap)
     channels = (c.view, c.neighbours, c.link_channels, c.evidence_channels, c.without)
     parts = [
         FORMAT,
@@ -118,13 +118,13 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
     raw, sensors = folder / "raw.npy", len(telemetry.channels)
     resampler = _resample(telemetry, config, folder, raw)
     layout = resampler.layout
-    calibrated = config.calibration_rows > 0
+    calibrated = config.first_rows > 0
     segments = _segments(layout, telemetry, calibrated)
     short = len(layout.names) - len(layout.commissioned) if calibrated else 0
     if not segments:
         raise DataError(
             f"no series of {config.name} has more than "
-            f"data.calibration_rows={config.calibration_rows} readings",
+            f"data.calibration_rows={config.first_rows} readings",
             "lower data.calibration_rows; 0 normalises with the training part's statistics",
         )
     mean = np.zeros((len(layout.names), sensors))
@@ -225,7 +225,7 @@ def _warnings(layout: Layout, config: DataConfig, short: int, silent: int) -> li
     attacks = layout.commissioning_attacks
     warnings = {
         f"{short} of {len(layout.names)} series have too few readings for "
-        f"data.calibration_rows={config.calibration_rows}: not used": short,
+        f"data.calibration_rows={config.first_rows}: not used": short,
         f"{attacks} calibration readings are labelled attack: the commissioning phase is not "
         "normal": attacks,
         f"{silent} sensors were never heard in their series' calibration readings: they read 0 "

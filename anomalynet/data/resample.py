@@ -56,7 +56,7 @@ class Resampler:
         self.layout = Layout()
         self.cleaner = Cleaner(telemetry.channels, config.quality)
         divide = config.calibration == "deviation"
-        self._commissioning = Commissioning(config.calibration_rows, divide=divide)
+        self._commissioning = Commissioning(config.first_rows, divide=divide)
         self._frame = telemetry.frame
         self._sensors = [channel.name for channel in telemetry.channels]
         self._period = np.inf if telemetry.period is None else telemetry.period * 1e6

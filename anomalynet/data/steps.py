@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ from anomalynet.config.schema import EvaluationConfig
 from anomalynet.data.prepared import Float64, Int64, Prepared
 from anomalynet.data.windows import Windows, is_other, labels_of
 from anomalynet.metrics.classification import point_metrics
-from anomalynet.metrics.events import event_metrics, step_seconds
+from anomalynet.metrics.events import device_days, event_metrics, step_seconds
 from anomalynet.metrics.suite import AGAINST_ALL, ALL, METRICS
 from anomalynet.metrics.threshold import choose_threshold
 from anomalynet.runs.schema import SCORES_COLUMNS
@@ -57,36 +58,56 @@ class Steps:
         """Seconds a step stands for: the median time between neighbouring steps of a series."""
         return step_seconds(self.series, self.times)
 
+    @property
+    def days(self) -> float:
+        """Days that all devices together were scored."""
+        return device_days(int((~np.isnan(self.scores)).sum()), self.step_seconds)
+
 
 def threshold(
     config: EvaluationConfig, validation: pl.DataFrame, devices: int, *, reads_labels: bool = True
 ) -> float:
     """The decision threshold, from the steps of the validation part alone; `devices`: of the whole
     data set, which share an alarm budget. Without `reads_labels` all steps are taken as normal.
-    Raises DataError: no step has what the rule needs."""
+    Without any label, a budget shall hold on other days, and the highest score is an alarm: scores
+    of networks end at 1. Raises DataError: no step has what the rule needs."""
     steps = Steps.of(validation)
     labels = steps.labels
     if not reads_labels:
         labels = np.zeros_like(labels)
     elif config.threshold == "alarm_budget":  # incidents of another cause are not its alarms
         labels = np.where(steps.others, 1, steps.event_labels)
-    seconds = steps.step_seconds
-    return choose_threshold(config, labels, steps.scores, steps.series, seconds, devices)
+    known = validation["label"].count() or config.threshold != "alarm_budget"
+    most, allowed = np.inf, (config.alarms_per_day or 0.0) / devices * steps.days
+    if not known and allowed > 0:
+        # the largest n with n + 1 + √(n + 1) allowed: one more for what was not seen, one deviation
+        fewer = max(0.0, ((allowed + 0.25) ** 0.5 - 0.5) ** 2 - 1)
+        config = replace(config, alarms_per_day=fewer * devices / steps.days)
+        most = float(np.nanmax(steps.scores))
+    about = (steps.scores, steps.series, steps.step_seconds, devices)
+    return min(most, choose_threshold(config, labels, *about))
 
 
 def fleet_warning(
-    config: EvaluationConfig, validation: pl.DataFrame, limit: float, devices: int
+    config: EvaluationConfig, parts: Sequence[pl.DataFrame], limit: float, devices: int
 ) -> list[str]:
-    """The alarms that an alarm budget allows in the whole fleet, if there are no labels to compare
-    with. `limit`: the threshold; `devices` as in `threshold`."""
-    if config.threshold != "alarm_budget" or validation["label"].count():
+    """The alarms that a budget allows, and those of the validation and the test part, if these have
+    no labels. `limit`: the threshold; `devices` as in `threshold`."""
+    if config.threshold != "alarm_budget" or parts[0]["label"].count():
         return []
-    steps = Steps.of(validation)
-    found = _of_events(steps, np.zeros_like(steps.labels), limit)  # as if all were normal
-    alarms = found["false_alarms_per_device_day"] * devices
+    budget, days = (config.alarms_per_day or 0.0) / devices, Steps.of(parts[0]).days
+    daily = [  # as if all were normal
+        _of_events(one, np.zeros_like(one.labels), limit)["false_alarms_per_device_day"]
+        for one in map(Steps.of, parts)
+    ]
+    short = f"validation is too short for the alarm budget: {budget * days:.2g} alarms allowed in "
+    short += f"{days:.2g} days of all devices together; import a longer recording"
+    more = "more alarms than allowed: import a longer recording, or `detect --hits 3/5`"
     return [
-        f"threshold without labels: {alarms:.3g} alarms per day are expected of the whole fleet "
-        f"(series: {devices}), {config.alarms_per_day:g} are allowed"
+        f"threshold without labels: {daily[0]:.3g} alarms per device and day on validation, "
+        f"{daily[1]:.3g} on test, {budget:.3g} allowed",
+        *[short] * (budget * days < 5),  # of fewer, chance decides
+        *[more] * (daily[1] > budget),
     ]
 
 

@@ -21,6 +21,7 @@ FORMAT = 1  # version of this schema: a detector refuses files of another one
 KEY = "anomalynet"  # of the metadata entry that holds the contract as JSON
 DIGEST = "anomalynet digest"  # of the entry with the SHA-256 of the file before it
 MASK = "missing"  # the channel that the detector adds: the share of sensors missing at a step
+QUALITY = ("range_check", "outliers", "hampel_window", "hampel_threshold")  # as in `QualityConfig`
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -74,9 +75,7 @@ class Contract:
     sensors: tuple[Sensor, ...]
     mask: bool
     window: int
-    period: (
-        float | None
-    )  # expected seconds between readings; None if they are events without a grid
+    period: float | None  # expected seconds between readings; None: events without a grid
     max_gap: int  # longest silence, in steps, that becomes steps without a reading
     breaks: bool  # whether a longer silence ends the segment; else every expected step is scored
     hold: int  # steps that a missing sensor keeps its last value; then it reads its zero
@@ -113,6 +112,17 @@ class Contract:
         names = tuple(sensor.name for sensor in self.sensors)
         return (*names, MASK) if self.mask else names
 
+    @property
+    def inputs(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the network's inputs, in order and without the batch."""
+        channels = len(self.channels)
+        if self.form == "window":
+            return {"readings": (self.window, channels)}
+        if self.form == "statistics":
+            return {"features": (12 * channels,)}
+        state = {"states": (self.window, self.width), "slot": (self.window,)}
+        return {"reading": (channels,), **self.carried, **state}
+
     def to_json(self) -> str:
         """One line of JSON that `read` takes; the same contract gives the same bytes."""
         return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False, sort_keys=True)
@@ -130,6 +140,9 @@ def _entry(content: bytes) -> bytes:
     return b"\x72%c%b" % (len(inner), inner)
 
 
+_DAMAGE = (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError)
+
+
 def read(metadata: Mapping[str, str], where: str, content: bytes | None = None) -> Contract:
     """The contract in the custom metadata of an ONNX file. `where`: the file, for messages;
     `content`: its bytes, to check the digest; files of earlier versions have none. Raises
@@ -138,14 +151,13 @@ def read(metadata: Mapping[str, str], where: str, content: bytes | None = None) 
     if KEY not in metadata:
         what = f"{where}: not a model that `anomalynet export` wrote"
         raise UsageError(what, "anomalynet export RUN --out model.onnx")
-    if content is not None and DIGEST in metadata:
-        whole = content[: -len(_entry(b""))]
-        if sealed(whole) != content:
-            what = f"{where}: damaged, or changed since it was exported: its digest is another"
-            raise UsageError(what, "export the run again")
+    has_digest = DIGEST in metadata
     try:
+        if content and has_digest and sealed(content[: -len(_entry(b""))]) != content:
+            what = "damaged, or changed since it was exported: its digest is another"
+            raise UsageError(f"{where}: {what}")
         written = codec.parse(metadata[KEY], where)
-        if content is not None and DIGEST not in metadata and "calibration_floor" in written:
+        if content and not has_digest and "calibration_floor" in written:
             raise UsageError(f"{where}: changed since it was exported: it has lost its digest")
         raw = {"periods": {}, "table": None, "calibration_floor": [], **written}  # not in earlier
         if raw["format"] != FORMAT:
@@ -159,9 +171,7 @@ def read(metadata: Mapping[str, str], where: str, content: bytes | None = None) 
             raise UsageError(f"{where}: {'; '.join(wrong[:SHOWN])}{more}")
     except UsageError as error:
         raise UsageError(error.message, "export the run again") from None
-    except (
-        *(KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError),
-    ) as error:
+    except _DAMAGE as error:
         what = f"{where}: its metadata is damaged: {error!r}"
         raise UsageError(what, "export the run again") from None
     return found
@@ -170,11 +180,8 @@ def read(metadata: Mapping[str, str], where: str, content: bytes | None = None) 
 INPUTS = {"reading", "states", "slot"}  # of the form `step`, beside what is carried
 SHOWN = 5  # most invalid fields in a message
 MOST = 1_000_000  # largest count, so that no memory is spent on one that cannot be
-_AT_LEAST = {
-    0: ("max_gap", "hold", "calibration_rows", "width"),
-    1: ("window",),
-    3: ("hampel_window",),
-}
+_AT_LEAST = {"max_gap": 0, "hold": 0, "calibration_rows": 0, "width": 0}
+_AT_LEAST |= {"window": 1, "hampel_window": 3}
 
 
 def _violations(of: Contract) -> list[str]:
@@ -185,10 +192,9 @@ def _violations(of: Contract) -> list[str]:
         if not holds:
             wrong.append(f"{name} must be {what}, not {value!r}")
 
-    for least, names in _AT_LEAST.items():
-        for name in names:
-            value = getattr(of, name)
-            must(name, value, least <= value <= MOST, f"from {least} to {MOST}")
+    for name, least in _AT_LEAST.items():
+        value = getattr(of, name)
+        must(name, value, least <= value <= MOST, f"from {least} to {MOST}")
     must("seed", of.seed, 0 <= of.seed < 2**32, "from 0, below 2^32")
     must("threshold", of.threshold, isfinite(of.threshold), "finite")
     must("clip", of.clip, of.clip is None or 0 < of.clip < inf, "positive and finite")

@@ -13,8 +13,6 @@ import numpy.typing as npt
 from anomalynet.detection import contract
 from anomalynet.errors import UsageError, first_line, install_command
 
-STATISTICS = 12  # of each channel, in the form `statistics`
-
 
 class Model:
     """A file that `anomalynet export` wrote, or `content` that it will write; the network runs on
@@ -48,7 +46,7 @@ class Model:
         self.contract = contract.read(metadata, str(path), content)
         self.outputs = tuple(output.name for output in self.session.get_outputs())
         inputs = {given.name for given in self.session.get_inputs()}
-        if inputs != self.shapes().keys() or not self._fits():
+        if inputs != self.contract.inputs.keys() or not self._fits():
             what = f"{path}: its network does not have the inputs and outputs that its metadata"
             raise UsageError(f"{what} says", "export the run again")
 
@@ -60,7 +58,7 @@ class Model:
         wanted = {f"{name}_next": shape for name, shape in state.items()}
         wanted |= dict.fromkeys(of.outputs, ()) | {"error": (len(of.channels),)}
         try:
-            shapes = self.shapes().items()
+            shapes = of.inputs.items()
             found = self.run({name: np.zeros((1, *shape), np.float32) for name, shape in shapes})
             parts = found["attention"].shape[1:] if "attention" in of.outputs else ()
         except Exception:  # its exceptions have no common class
@@ -68,16 +66,6 @@ class Model:
         wanted["attention"] = parts if len(parts) == 1 and parts[0] else (0,)
         needed = {*of.outputs, *(f"{name}_next" for name in state)}
         return all(name in found and found[name].shape == (1, *wanted[name]) for name in needed)
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The inputs of the network, without the batch."""
-        of, channels = self.contract, len(self.contract.channels)
-        if of.form == "window":
-            return {"readings": (of.window, channels)}
-        if of.form == "statistics":
-            return {"features": (STATISTICS * channels,)}
-        state = {"states": (of.window, of.width), "slot": (of.window,)}
-        return {"reading": (channels,), **of.carried, **state}
 
     def run(
         self, feed: Mapping[str, npt.NDArray[Any]], names: Sequence[str] | None = None

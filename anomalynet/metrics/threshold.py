@@ -47,7 +47,7 @@ def choose_threshold(
 
     Raises DataError: no step has what the rule needs.
     """
-    budget = config.alarms_per_day
+    budget = 24.0 if config.alarms_per_day is None else config.alarms_per_day
     rules: dict[str, Callable[[], float]] = {
         "fixed": lambda: config.fixed_threshold,
         "f1": lambda: best_f1(labels, scores),

@@ -26,8 +26,7 @@ class Tolerances:
 
     golden: float  # absolute and relative, for goldens in the same environment
     elsewhere: float  # the same in another environment, where sums round differently
-    metrics: dict[str, float]
-    """Statistical part: metric → largest mean loss that is not a regression, in its unit."""
+    metrics: dict[str, float]  # statistical part: metric → largest mean loss, in its unit
 
 
 DEFAULTS = Tolerances(
@@ -106,10 +105,8 @@ class Baseline:
 def read_baseline(path: Path) -> Baseline:
     """Read a baseline. Raises NothingToCompareError: it is missing; UsageError: it is damaged;
     names the key, or the line if it is not valid JSON."""
-    repair = (
-        f"`git checkout -- {path}` restores the committed one; or move it away and make a "
-        "new one with `anomalynet check --update REASON`"
-    )
+    repair = f"`git checkout -- {path}` restores the committed one; or move it away and make a "
+    repair += "new one with `anomalynet check --update REASON`"
     try:
         text = read_text(path)
     except FileNotFoundError:
@@ -158,6 +155,5 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
     try:
         write_text(path, dump(baseline))
     except OSError as error:
-        raise UsageError(
-            f"{path}: cannot be written: {error.strerror}", "give another file with --against"
-        ) from None
+        what = f"{path}: cannot be written: {error.strerror}"
+        raise UsageError(what, "give another file with --against") from None

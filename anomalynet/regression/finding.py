@@ -6,13 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Part = Literal["golden", "statistical"]
-PARTS: tuple[Part, ...] = ("golden", "statistical")
 REGRESSION, IMPROVEMENT = "regression", "improvement"
 SAME, NO_EVIDENCE = "same", "no evidence of a change"
 INSUFFICIENT_DATA, MISSING = "cannot be tested", "missing"
 NEW, FAILED = "not in the baseline", "failed"
-OTHER_RUN = "its configuration or data also changed"
-"""Note for a comparison of runs with different ids."""
+OTHER_RUN = "its configuration or data also changed"  # note where the runs have different ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +35,12 @@ class Finding:
 
     def sentence(self) -> str:
         """Text for a message: experiment, metric, size, verdict, note."""
-        size = note = ""
+        size, note = "", f" ({self.note})" if self.note else ""
         if self.difference is not None:
             facts = [f"{self.difference:+.3g}"]
             facts += [f"interval {interval(self)}"] if self.low is not None else []
             facts += [f"tolerance {self.tolerance:g}"] if self.tolerance is not None else []
             size = f" {number(self.before)} → {number(self.now)} ({', '.join(facts)})"
-        if self.note:
-            note = f" ({self.note})"
         return f"{self.experiment}: {self.metric}{size}: {self.verdict}{note}"
 
 

@@ -37,9 +37,8 @@ def summarise(folder: RunFolder) -> Values:
     result = folder.read_result()
     values: Values = {"windows": [float(part.windows) for part in result.parts.values()]}
     lines = folder.read_progress()
-    for name in sorted(
-        set().union(*lines) - {"epoch", "best", "train/learning_rate"} if lines else ()
-    ):
+    names = {name for line in lines for name in line} - {"epoch", "best", "train/learning_rate"}
+    for name in sorted(names):
         values[f"{name} by epoch"] = [rounded(line.get(name)) for line in lines]
     if result.best_epoch is not None:
         values["best epoch"] = [float(result.best_epoch)]
@@ -70,10 +69,9 @@ def compare(
     if it is not the current one."""
     tolerance = limits.elsewhere if elsewhere else limits.golden
     before, excused = record.values, _crossed(record.values, now) if elsewhere else set()
-    found = []
-    for name in (name for name in before if name in now and name not in excused):
-        if finding := _finding(experiment, name, before[name], now[name], tolerance):
-            found.append(finding)
+    compared = [name for name in before if name in now and name not in excused]
+    worst = [_finding(experiment, name, before[name], now[name], tolerance) for name in compared]
+    found = [finding for finding in worst if finding]
     found += [Finding("golden", experiment, name, MISSING) for name in before if name not in now]
     found += [Finding("golden", experiment, name, NEW) for name in now if name not in before]
     note = f"against {elsewhere}" if elsewhere else ""
@@ -82,9 +80,8 @@ def compare(
         return [noted(finding, note) for finding in found]
     count = sum(len(values) for name, values in now.items() if name not in excused)
     if excused:
-        note += (
-            f"; {len(excused)} not compared, because up to {CROSSINGS} scores crossed the threshold"
-        )
+        why = f"because up to {CROSSINGS} scores crossed the threshold"
+        note += f"; {len(excused)} not compared, {why}"
     what = f"all {count} values"
     return [Finding("golden", experiment, what, SAME, tolerance=tolerance, note=note)]
 

@@ -40,33 +40,25 @@ class RegressionSuite:
 
     def jobs(self, runs: Path, overrides: Sequence[str]) -> list[Job]:
         """The runs of the part. All of them are trained, so `runs` must be an empty folder."""
-        if not self.experiments:
-            return []
         chosen = self.sweep.only(self.experiments)
-        return jobs_of(plan(chosen, overrides), runs / self.part)
+        return jobs_of(plan(chosen, overrides), runs / self.part) if self.experiments else []
 
 
 def read_suites(sweeps: dict[Part, str], wanted: Sequence[str] | None) -> list[RegressionSuite]:
     """The parts of the check from their sweeps (a name or path each), with all experiments or only
     the `wanted` ones. Raises NothingToCompareError: a sweep names a missing experiment."""
-    found = []
+    found, shipped = [], locate.files("experiments")
     for part, name in sweeps.items():
         sweep = read_sweep(name, PRESET)
         if sweep.axes or sweep.extras or sweep.design == "search":
-            raise UsageError(
-                f"{name}: the check compares experiments, but this sweep has axes, arms or a "
-                "search",
-                "remove axes, arms and search from the sweep",
-            )
-        shipped = locate.files("experiments")
+            what = "the check compares experiments, but this sweep has axes, arms or a search"
+            raise UsageError(f"{name}: {what}", "remove axes, arms and search from the sweep")
         named = [one for one in sweep.experiments if not one.endswith((".yaml", ".yml"))]
         missing = [one for one in named if one not in shipped]
         if missing and (wanted is None or set(missing) & set(wanted)):
-            raise NothingToCompareError(
-                f"sweep {name}: unknown experiment {missing[0]!r}",
-                f"remove it from sweep {name}; then "
-                f'`anomalynet check --only {part} --update "reason"` removes it from the baseline',
-            )
+            command = f'`anomalynet check --only {part} --update "reason"`'
+            how = f"remove it from sweep {name}; then {command} removes it from the baseline"
+            raise NothingToCompareError(f"sweep {name}: unknown experiment {missing[0]!r}", how)
         own = [one for one in sweep.experiments if wanted is None or Path(one).stem in wanted]
         found.append(RegressionSuite(part, sweep, own))
     return found
@@ -146,20 +138,16 @@ def train(
         except KeyboardInterrupt:
             what = "interrupted: nothing was compared and nothing written"
             raise StoppedError(what, "repeat the command to start anew") from None
-        found = read_results(jobs, metrics)
-        if found is None:
-            reasons = [failure.sentence() for failure in failures(jobs)]
-            raise RunError("\n".join(["every run failed", *reasons]))
-        return found
+        return _read_results(jobs, metrics)
 
 
-def read_results(jobs: Mapping[Part, Sequence[Job]], metrics: Iterable[str]) -> Measured | None:
-    """The results of the jobs of each part, all of which have ended; None if no job succeeded.
-    `metrics`: metrics to keep of runs of the statistical part."""
+def _read_results(jobs: Mapping[Part, Sequence[Job]], metrics: Iterable[str]) -> Measured:
+    """The results of the jobs of each part, all of which have ended. Raises RunError."""
+    failed = _failures(jobs)
     done = {part: [job for job in own if job.state == "done"] for part, own in jobs.items()}
     first = next((job for own in done.values() for job in own), None)
     if first is None:
-        return None
+        raise RunError("\n".join(["every run failed", *(one.sentence() for one in failed)]))
     goldens = {
         job.run.loaded.name: (job.folder.path.name, golden.summarise(job.folder))
         for job in done.get("golden", [])
@@ -183,7 +171,7 @@ def read_results(jobs: Mapping[Part, Sequence[Job]], metrics: Iterable[str]) -> 
         commit=environment.get("commit"),
         golden=goldens,
         statistical={name: (digest(ids), runs) for name, (ids, runs) in repeated.items()},
-        failed=failures(jobs),
+        failed=failed,
     )
 
 
@@ -195,8 +183,7 @@ def key_of(environment: Mapping[str, Any]) -> str:
     return ", ".join([*minor, str(environment["cpu"])])
 
 
-def failures(jobs: Mapping[Part, Sequence[Job]]) -> list[Finding]:
-    """One finding per failed run."""
+def _failures(jobs: Mapping[Part, Sequence[Job]]) -> list[Finding]:
     found = []
     for part, own in jobs.items():
         for job in (job for job in own if job.state == "failed"):

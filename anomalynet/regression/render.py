@@ -6,32 +6,23 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+from anomalynet.regression import finding
 from anomalynet.regression.baseline import Entry
-from anomalynet.regression.finding import (
-    FAILED,
-    IMPROVEMENT,
-    INSUFFICIENT_DATA,
-    MISSING,
-    NEW,
-    PARTS,
-    REGRESSION,
-    Finding,
-    interval,
-    number,
-)
+from anomalynet.regression.finding import Finding, interval, number
 from anomalynet.regression.history import sparkline, values_of
 from anomalynet.reporting.formats.markdown import grid
 
 SHOWN = 3  # largest number of differing quantities per golden in a table; JSON has all
 
 BAD = {
-    REGRESSION: "regression",
-    FAILED: "failed run",
-    MISSING: "missing number",
-    NEW: "number without baseline",
+    finding.REGRESSION: "regression",
+    finding.FAILED: "failed run",
+    finding.MISSING: "missing number",
+    finding.NEW: "number without baseline",
 }
-FINE = {IMPROVEMENT: "improved", INSUFFICIENT_DATA: INSUFFICIENT_DATA}
-LEVELS = dict.fromkeys(BAD, "error") | {IMPROVEMENT: "notice", INSUFFICIENT_DATA: "warning"}
+FINE = {finding.IMPROVEMENT: "improved", finding.INSUFFICIENT_DATA: finding.INSUFFICIENT_DATA}
+LEVELS = dict.fromkeys(BAD, "error")
+LEVELS |= {finding.IMPROVEMENT: "notice", finding.INSUFFICIENT_DATA: "warning"}
 """Verdict → level of GitHub's annotation."""
 
 
@@ -47,7 +38,7 @@ class Answer:
 
     def verdict(self) -> str:
         """The result in one sentence."""
-        count = Counter(finding.verdict for finding in self.findings)
+        count = Counter(one.verdict for one in self.findings)
         bad = [f"{n} {word}{'s' * (n > 1)}" for key, word in BAD.items() if (n := count[key])]
         fine = [f"{n} {word}" for key, word in FINE.items() if (n := count[key])]
         nothing = "nothing could be compared" if self.exit_code else "no regression"
@@ -60,7 +51,7 @@ def shown(findings: Sequence[Finding]) -> list[Finding]:
     """The findings; for a golden with many differences only the first ones and a count."""
     kept: list[Finding] = []
     groups = dict.fromkeys((one.part, one.experiment) for one in findings)
-    for part, name in sorted(groups, key=lambda group: PARTS.index(group[0])):
+    for part, name in sorted(groups, key=lambda group: group[0]):  # goldens first
         own = [one for one in findings if (one.part, one.experiment) == (part, name)]
         if part == "golden" and len(own) > SHOWN + 1:
             more = Finding(part, name, f"and {len(own) - SHOWN} more", own[SHOWN].verdict)

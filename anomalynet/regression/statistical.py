@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from anomalynet.metrics.suite import METRICS
 from anomalynet.regression import finding
@@ -47,18 +47,11 @@ def compare(
     for word, runs in ((finding.MISSING, now), (finding.NEW, before)):
         if not any(metric in run.metrics for run in runs):
             return finding.Finding("statistical", experiment, metric, word)
-    then, current = (
-        {(run.seed, run.fold, run.world): run.metrics.get(metric) for run in runs}
-        for runs in (before, now)
-    )
-    shared = [key for key in then if key in current]
-    pairs = {
-        key: (a, b)
-        for key in shared
-        if (a := then[key]) is not None and (b := current[key]) is not None
-    }
-    missing = sum(current[key] is None for key in shared)
-    had_missing = sum(then[key] is None for key in shared)
+    then, current = _by_run(metric, before), _by_run(metric, now)
+    shared = {key: (then[key], current[key]) for key in then if key in current}
+    pairs = {key: (a, b) for key, (a, b) in shared.items() if a is not None and b is not None}
+    missing = sum(b is None for _, b in shared.values())
+    had_missing = sum(a is None for a, _ in shared.values())
     notes = []
     if missing != had_missing:
         notes.append(f"undefined in {missing} of {len(shared)} runs, before in {had_missing}")
@@ -71,8 +64,8 @@ def compare(
         verdict = _verdict(metric, clusters, low, high, tolerance)
     else:
         notes.insert(0, f"with {len(pairs)} pairs in {len(clusters)} worlds or seeds")
-        enough = _clusters({key: value for key, value in then.items() if value is not None})
-        verdict = finding.MISSING if smallest_p(len(enough)) < LEVEL else finding.INSUFFICIENT_DATA
+        enough = smallest_p(len(_clusters(then))) < LEVEL
+        verdict = finding.MISSING if enough else finding.INSUFFICIENT_DATA
     if missing > had_missing and verdict != finding.REGRESSION:
         verdict = finding.MISSING
     return finding.Finding(
@@ -101,11 +94,16 @@ def _verdict(
     return finding.IMPROVEMENT if (mean > 0) is higher_is_better else finding.REGRESSION
 
 
-def _clusters(values: dict[RunKey, float]) -> list[float]:
-    """Mean of each world, or of each seed for data with one world, in order."""
+def _by_run(metric: str, runs: Sequence[RunMetrics]) -> dict[RunKey, float | None]:
+    return {(run.seed, run.fold, run.world): run.metrics.get(metric) for run in runs}
+
+
+def _clusters(values: Mapping[RunKey, float | None]) -> list[float]:
+    """Mean of each world, or of each seed for data with one world, in order; without None."""
     members: dict[tuple[int, int], list[float]] = defaultdict(list)
     for (seed, _, world), value in values.items():
-        members[(0, seed) if world is None else (1, world)].append(value)
+        if value is not None:
+            members[(0, seed) if world is None else (1, world)].append(value)
     return [math.fsum(own) / len(own) for _, own in sorted(members.items())]
 
 
@@ -115,9 +113,5 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def means(runs: Sequence[RunMetrics]) -> dict[str, float | None]:
     """Mean of each metric over worlds; None if it is undefined in all runs."""
-    found = {}
-    for metric in dict.fromkeys(name for run in runs for name in run.metrics):
-        values = {(run.seed, run.fold, run.world): run.metrics.get(metric) for run in runs}
-        defined = {key: value for key, value in values.items() if value is not None}
-        found[metric] = _mean(_clusters(defined))
-    return found
+    names = dict.fromkeys(name for run in runs for name in run.metrics)
+    return {name: _mean(_clusters(_by_run(name, runs))) for name in names}

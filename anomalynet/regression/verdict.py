@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from anomalynet.errors import RunError
-from anomalynet.regression import golden, statistical
+from anomalynet.regression import finding, golden, statistical
 from anomalynet.regression.baseline import (
     DEFAULTS,
     VERSION,
@@ -23,17 +23,7 @@ from anomalynet.regression.baseline import (
     Values,
     write_baseline,
 )
-from anomalynet.regression.finding import (
-    FAILED,
-    INSUFFICIENT_DATA,
-    MISSING,
-    NEW,
-    OTHER_RUN,
-    REGRESSION,
-    Finding,
-    Part,
-    noted,
-)
+from anomalynet.regression.finding import Finding, Part, noted
 
 R = TypeVar("R", Golden, Repeated)
 
@@ -79,7 +69,7 @@ def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
         goldens = {key: own.golden[name] for key, own in stored if name in own.golden}
         one = match(goldens, here)
         if one is None:
-            found.append(Finding("golden", name, "all values", NEW))
+            found.append(Finding("golden", name, "all values", finding.NEW))
         else:
             found += golden.compare(name, one[0], values, limits, run, elsewhere=one[1])
     for name, (run, runs) in measured.statistical.items():
@@ -87,23 +77,24 @@ def findings(measured: Measured, baseline: Baseline) -> list[Finding]:
         other = match(repeated, here)
         for metric, tolerance in limits.metrics.items():
             if other is None:
-                found.append(Finding("statistical", name, metric, NEW))
+                found.append(Finding("statistical", name, metric, finding.NEW))
                 continue
             record, elsewhere = other
             new = statistical.compare(name, metric, record.runs, runs, tolerance)
-            new = new if run == record.run else noted(new, OTHER_RUN)
+            new = new if run == record.run else noted(new, finding.OTHER_RUN)
             found.append(noted(new, f"against {elsewhere}") if elsewhere else new)
     return found
 
 
 def exit_code(found: Sequence[Finding]) -> int:
     """3 with a regression; else 1 if a run failed; 4 if anything is not compared; else 0."""
-    verdicts = {finding.verdict for finding in found}
-    if REGRESSION in verdicts:
+    verdicts = {one.verdict for one in found}
+    if finding.REGRESSION in verdicts:
         return 3
-    if FAILED in verdicts:
+    if finding.FAILED in verdicts:
         return 1
-    return 4 if verdicts & {MISSING, NEW} or verdicts <= {INSUFFICIENT_DATA} else 0
+    lacking = verdicts & {finding.MISSING, finding.NEW}
+    return 4 if lacking or verdicts <= {finding.INSUFFICIENT_DATA} else 0
 
 
 def update_baseline(
@@ -152,14 +143,8 @@ def add_update(
         )
         for key, one in sorted({**old.environments, here: now}.items())
     }
-    entry = Entry(
-        date=date,
-        commit=measured.commit,
-        reason=reason,
-        environment=here,
-        code=code,
-        means={name: statistical.means(runs) for name, (_, runs) in measured.statistical.items()},
-    )
+    means = {name: statistical.means(runs) for name, (_, runs) in measured.statistical.items()}
+    entry = Entry(date, measured.commit, reason, here, code, means)
     return Baseline(VERSION, old.tolerances, environments, [*old.history, entry])
 
 

@@ -91,8 +91,7 @@ def read_axes(leaves: Mapping[str, Leaf], *, search: bool) -> tuple[dict[str, Ax
         elif isinstance(leaf.value, list) and leaf.value:
             axes[key] = leaf.value
             if len(set(map(repr, leaf.value))) < len(leaf.value):
-                what = f"{full}: duplicate levels in {leaf.value!r}"
-                problems.append(Problem(leaf.where, what))
+                problems.append(Problem(leaf.where, f"{full}: duplicate levels in {leaf.value!r}"))
         else:
             what = f"{full}: expected a list or {{low: …, high: …}}, not {leaf.value!r}"
             problems.append(Problem(leaf.where, what))

@@ -54,13 +54,9 @@ def connect() -> Any:
     last = Path(base) / "ray" / "ray_current_cluster"  # of this machine
     if not address and last.is_file() and not _answers(last.read_text(encoding="utf-8").strip()):
         address = "local"
+    quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
     try:
-        ray.init(
-            address=address or None,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="ERROR",
-        )
+        ray.init(address=address or None, **quiet)
     except (ConnectionError, RuntimeError, ValueError) as error:
         what = f"--on ray: no cluster at {address or 'this machine'}: {first_line(error)}"
         raise UsageError(what, OTHER) from None
@@ -211,7 +207,7 @@ def _unfit(config: Path, order: Mapping[str, Any]) -> str:
         data = sources.fingerprint(loaded.config.data)
     except AnomalynetError as error:
         return str(error)
-    if (found := run_id(loaded.config, data)) == order["id"]:
+    if (found := run_id(sources.completed(loaded.config), data)) == order["id"]:
         return ""
     return (
         f"the data of {loaded.config.data.title}, fingerprint {data[:10]}, or the configuration "
@@ -264,12 +260,8 @@ class RayWorker:
         folder.failed.unlink(missing_ok=True)
         order = order_of(job, folder)
         began = time.monotonic()
-        task = self.ray.remote(
-            num_returns="streaming",
-            num_cpus=self.slot.cpus,
-            num_gpus=self.slot.gpu_share,
-            max_retries=0,
-        )(carry_out)
+        needs = {"num_cpus": self.slot.cpus, "num_gpus": self.slot.gpu_share}
+        task = self.ray.remote(num_returns="streaming", max_retries=0, **needs)(carry_out)
         self._news = task.remote(order)
         while True:
             if not self.ray.wait([self._news], timeout=POLL)[0]:

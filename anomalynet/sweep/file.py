@@ -10,7 +10,7 @@ report compares them. A small one, `mine.yaml`, for `run_sweep("mine.yaml")`:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -43,8 +43,7 @@ class Sweep:
     name: str
     experiments: list[str]
     seeds: list[int]
-    folds: list[int] | None
-    """None: every fold of the configuration."""
+    folds: list[int] | None  # None: every fold of the configuration
     worlds: Literal["seed"] | None = None
     """`seed`: each seed is run on the simulated world with the same number. None: on the worlds of
     the configuration."""
@@ -61,12 +60,10 @@ class Sweep:
     reference: dict[str, object] = field(default_factory=dict)
     """Levels of the arm that the others are compared with. An axis that is missing here has the
     experiment's level."""
-    metric: str = "test/average_precision"
-    """The metric by which the report compares arms."""
+    metric: str = "test/average_precision"  # by which the report compares arms
     search: SearchSettings = field(default_factory=SearchSettings)
     question: str = ""
-    preset: str = ""
-    """The preset that the file was read with; empty if it has no presets."""
+    preset: str = ""  # that the file was read with; empty if it has no presets
     locations: dict[str, str] = field(default_factory=dict)
     """File and line of each key in the file, keys of configurations without their prefix."""
 
@@ -110,15 +107,15 @@ def _no_keys(leaf: Leaf) -> Problem:
 def _sweep(
     path: Path, values: dict[str, Leaf], settings: dict[str, Leaf], preset: str, old: list[Problem]
 ) -> Sweep:
-    problems = [*old]
-    for key, leaf in values.items():
-        if key not in _WHOLE and not key.startswith(_OPEN):
-            problem = Problem(leaf.where, f"unknown key {key!r}", nearest_key(key, _WHOLE))
-            problems.append(problem)
     arms = _below(values, "arms.")
-    problems += [_no_keys(leaf) for key, leaf in arms.items() if "." not in key]
-    problems += [*_shape_problems(values), *_exclude_problems(values, arms)]
-    problems += _repetition_problems(values, settings)
+    problems = [
+        *old,
+        *_key_problems(values),
+        *(_no_keys(leaf) for key, leaf in arms.items() if "." not in key),
+        *_shape_problems(values),
+        *_exclude_problems(values, arms),
+        *_repetition_problems(values, settings),
+    ]
     design = _value(values, "design", "factorial")
     if design not in get_args(Design):
         near = nearest(str(design), get_args(Design))
@@ -126,7 +123,7 @@ def _sweep(
     searched = design == "search"
     axes, wrong = read_axes(values, search=searched)
     search, more = read_search(_below(values, "search."), searched)
-    problems += [*wrong, *more, *_metric_problem(values)]
+    problems += [*wrong, *more, *_metric_problems(values)]
     problems += _reference_problems(values, axes, design)
     named = [values[key] for key in ("experiment", "experiments") if key in values]
     if len(named) != 1 and not problems:
@@ -161,6 +158,12 @@ def _sweep(
     )
 
 
+def _key_problems(values: Mapping[str, Leaf]) -> Iterator[Problem]:
+    for key, leaf in values.items():
+        if key not in _WHOLE and not key.startswith(_OPEN):
+            yield Problem(leaf.where, f"unknown key {key!r}", nearest_key(key, _WHOLE))
+
+
 def _value(values: Mapping[str, Leaf], key: str, default: object = None) -> Any:
     return values[key].value if key in values else default
 
@@ -179,51 +182,45 @@ def _locations(values: Mapping[str, Leaf], settings: Mapping[str, Leaf]) -> dict
     return {key: leaf.where for key, leaf in leaves.items()}
 
 
-def _metric_problem(values: Mapping[str, Leaf]) -> list[Problem]:
+def _metric_problems(values: Mapping[str, Leaf]) -> Iterator[Problem]:
     known = [f"test/{name}" for name in METRICS if name not in NOT_OF_STEPS]
-    leaf = values.get("report.metric")
-    if leaf is None or leaf.value in known:
-        return []
-    what = f"report.metric: unknown metric {leaf.value!r}"
-    return [Problem(leaf.where, what, nearest(str(leaf.value), known))]
+    if (leaf := values.get("report.metric")) and leaf.value not in known:
+        what = f"report.metric: unknown metric {leaf.value!r}"
+        yield Problem(leaf.where, what, nearest(str(leaf.value), known))
 
 
 def _reference_problems(
     values: Mapping[str, Leaf], axes: Mapping[str, Axis], design: Design
-) -> list[Problem]:
+) -> Iterator[Problem]:
     """A problem for each level of `report.reference` that no arm can have."""
-    problems = []
+    experiments = _value(values, "experiments") or [_value(values, "experiment")]
     for key, leaf in _below(values, "report.reference.").items():
         name = f"report.reference.{key}"
-        experiments = _value(values, "experiments") or [_value(values, "experiment")]
         if key == "experiment" and leaf.value not in experiments:
-            what = f"{name}: {leaf.value!r} is not among the experiments"
-            problems.append(Problem(leaf.where, what))
+            yield Problem(leaf.where, f"{name}: {leaf.value!r} is not among the experiments")
         elif key != "experiment" and key not in axes:
             near = nearest_key(key, list(axes))
-            problems.append(Problem(leaf.where, f"unknown key {name!r}: it is not an axis", near))
+            yield Problem(leaf.where, f"unknown key {name!r}: it is not an axis", near)
         elif key in axes and design == "factorial" and not has(axes[key], leaf.value):
-            what = f"{name}: {leaf.value!r} is not a level of this axis"
-            problems.append(Problem(leaf.where, what))
-    return problems
+            yield Problem(leaf.where, f"{name}: {leaf.value!r} is not a level of this axis")
 
 
-def _exclude_problems(values: Mapping[str, Leaf], arms: Mapping[str, Leaf]) -> list[Problem]:
+def _exclude_problems(values: Mapping[str, Leaf], arms: Mapping[str, Leaf]) -> Iterator[Problem]:
     """A problem for each excluded key that no arm sets: it would never exclude anything."""
     leaf = values.get("exclude")
     if leaf is None or not isinstance(leaf.value, list):
-        return []
+        return
     varied = {axis_key(key, own)[0] for key, own in values.items() if key.startswith("axes.")}
     known = sorted({"experiment", *varied, *(key.partition(".")[2] for key in arms)})
-    keys = (key for excluded in leaf.value if isinstance(excluded, dict) for key in excluded)
-    return [
-        Problem(leaf.where, f"exclude: no axis or arm sets {key!r}", nearest_key(str(key), known))
-        for key in dict.fromkeys(keys)
-        if key not in known
-    ]
+    keys = dict.fromkeys(key for own in leaf.value if isinstance(own, dict) for key in own)
+    for key in (key for key in keys if key not in known):
+        near = nearest_key(str(key), known)
+        yield Problem(leaf.where, f"exclude: no axis or arm sets {key!r}", near)
 
 
-def _repetition_problems(values: Mapping[str, Leaf], settings: Mapping[str, Leaf]) -> list[Problem]:
+def _repetition_problems(
+    values: Mapping[str, Leaf], settings: Mapping[str, Leaf]
+) -> Iterator[Problem]:
     """A problem for each key that the sweep sets in every run, so that another value of it would be
     lost, and for each varied key that changes no result: all its levels would be the same run."""
     lists = {"seed": "seeds", "data.split.fold": "folds"}
@@ -235,36 +232,30 @@ def _repetition_problems(values: Mapping[str, Leaf], settings: Mapping[str, Leaf
             varied[f"axes.{key}"] = key, leaf
         elif full.startswith("arms."):
             varied[full] = full.split(".", 2)[-1], leaf
-    problems = []
     for name, (key, leaf) in {**varied, **fixed}.items():
         if key in lists:
             what = f"{name}: every arm is run with each of the sweep's {lists[key]}"
-            problems.append(Problem(leaf.where, what, lists[key]))
+            yield Problem(leaf.where, what, lists[key])
         elif name in varied and key.startswith(("hardware.", "tracking")):
             what = f"{name}: changes no result, so that all its levels would be the same run"
-            problems.append(Problem(leaf.where, what))
-    return problems
+            yield Problem(leaf.where, what)
 
 
-def _shape_problems(values: Mapping[str, Leaf]) -> list[Problem]:
+def _shape_problems(values: Mapping[str, Leaf]) -> Iterator[Problem]:
     wanted = {"experiments": str, "seeds": int, "folds": int, "exclude": dict}
-    problems = []
     for key, kind in wanted.items():
         leaf = values.get(key)
         if leaf is None or (key, leaf.value) == ("folds", "all"):
             continue
-        what = ""
         if not (isinstance(leaf.value, list) and leaf.value):
-            what = f"{key}: expected a list, not {leaf.value!r}"
+            yield Problem(leaf.where, f"{key}: expected a list, not {leaf.value!r}")
         elif not all(type(item) is kind for item in leaf.value):
             what = f"{key}: expected a list of {kind.__name__}, not {leaf.value!r}"
+            yield Problem(leaf.where, what)
         elif len(set(map(str, leaf.value))) < len(leaf.value):
-            what = f"{key}: duplicate values in {leaf.value!r}"
-        problems += [Problem(leaf.where, what)] if what else []
+            yield Problem(leaf.where, f"{key}: duplicate values in {leaf.value!r}")
     if (leaf := values.get("worlds")) and leaf.value != "seed":
         what = f"worlds: expected `seed`, not {leaf.value!r}; data.worlds lists worlds"
-        problems.append(Problem(leaf.where, what))
-    leaf = values.get("experiment")
-    if leaf is not None and not isinstance(leaf.value, str):
-        problems.append(Problem(leaf.where, f"experiment: expected a name, not {leaf.value!r}"))
-    return problems
+        yield Problem(leaf.where, what)
+    if (leaf := values.get("experiment")) and not isinstance(leaf.value, str):
+        yield Problem(leaf.where, f"experiment: expected a name, not {leaf.value!r}")

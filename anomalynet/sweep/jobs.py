@@ -49,7 +49,6 @@ class Job:
     def fail(self, reason: str) -> None:
         """Mark the job as failed, and store the reason in its folder for later commands."""
         self.state, self.reason = "failed", reason
-        self.folder.path.mkdir(parents=True, exist_ok=True)
         write_json(self.folder.failed, {"reason": reason, "attempts": self.attempts})
 
     def ask_to_stop(self) -> None:
@@ -83,8 +82,9 @@ def jobs_of(
     which runs are trained once more: `failed` ones, finished ones of other code (`stale`)."""
     prints = {} if prints is None else prints
     jobs = []
-    for number, run in enumerate(planned, 1):
-        data = run.loaded.config.data
+    for number, plan in enumerate(planned, 1):
+        config = sources.completed(plan.loaded.config)
+        run, data = replace(plan, loaded=replace(plan.loaded, config=config)), config.data
         unsplit = replace(data, split=SplitConfig())  # the fingerprint does not depend on the split
         if unsplit not in prints:
             prints[unsplit] = sources.fingerprint(data)

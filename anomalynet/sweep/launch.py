@@ -49,7 +49,6 @@ class LocalWorker:
         self._last_lines: deque[str] = deque(maxlen=20)  # of its stderr
 
     def ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
-        """Hand over a job and wait for its reply; None if the process died."""
         try:
             if self.process is None or self.process.poll() is not None:
                 self.process = self._start()
@@ -92,7 +91,6 @@ class LocalWorker:
         return self._last_lines[-1] if self._last_lines else f"exit status {code}"
 
     def end(self) -> None:
-        """Stop the process now; what it trained is in its last checkpoint."""
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -139,14 +137,12 @@ class Launch:
         try:
             for thread in threads:
                 thread.start()
-            while any(thread.is_alive() for thread in threads):
+            while any(thread.is_alive() for thread in threads) and not self._error:
                 watch()
                 _join(threads, interval)
-                if self._error:
-                    raise self._error
-            watch()
             if self._error:
                 raise self._error
+            watch()
         except (KeyboardInterrupt, Exception):
             self._stop.set()
             if running := [job for job in jobs if job.state == "running"]:

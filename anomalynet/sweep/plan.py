@@ -1,10 +1,11 @@
 """Plans a sweep: its arms (the values that each sets, its name, and which one is the reference),
-and the runs of each arm, one per seed and fold."""
+and the runs of each arm, one per seed and fold; or writes it as a sweep of W&B."""
 
 from __future__ import annotations
 
 import itertools
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -206,6 +207,41 @@ def _repeat(run: PlannedRun, fold: int, world: int | None) -> PlannedRun:
     origins = {**loaded.origins, **dict.fromkeys(own, "the sweep")}
     repeated = replace(loaded, config=replace(loaded.config, data=data), origins=origins)
     return replace(run, axis={**run.axis, **own}, loaded=repeated)
+
+
+def as_wandb(sweep: Sweep, overrides: Sequence[str], given: str) -> str:
+    """The YAML of a W&B sweep whose agents call `anomalynet train`, for `wandb sweep FILE` and
+    `wandb agent`. Each key of the sweep becomes a parameter of W&B, except those of the overrides,
+    which win. `given`: the sweep as the user named it. Raises UsageError: the sweep is not a plain
+    grid of one experiment over numbers, texts, true and false."""
+    import yaml
+
+    runs = plan(sweep, overrides)
+    values = {key: levels(axis) for key, axis in sweep.axes.items() if sweep.design == "factorial"}
+    folds = sorted({run.loaded.config.data.split.fold for run in runs})
+    values |= {"seed": list(sweep.seeds), "data.split.fold": list(folds)}
+    varied = len(sweep.experiments) > 1 or sweep.exclude or sweep.extras or sweep.worlds == "seed"
+    fixed = {text.partition("=")[0] for text in overrides}
+    parameters = {key: {"values": own} for key, own in values.items() if key not in fixed}
+    every = [value for own in parameters.values() for value in own["values"]]
+    plain = all(isinstance(value, bool | int | float | str) for value in every)
+    if sweep.design != "factorial" or varied or not plain:
+        what = "W&B supports only a plain grid: `design: factorial` of one experiment, without "
+        what += "`exclude`, `arms`, `worlds: seed`, empty values and lists"
+        raise UsageError(f"{sweep.name}: {what}", "use `anomalynet sweep` without --as wandb")
+    set_before = fixed | parameters.keys()
+    always = [f"{key}={scalar(v)}" for key, v in sweep.settings.items() if key not in set_before]
+    command = ["${env}", "anomalynet", "train", sweep.experiments[0], "${args_no_hyphens}"]
+    text = {
+        "name": given,
+        "project": os.environ.get("WANDB_PROJECT", "anomalynet"),
+        "program": "anomalynet",
+        "method": "grid",
+        "metric": {"name": "validation/average_precision", "goal": "maximize"},
+        "parameters": parameters,
+        "command": [*command, *always, *overrides, "tracking=wandb"],
+    }
+    return yaml.safe_dump(text, sort_keys=False, allow_unicode=True)
 
 
 def experiment_names(text: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +20,6 @@ from anomalynet.sweep.progress import audit_progress, say_nothing
 from anomalynet.sweep.search import study
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from anomalynet.reporting.formats.files import Form
     from anomalynet.runs.collect import RunRecord
     from anomalynet.runs.folder import RunFolder
@@ -80,16 +78,8 @@ def _write_ablation(planned: PlannedSweep, records: Mapping[Path, RunRecord]) ->
     axes = {key: levels(axis) for key, axis in sweep.axes.items()}
     if len(sweep.experiments) > 1:
         axes = {"experiment": list(sweep.experiments), **axes}
-    ablation = Ablation(
-        sweep.name,
-        sweep.question,
-        sweep.design,
-        axes,
-        sweep.metric,
-        tuple(arms),
-        planned.command,
-        sweep.preset,
-    )
+    same = {one: getattr(sweep, one) for one in ("name", "question", "design", "metric", "preset")}
+    ablation = Ablation(**same, axes=axes, arms=tuple(arms), command=planned.command)
     write_ablation(ablation, planned.out, f"{sweep.name} on {planned.data}")
 
 
@@ -120,9 +110,8 @@ def started_sweeps(name: str | None, runs: Path) -> list[SweepRecord]:
     records = read_sweeps(runs, say)
     found = [own for own in records if name in (own.sweep, Path(own.sweep).stem, own.label)]
     if name and not found and (name in locate.files("sweeps") or name.endswith((".yaml", ".yml"))):
-        raise NothingToCompareError(
-            f"the sweep {name} was not started in {runs}", f"anomalynet sweep {name}"
-        )
+        what = f"the sweep {name} was not started in {runs}"
+        raise NothingToCompareError(what, f"anomalynet sweep {name}")
     return found
 
 
@@ -180,9 +169,8 @@ def renew_report(
     """Write a report unless its folder has one with all of these forms that was made from the same
     `facts` and finished runs: another command may have written it. Returns the path of the first
     form. Raises UsageError as `refuse_other`."""
-    if not {"md", *forms} <= present(planned.out) or record.reported != _digest(
-        planned, facts, folders
-    ):
+    is_current = {"md", *forms} <= present(planned.out)
+    if not is_current or record.reported != _digest(planned, facts, folders):
         refuse_other(planned, folders, trials)
         write()
         if planned.out.parent == Path("reports"):

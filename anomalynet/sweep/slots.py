@@ -71,15 +71,11 @@ def choose_slots(
         if not chosen:
             raise UsageError(f"--gpus {gpus}: no GPU was found", "--slots N trains on the CPU")
         if not here:
-            warn(
-                "warning: no GPU was found on this machine; runs are trained on the CPU "
-                "unless torch finds a GPU"
-            )
+            what = "runs are trained on the CPU unless torch finds a GPU"
+            warn(f"warning: no GPU was found on this machine; {what}")
         return gpu_slots(chosen, runs_per_gpu, hardware.devices)
     free = gpus_here() if count is None and hardware.accelerator in ("auto", "cuda") else []
-    if free:
-        return gpu_slots(free, runs_per_gpu, hardware.devices)
-    return cpus
+    return gpu_slots(free, runs_per_gpu, hardware.devices) if free else cpus
 
 
 def cpu_slots(count: int | None, devices: int = 1) -> list[Slot]:
@@ -90,8 +86,8 @@ def cpu_slots(count: int | None, devices: int = 1) -> list[Slot]:
 
 
 def _check_limits(option: str, count: int) -> None:
-    limit = "at least 1" if count < 1 else f"at most {MAX_SLOTS}"
     if not 1 <= count <= MAX_SLOTS:
+        limit = "at least 1" if count < 1 else f"at most {MAX_SLOTS}"
         raise UsageError(f"{option} must be {limit}, not {count}")
 
 

@@ -32,12 +32,15 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     jobs: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_read, args=(jobs,), daemon=True).start()
-    first: int | None = None  # memory after the first job
+    import resource  # not on Windows
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    first = 0  # memory after the first job
     last = False
     while not last:
         reply = work(json.loads(jobs.get()))
-        memory = _memory()
-        first = memory if first is None else first
+        memory = unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # the largest so far
+        first = first or memory
         last = memory > first + GROWTH
         replies.write(json.dumps({**reply, "last": last}) + "\n")
         replies.flush()
@@ -125,14 +128,6 @@ def end_with_stdin() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _memory() -> int:
-    """The largest memory of this process so far, in bytes."""
-    import resource  # not on Windows
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most * (1 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":

@@ -66,10 +66,8 @@ def _charts(steps: pl.DataFrame) -> Iterator[tuple[str, Any]]:
     if not 0 < labels.sum() < len(labels):
         return
     names, alarms = ["normal", "attack"], steps["alarm"].cast(int).to_list()
-    yield (
-        "test/confusion_matrix",
-        wandb.plot.confusion_matrix(y_true=labels.tolist(), preds=alarms, class_names=names),
-    )
+    matrix = wandb.plot.confusion_matrix(y_true=labels.tolist(), preds=alarms, class_names=names)
+    yield "test/confusion_matrix", matrix
     true, false = (counts[1:] for counts in alarm_counts(labels, scores))
     shown = np.unique(np.linspace(0, len(true) - 1, POINTS).round().astype(int))
     curve = np.stack([true / true[-1], true / (true + false)], axis=1)[shown].tolist()

@@ -88,9 +88,8 @@ def track_sweep(
     each trial of a search: `id`, `name`, `job_type` and `config` for W&B, `steps` (the metrics of
     each of its runs) and `summary`. Problems are reported on stderr and have no other effect.
 
-    Returns: the folder of W&B's files, `.sweeps/NAME` below the runs, where `anomalynet sync` finds
-        them. None if nothing is logged: W&B is disabled, or a W&B agent runs this command and shows
-        its runs in its own sweep.
+    Returns the folder of W&B's files, where `anomalynet sync` finds them. None if nothing is
+    logged: W&B is disabled, or a W&B agent runs this command and shows its runs in its own sweep.
     """
     if os.environ.get("WANDB_MODE") == "disabled" or os.environ.get("WANDB_SWEEP_ID"):
         return None

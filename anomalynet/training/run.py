@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +13,7 @@ import lightning as L
 import numpy as np
 import polars as pl
 
-from anomalynet.config.identity import run_id
+from anomalynet.config.identity import flatten, run_id
 from anomalynet.config.load import Loaded, load
 from anomalynet.config.model import in_user_file
 from anomalynet.config.schema import Config
@@ -68,8 +68,9 @@ def planned_folder(loaded: Loaded, runs: str | Path) -> RunFolder:
     """Where a configuration's run lives, known before its data is parsed. Raises UsageError: an
     unknown kind of injected incident, so that no data is prepared for it."""
     kinds_of(loaded.config.training.injection)
-    fingerprint = sources.fingerprint(loaded.config.data)
-    return RunFolder(Path(runs) / loaded.name / run_id(loaded.config, fingerprint))
+    config = sources.completed(loaded.config)
+    name = run_id(config, sources.fingerprint(config.data))
+    return RunFolder(Path(runs) / loaded.name / name)
 
 
 def train(
@@ -121,6 +122,10 @@ def train(
         DataError, RunError: the data or the training cannot be used.
     """
     loaded = _loaded(experiment, overrides, keywords)
+    config = sources.completed(loaded.config)
+    new = flatten(config).items() - flatten(loaded.config).items()
+    origins = loaded.origins | {key: "the data" for key, _ in new}
+    loaded = replace(loaded, config=config, origins=origins)
     trainer_options = TrainerOptions(callbacks, logger, progress, trainer_kwargs or {})
     folder = planned_folder(loaded, runs)
     if int(os.environ.get("LOCAL_RANK", "0")) > 0:
@@ -227,7 +232,7 @@ def _evaluate(
         metrics=measured,
         warnings=(
             *module.split.warnings,
-            *fleet_warning(rule, steps["validation"], limit, devices),
+            *fleet_warning(rule, [*steps.values()], limit, devices),
             *_options_warning(folder),
         ),
     )

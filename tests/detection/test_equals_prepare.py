@@ -75,7 +75,7 @@ def offline(
 
 def of_config(config: DataConfig, period: float | None, **changes: Any) -> Contract:
     quality = config.quality
-    divided = config.calibration_rows > 0 and config.calibration == "deviation"
+    divided = config.first_rows > 0 and config.calibration == "deviation"
     hold = config.max_gap if quality.impute == "hold" else 0
     sensors = (Sensor(name=one.name, minimum=one.minimum, maximum=one.maximum) for one in LIMITS)
     same = {name: getattr(config, name) for name in ("max_gap", "calibration_rows", "calibration")}

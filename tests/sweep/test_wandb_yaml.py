@@ -12,7 +12,7 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 from anomalynet.config.load import load
 from anomalynet.errors import UsageError
 from anomalynet.sweep.file import read_sweep
-from anomalynet.sweep.wandb_yaml import as_wandb
+from anomalynet.sweep.plan import as_wandb
 
 GRID = """\
 experiment: hybrid

@@ -6,11 +6,13 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from statistics import median
 from typing import Protocol, cast
 
-from anomalynet.config.schema import DataConfig
+from anomalynet.config.schema import Config, DataConfig
 from anomalynet.data.folder import data_folder
 from anomalynet.data.gateway import SENSOR_CHANNELS
 from anomalynet.data.importing.format import TableFormat
@@ -96,6 +98,38 @@ def fingerprint(config: DataConfig, reread: bool = False) -> str:
     else:  # in a folder of their own, files may be others
         expected = digests.manifest(config.name) if config.root is None else {}
     return digests.of_files(root, source.files(root, config.subset), expected, reread)
+
+
+def completed(config: Config) -> Config:
+    """With values for empty keys that depend on whether the data has labels. Raises DataError: as
+    `load`."""
+    data, rule = completed_data(config.data), config.evaluation
+    if rule.alarms_per_day is None:
+        rule = replace(rule, alarms_per_day=float(len(_unlabelled(data)) or 24))
+    return replace(config, data=data, evaluation=rule)
+
+
+def completed_data(data: DataConfig) -> DataConfig:
+    """`completed` for calibration_rows and split, by the rules that stand in the schema."""
+    rows, cut, lengths = data.first_rows, data.split, _unlabelled(data)
+    if lengths and (form := table_format(data)) is not None:
+        period, readings = _source(data).INFO.period, median(lengths)
+        day = 86_400 / period if period and form.time else max(rows, 1)
+        if data.calibration_rows is None:
+            rows = max(1, int(min(max(day, rows), readings / 3, 10_000)))
+        left = readings - rows
+        folds = min(cut.folds, max(3, int(left / day)))
+        whole = left >= 3 * day or len(lengths) < 3 * cut.folds  # else each part has devices enough
+        fits = whole and cut.fold < folds and left >= 9 * data.window  # of a third, one is purged
+        if cut.policy == "auto" and fits and form.split is None:
+            cut = replace(cut, policy="blocked", folds=folds)
+    return replace(data, calibration_rows=rows, split=cut)
+
+
+def _unlabelled(data: DataConfig) -> list[int]:
+    """The number of readings of each series of imported data without labels; of other empty."""
+    source = None if simulated.knows(data.name) else _source(data)
+    return source.unlabelled(locate(data)) if isinstance(source, table.Imported) else []
 
 
 def table_format(config: DataConfig) -> TableFormat | None:

@@ -69,6 +69,14 @@ class Imported:
             imported=True,
         )
 
+    def unlabelled(self, root: Path) -> list[int]:
+        """The number of readings of each series if none has a label; else empty."""
+        counts = _describe(root / DESCRIPTION).counts
+        if counts.get("unlabelled rows") != counts.get("rows", 0):
+            return []
+        series = pl.scan_parquet(root / TELEMETRY, glob=False).select("series").collect()
+        return series["series"].value_counts()["count"].to_list()
+
 
 @dataclass(kw_only=True, slots=True)
 class _Description:

@@ -129,6 +129,7 @@ def fold_count(config: DataConfig) -> int:
     if chosen.policy != "auto" or simulated.knows(config.name):
         return chosen.folds
     try:
+        chosen = sources.completed_data(config).split
         query = sources.load(config).frame.select(pl.col("split").is_not_null().any())
         return 1 if query.collect(engine="streaming").item() else chosen.folds
     except (DataError, pl.exceptions.ColumnNotFoundError):

@@ -30,13 +30,9 @@ class Engine:
     than one.
 
     A device belongs to the source whose reading of it was the last that counted; that source's
-    clock tells when it is silent.
-
-    Args:
-        max_devices: further ones are refused and counted.
-        allowed: the devices that may be; None: any.
-        lateness: seconds that a source's readings may come after its clock has passed them.
-    Raises: UsageError if the lateness or the number of devices cannot be.
+    clock tells when it is silent. `max_devices`: further ones are refused and counted; `allowed`:
+    the devices that may be; None: any; `lateness`: seconds that a source's readings may come after
+    its clock has passed them. Raises UsageError: the lateness or the number of devices cannot be.
     """
 
     def __init__(

@@ -117,13 +117,9 @@ class Following:
         clock: Array,
         owner: int | None,
     ) -> None:
-        """Readings of distinct devices.
-
-        Args:
-            before: the source's clock before the message of each; None: its steps are laid up to
-            there. clock: after it. owner: the source of all; None: those that the devices belong
-            to.
-        """
+        """Readings of distinct devices. `before`: the source's clock before the message of each;
+        None: its steps are laid up to there; `clock`: after it; `owner`: the source of all; None:
+        those that the devices belong to."""
         if self._grid.period is not None and before is not None:
             self._lay_missed(rows, before - self._lateness)
         transfer, own = False, clock

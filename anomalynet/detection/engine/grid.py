@@ -13,9 +13,7 @@ from anomalynet.detection.engine.table import Array, Table
 from anomalynet.preprocessing.grid import IN_TIME, missing_steps
 
 DAY = 86_400_000_000  # microseconds
-SET_BACK = 3
-"""Readings in a row, with rising times before the last one, that mean that a clock was set back."""
-
+SET_BACK = 3  # readings in a row, with rising times before the last, that mean a clock was set back
 DUPLICATE, LATE, BACK = "duplicate", "late", "time went back"  # why a reading is refused
 
 
@@ -69,14 +67,9 @@ class Grid:
 
     def place(self, rows: Array, times: Array, clock: Array) -> Placed | None:
         """Say which readings count and what is missing before them; None: all count, and nothing is
-        missing.
-
-        Args:
-            rows: of distinct devices.
-            times: int64 (n,) microseconds.
-            clock: int64 (n,), of the source of each after the message that brought it; NEVER where
-            the device is another source's.
-        """
+        missing. `rows`: of distinct devices; `times`: int64 (n,) microseconds; `clock`: int64 (n,),
+        of the source of each after the message that brought it; NEVER where the device is another
+        source's."""
         table = self._table
         step = times - table["last"][rows]
         limit = self.far if self.period is None else IN_TIME * self._period(rows)
@@ -119,9 +112,7 @@ class Grid:
 
     def read(self, rows: Array, times: Array, clock: Array) -> bool:
         """Take accepted readings as the last ones; `clock` of the sources that brought them.
-
-        Returns: whether silence is now counted from an earlier time than before.
-        """
+        Returns whether silence is now counted from an earlier time than before."""
         table = self._table
         table["last"][rows], table["laid"][rows] = times, 0
         table["ended"][rows], table["back"][rows] = False, 0
@@ -137,8 +128,7 @@ class Grid:
 
     def add_silent(self, rows: Array) -> Array:
         """Times int64 of the next missing step of these devices, as known before a reading."""
-        table = self._table
-        table["laid"][rows] += 1
+        self._table["laid"][rows] += 1
         return np.asarray(self.newest(rows))
 
     def newest(self, rows: Array) -> Array:

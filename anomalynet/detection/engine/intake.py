@@ -14,9 +14,7 @@ from anomalynet.detection.engine.table import Array
 from anomalynet.detection.records import LONGEST_NAME, Message, Reading
 
 AGREEING = 3  # messages in a row that must name a far-off time before a source's clock goes there
-NEVER = -(1 << 62)
-"""Microseconds: before all times, and far enough from the end of int64 to be subtracted."""
-
+NEVER = -(1 << 62)  # microseconds: before all times, and may be subtracted within int64
 LONGEST_SOURCE = 1024  # characters of a source's name
 
 
@@ -29,7 +27,7 @@ class Clocks:
         self.now: list[int] = []
         # microseconds; before that no device of the source can have missed a step. A lower bound.
         self.due: list[int] = []
-        self._numbers: dict[str, int] = {}
+        self.numbers: dict[str, int] = {}
         self._far = far
         # a far-off time, and how many messages in a row agreed on it
         self._candidates: list[tuple[int, int]] = []
@@ -37,13 +35,9 @@ class Clocks:
     def __len__(self) -> int:
         return len(self.names)
 
-    def number(self, name: str) -> int | None:
-        """Of a source that is known."""
-        return self._numbers.get(name)
-
     def add(self, name: str, now: int = NEVER, candidate: tuple[int, int] = (NEVER, 0)) -> int:
         """A new source's number."""
-        number = self._numbers[name] = len(self.names)
+        number = self.numbers[name] = len(self.names)
         self.names.append(name)
         self.now.append(now)
         self.due.append(NEVER)
@@ -78,7 +72,7 @@ class Clocks:
 
     def restore(self, state: Sequence[tuple[str, int, int, int]]) -> None:
         """Know these sources and no others."""
-        self.names, self.now, self.due, self._numbers, self._candidates = [], [], [], {}, []
+        self.names, self.now, self.due, self.numbers, self._candidates = [], [], [], {}, []
         for name, now, far, agreed in state:
             self.add(name, now, (far, agreed))
 
@@ -92,8 +86,7 @@ class Clocks:
 EARLIEST, LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999
 """Microseconds: years 1 … 9999, which can be written as dates."""
 
-UNKNOWN, UNNAMED = -1, -2
-"""Numbers of a source that brought nothing yet, and of one whose name is too long."""
+UNKNOWN, UNNAMED = -1, -2  # of a source that brought nothing yet, and of one with too long a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +123,7 @@ class Intake:
         times: list[int] = []
         values: list[tuple[float, ...]] = []
         for message in messages:
-            source, before = self._clocks.number(message.source), len(rows)
+            source, before = self._clocks.numbers.get(message.source), len(rows)
             if source is None:
                 source = UNKNOWN if len(message.source) <= LONGEST_SOURCE else UNNAMED
             for reading in message.readings:

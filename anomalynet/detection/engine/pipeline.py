@@ -117,13 +117,8 @@ class Pipeline:
         self._events: list[records.Event] = []
 
     def step(self, rows: Array, times: Array, values: Array | None) -> None:
-        """The next step of each of these devices.
-
-        Args:
-            rows: int64 (n,), ascending.
-            times: int64 (n,), microseconds.
-            values: float64 (n, sensors), changed in place; None: nothing came.
-        """
+        """The next step of each of these devices. `rows`: int64 (n,), ascending; `times`: int64
+        (n,), microseconds; `values`: float64 (n, sensors), changed in place; None: nothing came."""
         prepared, inside = self.preparation.advance(rows, values)
         if inside is None:
             ready, outputs = self._score(rows, times, prepared)
@@ -141,13 +136,9 @@ class Pipeline:
             )
 
     def start(self, rows: Array, times: Array, laid: Array, first: Array) -> None:
-        """The next step of these devices is the first of a segment.
-
-        Args:
-            times: int64 (n,) of their last steps.
-            laid: int64 (n,), how many of these were laid for a silence that turned out to be none
-            of the grid's. first: int64 (n,), times of the steps to come.
-        """
+        """The next step of these devices is the first of a segment. `times`: int64 (n,) of their
+        last steps; `laid`: int64 (n,), how many of these were laid for a silence that turned out to
+        be none of the grid's; `first`: int64 (n,), times of the steps to come."""
         self.end(rows, times)
         self._table["until"][rows[first < times]] = NEVER  # clocks were set back
         if self._contract.breaks:
@@ -192,12 +183,10 @@ class Pipeline:
         if self._contract.form != "step":  # their order is that of the window
             times = times[(int(self._table["steps"][row]) + np.arange(window)) % window]
             pool = -(-window // len(attention))
-        parts = [(times[part * pool : (part + 1) * pool], share) for part, share in top(attention)]
-        spans = (
-            records.StepShare(int(each[0]), int(each[-1]), share)
-            for each, share in parts
-            if len(each)
-        )
+        spans = []
+        for part, share in top(attention):
+            if len(span := times[part * pool : (part + 1) * pool]):
+                spans.append(records.StepShare(int(span[0]), int(span[-1]), share))
         return channels, tuple(spans)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from anomalynet.config.schema import QualityConfig
-from anomalynet.detection.contract import Contract
+from anomalynet.detection.contract import QUALITY, Contract
 from anomalynet.detection.engine.table import Array, Table
 from anomalynet.preprocessing.calibration import (
     LONG_AGO,
@@ -24,12 +24,7 @@ class Preparation:
 
     def __init__(self, contract: Contract, table: Table) -> None:
         sensors = len(contract.sensors)
-        rules = QualityConfig(
-            range_check=contract.range_check,
-            outliers=contract.outliers,
-            hampel_window=contract.hampel_window,
-            hampel_threshold=contract.hampel_threshold,
-        )
+        rules = QualityConfig(**{name: getattr(contract, name) for name in QUALITY})
         self._cleaner = Cleaner(contract.sensors, rules)
         self.sensors, self._hold, self._mask = sensors, contract.hold, contract.mask
         divide = contract.calibration == "deviation"
@@ -49,11 +44,9 @@ class Preparation:
 
     def advance(self, rows: Array, values: Array | None) -> tuple[Array, Array | None]:
         """The next step of distinct devices. `values`: float64 (n, sensors) with NaN, changed in
-        place; None: a step at which nothing came.
-
-        Returns: float32 (n, channels), as `prepare` stores them, NaN while the device is being
-        calibrated; and bool (n,), whether the step belongs to a segment, None: all do.
-        """
+        place; None: a step at which nothing came. Returns float32 (n, channels), as `prepare`
+        stores them, NaN while the device is being calibrated; and bool (n,), whether the step
+        belongs to a segment, None: all do."""
         table, each = self._table, np.ones(len(rows), np.int64)
         is_row = values is not None or self._rows_without_reading
         if values is None:

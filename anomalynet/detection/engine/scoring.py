@@ -68,11 +68,8 @@ class StepScorer:
         self._model, self._table = model, table
         self._window, self._carried = contract.window, tuple(contract.carried)
         self._outputs = contract.outputs
-        self._wanted = tuple(
-            dict.fromkeys(
-                (*contract.outputs, *(f"{name}_next" for name in self._carried), "hidden_next")
-            )
-        )
+        state = (*(f"{name}_next" for name in self._carried), "hidden_next")
+        self._wanted = tuple(dict.fromkeys((*contract.outputs, *state)))
         self._columns = ("states", *map(_column, self._carried))
         self._slots = np.eye(contract.window, dtype=np.float32)
         for name, shape in contract.carried.items():
@@ -80,12 +77,10 @@ class StepScorer:
         table.add("states", np.float32, (contract.window, contract.width))
 
     def start(self, rows: Array) -> None:
-        """See `WindowScorer`."""
         for name in ("steps", *self._columns):
             self._table[name][rows] = 0
 
     def push(self, rows: Array, values: Array) -> Scored:
-        """See `WindowScorer`."""
         before = self._table["steps"][rows]
         outputs = in_chunks(self._run, rows, before, values)
         self._table["steps"][rows] = before + 1
@@ -109,11 +104,8 @@ class StepScorer:
     def _run(self, rows: Array, before: Array, reading: Array) -> dict[str, Array]:
         table, place = self._table, before % self._window
         # Rows ascend: without gaps they are a slice, and no state is copied into the call.
-        some = (
-            slice(int(rows[0]), int(rows[-1]) + 1)
-            if int(rows[-1]) - int(rows[0]) == len(rows) - 1
-            else rows
-        )
+        first, stop = int(rows[0]), int(rows[-1]) + 1
+        some = slice(first, stop) if stop - first == len(rows) else rows
         feed = {"reading": reading, "states": table["states"][some], "slot": self._slots[place]}
         feed |= {name: table[_column(name)][some] for name in self._carried}
         found = self._model.run(feed, self._wanted)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 
 from anomalynet.data import sources
 from anomalynet.detection.contract import Contract, Sensor
 from anomalynet.detection.export.verify import BATCHES, MEASURED, PARTS, TOLERANCE, Loss, Parity
 from anomalynet.metrics.suite import METRICS
+from anomalynet.reporting.formats.markdown import grid
 from anomalynet.training.finished import FinishedRun
 
 
@@ -61,7 +62,7 @@ def _data(run: FinishedRun, contract: Contract) -> list[str]:
         "hash of the code": f"`{contract.code}`",
     }
     known = [(name, value) for name, value in rows.items() if value is not None]
-    return ["## Trained on", table(("", ""), known)]
+    return ["## Trained on", grid(("", ""), known)]
 
 
 def _decision(contract: Contract) -> list[str]:
@@ -92,7 +93,7 @@ def _decision(contract: Contract) -> list[str]:
         added = "0 … 1, share of missing sensors at a step; added by the detector"
         sensors.append((contract.channels[-1], "", added))
     heading = ("channel", "unit", "range")
-    return ["## From readings to alarms", table(("", ""), rows.items()), table(heading, sensors)]
+    return ["## From readings to alarms", grid(("", ""), rows.items()), grid(heading, sensors)]
 
 
 def _range(sensor: Sensor) -> str:
@@ -111,7 +112,7 @@ def _metrics(contract: Contract) -> list[str]:
             rows.append((metric.title, metric.unit, *found))
     if not rows:
         return ["## Measured", "The data has no labels, so nothing was measured."]
-    measured = table(("metric", "unit", *PARTS), rows)
+    measured = grid(("metric", "unit", *PARTS), rows)
     shown = ["## Measured", "At the threshold above, measured by the run.", measured]
     share, accuracy = values.get("test/prevalence"), values.get("test/accuracy")
     if share is not None and accuracy is not None:
@@ -142,27 +143,22 @@ def _limits(run: FinishedRun, contract: Contract, loss: Loss) -> list[str]:
 
 def _interface(contract: Contract) -> list[str]:
     """Inputs and outputs of the graph."""
-    wide, steps = f"batch × {len(contract.channels)}", f"batch × {contract.window}"
-    what = "calibrated, 0 where a sensor is missing"
-    inputs, why = [], []
-    if contract.form == "window":
-        inputs = [("readings", "float32", f"{steps} × {len(contract.channels)}", what)]
-    elif contract.form == "step":
-        carried = contract.carried.items()
-        shapes = {name: " × ".join(map(str, ("batch", *shape))) for name, shape in carried}
-        inputs = [
-            ("reading", "float32", wide, what),
-            *((name, "float32", shape, "state, 0 at first") for name, shape in shapes.items()),
-            ("states", "float32", f"{steps} × {contract.width}", "the last states"),
-            ("slot", "float32", steps, "1 at the position of this step among them"),
-        ]
-    else:
-        what = "12 statistics of each calibrated channel of the window"
-        inputs = [("features", "float32", f"batch × {12 * len(contract.channels)}", what)]
-        why = [
-            "The statistics are not part of the graph: the detector computes them as training did, "
-            "because a tree may decide differently on the last bit of a value."
-        ]
+    wide = f"batch × {len(contract.channels)}"
+    calibrated = "calibrated, 0 where a sensor is missing"
+    meanings = {
+        "readings": calibrated,
+        "reading": calibrated,
+        "features": "12 statistics of each calibrated channel of the window",
+        "states": "the last states",
+        "slot": "1 at the position of this step among them",
+    }
+    inputs = [
+        (name, "float32", " × ".join(map(str, ("batch", *shape))), meaning)
+        for name, shape in contract.inputs.items()
+        for meaning in [meanings.get(name, "state, 0 at first")]
+    ]
+    why = "The statistics are not part of the graph: the detector computes them as training did, "
+    why += "because a tree may decide differently on the last bit of a value."
     outputs = {
         "score": ("batch", "larger: more likely an attack"),
         "error": (wide, "squared error of the reconstruction of each channel"),
@@ -170,7 +166,8 @@ def _interface(contract: Contract) -> list[str]:
     }
     given = [(name, "float32", *outputs[name]) for name in contract.outputs if name in outputs]
     heading = ("name", "type", "shape", "meaning")
-    return ["## Inputs", table(heading, inputs), *why, "## Outputs", table(heading, given)]
+    notes = [why] if contract.form == "statistics" else []
+    return ["## Inputs", grid(heading, inputs), *notes, "## Outputs", grid(heading, given)]
 
 
 def _files(
@@ -200,7 +197,7 @@ def _files(
         compared += f", {parity.carried:.1e} over the whole test part with carried state"
     return [
         "## Files",
-        table(heading, rows),
+        grid(heading, rows),
         "µs per window: median, one window at a time on one thread of the machine that exported. "
         "Differences and other alarms: compared with the stored scores of the run; relative for "
         f"scores above 1. {compared}; a file with more than {TOLERANCE:g} is not exported. "
@@ -213,10 +210,3 @@ def _files(
 def number(value: float | None, unit: str = "") -> str:
     """A measured number as text; empty if undefined."""
     return "" if value is None else f"{value:.0f}" if unit == "count" else f"{value:.4f}"
-
-
-def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [heading, ["---"] * len(heading), *rows]
-    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -99,20 +99,14 @@ def carried(detector: Detector) -> dict[str, tuple[int, ...]]:
 
 
 @torch.no_grad()
-def step_graph(detector: Detector) -> onnx.ModelProto:
+def step_graph(detector: Detector, inputs: Mapping[str, tuple[int, ...]]) -> onnx.ModelProto:
     """The graph of a network that carries its state; its outputs are `OUTPUTS` and `<name>_next`
-    for each of `carried`. Raises RunError: the network has no `step_module`, or as in `trace`."""
-    steps, channels = detector.shape
-    module, state = detector.eval().cpu().step_module(), carried(detector)
-    examples = (
-        torch.zeros(EXAMPLES, channels),
-        *(torch.zeros(EXAMPLES, *shape) for shape in state.values()),
-        torch.zeros(EXAMPLES, steps, detector.initial_state(1).states.shape[-1]),
-        torch.zeros(EXAMPLES, steps),
-    )
-    inputs = ("reading", *state, "states", "slot")
-    outputs = (*OUTPUTS, *(f"{name}_next" for name in state))
-    return trace(module.eval(), examples, inputs, outputs)
+    for each of `carried`. `inputs`: of the contract. Raises RunError: the network has no
+    `step_module`, or as in `trace`."""
+    module = detector.eval().cpu().step_module()
+    examples = tuple(torch.zeros(EXAMPLES, *shape) for shape in inputs.values())
+    outputs = (*OUTPUTS, *(f"{name}_next" for name in carried(detector)))
+    return trace(module.eval(), examples, tuple(inputs), outputs)
 
 
 CLASSICAL_OPSETS = {"": 17, "ai.onnx.ml": 3}

@@ -15,7 +15,7 @@ import onnx
 from anomalynet.data import sources, statistics
 from anomalynet.data.prepared import Float32, Float64, Prepared
 from anomalynet.data.sources import simulated
-from anomalynet.detection.contract import Contract, Reference, Sensor
+from anomalynet.detection.contract import QUALITY, Contract, Reference, Sensor
 from anomalynet.detection.export.card import card
 from anomalynet.detection.export.graphs import (
     OUTPUTS,
@@ -35,11 +35,10 @@ from anomalynet.training.finished import FinishedRun
 from anomalynet.training.reproducibility import prepare_process
 
 LICENCE = "Apache-2.0"  # of the exported file, as of the program
-# Fields of the contract that a run's result, its data section and the data's quality have, too
+# Fields of the contract that a run's result and its data section have, too
 OF_RESULT: tuple[str, ...] = ("experiment", "data", "fingerprint", "seed", "split")
 OF_RESULT += ("threshold_rule", "probability", "metrics")
 OF_DATA = ("window", "max_gap", "calibration_rows", "calibration")
-OF_QUALITY = ("range_check", "outliers", "hampel_window", "hampel_threshold")
 ROWS = 100_000  # most training steps, evenly spaced, for the reference quantiles of a channel
 
 
@@ -102,11 +101,9 @@ def export(
     files = {name: paths[name] for name in contents}
     by_file = {files[name].name: loss for name, loss in losses.items()}
     text = card(run, described, parity, by_file, refused)
+    models = {files[name]: contents[name] for name in reversed(contents)}
     # The model last: if it exists, the export is complete.
-    write_all(
-        {paths["card"]: text.encode()}
-        | {files[name]: contents[name] for name in reversed(contents)}
-    )
+    write_all({paths["card"]: text.encode(), **models})
     return Exported(described, parity, paths["card"], files, losses, refused)
 
 
@@ -143,7 +140,7 @@ def _graph(run: FinishedRun) -> tuple[onnx.ModelProto, Contract]:
     if model.graph_form == "step":
         width = network.initial_state(1).states.shape[-1]
         described = contract(run, "step", OUTPUTS, carried(network), width)
-        return fold(step_graph(network)), described
+        return fold(step_graph(network, described.inputs)), described
     graph, outputs = window_graph(network)
     return fold(graph), contract(run, "window", outputs)
 
@@ -162,7 +159,7 @@ def contract(
     axis: Literal["time", "channel"] = getattr(config.model, "attention_axis", "time")
     same = {name: getattr(result, name) for name in OF_RESULT}
     same |= {name: getattr(data, name) for name in OF_DATA}
-    same |= {name: getattr(quality, name) for name in OF_QUALITY}
+    same |= {name: getattr(quality, name) for name in QUALITY}
     return Contract(
         **same,
         run=result.id,
@@ -177,7 +174,7 @@ def contract(
         breaks=not simulated.knows(data.name),
         hold=data.max_gap if quality.impute == "hold" else 0,
         calibration_floor=prepared.calibration_floor,
-        clip=data.clip if data.calibration_rows and data.calibration == "deviation" else None,
+        clip=data.clip if data.first_rows and data.calibration == "deviation" else None,
         threshold=off_ties(result.threshold, _validation(run)),
         outputs=outputs,
         attention_axis=axis if "attention" in outputs else None,

@@ -103,10 +103,8 @@ def variant(model: onnx.ModelProto, kind: Variant) -> onnx.ModelProto:
     smaller, or the library fails."""
     if any(opset.domain == "ai.onnx.ml" for opset in model.opset_import):
         raise RunError("a classical model has no matrices to make smaller")
-    convert, stored = {
-        "int8": (_int8, TensorProto.INT8),
-        "float16": (_float16, TensorProto.FLOAT16),
-    }[kind]
+    convert = {"int8": _int8, "float16": _float16}[kind]
+    stored = {"int8": TensorProto.INT8, "float16": TensorProto.FLOAT16}[kind]
     try:
         with quiet():
             smaller = convert(model)

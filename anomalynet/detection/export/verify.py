@@ -96,7 +96,7 @@ class Session:
             return {"features": statistics(readings)}
         if form == "window":
             return {"readings": readings}
-        shapes = self.model.shapes().items()
+        shapes = self.model.contract.inputs.items()
         zeros = {name: np.zeros((len(readings), *shape), np.float32) for name, shape in shapes}
         return zeros | {"reading": readings[:, -1].copy()}
 

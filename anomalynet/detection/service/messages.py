@@ -47,7 +47,7 @@ class Parser:
         try:
             return self._message(source, payload)
         except _RejectedError as rejected:
-            self.reject(rejected.kind, rejected.example)
+            self.reject(*rejected.args)
             return None
 
     def reject(self, kind: str, example: object) -> None:
@@ -89,7 +89,7 @@ class Parser:
             try:
                 found.append(self._reading(entry, clock))
             except _RejectedError as rejected:
-                self.reject(rejected.kind, rejected.example)
+                self.reject(*rejected.args)
         return Message(gateway, tuple(found), clock)
 
     def _reading(self, entry: Any, default: int | None) -> Reading:
@@ -168,9 +168,7 @@ class Parser:
 
 
 class _RejectedError(Exception):
-    def __init__(self, kind: str, example: object) -> None:
-        super().__init__(kind)
-        self.kind, self.example = kind, example
+    """The kind of problem, and an example: the arguments of `Parser.reject`."""
 
 
 def _name(given: object) -> str | None:

@@ -35,7 +35,8 @@ class Monitor:
         self._latency = Histogram(name, text, registry=registry, buckets=LATENCY)
         text = "Seconds from the newest reading of a message to its scores."
         self._lag = Histogram("anomalynet_lag_seconds", text, registry=registry, buckets=LAG)
-        registry.register(_Collector(status))
+        registry.register(self)
+        self._status = status
 
         class Handler(BaseHTTPRequestHandler):
             timeout = 10
@@ -87,14 +88,8 @@ class Monitor:
         self._server.shutdown()
         self._server.server_close()
 
-
-class _Collector:
-    """Reads the status at each scrape."""
-
-    def __init__(self, status: Status) -> None:
-        self._status = status
-
     def collect(self) -> Iterator[Metric]:
+        """The status now; prometheus-client calls it at each scrape."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         status = self._status

@@ -8,7 +8,7 @@ import re
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -71,9 +71,8 @@ def address(url: str) -> Address:
     except ValueError:
         parts, host, port = urlsplit(""), None, None
     if parts.scheme not in ("mqtt", "mqtts") or not host:
-        raise UsageError(
-            f"{url}: not an MQTT address", "write mqtt://host[:port]/topic, or mqtts:// for TLS"
-        )
+        how = "write mqtt://host[:port]/topic, or mqtts:// for TLS"
+        raise UsageError(f"{url}: not an MQTT address", how)
     tls = parts.scheme == "mqtts"
     # Not from urlsplit: `#` is a wildcard here, not a fragment.
     topic = unquote(url.partition("://")[2].partition("/")[2])
@@ -86,9 +85,8 @@ def one_topic(url: str) -> Address:
     """Parse an address to publish to. Raises UsageError: as `address`; wildcards."""
     where = address(url)
     if "#" in where.topic or "+" in where.topic:
-        raise UsageError(
-            f"{url}: cannot publish to a topic with wildcards", "write one topic: mqtt://host/topic"
-        )
+        what = f"{url}: cannot publish to a topic with wildcards"
+        raise UsageError(what, "write one topic: mqtt://host/topic")
     return where
 
 
@@ -102,27 +100,19 @@ def make_client(
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
     except ImportError:
-        hint = install_command("paho-mqtt")
-        raise UsageError("MQTT needs the package paho-mqtt", hint) from None
+        raise UsageError("MQTT needs the package paho-mqtt", install_command("paho-mqtt")) from None
 
-    client = Client(
-        CallbackAPIVersion.VERSION2,
-        client_id,
-        protocol=MQTTProtocolVersion.MQTTv5,
-        manual_ack=manual_ack,
-    )
+    version, protocol = CallbackAPIVersion.VERSION2, MQTTProtocolVersion.MQTTv5
+    client = Client(version, client_id, protocol=protocol, manual_ack=manual_ack)
     client.reconnect_delay_set(1, 30)
-    environment = os.environ
-    if user := environment.get(f"{credentials}_USERNAME"):
-        password = environment.get(f"{credentials}_PASSWORD")
+    if user := os.environ.get(f"{credentials}_USERNAME"):
+        password = os.environ.get(f"{credentials}_PASSWORD")
         if password and not where.tls and where.host not in LOCAL:
-            raise UsageError(
-                f"MQTT broker {where}: {credentials}_PASSWORD would be sent unencrypted",
-                "use mqtts://",
-            )
+            what = f"MQTT broker {where}: {credentials}_PASSWORD would be sent unencrypted"
+            raise UsageError(what, "use mqtts://")
         client.username_pw_set(user, password)
     if where.tls:
-        client.tls_set_context(_tls(environment))
+        client.tls_set_context(_tls())
     return client
 
 
@@ -209,10 +199,9 @@ class Connection:
         self.on_lost(reason)
 
 
-def _tls(environment: Mapping[str, str]) -> ssl.SSLContext:
-    authority = environment.get("ANOMALYNET_MQTT_CA")
-    certificate = environment.get("ANOMALYNET_MQTT_CERT")
-    key = environment.get("ANOMALYNET_MQTT_KEY")
+def _tls() -> ssl.SSLContext:
+    names = (f"{READINGS}_CA", f"{READINGS}_CERT", f"{READINGS}_KEY")
+    authority, certificate, key = map(os.environ.get, names)
     try:
         context = ssl.create_default_context(cafile=authority)
     except OSError as error:
@@ -222,8 +211,7 @@ def _tls(environment: Mapping[str, str]) -> ssl.SSLContext:
         try:
             context.load_cert_chain(certificate, key)
         except OSError as error:
-            what = f"{certificate}: {error.strerror or 'no certificate with its key'}"
-            raise UsageError(
-                f"ANOMALYNET_MQTT_CERT, _KEY: {what}", "set them to PEM files"
-            ) from None
+            why = error.strerror or "no certificate with its key"
+            what = f"ANOMALYNET_MQTT_CERT, _KEY: {certificate}: {why}"
+            raise UsageError(what, "set them to PEM files") from None
     return context

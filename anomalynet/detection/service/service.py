@@ -52,9 +52,9 @@ class Service:
     # The source may send a payload twice. A second copy would look like a device whose clock went
     # back, so recent payloads are remembered.
     redelivers: bool = False
-    # snapshot_every, drift_every: in seconds; None: never
+    # snapshot_every, drift_every: in seconds
     snapshot_every: float = 30.0
-    drift_every: float | None = None
+    drift_every: float = 60.0
     report_drift: Callable[[dict[str, Any]], None] = lambda measures: None
     _seen: RecentPayloads = field(default_factory=RecentPayloads)
     _position: bytes = b""
@@ -185,8 +185,7 @@ class Service:
             for kind in self.engine.counts:
                 self.parser.problems.log_first(kind)
             status.rejected = dict(self.parser.problems.snapshot() + Counter(self.engine.counts))
-        every = self.drift_every
-        if self.drift is not None and every is not None and now - self._drifted >= every:
+        if self.drift is not None and now - self._drifted >= self.drift_every:
             self._drifted = now
             status.drift = self.drift.measure()
             self.report_drift(status.drift)

@@ -35,15 +35,14 @@ class RecentPayloads:
     def restore(self, text: str) -> None:
         """Load the digests of a snapshot."""
         seen = bytes.fromhex(text)
-        self._digests = OrderedDict(
-            (seen[at : at + DIGEST], None) for at in range(0, len(seen), DIGEST)
+        self._digests = OrderedDict.fromkeys(
+            seen[at : at + DIGEST] for at in range(0, len(seen), DIGEST)
         )
 
 
 DAY = 86_400.0
 LOOK = 0.25  # seconds between two checks for silent sources
-SPARE = 10_000
-"""Most sources unknown to the engine: anybody can send such names, so some are removed."""
+SPARE = 10_000  # most sources that the engine does not know: anybody can send such names
 
 
 Clocks = Callable[[], Mapping[str, int]]
@@ -112,9 +111,8 @@ class SilenceWatch:
 
     def restore(self, behind: Mapping[str, float]) -> None:
         """Load the state of a snapshot."""
-        self._sources = OrderedDict(
-            (name, _Source(-math.inf, seconds)) for name, seconds in behind.items()
-        )
+        known = {name: _Source(-math.inf, seconds) for name, seconds in behind.items()}
+        self._sources = OrderedDict(known)
 
     def restarted(self, now: float) -> None:
         """Start the silence of all sources at `now`: after a restart, messages that wait at the
@@ -129,9 +127,8 @@ class SilenceWatch:
         """Remove unknown sources. The engine knows every source of an accepted reading."""
         if len(self._sources) > self._room:
             clocks = self._clocks()
-            self._sources = OrderedDict(
-                (name, source) for name, source in self._sources.items() if name in clocks
-            )
+            known = {name: source for name, source in self._sources.items() if name in clocks}
+            self._sources = OrderedDict(known)
             self._room = 2 * len(self._sources) + SPARE
 
     def _behind(self, name: str, source: _Source, clocks: Mapping[str, int]) -> float | None:

@@ -103,9 +103,8 @@ class State:
             try:
                 restore(*_read(path))
             except Exception as error:  # the libraries that read it raise many kinds
-                if isinstance(error, UsageError) and not isinstance(error, DamagedError):
-                    raise
-                if isinstance(error, MemoryError):
+                another = isinstance(error, UsageError) and not isinstance(error, DamagedError)
+                if another or isinstance(error, MemoryError):
                     raise
                 if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
                     error.filename = error.filename or str(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -14,11 +13,11 @@ import numpy.typing as npt
 
 from anomalynet.detection.records import Event, Message, Outcome, iso
 from anomalynet.detection.service.drift import Measure
-from anomalynet.errors import printable, say, terminal
+from anomalynet.errors import printable
+from anomalynet.sweep.progress import Display
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
 
 STALE = 15.0  # seconds without a turn after which the loop is considered stuck
 
@@ -116,41 +115,27 @@ def line(status: Status, rate: float) -> str:
     )
 
 
-class StatusView:
-    """Shows a status; use as a context manager and call `refresh` often."""
+class StatusView(Display):
+    """Shows a status if `enabled`; use as a context manager and call `refresh` often."""
 
-    def __init__(self, status: Status, threshold: float) -> None:
+    def __init__(self, status: Status, threshold: float, enabled: bool = True) -> None:
+        super().__init__(enabled)
         self._status, self._threshold = status, threshold
-        self._live = sys.stderr.isatty()
         self._history: deque[npt.NDArray[np.float64]] = deque(maxlen=HISTORY)
-        self._refreshed = time.monotonic()
         self._readings = 0
-
-    def __enter__(self) -> StatusView:
-        if self._live:
-            from rich.console import Console
-            from rich.live import Live
-
-            self._view = Live(console=Console(file=terminal(sys.stderr)), refresh_per_second=4)
-            self._view.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._live:
-            self._view.stop()
 
     def refresh(self) -> None:
         """Update the display if enough time has passed."""
-        elapsed = time.monotonic() - self._refreshed
-        if elapsed < (1.0 if self._live else EVERY):
+        before = self.last_due_at
+        if not self.is_due(1.0 if self.live else EVERY):
             return
-        rate = (self._status.readings - self._readings) / elapsed
-        self._refreshed, self._readings = time.monotonic(), self._status.readings
-        if self._live:
+        rate = (self._status.readings - self._readings) / (self.last_due_at - before)
+        self._readings = self._status.readings
+        if self.live:
             self._history.append(self._status.last.copy())
-            self._view.update(self._table(rate))
+            self.shown.update(self._table(rate))
         else:
-            say(line(self._status, rate))
+            self.say(line(self._status, rate))
 
     def _table(self, rate: float) -> RenderableType:
         from rich.console import Group

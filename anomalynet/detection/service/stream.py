@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 
 from anomalynet.detection.engine.engine import Engine
@@ -104,14 +103,12 @@ def run_service(
     service: Service, stopped: Callable[[], object] = lambda: False, *, watch: bool = False
 ) -> None:
     """Detect until the stream ends or `stopped()`. `watch`: show scores and alarms live."""
-    shown = StatusView(service.status, service.threshold) if watch else None
     try:
         service.resume()
-        with shown or nullcontext():
+        with StatusView(service.status, service.threshold, enabled=watch) as shown:
             while not stopped() and not service.source.ended:
                 service.turn()
-                if shown:
-                    shown.refresh()
+                shown.refresh()
     except BaseException:  # the next start continues from the state on disk
         service.source.close()
         if service.state is not None:

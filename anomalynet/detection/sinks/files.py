@@ -21,8 +21,7 @@ from anomalynet.errors import RunError, UsageError, cell_text
 from anomalynet.runs.files import replacing
 
 TAIL = 32 << 20  # bytes at the end of the file that are read at start
-REMEMBERED = 100_000
-"""Number of last events that are remembered; far more than there are between two snapshots."""
+REMEMBERED = 100_000  # last events that are known; far more than there are between two snapshots
 
 
 class StandardOutput(Sink):
@@ -42,7 +41,6 @@ class JsonLines(Sink):
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         self.name = str(path)
         self._keys: OrderedDict[str, None] = OrderedDict()
         self._file = AppendFile(path)
@@ -50,10 +48,14 @@ class JsonLines(Sink):
         if self._file.size > TAIL:
             tail = tail[tail.find(b"\n") + 1 :]
         whole, _, torn = tail.rpartition(b"\n")
-        self._remember([self._key(line) for line in whole.splitlines()])
+        try:
+            self._remember([key_of(line) for line in whole.splitlines()])
+            foreign = bool(torn) and not torn.startswith(b"{")
+        except (ValueError, TypeError, KeyError):
+            foreign = True
+        if foreign:
+            raise UsageError(f"{path}: exists and is not a file of alarms", "give another file")
         # A line without its end was cut by a crash; the event is raised again from the journal.
-        if torn and not torn.startswith(b"{"):
-            raise self._foreign()
         self._file.cut(self._file.size - len(torn))
 
     def put(self, events: Sequence[Event]) -> None:
@@ -74,15 +76,6 @@ class JsonLines(Sink):
         while len(self._keys) > REMEMBERED:
             self._keys.popitem(last=False)
 
-    def _key(self, line: bytes) -> str:
-        try:
-            return key_of(line)
-        except (ValueError, TypeError, KeyError):
-            raise self._foreign() from None
-
-    def _foreign(self) -> UsageError:
-        return UsageError(f"{self.path}: exists and is not a file of alarms", "give another file")
-
 
 HEADER = b"device,time,observed,score\n"
 
@@ -95,9 +88,8 @@ class ScoresFile:
 
     def __init__(self, path: Path, replace: bool = False) -> None:
         if path.suffix not in (".csv", ".jsonl"):
-            raise UsageError(
-                f"{path}: scores are written as CSV or JSON lines", "use a .csv or .jsonl file"
-            )
+            what = f"{path}: scores are written as CSV or JSON lines"
+            raise UsageError(what, "use a .csv or .jsonl file")
         self.path = path
         self._csv = path.suffix == ".csv"
         begin, there = HEADER if self._csv else b'{"device":', b""

@@ -16,29 +16,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from anomalynet.detection.records import Event
-from anomalynet.detection.service.mqtt import (
-    ALARMS,
-    LOCAL,
-    READINGS,
-    VARIABLES,
-    Address,
-    Connection,
-    one_topic,
-    refuse_credentials,
-    scheme,
-)
+from anomalynet.detection.service import mqtt
 from anomalynet.detection.service.problem_log import ProblemLog
 from anomalynet.detection.sinks import Sink, key_of
 from anomalynet.detection.sinks.files import JsonLines, StandardOutput
 from anomalynet.errors import UsageError
 
 MAX_QUEUED = 10_000  # events; if more wait, the oldest is dropped
-LONGEST_PAUSE = 60.0
-"""Longest pause in seconds between attempts; the first is one second, and each one doubles."""
-
+LONGEST_PAUSE = 60.0  # most seconds between attempts; the first pause is one, and each one doubles
 SHUTDOWN_TIMEOUT = 5.0  # seconds that `close` waits for delivery
-STALL = 15.0
-"""Seconds without a delivery after which `drain` stops waiting; longer than a failed attempt."""
+STALL = 15.0  # seconds without a delivery after which `drain` ends; longer than a failed attempt
 
 
 def named(kind: str, target: str) -> str:
@@ -153,19 +140,19 @@ class Delivery(Sink):
 TIMEOUT = 10.0  # seconds until an unacknowledged message is sent again, and timeout of a request
 
 
-def mqtt(url: str, problems: ProblemLog, readings: Address | None = None) -> Delivery:
+def publisher(url: str, problems: ProblemLog, readings: mqtt.Address | None = None) -> Delivery:
     """A sink that publishes each event with QoS 1 to a topic; repeated events have the same id.
     `readings`: address of the readings; its credentials are not sent to another broker. Raises
     UsageError: the address is invalid or has wildcards."""
-    where = one_topic(url)
+    where = mqtt.one_topic(url)
     same = readings is not None and (where.host, where.port) == (readings.host, readings.port)
 
     def report(what: str, why: str) -> None:
         if what != "lost":
             problems.add(f"connection for alarms {what}", why)
 
-    credentials = READINGS if same else ALARMS
-    connection = Connection(where, "", report, gives_up=False, credentials=credentials)
+    credentials = mqtt.READINGS if same else mqtt.ALARMS
+    connection = mqtt.Connection(where, "", report, gives_up=False, credentials=credentials)
     client = connection.client
     connection.open(clean_start=True)
 
@@ -198,7 +185,7 @@ def webhook(url: str, problems: ProblemLog) -> Delivery:
     """A sink that POSTs each event as JSON; a repeated event has the same `Idempotency-Key`. The
     token is sent as a bearer token. Raises UsageError: the URL is invalid or contains credentials,
     or the token is invalid or would be sent unencrypted; messages never show them."""
-    refuse_credentials(url, TOKEN)
+    mqtt.refuse_credentials(url, TOKEN)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -213,7 +200,7 @@ def webhook(url: str, problems: ProblemLog) -> Delivery:
     if not (token.isascii() and token.isprintable()):
         what = f"{TOKEN}: contains characters other than printable ASCII"
         raise UsageError(what, "set it to the token only")
-    if token and parts.scheme == "http" and host not in LOCAL:
+    if token and parts.scheme == "http" and host not in mqtt.LOCAL:
         raise UsageError(f"webhook {host}: {TOKEN} would be sent unencrypted", "use https://")
     headers = {"Content-Type": "application/json", "User-Agent": "anomalynet"}
     if token:
@@ -240,29 +227,29 @@ def webhook(url: str, problems: ProblemLog) -> Delivery:
 def sinks(
     targets: Sequence[str],
     problems: ProblemLog,
-    readings: Address | None = None,
+    readings: mqtt.Address | None = None,
     scores: Path | None = None,
 ) -> list[Sink]:
     """One sink per target: `-`, a file, `mqtt[s]://…` or `http[s]://…`. `readings`: the broker of
     the readings, if there is one. `scores`: the file of the scores, if there is one. Raises
     UsageError: a target is invalid, or two outputs are one file."""
     alone = list(dict.fromkeys(targets))
-    files = [Path(target).resolve() for target in alone if target != "-" and not scheme(target)]
+    files = [Path(one).resolve() for one in alone if one != "-" and not mqtt.scheme(one)]
     files += [] if scores is None else [scores.resolve()]
     if twice := [file for file in files if files.count(file) > 1]:
         raise UsageError(f"{twice[0]}: two outputs in one file", "give each its own file")
     return [_sink(target, problems, readings) for target in alone]
 
 
-def _sink(target: str, problems: ProblemLog, readings: Address | None) -> Sink:
+def _sink(target: str, problems: ProblemLog, readings: mqtt.Address | None) -> Sink:
     if target == "-":
         return StandardOutput()
-    kind = scheme(target)
+    kind = mqtt.scheme(target)
     if kind in ("mqtt", "mqtts"):
-        return mqtt(target, problems, readings)
+        return publisher(target, problems, readings)
     if kind in ("http", "https"):
         return webhook(target, problems)
-    refuse_credentials(target, f"{VARIABLES}, {TOKEN}")
+    mqtt.refuse_credentials(target, f"{mqtt.VARIABLES}, {TOKEN}")
     if kind:
         what = "--alarms: unknown scheme, neither MQTT nor a webhook"
         raise UsageError(what, "use mqtt[s]://host/topic or https://host/path")

@@ -68,10 +68,8 @@ class Recording:
             from anomalynet.data.importing.read import read_table
             from anomalynet.data.importing.rows import header
         except ImportError:
-            raise UsageError(
-                f"{self.path}: reading tables needs the package polars",
-                f"{install_command('polars')}, or give a file of JSON lines",
-            ) from None
+            how = f"{install_command('polars')}, or give a file of JSON lines"
+            raise UsageError(f"{self.path}: reading tables needs the package polars", how) from None
         with scratch_folder() as staging:
             form = format_of(self._parser.form, self._parser.sensors, partial(header, self.path))
             try:

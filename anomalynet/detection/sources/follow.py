@@ -81,7 +81,6 @@ class Stdin(Source):
         self._ready: list[Raw] = []
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
-        """See `Source`."""
         waits = not (self._ready or self.ended)
         if waits and select.select([self._descriptor], [], [], seconds)[0]:
             chunk = os.read(self._descriptor, CHUNK)
@@ -118,7 +117,6 @@ class Followed(Source):
         self._start = json_value(position) if position else {}
 
     def collect(self, limit: int, seconds: float) -> list[Raw]:
-        """See `Source`."""
         until = time.monotonic() + seconds
         while not self._ready and not self._read():
             left = until - time.monotonic()
@@ -129,7 +127,6 @@ class Followed(Source):
         return batch
 
     def close(self) -> None:
-        """Close the file."""
         if self.connected:
             os.close(self._file)
             self.connected = False
@@ -235,9 +232,7 @@ def _signs(texts: Sequence[str]) -> tuple[tuple[str, str], bool]:
     """The decimal sign and thousands of all these numbers, the usual ones if several would read
     them differently; and whether any signs would do."""
     known = [(point, sign) for sign in cells.THOUSANDS for point in ".," if point != sign]
-    fits = [
-        one for one in known if all(cells.read_number(text, *one) is not None for text in texts)
-    ]
+    fits = [one for one in known if None not in (cells.read_number(text, *one) for text in texts)]
     unclear = not fits or {(",", ""), (".", ",")} <= {*fits}
     return (".", "") if unclear else fits[0], len(fits) == len(known)
 

@@ -112,8 +112,7 @@ class Search:
                     runs = trial.user_attrs.get("runs", [])
                     own = {"runs": runs, "again": list(again), "replaces": trial.number}
                     own |= {"owner": None, "beat": 0.0}  # no owner: `_claim` takes it over
-                    params = dict(trial.params)
-                    self.store.add(_index(trial), params, trial.distributions, own)
+                    self.store.add(_index(trial), dict(trial.params), trial.distributions, own)
 
     def _must_repeat(self, trial: FrozenTrial, again: Sequence[Again]) -> bool:
         if trial.state.name == "FAIL":
@@ -129,7 +128,6 @@ class Search:
     def _claim(self) -> list[Trial]:
         """The trials of the next batch: first those whose owner died, then new ones."""
         size = self.sweep.search.batch
-        claimed: list[FrozenTrial] = []
         with self.store.lock():
             stored = self.store.trials()
             lost = [trial for trial in stored[: self.total] if self.store.orphaned(trial)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,15 +21,12 @@ from anomalynet.sweep.search import study
 from anomalynet.sweep.search.loop import Search
 from anomalynet.sweep.search.settings import MOST
 from anomalynet.sweep.search.space import distributions
-from anomalynet.sweep.search.trial_store import TrialStore, empty_storage, open_storage
+from anomalynet.sweep.search.trial_store import TrialStore, open_storage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from optuna.trial import FrozenTrial
 
     from anomalynet.reporting.formats.files import Form
-    from anomalynet.runs.folder import RunFolder
 
 
 def open_search(
@@ -45,10 +42,8 @@ def open_search(
         raise UsageError(f"--trials must be at least 1, at most {MOST:,}, not {trials:,}")
     settings = planned.sweep.search
     journal, lock = study.files_of(planned.runs, planned.label)
-    in_memory = not create and storage is None and not journal.is_file()
-    trial_storage = empty_storage() if in_memory else open_storage(storage, journal)
     name = study.study_name(planned.sweep, planned.jobs)
-    store = TrialStore(trial_storage, name, settings, lock)
+    store = TrialStore(open_storage(storage, journal, create=create), name, settings, lock)
     return Search(planned, store, trials or settings.trials)
 
 
@@ -84,20 +79,16 @@ def run_search(
         stored = search.store.trials()
         record = _write_record(search, stored)
     _notify_of_trials(search, stored, notify)
-    trial_facts = (
-        (trial.state.name, trial.params, trial.values, trial.user_attrs.get("reason"))
-        for trial in stored
+    facts = f"{search.total} " + str(
+        [(one.state.name, one.params, one.values, one.user_attrs.get("reason")) for one in stored]
     )
     chosen = [folder for number in search.best(stored) for folder in search.folders(stored[number])]
     done = [folder for folder in chosen if folder.intact]
     write = partial(_report, search, stored, forms, notify)
-    facts = f"{search.total} {list(trial_facts)}"
     path = report.renew_report(planned, record, forms, facts, done, write, len(stored))
     outcome = _outcome(search, stored, path)
-    folders = [search.folders(trial) for trial in stored]
-    tracked = map(partial(_tracked, search), stored, folders, outcome.trials)
-    every = [folder for own in folders for folder in own]
-    report.track(planned, every, notify, [trial for trial in tracked if trial])
+    every = [folder for trial in stored for folder in search.folders(trial)]
+    report.track(planned, every, notify, list(_tracked(search, stored, outcome)))
     return outcome
 
 
@@ -122,20 +113,21 @@ def _outcome(
 
 
 def _tracked(
-    search: Search, stored: FrozenTrial, folders: Sequence[RunFolder], row: Mapping[str, object]
-) -> dict[str, object]:
-    """A trial as one run in W&B, with a step for each of its runs; empty if it has no result."""
-    label, number = search.planned.label, row["trial"]
-    if stored.state.name not in ("COMPLETE", "PRUNED"):
-        return {}
-    return {
-        "job_type": "trial",
-        "id": f"{label}-trial-{number}",
-        "name": f"{label} trial {number}",
-        "config": {"sweep": label, "trial": number, **stored.params},
-        "summary": {name: row[name] for name in ("state", *search.sweep.search.objectives)},
-        "steps": [folder.read_result().metrics for folder in folders if folder.finished],
-    }
+    search: Search, stored: Sequence[FrozenTrial], outcome: SweepOutcome
+) -> Iterator[dict[str, object]]:
+    """Each trial with a result as one run in W&B, with a step for each of its runs."""
+    label = search.planned.label
+    for number, (trial, row) in enumerate(zip(stored, outcome.trials, strict=True)):
+        if trial.state.name in ("COMPLETE", "PRUNED"):
+            done = (folder for folder in search.folders(trial) if folder.finished)
+            yield {
+                "job_type": "trial",
+                "id": f"{label}-trial-{number}",
+                "name": f"{label} trial {number}",
+                "config": {"sweep": label, "trial": number, **trial.params},
+                "summary": {name: row[name] for name in ("state", *search.sweep.search.objectives)},
+                "steps": [folder.read_result().metrics for folder in done],
+            }
 
 
 def _write_record(search: Search, stored: Sequence[FrozenTrial]) -> SweepRecord:
@@ -277,9 +269,8 @@ def report_search_again(
         raise NothingToCompareError(f"{label}: no trials in {journal}", hint)
     studies = open_storage(storage, journal).get_all_studies()
     if study.study_name(planned.sweep, planned.jobs) not in {one.study_name for one in studies}:
-        raise NothingToCompareError(
-            f"{label}: no trial of this search with the current file, data and code", again
-        )
+        what = "no trial of this search with the current file, data and code"
+        raise NothingToCompareError(f"{label}: {what}", again)
     search = open_search(planned, trials, storage)
     stored = search.store.trials()
     if not stored:

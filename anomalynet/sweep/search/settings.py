@@ -31,9 +31,7 @@ class SearchSettings:
     pruner: Pruner = "none"
     """`median` and `hyperband` use the epochs of a trial's first run; `wilcoxon` compares its
     finished runs with those of the best trial."""
-    objectives: tuple[str, ...] = (
-        "validation/average_precision",
-    )  # several objectives: a Pareto front
+    objectives: tuple[str, ...] = ("validation/average_precision",)  # several: a Pareto front
     batch: int = 1
     """Number of trials that are proposed together. A larger batch keeps more slots busy, but its
     proposals know fewer results."""

@@ -41,8 +41,7 @@ def _distribution(key: str, axis: Axis) -> BaseDistribution:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(axis, Range):
-        low, step = axis.low, axis.step
-        high = axis.last
+        low, high, step = axis.low, axis.last, axis.step
         if axis.whole:
             return IntDistribution(int(low), int(high), step=int(step or 1), log=axis.log)
         return FloatDistribution(float(low), float(high), step=step, log=axis.log)

@@ -84,12 +84,9 @@ def study_name(sweep: Sweep, base: Sequence[Job]) -> str:
     trials: space, settings and the ids of the experiment's runs. The number of trials and the batch
     are left out, because they may change."""
     settings = sweep.search
-    axes = {
-        key: asdict(axis) if isinstance(axis, Range) else axis for key, axis in sweep.axes.items()
-    }
     judged = [settings.objectives, settings.sampler, settings.pruner, settings.seed]
     runs = sorted(f"{job.folder.path.parent.name}/{job.folder.path.name}" for job in base)
-    text = json.dumps([[axes, sweep.exclude, *judged], runs])
+    text = json.dumps([[sweep.axes, sweep.exclude, *judged], runs], default=asdict)
     return f"{sweep.name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
 
 

@@ -14,13 +14,13 @@ import time
 import uuid
 import warnings
 import zlib
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
@@ -58,12 +58,10 @@ class TrialStore:
         self._token = uuid.uuid4().hex
         self._last_heartbeat = time.monotonic()
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the lock for proposing; it is released when the process ends."""
+    def lock(self) -> BaseFileLock:
+        """The lock for proposing, to be held; it is released when the process ends."""
         self._lock.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._lock):
-            yield
+        return FileLock(self._lock)
 
     def trials(self) -> list[FrozenTrial]:
         """The valid trial of each index, in order."""
@@ -153,7 +151,6 @@ class CheckedJournal(JournalFileBackend):
     """Optuna's journal file with a checksum in each line. Lines without one are accepted."""
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Add lines."""
         super().append_logs([{**log, "crc": _crc(log)} for log in logs])
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
@@ -183,16 +180,13 @@ def _remove_cut_line(journal: Path, lock: JournalFileOpenLock) -> None:
         json_value(last, values=False)  # Optuna would leave it out
 
 
-def empty_storage() -> BaseStorage:
-    """A storage in memory, for searches that are not kept."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna.storages.InMemoryStorage()
-
-
-def open_storage(url: str | None, journal: Path) -> BaseStorage:
+def open_storage(url: str | None, journal: Path, *, create: bool = True) -> BaseStorage:
     """Open a database, or by default a journal file, which is locked only for milliseconds at a
-    time. Raises UsageError: it cannot be opened."""
+    time; without `create`, a missing journal is not made. Raises UsageError: it cannot be
+    opened."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if url is None and not create and not journal.is_file():
+        return optuna.storages.InMemoryStorage()
     if url is None:
         journal.parent.mkdir(parents=True, exist_ok=True)
         # A process that is killed while it holds the lock blocks the others for this time.

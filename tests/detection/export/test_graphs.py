@@ -76,7 +76,7 @@ def test_a_step_at_a_time_reads_a_window_as_the_network_does_without_a_tail_too(
         carried=carried(model),
         width=model.initial_state(1).states.shape[-1],
     )
-    session = Session(to_bytes(fold(step_graph(model)), described))
+    session = Session(to_bytes(fold(step_graph(model, described.inputs)), described))
     found = session.run(x.numpy())
     with torch.no_grad():
         output = model(x)
