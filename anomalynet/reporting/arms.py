@@ -72,9 +72,7 @@ class Arm:
         """Its name in tables and figures."""
         if self.heading:
             return self.heading
-        title = published.TITLES.get(
-            self.experiment, self.experiment.replace("_", " ").capitalize()
-        )
+        title = title_of(self.experiment)
         return f"{title} ({self.difference})" if self.difference else title
 
     @property
@@ -122,6 +120,11 @@ class Arm:
         results = [record.result for record in self.records]
         networks = any(one.epochs is not None and one.probability for one in results)
         return "deep" if networks else "other"
+
+
+def title_of(experiment: str) -> str:
+    """The name of an experiment's model in tables and figures, the paper's if it has one."""
+    return published.TITLES.get(experiment, experiment.replace("_", " ").capitalize())
 
 
 def _as_published(config: Mapping[str, object]) -> bool:

@@ -146,7 +146,9 @@ class ReportContext:
             holders[getattr(self[one], name)].append(one.arm.title)
         usual = max(holders, key=lambda value: len(holders[value]))
         exceptions = [
-            f"{', '.join(names)}: {value}" for value, names in holders.items() if value != usual
+            f"{named_or_counted(names, 'model')}: {value}"
+            for value, names in holders.items()
+            if value != usual
         ]
         return f"{usual} [{'; '.join(exceptions)}]" if exceptions else usual
 
@@ -201,6 +203,14 @@ def _tested(one: ArmMetrics) -> str:
     if len(shares) < 2:
         return f"{100 * one.summary('prevalence').mean:.2f} % attack"
     return f"{shares[0]} to {shares[-1]} % attack in {len(worlds)} worlds"
+
+
+NAMED = 4  # most arms that a sentence names
+
+
+def named_or_counted(names: Sequence[str], noun: str) -> str:
+    """The names, or their number if they are more than a sentence should list."""
+    return ", ".join(names) if len(names) <= NAMED else f"{len(names)} {noun}s"
 
 
 def bullets(texts: Iterable[str]) -> str:

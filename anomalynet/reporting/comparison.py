@@ -235,9 +235,8 @@ def _table(comparison: Comparison, ranks: Ranks) -> str:
 def _figure(comparison: Comparison, ranks: Ranks, looks: Mapping[str, Mapping[str, Any]]) -> Figure:
     """A panel per metric, a line per model: its mean rank."""
     order, names = _order(ranks), list(comparison.titles)
-    figure = Figure(
-        figsize=(1.6 + 1.75 * len(ranks), 1.0 + 0.27 * len(order)), layout="constrained"
-    )
+    size = 1.6 + 1.75 * len(ranks), 1.0 + 0.27 * len(order)
+    figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(1, len(ranks), sharey=True, squeeze=False)[0]
     for axes, (metric, own) in zip(panels, ranks.items(), strict=True):
         mean = own.mean(axis=0)

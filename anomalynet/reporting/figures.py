@@ -7,9 +7,11 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import LogFormatter
 
@@ -19,10 +21,6 @@ from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.formats.files import current
 from anomalynet.reporting.paper import published
 from anomalynet.reporting.tables import Row, Table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "anomalynet",
@@ -52,6 +50,8 @@ PAPER = (("paper, printed", "#E6E6E6", "////"), ("paper, repaired", "#9A9A9A", "
 """Label, colour and hatch of the paper's bars; ours have the model's colour."""
 
 BAR = 0.27
+LINES = "#E5E5E5"
+Lines = Literal["both", "x", "y"]
 
 TITLES = {
     "figures_2_to_4": "Figures 2–4. Precision, recall and F1",
@@ -80,18 +80,10 @@ def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str], colours: Sequen
     for index, values in enumerate(values_of):
         at = [model + (index - 1) * BAR for model in range(len(rows))]
         label, colour, hatch = PAPER[index] if index < 2 else ("ours, mean ± spread", "", "")
-        axes.bar(
-            at,
-            [value or 0.0 for value in values],
-            width=BAR,
-            label=label,
-            color=colour or colours,
-            hatch=hatch,
-            edgecolor="#404040",
-            linewidth=0.5,
-            yerr=None if colour else [row["spread"] or 0.0 for row in rows],
-            error_kw={"elinewidth": 0.9},
-        )
+        spread = None if colour else [row["spread"] or 0.0 for row in rows]
+        look: Any = {"label": label, "color": colour or colours, "hatch": hatch, "width": BAR}
+        look |= {"edgecolor": "#404040", "linewidth": 0.5, "error_kw": {"elinewidth": 0.9}}
+        axes.bar(at, [value or 0.0 for value in values], yerr=spread, **look)
         for place, value, row in zip(at, values, rows, strict=True):
             if value is None and not colour:
                 text = "undefined" if row["seeds"] else "no run"
@@ -99,7 +91,7 @@ def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str], colours: Sequen
     axes.set_xticks(range(len(rows)), names)
     axes.tick_params(axis="x", length=0)
     axes.set_ylim(0, 103)
-    axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
+    axes.grid(axis="y", color=LINES, linewidth=0.6)
 
 
 COLOURS = (BLUE, GREEN, ORANGE, VERMILION, PURPLE, SKY, "#882255", "#999933", "#332288", "#44AA99")
@@ -110,7 +102,11 @@ by the colour-blind (Okabe and Ito, then Tol), the markers by everyone."""
 
 def looks(context: ReportContext) -> dict[str, dict[str, Any]]:
     """Name of an arm → how its lines and points look in every figure of a report."""
-    names = [one.arm.name for one in context.models]
+    return looks_of([one.arm.name for one in context.models])
+
+
+def looks_of(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Name of an arm or experiment → how its lines and points look."""
     every = list(dict.fromkeys([*published.TITLES, *names]))  # the paper's are alike in all reports
     return {
         name: {
@@ -122,13 +118,23 @@ def looks(context: ReportContext) -> dict[str, dict[str, Any]]:
     }
 
 
+def panel(
+    width: float, height: float, across: str, up: str = "", lines: Lines = "both"
+) -> tuple[Figure, Axes]:
+    """A figure of one panel, in inches, with the titles of its axes and light lines."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots()
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.grid(axis=lines, color=LINES, linewidth=0.6)
+    return figure, axes
+
+
 Panels = Sequence[tuple[Table, str, str]]  # table, metric and title of each panel
 
 
 def draw_bars(panels: Panels, columns: int, context: ReportContext) -> Figure:
     """Printed, repaired and our values of each model in percent, one panel per metric."""
-    from matplotlib.figure import Figure
-
     models, own = panels[0][0].models, looks(context)
     lines = len(panels) // columns
     size = (max(3.5, 0.95 * len(models)) * columns, 0.6 + 1.9 * lines)
@@ -163,21 +169,12 @@ def _matrix(axes: Axes, counts: Sequence[float | None], empty: str) -> None:
         for column in range(2):
             share = shares[line][column]
             count = f"{cells[line][column]:,.0f}".replace(",", " ")
-            axes.text(
-                column,
-                line,
-                f"{share:.2f} %\n{count}",
-                fontsize=8,
-                color="white" if share > 55 else "black",
-                ha="center",
-                va="center",
-            )
+            look: Any = {"fontsize": 8, "color": "white" if share > 55 else "black"}
+            axes.text(column, line, f"{share:.2f} %\n{count}", ha="center", va="center", **look)
 
 
 def draw_confusion(table: Table, context: ReportContext) -> Figure:
     """One column per model: the paper's repaired matrix above, our mean per repetition below."""
-    from matplotlib.figure import Figure
-
     models = table.models
     figure = Figure(figsize=(max(7.0, 1.75 * len(models)), 4.2), layout="constrained")
     grid = figure.subplots(2, len(models), squeeze=False)

@@ -129,7 +129,8 @@ def verdict(board: Leaderboard) -> str:
         sure = (
             f"**This is not certain**: {second.clusters} independent parts of the data are too few"
         )
-    interval = "" if math.isnan(second.low) else f" ({_interval(second)} points, 95 % interval)"
+    ends = f"{100 * second.low:+.2f} to {100 * second.high:+.2f}".replace("-", "−")
+    interval = "" if math.isnan(second.low) else f" ({ends} points, 95 % interval)"
     metric = "average_precision_fold_mean"
     leader = max(board.ranked, key=lambda one: one.summary(metric).mean)
     other = ""
@@ -137,10 +138,6 @@ def verdict(board: Leaderboard) -> str:
         reached = metric_text(metric, leader.summary(metric))
         other = f" As a ranking, without a threshold, {leader.arm.title} is best: AP {reached} %."
     return f"**{title} wins** by F1, {own} %, {lead}{interval}. {sure}.{other}"
-
-
-def _interval(gap: Gap) -> str:
-    return f"{100 * gap.low:+.2f} to {100 * gap.high:+.2f}".replace("-", "−")
 
 
 def doubts(board: Leaderboard) -> list[str]:
@@ -224,22 +221,16 @@ def _row(context: ReportContext, model: str, metric: str, value: Summary) -> Row
 
 
 def _gap_row(board: Leaderboard, gap: Gap) -> Row:
-    return {
-        "model": gap.model.arm.name,
-        "best": board.ranked[0].arm.name,
-        "metric": HEADLINE,
-        "difference": defined(gap.mean, 100),
-        "low": defined(gap.low, 100),
-        "high": defined(gap.high, 100),
-        "clusters": gap.clusters,
-        "unit": "%",
-    }
+    values = {"difference": gap.mean, "low": gap.low, "high": gap.high}
+    names = {"model": gap.model.arm.name, "best": board.ranked[0].arm.name, "metric": HEADLINE}
+    shares = {name: defined(value, 100) for name, value in values.items()}
+    return {**names, **shares, "clusters": gap.clusters, "unit": "%"}
 
 
 def _figure(board: Leaderboard) -> Figure:
     """A line per model that is behind: the distance to the best, with its interval."""
-    figure = Figure(figsize=(6.4, 0.9 + 0.27 * (len(board.gaps) + 1)), layout="constrained")
-    axes, looks = figure.subplots(), figures.looks(board.context)
+    height, looks = 0.9 + 0.27 * (len(board.gaps) + 1), figures.looks(board.context)
+    figure, axes = figures.panel(6.4, height, "difference in F1, percentage points", lines="x")
     axes.axvline(0, color="#404040", linewidth=0.8)
     best = board.ranked[0].arm
     points = [(best, 0.0, math.nan, math.nan)]
@@ -253,6 +244,4 @@ def _figure(board: Leaderboard) -> Figure:
     axes.set_yticks(range(len(points)), names)
     axes.set_ylim(len(points) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("difference in F1, percentage points")
-    axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
     return figure

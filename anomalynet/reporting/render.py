@@ -12,11 +12,7 @@ from typing import Any
 from anomalynet.errors import NothingToCompareError, UsageError
 from anomalynet.reporting import prose
 from anomalynet.reporting.ablation.arms import by_series
-from anomalynet.reporting.ablation.document import (
-    AblationReport,
-    ablation_reports,
-    ablations_section,
-)
+from anomalynet.reporting.ablation.document import ablation_reports, ablations_section
 from anomalynet.reporting.aggregate import aggregate
 from anomalynet.reporting.arms import ExpectedRuns, arms
 from anomalynet.reporting.captions import ReportContext, Section, bullets
@@ -47,7 +43,6 @@ def write_report(
     expected: ExpectedRuns | None = None,
     audit: Mapping[str, Any] | None = None,
     title: str | None = None,
-    ablations: Sequence[AblationReport] | None = None,
     command: str | None = None,
     formats: Sequence[str] = (),
     replace: bool = False,
@@ -69,7 +64,6 @@ def write_report(
             every seed that has a run.
         audit: the leakage audit of this data set; by default the one beside the runs, if any.
         title: heading; by default the name of the data set.
-        ablations: reports of sweeps on the same data; by default those beside the runs.
         command: the command that makes the report again, if known.
         formats: `md`, `html`, `latex`, `csv` or `all`; Markdown is always written.
         replace: also replace a report of more or other runs.
@@ -90,7 +84,6 @@ def write_report(
         refuse_other_report(out, _ids(records), hint="another `out`, or replace=True")
     folder, data = records[0].folder.parents[1], records[0].result.data
     audit = read_audit(folder, data) if audit is None else audit
-    ablations = ablation_reports(folder, out, data) if ablations is None else ablations
     scope = wanted(read_forms(formats), out) if formats else nullcontext(out / "report.md")
     with scope as path:
         measures = [*MEASURED, *([audits.pairs] if audits.position_leaks(audit) else [])]
@@ -101,7 +94,7 @@ def write_report(
             paper_section(context),
             audit_section.SECTION,
             claims_section(context),
-            ablations_section(ablations),
+            ablations_section(ablation_reports(folder, out, data)),
             over_time_section(context),
             incident_section(context),
             visibility_section(context),
@@ -233,4 +226,4 @@ def _first_screen(
         *prose.conditions(context),
     ]
     files = {**table.files, **runs_file([one.arm for one in models])}
-    return Section([part for part in parts if part], files)
+    return Section([*filter(None, parts)], files)

@@ -189,6 +189,53 @@ def crossings(ablation: Ablation, arms: Sequence[MeasuredArm]) -> dict[Crossing,
     }
 
 
+@dataclass(frozen=True, slots=True)
+class ModelsView:
+    """A factorial that crosses experiments with one other axis."""
+
+    axis: str  # dotted key of the other axis
+    levels: Mapping[str, str]  # its levels as text, in order → their names in table and figure
+    arms: Mapping[str, Mapping[str, MeasuredArm]]  # experiment → level → its arm
+
+    @property
+    def title(self) -> str:
+        """What the names of the levels are."""
+        counted = [*self.levels] != [*self.levels.values()]
+        return f"worlds to learn from ({self.axis})" if counted else self.axis
+
+    @property
+    def n(self) -> int:
+        """The most repetitions that an arm has."""
+        return max(len(arm.metrics.values) for own in self.arms.values() for arm in own.values())
+
+
+def models_view(ablation: Ablation, arms: Sequence[MeasuredArm]) -> ModelsView | None:
+    """The arms by model and level; None if the sweep has other axes than `experiment` and one."""
+    others = [axis for axis in ablation.axes if axis != "experiment"]
+    if ablation.design != "factorial" or len(ablation.axes) != 2 or len(others) != 1:
+        return None
+    index = [*ablation.axes].index("experiment")
+    found: dict[str, dict[str, MeasuredArm]] = {one: {} for one in ablation.levels("experiment")}
+    for crossing, arm in crossings(ablation, arms).items():
+        found[crossing[index]][crossing[1 - index]] = arm
+    levels = ablation.levels(others[0])
+    names = _level_names(others[0], levels, arms)
+    return ModelsView(others[0], dict(zip(levels, names, strict=True)), found)
+
+
+def _level_names(axis: str, levels: list[str], arms: Sequence[MeasuredArm]) -> list[str]:
+    """The levels; those of `data.worlds` by the number of worlds that their runs learn from, if
+    each has its own number."""
+    learnt: dict[str | None, set[int]] = defaultdict(set)
+    for arm in arms if axis == "data.worlds" else ():
+        for record in arm.runs.values():
+            series = record.result.parts["train"].series
+            learnt[arm.design.level(axis)].add(len({one.rpartition("/")[0] for one in series}))
+    counts = [count for level in levels for count in learnt[level]]
+    every = len(counts) == len(set(counts)) == len(levels) and all(map(learnt.get, levels))
+    return [str(count) for count in counts] if every else levels
+
+
 def reference_of(arms: Sequence[MeasuredArm]) -> MeasuredArm | None:
     """The arm that the others are compared with, if there is one."""
     return next((arm for arm in arms if arm.design.reference), None)

@@ -17,13 +17,21 @@ from anomalynet.reporting.ablation import figures, tables
 from anomalynet.reporting.ablation.arms import (
     Ablation,
     MeasuredArm,
+    ModelsView,
     level_text,
     measure,
+    models_view,
     reference_of,
 )
 from anomalynet.reporting.ablation.effects import Comparison, Effect, compare, effects
 from anomalynet.reporting.ablation.figures import AxisView, axis_view
-from anomalynet.reporting.captions import INCOMPLETE, ReportContext, Section, bullets
+from anomalynet.reporting.captions import (
+    INCOMPLETE,
+    ReportContext,
+    Section,
+    bullets,
+    named_or_counted,
+)
 from anomalynet.reporting.formats.files import write_files
 from anomalynet.reporting.measures import MEASURES, primary, series_mean
 from anomalynet.reporting.sections.model_tables import cost_section
@@ -46,7 +54,8 @@ class _Found:
     comparisons: tuple[Comparison, ...]
     main: tuple[Effect, ...]
     interactions: tuple[Effect, ...]
-    views: tuple[AxisView, ...]
+    models: ModelsView | None
+    views: tuple[AxisView, ...]  # none with `models`, which shows both axes
 
     @property
     def title(self) -> str:
@@ -79,6 +88,9 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
         files |= drawing.drawn(figures.DIFFERENCES, found.title, facts, draw)
     if every := (*found.main, *found.interactions):
         files |= csv_file("effects", (tables.effect_row(one, metric) for one in every))
+    if found.models:
+        draw = partial(figures.models_figure, found.models, metric)
+        files |= drawing.drawn(figures.MODELS, _models_title(found, found.models), facts, draw)
     for view in found.views:
         draw = partial(figures.axis_figure, view, metric)
         files |= drawing.drawn(view.file, view.axis, facts, draw)
@@ -95,6 +107,8 @@ def _find(ablation: Ablation) -> _Found:
     arms, clusters = measure(ablation)
     factorial = ablation.design == "factorial"
     status = {arm.name: arm.status for arm in arms}
+    models = models_view(ablation, arms)
+    single = () if models else tuple(ablation.axes)
     return _Found(
         ablation,
         metric,
@@ -103,14 +117,20 @@ def _find(ablation: Ablation) -> _Found:
         compare(arms, clusters),
         effects(ablation, arms, clusters, 1) if factorial else (),
         effects(ablation, arms, clusters, 2) if factorial else (),
-        tuple(axis_view(ablation, axis, arms, metric) for axis in ablation.axes),
+        models,
+        tuple(axis_view(ablation, axis, arms, metric) for axis in single),
     )
 
 
 def _notes(found: _Found) -> list[str]:
     """Explanations of the signs, and what was left out."""
     arms, title = [arm.metrics.arm for arm in found.arms], METRICS[found.metric].title
-    incomplete = "; ".join(f"{arm.name} ({arm.status})" for arm in found.arms if not arm.complete)
+    lacking: dict[str, list[str]] = {}
+    for arm in (arm for arm in found.arms if not arm.complete):
+        lacking.setdefault(arm.status, []).append(arm.name)
+    incomplete = "; ".join(
+        f"{named_or_counted(own, 'arm')} ({status})" for status, own in lacking.items()
+    )
     undefined = "; ".join(
         f"{arm.name} ({count})" for arm in found.arms if (count := arm.undefined(found.metric))
     )
@@ -145,6 +165,10 @@ def _verdict(found: _Found) -> str:
     return tables.verdict_sentence(found.comparisons, found.metric)
 
 
+def _models_title(found: _Found, models: ModelsView) -> str:
+    return f"{MEASURES[primary(found.metric)].title} by {models.title}"
+
+
 def _reference(found: _Found) -> str:
     reference = reference_of(found.arms)
     if reference is None:
@@ -168,13 +192,21 @@ def _document(found: _Found, title: str) -> str:
         bullets(context.warnings()),
         _seen(found.comparisons, "arm", found),
     ]
+    if found.models:
+        name = _models_title(found, found.models)
+        note = "Mean ± standard deviation over repetitions."
+        parts += [
+            context.figure(figures.MODELS, name, note),
+            tables.models_table(found.models, metric, signs),
+            context.caption("In numbers", f"n = {found.models.n} unless noted.", "arms.csv"),
+        ]
     if found.comparisons:
         name = f"{found.title}: each arm against the reference"
         note = "Filled: better or worse. 95 % interval over clusters of test series."
         parts.append(context.figure(figures.DIFFERENCES, name, note))
     parts += [
         f"**Run:** {sum(len(arm.runs) for arm in arms)} runs of {len(arms)} arms on "
-        f"{context.data}{preset}; {prose.settings_of([arm.metrics.arm for arm in arms])}.{again}",
+        f"{context.data}{preset}.{again}",
         "## Arms",
         tables.arms_table(arms, metric, signs),
         context.caption("Arms", "Mean ± standard deviation over n repetitions.", "arms.csv"),

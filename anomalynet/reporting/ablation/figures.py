@@ -9,21 +9,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anomalynet.reporting.ablation.arms import Ablation, Crossing, MeasuredArm, crossings
+from anomalynet.reporting.ablation.arms import (
+    Ablation,
+    Crossing,
+    MeasuredArm,
+    ModelsView,
+    crossings,
+)
 from anomalynet.reporting.ablation.contrasts import BETTER, WORSE
 from anomalynet.reporting.ablation.effects import Comparison
 from anomalynet.reporting.ablation.tables import unit_text
 from anomalynet.reporting.aggregate import Summary, summarise
-from anomalynet.reporting.arms import RepetitionKey
+from anomalynet.reporting.arms import RepetitionKey, title_of
 from anomalynet.reporting.captions import INCOMPLETE
-from anomalynet.reporting.figures import BLUE, GREEN, VERMILION
+from anomalynet.reporting.figures import BLUE, GREEN, VERMILION, looks_of, panel
 from anomalynet.reporting.formats.markdown import unit
 from anomalynet.reporting.measures import MEASURES, primary
 
-DIFFERENCES = "differences"
+DIFFERENCES, MODELS = "differences", "models"
+NOTHING = summarise(())
 
 REFERENCE, LEVEL, EXTRA, GREY = BLUE, "#404040", VERMILION, "#8C8C8C"
 VERDICTS = {BETTER: GREEN, WORSE: VERMILION}
@@ -116,8 +124,8 @@ def axis_figure(view: AxisView, metric: str) -> Figure:
     """Mean ± spread at each level, and a line per repetition through the levels that share it."""
     measure = MEASURES[primary(metric)]
     count, scale = len(view.points), measure.scale
-    figure = Figure(figsize=(max(4.5, 1.2 + 0.8 * count), 3.4), layout="constrained")
-    axes = figure.subplots()
+    up = f"{measure.title}{unit(measure.unit)}"
+    figure, axes = panel(max(4.5, 1.2 + 0.8 * count), 3.4, view.axis, up, "y")
     keys = dict.fromkeys(key for point in view.points for key in point.values)
     levels = [at for at, point in enumerate(view.points) if not point.extra]
     for key in keys:
@@ -129,9 +137,6 @@ def axis_figure(view: AxisView, metric: str) -> Figure:
         axes.axvline(len(levels) - 0.5, color=GREY, linewidth=0.8, linestyle=":")
     axes.set_xticks(range(count), [_tick(point) for point in view.points])
     axes.set_xlim(-0.6, count - 0.4)
-    axes.set_xlabel(view.axis)
-    axes.set_ylabel(f"{measure.title}{unit(measure.unit)}")
-    axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
     return figure
 
 
@@ -145,30 +150,48 @@ def _point(axes: Axes, at: int, point: Point, scale: float) -> None:
         return
     if point.extra:
         axes.plot([at] * len(known), known, ".", color=GREY, alpha=0.6, markersize=3)
-    spread = point.summary.spread * scale
-    axes.errorbar(
-        at,
-        point.summary.mean * scale,
-        yerr=None if math.isnan(spread) else spread,
-        fmt="D" if point.reference else "^" if point.extra else "o",
-        color=colour,
-        markersize=6,
-        capsize=3,
-        linewidth=1.2,
-        zorder=3,
-    )
+    spread = None if math.isnan(point.summary.spread) else point.summary.spread * scale
+    sign = "D" if point.reference else "^" if point.extra else "o"
+    look: Any = {"color": colour, "markersize": 6, "capsize": 3, "linewidth": 1.2, "zorder": 3}
+    axes.errorbar(at, point.summary.mean * scale, yerr=spread, fmt=sign, **look)
+
+
+def models_figure(view: ModelsView, metric: str) -> Figure:
+    """Mean ± spread of each model at the levels of the other axis, a line per model."""
+    measure, looks = MEASURES[primary(metric)], looks_of(sorted(view.arms))
+    up = f"{measure.title}{unit(measure.unit)}"
+    figure, axes = panel(6.4, max(3.4, 0.8 + 0.25 * len(view.arms)), view.title, up, "y")
+    for place, (experiment, own) in enumerate(view.arms.items()):
+        # beside each other, so that no interval hides another
+        shift = 0.3 * ((place + 0.5) / len(view.arms) - 0.5)
+        arms = [own.get(level) for level in view.levels]
+        found = [arm.metrics.summary(primary(metric)) if arm else NOTHING for arm in arms]
+        incomplete = any(arm is not None and not arm.complete for arm in arms)
+        label = title_of(experiment) + (INCOMPLETE if incomplete else "")
+        means = [one.mean * measure.scale for one in found]
+        spreads = [np.nan_to_num(one.spread) * measure.scale for one in found]
+        look = {**looks[experiment], "markersize": 5, "linewidth": 1.2, "elinewidth": 0.8}
+        axes.errorbar(np.arange(len(found)) + shift, means, yerr=spreads, label=label, **look)
+    axes.set_xticks(range(len(view.levels)), [_wrapped(name) for name in view.levels.values()])
+    figure.legend(loc="outside right upper", frameon=False)
+    return figure
+
+
+def _wrapped(name: str) -> str:
+    return "\n".join(textwrap.wrap(name, 14)) or name
 
 
 def _tick(point: Point) -> str:
-    name = "\n".join(textwrap.wrap(point.label, 14)) or point.label
     sign = INCOMPLETE if point.incomplete else ""
-    return f"{name}{sign}" + ("\n(reference)" if point.reference else "")
+    return f"{_wrapped(point.label)}{sign}" + ("\n(reference)" if point.reference else "")
 
 
 def difference_figure(comparisons: Sequence[Comparison], metric: str) -> Figure:
     """Every arm's difference with its interval; a filled point is better or worse."""
-    figure = Figure(figsize=(7.0, 0.9 + 0.3 * max(len(comparisons), 1)), layout="constrained")
-    axes, scale = figure.subplots(), MEASURES[metric].scale
+    better = "right" if MEASURES[metric].higher_is_better else "left"
+    across = f"difference, {unit_text(metric)} ({better} of 0 is better)"
+    figure, axes = panel(7.0, 0.9 + 0.3 * max(len(comparisons), 1), across, lines="x")
+    scale = MEASURES[metric].scale
     axes.axvline(0, **DASHED)
     for at, one in enumerate(comparisons):
         found, verdict = one.contrast, one.verdict(metric)
@@ -188,7 +211,4 @@ def difference_figure(comparisons: Sequence[Comparison], metric: str) -> Figure:
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(len(comparisons) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
-    better = "right" if MEASURES[metric].higher_is_better else "left"
-    axes.set_xlabel(f"difference, {unit_text(metric)} ({better} of 0 is better)")
-    axes.grid(axis="x", color="#E5E5E5", linewidth=0.6)
     return figure

@@ -11,6 +11,7 @@ from anomalynet.metrics.kernels import NAN
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.ablation.arms import (
     MeasuredArm,
+    ModelsView,
     gap,
     level_text,
     reference_of,
@@ -19,15 +20,14 @@ from anomalynet.reporting.ablation.arms import (
 from anomalynet.reporting.ablation.contrasts import BETTER, LEVEL, NO_EVIDENCE, WORSE, Contrast
 from anomalynet.reporting.ablation.effects import NOT_IN_SWEEP, NOT_RUN, Comparison, Effect
 from anomalynet.reporting.aggregate import Summary
-from anomalynet.reporting.captions import ReportContext
+from anomalynet.reporting.arms import title_of
+from anomalynet.reporting.captions import NAMED, ReportContext
 from anomalynet.reporting.formats.markdown import grid, metric_title
 from anomalynet.reporting.measures import MEASURES, primary, series_mean
 from anomalynet.reporting.prose import capital
 from anomalynet.reporting.tables import Row, defined, metric_text, parameters_text, scaled
 
 SHORT = {"average_precision": "AP", "auroc": "AUROC", "mcc": "MCC"}
-
-NAMED = 4  # most arms that the verdict names
 
 TOGETHER = {
     BETTER: "together better than the sum of both",
@@ -101,12 +101,15 @@ def what_can_be_seen(contrasts: Sequence[Contrast], noun: str, metric: str) -> s
     least = "" if math.isnan(most.reachable) else f" allow no p below {p_text(most.reachable)}"
     corrected = f" after Holm's correction over {len(contrasts)} {noun}s" if least else ""
     if not any(one.testable for one in contrasts):
-        return (
+        text = (
             f"**No {noun} could be told from the reference by any result**: "
-            f"{form}{least}{corrected}. Nothing is tested; differences and intervals only "
-            "describe. More worlds, or recordings that share no incident, could change that; more "
-            "seeds cannot."
+            f"{form}{least}{corrected}."
         )
+        hint = (
+            " Nothing is tested; differences and intervals only describe. More worlds, or "
+            "recordings that share no incident, could change that; more seeds cannot."
+        )
+        return text + hint * (noun == "arm")  # once in a report
     sizes = [one.detectable for one in contrasts if not math.isnan(one.detectable)]
     size = MEASURES[metric].text(max(sizes, default=math.nan) * MEASURES[metric].scale)
     return (
@@ -151,47 +154,26 @@ def _arm_row(
     levels = (f"{key}={level_text(level)}" for key, level in arm.design.levels.items())
     summary, between = one.summary(metric), gap(arm, reference, metric)
     mean, spread = scaled(summary, scale)
-    return {
-        "arm": arm.name,
-        "levels": "; ".join(levels),
-        "on_axes": level_text(arm.design.on_axes),
-        "reference": level_text(arm.design.reference),
-        "data": facts.data,
-        "metric": metric,
-        "mean": mean,
-        "spread": spread,
-        "n": summary.n,
-        "difference": defined(between.mean, scale),
-        "difference_spread": defined(between.spread, scale),
-        "pairs": between.n,
-        "unit": MEASURES[metric].unit,
-        "runs": len(arm.runs),
-        "expected": arm.design.expected,
-        "failed": arm.design.failed,
-        "undefined": arm.undefined(metric.removesuffix("_fold_mean")),
-        "parameters": parameters_text(one.arm),
-        **facts.cells(),
-    }
+    row: Row = {"arm": arm.name, "levels": "; ".join(levels)}
+    row |= {key: level_text(getattr(arm.design, key)) for key in ("on_axes", "reference")}
+    row |= {"data": facts.data, "metric": metric, "mean": mean, "spread": spread, "n": summary.n}
+    row["difference"], row["difference_spread"] = scaled(between, scale)
+    row |= {"pairs": between.n, "unit": MEASURES[metric].unit, "runs": len(arm.runs)}
+    row |= {"expected": arm.design.expected, "failed": arm.design.failed}
+    row["undefined"] = arm.undefined(metric.removesuffix("_fold_mean"))
+    return row | {"parameters": parameters_text(one.arm), **facts.cells()}
 
 
 def _contrast(one: Contrast | None, metric: str) -> Row:
     """A contrast's columns, the same without any."""
     scale = MEASURES[metric].scale
     one = one or Contrast(NAN, NAN, NAN, p=NAN, smallest=NAN, clusters=0, series=0, left_out=0)
-    return {
-        "difference": defined(one.mean, scale),
-        "low": defined(one.low, scale),
-        "high": defined(one.high, scale),
-        "p": _p(one.p),
-        "p_holm": _p(one.adjusted),
-        "clusters": one.clusters,
-        "series": one.series,
-        "left_out": one.left_out,
-        "smallest_p": _p(one.smallest),
-        "smallest_p_holm": _p(one.reachable),
-        "detectable": defined(one.detectable, scale),
-        "unit": MEASURES[metric].unit,
-    }
+    ends = {"difference": one.mean, "low": one.low, "high": one.high}
+    row: Row = {name: defined(value, scale) for name, value in ends.items()}
+    row |= {"p": _p(one.p), "p_holm": _p(one.adjusted), "clusters": one.clusters}
+    row |= {"series": one.series, "left_out": one.left_out, "smallest_p": _p(one.smallest)}
+    row |= {"smallest_p_holm": _p(one.reachable), "detectable": defined(one.detectable, scale)}
+    return row | {"unit": MEASURES[metric].unit}
 
 
 def _p(value: float) -> str:
@@ -232,6 +214,20 @@ def arms_table(arms: Sequence[MeasuredArm], metric: str, signs: Mapping[str, str
     first, *others = map(metric_title, names)
     header = ["Arm", "runs", "n", first, f"difference, {unit_text(metric)}", *others, "parameters"]
     return grid(header, lines, "l" + "r" * (len(header) - 1))
+
+
+def models_table(view: ModelsView, metric: str, signs: Mapping[str, str]) -> str:
+    """One line per model, one column per level of the other axis."""
+    name, lines = primary(metric), []
+    for experiment, own in view.arms.items():
+        texts = [
+            metric_text(name, arm.metrics.summary(name), view.n) + signs[arm.name]
+            if (arm := own.get(level))
+            else "–"
+            for level in view.levels
+        ]
+        lines.append([f"**{title_of(experiment)}**", *texts])
+    return grid(["Model", *view.levels.values()], lines, "l" + "r" * len(view.levels))
 
 
 def _gap(between: Summary, metric: str) -> str:

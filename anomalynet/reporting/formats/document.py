@@ -48,7 +48,7 @@ def blocks(text: str) -> list[Block]:
             node.type == "blockquote"
             and found
             and found[-1].kind in ("table", "figure")
-            and not (found[-1].caption or is_warning(node))
+            and not found[-1].caption
         ):
             found[-1] = replace(found[-1], caption=node)
         elif node.type == "paragraph" and [child.type for child in node.children[0].children] == [
@@ -58,11 +58,6 @@ def blocks(text: str) -> list[Block]:
         else:
             found.append(Block(node.type, node))
     return found
-
-
-def is_warning(quote: Node) -> bool:
-    """Whether a block quote is a warning about the whole report."""
-    return plain(quote).startswith("Warning.")
 
 
 def grid(table: Node) -> Grid:

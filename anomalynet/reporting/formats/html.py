@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files as resources
 from typing import Any
 
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment, PackageLoader, Template
 from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode as Node
 from markupsafe import Markup
@@ -21,7 +21,6 @@ from anomalynet.reporting.formats.document import (
     Block,
     blocks,
     grid,
-    is_warning,
     plain,
     slugs,
     title_of,
@@ -47,19 +46,15 @@ def html(text: str, files: Mapping[str, bytes]) -> str:
         f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src "
         f"{_digest(script)}; base-uri 'none'; form-action 'none'"
     )
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            title=titles[0] if titles else "Report",
-            policy=policy,
-            style=Markup(style),
-            script=Markup(script),
-            contents=contents,
-            blocks=shown,
-            wide=any(block.get("wide") for block in shown),
-            filtered=any(block.get("sortable") for block in shown),
-        )
+    return _template().render(
+        title=titles[0] if titles else "Report",
+        policy=policy,
+        style=Markup(style),
+        script=Markup(script),
+        contents=contents,
+        blocks=shown,
+        wide=any(block.get("wide") for block in shown),
+        filtered=any(block.get("sortable") for block in shown),
     )
 
 
@@ -87,7 +82,7 @@ class _Page:
             own["broad"] = width_of(self._files.get(source, b"")) > BROAD
             own["label"] = own.get("label") or "Figure"
         elif block.kind in ("heading", "blockquote"):
-            own |= {"body": self._rendered(block.node.children), "warning": is_warning(block.node)}
+            own["body"] = self._rendered(block.node.children)
         else:
             own["body"] = self._rendered([block.node])
         return own
@@ -139,9 +134,10 @@ def _align(token: Token) -> None:
 
 
 @cache
-def _environment() -> Environment:
+def _template() -> Template:
     loader = PackageLoader("anomalynet.reporting.formats", "page")
-    return Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    known = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return known.get_template("page.html")
 
 
 def _source(name: str) -> str:

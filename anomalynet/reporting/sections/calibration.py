@@ -169,8 +169,8 @@ def _rows(one: Calibrated, data: str) -> Iterator[Row]:
 
 def _figure(models: Sequence[Calibrated], context: ReportContext) -> Figure:
     """Share of attack over mean score, a line per model; the diagonal is perfect calibration."""
-    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
-    axes, looks = figure.subplots(), figures.looks(context)
+    figure, axes = figures.panel(6.4, 3.8, "score", "share of attack")
+    looks = figures.looks(context)
     axes.plot([0, 1], [0, 1], color="#808080", linewidth=0.8, linestyle="--")
     for one in models:
         arm, pooled, (low, high) = one.metrics.arm, one.pooled, one.observed_range
@@ -181,8 +181,5 @@ def _figure(models: Sequence[Calibrated], context: ReportContext) -> Figure:
         axes.plot(x, y, label=arm.title + context[one.metrics].sign, **look)
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
-    axes.set_xlabel("score")
-    axes.set_ylabel("share of attack")
-    axes.grid(color="#E5E5E5", linewidth=0.6)
     figure.legend(loc="outside right upper", frameon=False)
     return figure

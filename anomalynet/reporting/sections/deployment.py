@@ -57,44 +57,23 @@ def draw_day(world: World) -> Figure:
         axes.grid(axis="y", color="#E5E5E5", linewidth=0.6)
         for one in own.iter_rows(named=True):
             colour, hatch = CAUSES[one["cause"]]
-            axes.axvspan(
-                one["start"],
-                min(one["end"], end),
-                facecolor=colour,
-                edgecolor=colour,
-                hatch=hatch,
-                alpha=0.28,
-                linewidth=0,
-                zorder=0,
-            )
+            look: Any = {"facecolor": colour, "edgecolor": colour, "hatch": hatch, "zorder": 0}
+            axes.axvspan(one["start"], min(one["end"], end), alpha=0.28, linewidth=0, **look)
     for one in own.iter_rows(named=True):
         middle = one["start"] + (min(one["end"], end) - one["start"]) / 2
         name = f"{one['type']} {one['variant']}".strip().replace("_", " ")
-        panels[0].annotate(
-            f"{name} ({one['severity']})",
-            xy=(middle, 1.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, 3),
-            textcoords="offset points",
-            fontsize=7.5,
-            rotation=55,
-            rotation_mode="anchor",
-            ha="left",
-            va="bottom",
-        )
+        where: Any = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+        where |= {"rotation": 55, "rotation_mode": "anchor", "ha": "left", "va": "bottom"}
+        text = f"{name} ({one['severity']})"
+        panels[0].annotate(text, (middle, 1.0), (0, 3), fontsize=7.5, **where)
     figure.align_ylabels(panels)
     _clock(panels[-1], begin, end)
     silent = rows[SENSORS[0][0]].null_count()
     period = f"a reading every {frame_period(world.scenario):g} s"
     heading(figure, f"{world.scenario.name}, {node}: {begin:%A %Y-%m-%d}, {period}")
-    figure.supxlabel(
-        f"gaps: no reading was accepted ({silent} of {rows.height} slots); "
-        "in brackets the severity, 1–4",
-        fontsize=8.5,
-        color="#404040",
-        x=0.012,
-        ha="left",
-    )
+    gaps = f"gaps: no reading was accepted ({silent} of {rows.height} slots); "
+    gaps += "in brackets the severity, 1–4"
+    figure.supxlabel(gaps, fontsize=8.5, color="#404040", x=0.012, ha="left")
     handles = [
         Patch(facecolor=colour, alpha=0.4, hatch=hatch, edgecolor=colour, label=cause)
         for cause, (colour, hatch) in CAUSES.items()
@@ -123,29 +102,16 @@ def draw_incidents(world: World) -> Figure:
         colour, _ = CAUSES[TYPES[name].cause]
         times = own.select("start", "end").iter_rows()
         spans: Any = [(start, stop - start) for start, stop in times]
-        over_time.broken_barh(
-            spans,
-            (line - 0.36, 0.72),
-            facecolor=colour,
-            edgecolor="black",
-            linewidth=0.3,
-            alpha=0.6,
-        )
+        look: Any = {"facecolor": colour, "edgecolor": "black", "linewidth": 0.3, "alpha": 0.6}
+        over_time.broken_barh(spans, (line - 0.36, 0.72), **look)
         left = 0
         for severity, shade in enumerate(SEVERITIES, 1):
             count = int((own["severity"] == severity).sum())
-            bars.barh(
-                line, count, height=0.72, left=left, color=shade, edgecolor="black", linewidth=0.4
-            )
+            look = {"color": shade, "edgecolor": "black", "linewidth": 0.4}
+            bars.barh(line, count, height=0.72, left=left, **look)
             left += count
-        bars.annotate(
-            str(left),
-            xy=(left, line),
-            xytext=(4, 0),
-            textcoords="offset points",
-            fontsize=8,
-            va="center",
-        )
+        look = {"textcoords": "offset points", "fontsize": 8, "va": "center"}
+        bars.annotate(str(left), (left, line), (4, 0), **look)
     over_time.set_yticks(range(len(types)), [name.replace("_", " ") for name in types])
     over_time.set_ylim(len(types) - 0.4, -0.6)
     bars.tick_params(axis="y", length=0)
@@ -165,14 +131,8 @@ def draw_incidents(world: World) -> Figure:
         Patch(facecolor=shade, edgecolor="black", label=f"severity {number}")
         for number, shade in enumerate(SEVERITIES, 1)
     ]
-    figure.legend(
-        handles=handles,
-        loc="outside upper right",
-        ncols=7,
-        frameon=False,
-        fontsize=8,
-        columnspacing=1.0,
-    )
+    look = {"ncols": 7, "frameon": False, "fontsize": 8, "columnspacing": 1.0}
+    figure.legend(handles=handles, loc="outside upper right", **look)
     return figure
 
 
@@ -261,39 +221,13 @@ def _cell(axes: Axes, world: World, cell: int, lowest: float) -> PathCollection:
     nodes = world.nodes.filter(pl.col("cell") == cell)
     area = world.scenario.deployment
     rooms = place_nodes(world.scenario, cell).room_positions
-    axes.scatter(
-        rooms[:, 0],
-        rooms[:, 1],
-        s=420,
-        color="#EDEDED",
-        marker="s",
-        linewidths=0,
-        zorder=1,
-        label="room or square",
-    )
-    axes.scatter(
-        nodes["gateway_x"][0],
-        nodes["gateway_y"][0],
-        s=130,
-        color="black",
-        marker="^",
-        zorder=3,
-        label="gateway",
-    )
-    points = axes.scatter(
-        nodes["x"],
-        nodes["y"],
-        s=60,
-        c=delivery(nodes),
-        cmap="cividis",
-        vmin=lowest,
-        vmax=100,
-        edgecolors="black",
-        linewidths=0.6,
-        clip_on=False,
-        zorder=4,
-        label="node",
-    )
+    look: Any = {"color": "#EDEDED", "marker": "s", "linewidths": 0, "label": "room or square"}
+    axes.scatter(rooms[:, 0], rooms[:, 1], s=420, zorder=1, **look)
+    gateway = nodes["gateway_x"][0], nodes["gateway_y"][0]
+    axes.scatter(*gateway, s=130, color="black", marker="^", zorder=3, label="gateway")
+    look = {"c": delivery(nodes), "cmap": "cividis", "vmin": lowest, "vmax": 100}
+    look |= {"edgecolors": "black", "linewidths": 0.6, "clip_on": False, "label": "node"}
+    points = axes.scatter(nodes["x"], nodes["y"], s=60, zorder=4, **look)
     axes.set_xlim(0, area.width)
     axes.set_ylim(0, area.height)
     axes.set_aspect("equal")

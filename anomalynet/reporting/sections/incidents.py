@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -258,19 +257,10 @@ def rows(table: IncidentTable, context: ReportContext) -> Iterator[Row]:
     for name, group in product((*facts, CHANCE), table.groups):
         if (cell := table.cells.get((name, group))) is None:
             continue
-        row: dict[str, Any] = {
-            "table": table.name,
-            "model": name,
-            "data": context.data,
-            "label": int(group.positive),
-            "type": group.type,
-            "cause": group.cause,
-            "severity": group.severity,
-            "incidents": cell.incidents,
-            "steps": cell.steps,
-            "missed": cell.missed,
-            "visible": defined(cell.visible, 100),
-        }
+        row: Row = {"table": table.name, "model": name, "data": context.data}
+        row |= {"label": int(group.positive), "type": group.type, "cause": group.cause}
+        row |= {"severity": group.severity, "incidents": cell.incidents, "steps": cell.steps}
+        row |= {"missed": cell.missed, "visible": defined(cell.visible, 100)}
         chance = name == CHANCE  # random scores have no threshold of their own
         detected, alarmed = (nothing if chance else one for one in (cell.detected, cell.alarmed))
         shares = {"detected": detected, "at_one": cell.at_one, "alarmed": alarmed}
@@ -333,7 +323,8 @@ def _figure(table: IncidentTable, context: ReportContext) -> Figure:
 
 
 def _half(axes: Axes, table: IncidentTable, groups: Sequence[Group], colours: str) -> AxesImage:
-    shares = [[_share(table, arm.name, group) for arm in table.arms] for group in groups]
+    found = [[table.cells.get((arm.name, group)) for arm in table.arms] for group in groups]
+    shares = [[100 * cell.alarmed.mean if cell else math.nan for cell in row] for row in found]
     image = axes.imshow(shares, cmap=colours, vmin=0, vmax=100, aspect="auto")
     for line, row in enumerate(shares):
         for column, share in enumerate(row):
@@ -345,11 +336,6 @@ def _half(axes: Axes, table: IncidentTable, groups: Sequence[Group], colours: st
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return image
-
-
-def _share(table: IncidentTable, arm: str, group: Group) -> float:
-    cell = table.cells.get((arm, group))
-    return math.nan if cell is None else 100 * cell.alarmed.mean
 
 
 def _label(table: IncidentTable, group: Group) -> str:

@@ -35,17 +35,15 @@ def audit_section(audit: AuditResult | None, context: ReportContext) -> Section:
     """The probes as a table, or how to get them; without an audit, the CSV has only a header. If a
     position gives the label away, a table of what the models rank right beyond it."""
     lines = [{**audit, **probe} for probe in audit["probes"]] if audit else []
-    rows = ({column: _percent(column, line.get(column)) for column in COLUMNS} for line in lines)
+    rows: list[Row] = [{column: line.get(column) for column in COLUMNS} for line in lines]
+    for row in rows:
+        row |= {name: 100 * row[name] for name in SHARES if isinstance(row[name], float)}
     parts, files = ["## Leakage audit", _text(audit, context)], csv_file("audit", rows, COLUMNS)
     if position_leaks(audit) and context.run:
         positions = [_position(one, context.data) for one in context.run]
         parts.append(_position_table(context, positions))
         files |= csv_file("positions", positions)
     return Section(parts, files)
-
-
-def _percent(column: str, value: object) -> object:
-    return 100 * value if column in SHARES and isinstance(value, float) else value
 
 
 def position_leaks(audit: AuditResult | None) -> bool:
@@ -91,15 +89,10 @@ def pairs(repetition: Repetition) -> tuple[Float64, dict[str, Float64]]:
 
 def _position(one: ArmMetrics, data: str) -> Row:
     within, low, high, count = within_positions(one)
-    return {
-        "model": one.arm.name,
-        "data": data,
-        "auroc_pooled": defined(100 * one.summary("auroc_pooled").mean),
-        "auroc_within": defined(100 * within),
-        "low": defined(100 * low),
-        "high": defined(100 * high),
-        "pairs": count,
-    }
+    shares = {"auroc_pooled": one.summary("auroc_pooled").mean, "auroc_within": within}
+    shares |= {"low": low, "high": high}
+    percent = {name: defined(100 * value) for name, value in shares.items()}
+    return {"model": one.arm.name, "data": data, **percent, "pairs": count}
 
 
 def _position_table(context: ReportContext, rows: Sequence[Row]) -> str:

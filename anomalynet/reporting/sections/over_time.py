@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,12 @@ class RunSteps:
     times: NDArray[np.int64]  # int64, microseconds
     step_seconds: float  # median time between neighbouring steps of a series; NaN if there are none
 
+    @property
+    def judged(self) -> dict[str, Any]:
+        """What the metrics of incidents are computed from."""
+        names = ("labels", "scores", "incidents", "series", "step_seconds")
+        return {name: getattr(self, name) for name in names}
+
     def stretches(self, mask: Booleans) -> NDArray[np.int64]:
         """The number of the stretch of each step in a mask; other steps are dropped."""
         return stretches(self.series[mask], self.times[mask], self.step_seconds)
@@ -111,7 +118,8 @@ def detection(folds: Sequence[RunSteps]) -> Detection:
     because scores of different folds need not share a scale. An incident that several folds test
     counts once per fold."""
     volumes = [_volumes(fold) for fold in folds]
-    recalls = zip(*(_at_budgets(fold) for fold in folds), strict=True)
+    budgets = [event_recall_at_budgets(**fold.judged, budgets=BUDGETS) for fold in folds]
+    recalls = zip(*budgets, strict=True)
     at = dict(zip(BUDGETS, map(_mean, recalls), strict=True))
     delays = np.concatenate(
         [detection_delays(fold.labels, fold.alarms, fold.incidents, fold.times) for fold in folds]
@@ -144,17 +152,6 @@ def _volumes(fold: RunSteps) -> tuple[Value, Value]:
     usable = labelled & ~np.isnan(fold.scores)
     found = vus(fold.labels[usable], fold.scores[usable], fold.stretches(usable), widest)
     return found.pr, found.roc
-
-
-def _at_budgets(fold: RunSteps) -> tuple[Value, ...]:
-    return event_recall_at_budgets(
-        labels=fold.labels,
-        scores=fold.scores,
-        incidents=fold.incidents,
-        series=fold.series,
-        step_seconds=fold.step_seconds,
-        budgets=BUDGETS,
-    )
 
 
 def _alarm_metrics(folds: Sequence[RunSteps]) -> dict[str, Value]:
@@ -220,9 +217,10 @@ def _trivial(name: str, folds: Sequence[RunSteps]) -> Trivial:
     if not alarms.any():  # no step is called an attack, so none is found
         silent = ("f1_attack", "false_alarms_per_device_day_fold_mean", "event_recall_at_1")
         values |= dict.fromkeys(silent, 0.0)
+    usable = [(fold, (fold.labels >= 0) & ~np.isnan(fold.scores)) for fold in folds]
+    ranked = [ranking_metrics(fold.labels[mask], fold.scores[mask]) for fold, mask in usable]
     for metric in ("auroc", "average_precision"):
-        ranked = (_ranking(fold)[metric] for fold in folds)
-        values[f"{metric}_fold_mean"] = summarise(ranked).mean
+        values[f"{metric}_fold_mean"] = summarise(own[metric] for own in ranked).mean
     if name != RANDOM:  # all alarms of a stretch would count as one
         nothing = dict.fromkeys(("event_recall_at_1", "event_recall_at_10"), undefined(ONE_ALARM))
         curve = (NAN,) * len(BUDGETS)
@@ -233,21 +231,9 @@ def _trivial(name: str, folds: Sequence[RunSteps]) -> Trivial:
     return Trivial(judged, values)
 
 
-def _ranking(fold: RunSteps) -> dict[str, float]:
-    usable = (fold.labels >= 0) & ~np.isnan(fold.scores)
-    return ranking_metrics(fold.labels[usable], fold.scores[usable])
-
-
 def _events(fold: RunSteps) -> dict[str, float]:
-    return event_metrics(
-        labels=fold.labels,
-        scores=fold.scores,
-        threshold=float(np.min(fold.scores[fold.alarms], initial=np.inf)),
-        incidents=fold.incidents,
-        series=fold.series,
-        times=fold.times,
-        step_seconds=fold.step_seconds,
-    )
+    threshold = float(np.min(fold.scores[fold.alarms], initial=np.inf))
+    return event_metrics(**fold.judged, times=fold.times, threshold=threshold)
 
 
 def over(found: Mapping[RepetitionKey, Detection], metric: str) -> Summary:
@@ -262,6 +248,7 @@ def reasons(found: Mapping[RepetitionKey, Detection], metric: str) -> str:
 
 TITLE = "Detection over time"
 FIGURE, FIGURE_TITLE = "over_time", "Incidents detected by false alarms per day, and by delay"
+FIGURE_NOTE = "Left: thresholds from the test part. Right: the run's own."
 
 SHOWN: tuple[str, ...] = ("vus_pr", "range_f1", "affiliation_precision", "affiliation_recall")
 SHOWN += ("event_recall_at_10", "undetected", "delay_p50", "delay_p90", "pa_f1")
@@ -274,7 +261,7 @@ NOTE = f"""\
 Incidents have inexact borders: *VUS-PR* (Paparrizos 2022) widens them by up to {WIDEST_BUFFER} \
 steps, *range* F1 (Tatbul 2018) counts each once, *affiliation* (Huet 2022) measures nearness \
 (random alarms: 50 % precision). *Delay* is of the detected alone: read it beside the share \
-undetected. *PA-F1* counts a range as found by one alarmed step: """
+undetected. *PA-F1* counts a range as found by one alarmed step: random alarms reach """
 
 Judged = Mapping[RepetitionKey, Detection]
 
@@ -295,33 +282,21 @@ def over_time_section(context: ReportContext) -> Section:
     lines += [_line(f"*{who.capitalize()}*", own) for who, own in trivial.items()]
     header = ["Model", *map(metric_title, SHOWN)]
     why = _reasons(context, found)
+    chance = over(trivial[RANDOM], "pa_f1").mean  # how far point adjustment lifts random alarms
+    behind = sum(over(own, "pa_f1").mean < chance for own in found.values())
     parts = [
         f"## {TITLE}",
-        NOTE + _inflated(found, trivial[RANDOM]),
+        f"{NOTE}{100 * chance:.2f} %, more than {behind} of {len(found)} models.",
         grid(header, lines, "l" + "r" * len(SHOWN)),
         context.caption(TITLE, why, "over_time.csv"),
-        context.figure(
-            FIGURE,
-            FIGURE_TITLE,
-            "Left: thresholds from the test part. Right: the run's own.",
-            "over_time_budgets.csv",
-        ),
+        context.figure(FIGURE, FIGURE_TITLE, FIGURE_NOTE, "over_time_budgets.csv"),
     ]
     every = [(one.arm.name, MODEL, found[one.arm.name]) for one in context.run]
     every += [(context.base.arm.name, who, own) for who, own in trivial.items()]
     files = csv_file("over_time", _rows(every, context))
     files |= csv_file("over_time_budgets", _curves(every, context.data))
-    drawn = figures.drawn(
-        FIGURE, FIGURE_TITLE, context.facts(), lambda: _figure(context, found, trivial)
-    )
-    return Section(parts, files | drawn)
-
-
-def _inflated(found: Mapping[str, Judged], random: Judged) -> str:
-    """How far point adjustment lifts random alarms, with the values that they reach here."""
-    chance = over(random, "pa_f1").mean
-    behind = sum(over(own, "pa_f1").mean < chance for own in found.values())
-    return f"random alarms reach {100 * chance:.2f} %, more than {behind} of {len(found)} models."
+    build = partial(_figure, context, found, trivial)
+    return Section(parts, files | figures.drawn(FIGURE, FIGURE_TITLE, context.facts(), build))
 
 
 def _line(name: str, own: Judged) -> list[str]:
@@ -359,16 +334,9 @@ def _curves(every: Sequence[tuple[str, str, Judged]], data: str) -> Iterator[Row
         curves = zip(*(one.curve for one in found.values()), strict=True)
         for budget, at in zip(BUDGETS, map(summarise, curves), strict=True):
             recall, spread = scaled(at, 100)
-            yield {
-                "table": "over_time_budgets",
-                "model": arm,
-                "data": data,
-                "detector": detector,
-                "false_alarms_per_device_day": f"{budget:g}",
-                "event_recall": recall,
-                "spread": spread,
-                "n": at.n,
-            }
+            row = {"table": "over_time_budgets", "model": arm, "data": data, "detector": detector}
+            row["false_alarms_per_device_day"] = f"{budget:g}"
+            yield row | {"event_recall": recall, "spread": spread, "n": at.n}
 
 
 def _figure(

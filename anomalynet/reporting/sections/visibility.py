@@ -105,13 +105,10 @@ def seen(repetition: Repetition) -> Seen:
     total, found = (np.bincount(own, minlength=len(BINS) - 1) for own in (bins, bins[alarmed]))
     seen = (pl.col("visibility") > 0) & ~pl.col("silent").fill_null(False)
     heard = attack.select(seen.sum()).item()
-    alike = Alike(_silent_kinds(every), heard, int(steps["label"].sum()), every.height)
+    label = (pl.col("label") == 1).fill_null(False).alias("attack")
+    kinds = every.filter("silent").group_by(label, "kind").agg(n=pl.len().cast(pl.Int64))
+    alike = Alike(kinds, heard, int(steps["label"].sum()), every.height)
     return Seen(total, found, ratio(int(steps["label"].sum()), steps.height), alike)
-
-
-def _silent_kinds(steps: pl.DataFrame) -> pl.DataFrame:
-    attack = (pl.col("label") == 1).fill_null(False).alias("attack")
-    return steps.filter("silent").group_by(attack, "kind").agg(n=pl.len().cast(pl.Int64))
 
 
 def visibility_section(context: ReportContext) -> Section:
@@ -155,14 +152,8 @@ def visibility_section(context: ReportContext) -> Section:
 
     def add(table: str, model: str, group: str, value: Summary, steps: int | None = None) -> None:
         mean, spread = scaled(value, 100)
-        row: Row = {
-            "table": table,
-            "model": model,
-            "data": context.data,
-            "group": group,
-            "steps": steps,
-        }
-        rows.append(row | {"value": mean, "spread": spread, "n": value.n})
+        row: Row = {"table": table, "model": model, "data": context.data, "group": group}
+        rows.append(row | {"steps": steps, "value": mean, "spread": spread, "n": value.n})
 
     for one, own in found:
         for name, value in values[one.arm.name].items():
@@ -195,17 +186,14 @@ def _values(one: ArmMetrics, own: Sequence[Seen]) -> dict[str, Summary]:
 
 
 def _figure(context: ReportContext, bins: Mapping[str, Sequence[Summary]]) -> Figure:
-    figure = Figure(figsize=(7.0, 3.6), layout="constrained")
-    axes, looks = figure.subplots(), figures.looks(context)
+    across, up = "visibility, ordinary deviations", "attack steps alarmed, %"
+    (figure, axes), looks = figures.panel(7.0, 3.6, across, up), figures.looks(context)
     for one in context.run:
         values = [100 * share.mean for share in bins[one.arm.name]]
         look = {**looks[one.arm.name], "linewidth": 1.2, "markersize": 4}
         axes.plot(range(len(values)), values, label=one.arm.title + context[one].sign, **look)
     texts = ["none", *(f"≤ {high:g}" for high in BINS[2:-1]), f"> {BINS[-2]:g}"]
     axes.set_xticks(range(len(texts)), texts)
-    axes.set_xlabel("visibility, ordinary deviations")
-    axes.set_ylabel("attack steps alarmed, %")
     axes.set_ylim(0, 102)
-    axes.grid(color="#E5E5E5", linewidth=0.6)
     figure.legend(loc="outside right upper", frameon=False)
     return figure

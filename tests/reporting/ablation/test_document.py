@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from anomalynet.errors import NothingToCompareError
 from anomalynet.reporting.ablation.arms import Ablation, AblationArm
 from anomalynet.reporting.ablation.document import write_ablation
+from anomalynet.reporting.figures import GREEN, VERMILION
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.ablations import arm, one_at_a_time, recalls, run
 from tests.reporting.synthetic import rows, snapshot
@@ -301,6 +302,56 @@ def test_tables_are_tidy_and_captions_name_what_they_rest_on(report: Path) -> No
     prose = [line for line in lines if not line.startswith(("|", "!["))]
     assert sum(len(line.split()) for line in prose) <= 600
     assert sum(line.startswith("| ---") for line in lines) <= 6
+
+
+def crossed(runs: Path, axis: str, levels: Mapping[str, tuple[str, ...]]) -> Ablation:
+    """Two models at each level, which learns from these series; the hybrid has two seeds at the
+    first level, 50 and 60 %, each further level adds 10 points, and lstm is 5 points behind."""
+    arms: list[AblationArm] = []
+    for model, behind in (("hybrid", 0.0), ("lstm", 0.05)):
+        for at, (level, learnt) in enumerate(levels.items()):
+            seeds, known = range(1 if arms else 2), {"expected": 1 if arms else 3}
+            records = []
+            for seed in seeds:
+                shares = dict.fromkeys("ab", 0.5 + 0.1 * (at + seed) - behind)
+                one = run(runs, f"{model}{at}", shares, seed=seed)
+                train = replace(one.result.parts["test"], series=learnt)
+                parts = {**one.result.parts, "train": train}
+                records.append(replace(one, result=replace(one.result, parts=parts)))
+            own: dict[str, object] = {"experiment": model, axis: level}
+            arms.append(arm(f"{model}: {level}", own, records, reference=not arms, **known))
+    axes: dict[str, list[object]] = {"experiment": ["hybrid", "lstm"], axis: [*levels]}
+    return Ablation("size", "", "factorial", axes, "test/recall_attack", tuple(arms))
+
+
+def test_models_crossed_with_an_axis_have_a_line_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # with figures
+    levels = {"0 9": ("world-0/a", "world-0/b"), "0-1 9": ("world-0/a", "world-1/b")}
+    asked = crossed(tmp_path / "runs", "data.worlds", levels)
+    text, _, _ = written(tmp_path, asked)
+    assert "| Model | 1 | 2 |" in text, "worlds to learn from"
+    assert "| **Hybrid** | 55.00 ± 7.07† | 60.00 (n = 1) |" in text  # 0.1 / sqrt(2)
+    assert "| **LSTM** | 45.00 (n = 1) | 55.00 (n = 1) |" in text
+    drawn = {path.name for path in (tmp_path / "out/figures").iterdir()}
+    assert drawn == {"models.svg", "differences.svg"}, "no means over models"
+    figure = (tmp_path / "out/figures/models.svg").read_text(encoding="utf-8")
+    colours = {"Hybrid†": VERMILION, "LSTM": GREEN}  # as in every report
+    assert all(
+        f"<!-- {name} -->" in figure for name in (*colours, "worlds to learn from (data.worlds)")
+    )
+    assert all(colour.lower() in figure for colour in colours.values())
+
+
+def test_levels_that_learn_from_as_many_worlds_keep_their_names(tmp_path: Path) -> None:
+    for axis, other in (("data.worlds", "world-1/a"), ("data.window", "world-0/a")):
+        levels = {"first": ("world-0/a",), "second": (other,)}
+        text, _, _ = written(tmp_path, crossed(tmp_path / axis, axis, levels))
+        assert "| Model | first | second |" in text
+    alone = replace(crossed(tmp_path / "alone", "data.window", levels), design="one_at_a_time")
+    text, _, _ = written(tmp_path, alone)
+    assert "| Model |" not in text and "## Axes" in text
 
 
 def test_without_a_run_there_is_no_report(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_contents_captions_and_folds(sample: Page) -> None:
     kinds = [one["class"] for one in sample.all("figure")]
     assert kinds == ["table", "table", "picture", "picture", "table long"]
     assert len(sample.all("figcaption")) == 2
-    assert [one["class"] for one in sample.all("blockquote")] == ["warning"]
+    assert [one["class"] for one in sample.all("blockquote")] == ["note"]
     boxes = sample.all("div")
     labels = [one["aria-label"] for one in boxes[:2]]
     assert labels == ["Sorted, percent", "Table of Model, Metric, ours"]

@@ -17,16 +17,18 @@ import pytest
 from anomalynet.errors import RunError
 from anomalynet.reporting.aggregate import ArmMetrics
 from anomalynet.reporting.sections.explanations import (
+    columns_of,
+    explanations_section,
+    sentence,
+    spans,
+)
+from anomalynet.reporting.sections.timelines import (
     Timeline,
     choose,
-    columns_of,
     delay,
     errors,
     examples,
-    explanations_section,
     read_timeline,
-    sentence,
-    spans,
 )
 from anomalynet.runs.collect import RunRecord
 from anomalynet.runs.files import write_json

@@ -36,11 +36,10 @@ from anomalynet.reporting.ablation.contrasts import (
 )
 from anomalynet.reporting.ablation.tables import p_text, signed
 from anomalynet.reporting.aggregate import ArmMetrics, jackknife, summarise
-from anomalynet.reporting.arms import RepetitionKey
+from anomalynet.reporting.arms import RepetitionKey, title_of
 from anomalynet.reporting.captions import ReportContext, Section
 from anomalynet.reporting.formats.markdown import grid
 from anomalynet.reporting.measures import MEASURES, series_mean
-from anomalynet.reporting.paper.published import TITLES
 from anomalynet.reporting.tables import Row, csv_file, defined
 
 Counts = NDArray[np.int64]
@@ -353,8 +352,7 @@ def _claims_table(found: Sequence[Judgement], titles: Mapping[str, str]) -> str:
 
 def _cells(finding: Finding, one: Judgement, titles: Mapping[str, str]) -> list[str]:
     def title(experiment: str) -> str:
-        usual = TITLES.get(experiment, experiment.replace("_", " ").capitalize())
-        return titles.get(experiment, usual)
+        return titles.get(experiment, title_of(experiment))
 
     def points(value: float) -> str:
         return signed(value, "accuracy")
@@ -366,12 +364,12 @@ def _cells(finding: Finding, one: Judgement, titles: Mapping[str, str]) -> list[
         reached = 100 * (found.mean + one.claim.value)
         shown = "–" if math.isnan(reached) else f"{reached:.2f}"
         compared = f"{title(finding.subject)} {shown} against {100 * one.claim.value:.2f}"
-    tested = finding.why == ""
+    tested = not finding.why and finding.other
     return [
         compared,
         points(found.mean),
         "–" if math.isnan(found.low) else f"{points(found.low)} to {points(found.high)}",
-        f"{p_text(found.p)} ({p_text(found.adjusted)})" if tested and finding.other else "–",
+        f"{p_text(found.p)} ({p_text(found.adjusted)})" if tested else "–",
         str(found.clusters),
     ]
 
@@ -379,16 +377,10 @@ def _cells(finding: Finding, one: Judgement, titles: Mapping[str, str]) -> list[
 def _row(one: Judgement, finding: Finding, data: str) -> Row:
     """A comparison; numbers in percent or percentage points, p as a fraction."""
     found = finding.contrast
-    return {
-        "table": "claims",
-        "data": data,
-        "claim": one.claim.claim,
-        "source": one.claim.source,
-        "metric": one.measured,
-        "verdict": one.verdict,
-        "rule": one.rule,
-        "subject": finding.subject,
-        "other": finding.other,
+    row: Row = {"table": "claims", "data": data, "claim": one.claim.claim}
+    row |= {"source": one.claim.source, "metric": one.measured, "verdict": one.verdict}
+    row |= {"rule": one.rule, "subject": finding.subject, "other": finding.other}
+    return row | {
         "claimed": None if finding.other else 100 * one.claim.value,
         "value": None if finding.other else defined(found.mean + one.claim.value, 100),
         "effect": defined(found.mean, 100),
