@@ -155,7 +155,7 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
             )
             table = table.filter(~seen)
     return Tested(
-        scores=scores_table([table], limit),
+        scores=scores_table({"test": table}, limit).collect(),
         metrics=metrics(table, limit, probability=run.result.probability),
         data=loaded.config.data.title,
         fingerprint=prepared.fingerprint,
