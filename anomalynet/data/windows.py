@@ -148,15 +148,17 @@ class Windows:
         rows = self.ranges.merged()
         channels = self.shape.channels
         count, mean, squares = 0, np.zeros(channels), np.zeros(channels)
+        most = max(1, min(1 << 17, CHUNK_BYTES // (8 * channels)))  # rows at a time
         for start, stop in zip(rows.starts.tolist(), rows.stops.tolist(), strict=True):
-            for first in range(start, stop, 1 << 17):
-                values = self.prepared.values[first : min(first + (1 << 17), stop)]
+            for first in range(start, stop, most):
+                values = self.prepared.values[first : min(first + most, stop)]
                 values64 = values.astype(np.float64)
                 # Merged by Chan's rule: a sum of squares would lose small deviations around a large
                 # mean.
                 size, centre = len(values), values64.mean(axis=0)
                 shift = centre - mean
-                within = ((values64 - centre) ** 2).sum(axis=0)
+                values64 -= centre
+                within = np.square(values64, out=values64).sum(axis=0)
                 squares += within + shift**2 * (count * size / (count + size))
                 count += size
                 mean += shift * (size / count)
