@@ -279,7 +279,9 @@ def given(prepared: Prepared, config: DataConfig) -> Cut:
             "use data.split.fold=0, or choose another data.split.policy",
         )
     present = np.unique(
-        np.concatenate([np.unique(prepared.splits[one.start : one.stop]) for one in prepared.segments])
+        np.concatenate(
+            [np.unique(prepared.splits[one.start : one.stop]) for one in prepared.segments]
+        )
     )
     absent = [name for code, name in enumerate(PARTS) if code not in present]
     if absent:
