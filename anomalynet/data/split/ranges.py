@@ -40,7 +40,7 @@ class Ranges:
         return rows
 
     def mask(self, count: int) -> Bool:
-        """Which of `count` rows are inside a range, bool (count,): an eighth of what `rows` takes."""
+        """Which of `count` rows are inside a range, bool (count,)."""
         inside = np.zeros(count, np.bool_)
         for start, stop in zip(self.starts.tolist(), self.stops.tolist(), strict=True):
             inside[start:stop] = True
