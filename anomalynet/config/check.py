@@ -36,6 +36,7 @@ _POSITIVE = (
 )
 _MOST, _WIDEST = 10**9, 10_000  # of a whole number; of the sizes of a network
 _SHARES = ("data.split.validation_fraction", "training.injection.share")
+_BELOW_ONE = ("training.injection.trim", "training.label_smoothing", "model.dropout")  # and >= 0
 
 
 def value_of(config: object, key: str) -> Any:
@@ -64,9 +65,6 @@ def violations(config: Config) -> Iterator[tuple[str, str]]:
     worlds = (config.data.worlds or "0").strip()
     if config.data.world and not worlds.isdecimal():
         yield "data.world", f"{config.data.world} is not used beside the list data.worlds={worlds}"
-    dropout = getattr(model, "dropout", 0.0)
-    if not 0 <= dropout < 1:
-        yield "model.dropout", f"must be in [0, 1), not {dropout}"
     if getattr(model, "kernel", 1) % 2 == 0:
         yield "model.kernel", "must be odd"
     if getattr(model, "cnn", True) is False and getattr(model, "lstm", True) is False:
@@ -84,6 +82,8 @@ def _injection(config: Config) -> Iterator[tuple[str, str]]:
     if config.training.incidents == "injected" and rule not in ("alarm_budget", "fixed"):
         what = f"reads labels, which training.incidents=injected does not: not {rule}"
         yield "evaluation.threshold", f"{what}; use alarm_budget"
+    if config.training.label_smoothing and config.training.loss != "cross_entropy":
+        yield "training.label_smoothing", "needs training.loss=cross_entropy"
     smallest, largest = config.training.injection.smallest, config.training.injection.largest
     if smallest > largest > 0:
         yield "training.injection.smallest", f"must not exceed the largest = {largest}"
@@ -103,6 +103,9 @@ def _bounds(config: Config) -> Iterator[tuple[str, str]]:
         value = value_of(config, key)
         if value is not None and not (value > 0 and math.isfinite(value)):
             yield key, f"must be positive and finite, not {value}"
+    for key in _BELOW_ONE:
+        if not 0 <= (value_of(config, key) or 0) < 1:
+            yield key, f"must be in [0, 1), not {value_of(config, key)}"
     for key in _SHARES:
         if not 0 < value_of(config, key) < 1:
             yield key, f"must be between 0 and 1, not {value_of(config, key)}"

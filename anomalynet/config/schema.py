@@ -182,6 +182,10 @@ class InjectionConfig:
     of the training part where calibration gives none."""
     largest: float = 8.0
     """Largest magnitude. Magnitudes are drawn log-uniformly."""
+    trim: float = 0.0
+    """With training.incidents=injected: share of the windows taken as normal that each batch leaves
+    out of the loss, those with the largest one. Some may hold incidents that nobody labelled, and
+    a network that learned them as normal would miss their kind. 0 for data known to be normal."""
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -212,6 +216,9 @@ class TrainingConfig:
     """Step size of the optimiser."""
     loss: Literal["mse", "cross_entropy"] = "mse"
     """`mse`: the Brier score, squared error between softmax and one-hot label."""
+    label_smoothing: float = 0.0
+    """Share of the target that `cross_entropy` spreads over both classes. Above 0, scores of clear
+    incidents stay apart from each other instead of all being 1."""
     monitor: Literal["validation/average_precision", "validation/auroc", "validation/loss"] = (
         "validation/average_precision"
     )

@@ -65,17 +65,18 @@ class Head(nn.Module):
 
 
 def classification_loss(
-    logits: Tensor, target: Tensor, kind: Literal["mse", "cross_entropy"]
+    logits: Tensor, target: Tensor, kind: Literal["mse", "cross_entropy"], smoothing: float = 0.0
 ) -> Tensor:
     """Loss (batch,) of logits (batch, 2) for target (batch,): 1 attack, 0 normal, -1 unlabelled,
     which costs nothing. `mse`: squared error between softmax and one-hot, mean over the classes.
+    `smoothing`: share of the target that cross-entropy spreads over both classes.
 
     Source: Table 1 (MSE); what it compares is not in the paper.
     """
     labelled = target >= 0
     known = target.clamp(min=0)
     if kind == "cross_entropy":
-        loss = F.cross_entropy(logits, known, reduction="none")
+        loss = F.cross_entropy(logits, known, reduction="none", label_smoothing=smoothing)
     else:
         loss = (torch.softmax(logits, dim=1) - F.one_hot(known, 2)).square().mean(dim=1)
     return loss * labelled

@@ -141,7 +141,8 @@ class Detector(WindowModel, L.LightningModule):
         """
         if output.logits is None:
             raise UsageError(f"{type(self).__name__}: no logits", "define scores() and losses()")
-        return classification_loss(output.logits, target, self.config.training.loss)
+        training = self.config.training
+        return classification_loss(output.logits, target, training.loss, training.label_smoothing)
 
     def scores(self, output: Output) -> Tensor:
         """Score of each window (batch,), float32: the larger, the more an attack."""
@@ -285,10 +286,30 @@ class Detector(WindowModel, L.LightningModule):
         """Weighted sum of the windows' losses: the mean over the global batch, on however many
         devices."""
         x, target, weight = as_batch(batch)
-        loss = (self.losses(self._output(x), target) * weight).sum()
+        losses = self.losses(self._output(x), target)
+        if self.trims:
+            weight = weight * self._not_trimmed(losses.detach(), target)
+        loss = (losses * weight).sum()
         self._loss_sum += loss.detach()
         self._loss_steps += 1
         return loss
+
+    @property
+    def trims(self) -> bool:
+        """Whether windows taken as normal are left out of the loss: `training.injection.trim`."""
+        training = self.config.training
+        return training.incidents == "injected" and training.injection.trim > 0
+
+    def _not_trimmed(self, losses: Tensor, target: Tensor) -> Tensor:
+        """Mask (window,), bool, without the share `training.injection.trim` of the windows taken as
+        normal that cost most.
+
+        Source: trimmed loss (Shen and Sanghavi, 2019); not in the paper.
+        """
+        kept, normal = torch.ones_like(target, dtype=torch.bool), target == 0
+        count = int(int(normal.sum()) * self.config.training.injection.trim)
+        kept[losses.masked_fill(~normal, -inf).topk(count).indices] = False
+        return kept
 
     # Lightning asks for it in each step; a stored one is found seven times as fast.
     training_step.__signature__ = inspect.signature(training_step)  # type: ignore[attr-defined]
@@ -306,11 +327,14 @@ class Detector(WindowModel, L.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Logs the mean loss over windows the model may learn from, and the ranking metrics where
         both classes are there; during a fit, chooses the threshold."""
-        kept = zip(*self._validation, strict=True)
-        scores, losses, target = (torch.cat(parts).cpu() for parts in kept)
+        batches = zip(*self._validation, strict=True)
+        scores, losses, target = (torch.cat(parts).cpu() for parts in batches)
         self._validation.clear()
-        self.log("validation/loss", losses[self.learns_from(target)].mean(), sync_dist=True)
-        labelled = target >= 0
+        learned, labelled = self.learns_from(target), target >= 0
+        if self.trims:
+            kept = self._not_trimmed(losses, target)
+            learned, labelled = learned & kept, labelled & kept
+        self.log("validation/loss", losses[learned].mean(), sync_dist=True)
         if 0 < int(target[labelled].sum()) < int(labelled.sum()):
             ranking = metric_collection(prefix="validation/")
             ranking.update(scores[labelled], target[labelled])

@@ -13,6 +13,7 @@ import torch
 from sklearn import metrics as reference
 from torch.nn import functional as F
 
+from anomalynet.config.load import load
 from anomalynet.data.batches import Batch
 from anomalynet.layers.sequence import classification_loss
 from anomalynet.models import build
@@ -67,6 +68,11 @@ def test_mse_is_the_brier_score() -> None:
     torch.testing.assert_close(
         classification_loss(logits, target, "cross_entropy"), torch.cat([entropy, torch.zeros(1)])
     )
+    logs = F.log_softmax(logits[:2], dim=1)
+    smoothed = -(0.95 * logs[:, 1] + 0.05 * logs[:, 0])  # 0.1 over both classes
+    torch.testing.assert_close(
+        classification_loss(logits, target, "cross_entropy", 0.1)[:2], smoothed
+    )
 
 
 def test_normalisation_comes_from_the_caller_and_spares_a_constant_channel() -> None:
@@ -87,6 +93,20 @@ def test_a_batch_of_weight_zero_changes_nothing() -> None:
         torch.cat([batch.weight, torch.zeros(3)]),
     )
     torch.testing.assert_close(model.training_step(padded, 0), model.training_step(batch, 0))
+
+
+@pytest.mark.parametrize(("trim", "left_out"), [(0.4, 2), (0.0, 0)])
+def test_the_costliest_normal_windows_are_left_out_of_the_loss(trim: float, left_out: int) -> None:
+    keys = ["training.incidents=injected", "evaluation.threshold=alarm_budget"]
+    model = build(load("cnn", [*keys, f"training.injection.trim={trim}"]).config, SHAPE)
+    assert isinstance(model, Detector)
+    model.eval()
+    x, target = windows(8)[0], torch.tensor([0, 1, 0, 1, 0, 0, 1, 0])
+    losses = model.losses(model(x), target)
+    kept = sorted(losses[target == 0].tolist())[: 5 - left_out]
+    expected = (sum(kept) + float(losses[target == 1].sum())) / 8
+    found = model.training_step(Batch(x, target, torch.full((8,), 1 / 8)), 0)
+    assert float(found) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_autoencoder_learns_from_windows_that_are_not_attacks() -> None:

@@ -49,7 +49,10 @@ def relabelled(folder: Path, name: str) -> str:
 
 @pytest.mark.parametrize(
     ("experiment", "keys"),
-    [("lstm", ("model.hidden=8",)), ("gradient_boosting", ("model.iterations=5",))],
+    [
+        ("lstm", ("model.hidden=8", "training.injection.trim=0.2")),
+        ("gradient_boosting", ("model.iterations=5",)),
+    ],
 )
 def test_other_labels_or_none_give_the_same_model_stop_and_threshold(
     tmp_path: Path, experiment: str, keys: tuple[str, ...]
@@ -115,6 +118,10 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         load("cnn", ["training.incidents=injected"])
     with pytest.raises(ConfigError, match=r"training\.injection\.smallest"):
         load("cnn", ["training.injection.smallest=9"])
+    with pytest.raises(ConfigError, match=r"training\.injection\.trim.*\[0, 1\)"):
+        load("hybrid_injected", ["training.injection.trim=1"])
+    with pytest.raises(ConfigError, match=r"training\.label_smoothing"):
+        load("cnn", ["training.label_smoothing=0.1"])
     name = imported(tmp_path, "refused", labels=False)
     with pytest.raises(UsageError, match="autoencoder"):
         train(short("autoencoder", f"data.name={name}", "training.incidents=injected"), tmp_path)
