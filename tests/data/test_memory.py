@@ -34,8 +34,9 @@ def peak(folder: Path, rows: int, monkeypatch: pytest.MonkeyPatch) -> int:
     table = pl.concat([one.select(pl.lit(name).alias("device"), pl.all()) for name in names])
     file = folder / "table.parquet"
     table.write_parquet(file)
-    roles = {"time": "time", "series": "device", "label": "label"}
-    import_table(ImportRequest(file=file, name="growing", **roles))
+    import_table(
+        ImportRequest(file=file, name="growing", time="time", series="device", label="label")
+    )
     config = load("cnn", ["data.name=growing", "data.worlds=null", *KEYS]).config
     found = prepare(config.data)
     monkeypatch.setattr(datamodule, "prepare", lambda _: found)  # checksums of files come before
