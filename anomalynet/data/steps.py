@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -184,7 +185,9 @@ def event_labels(prepared: Prepared, rows: Int64, *, others: bool) -> NDArray[np
     return labels
 
 
-def scores_table(parts: Mapping[str, pl.DataFrame], limit: float) -> pl.LazyFrame:
+def scores_table(
+    parts: Mapping[Literal["validation", "test"], pl.DataFrame], limit: float
+) -> pl.LazyFrame:
     """The rows of scores.parquet (`runs/schema.py`), of the tables of some parts."""
     alarm = (pl.col("score") >= limit).alias("alarm")
     tables = [_in_order(table).lazy() for _, table in sorted(parts.items())]

@@ -38,9 +38,9 @@ class Decisions(BinaryConfusionMatrix):
 
     def update(self, preds: Tensor, target: Tensor) -> None:
         """Count scores (n,), any range, against labels (n,), integers 1 attack, 0 normal."""
-        pieces = zip(preds.split(PIECE), target.split(PIECE), strict=True)
-        for scores, labels in pieces if len(target) else ():
-            super().update((scores >= self.threshold).long(), labels)
+        for start in range(0, len(target), PIECE):
+            some = slice(start, start + PIECE)
+            super().update((preds[some] >= self.threshold).long(), target[some])
 
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
         """Name → value, float64, NaN if undefined."""

@@ -26,10 +26,10 @@ KEYS = ("data.window=4", "data.calibration_rows=20", "training.windows_per_epoch
 def peak(folder: Path, rows: int, monkeypatch: pytest.MonkeyPatch) -> int:
     """Most bytes in arrays at a time, from split to scores.parquet, on a set of so many rows."""
     monkeypatch.setenv("ANOMALYNET_DATA", str(folder / "data"))
-    at = pl.int_range(rows // SERIES, eager=True)
-    columns = {"time": datetime(2026, 1, 1) + pl.duration(seconds=at), "a": (at * 7 % 101) / 10}
+    at = pl.int_range(rows // SERIES)
     label = pl.when(at % 50 < 5).then(1).when(at % 50 > 6).then(0).cast(pl.Int8)
-    one = pl.select(**columns, b=(at * 11 % 97) / 10, label=label)
+    time = datetime(2026, 1, 1) + pl.duration(seconds=at)
+    one = pl.select(time=time, a=(at * 7 % 101) / 10, b=(at * 11 % 97) / 10, label=label)
     names = [f"device {number}" for number in range(SERIES)]
     table = pl.concat([one.select(pl.lit(name).alias("device"), pl.all()) for name in names])
     file = folder / "table.parquet"
