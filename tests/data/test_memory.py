@@ -19,7 +19,7 @@ from anomalynet.data.prepare import prepare
 from anomalynet.data.steps import metrics, scores_table, threshold
 from anomalynet.runs.files import write_parquet
 
-SERIES, FEW, MANY = 10, 5_000, 50_000
+SERIES, FEW, MANY = 10, 20_000, 200_000
 KEYS = ("data.window=4", "data.calibration_rows=20", "training.windows_per_epoch=500")
 
 
