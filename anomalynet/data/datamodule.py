@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -310,16 +311,18 @@ class TelemetryDataModule(L.LightningDataModule):
 
     def summary(self, part: Part) -> PartSummary:
         """What `result.json` says of a part."""
-        rows = self.rows(part)
+        self._set_up(part)
+        prepared = self.prepared
+        rows = self.split.assigned_rows[part].mask(len(prepared.labels))
         labels, missed = (
-            labels_of(self.prepared, each, others=self._counts_others)
+            labels_of(prepared, each, others=self._counts_others)
             for each in (rows, self.split.missed(part))
         )
-        names = np.unique(self.prepared.series_of(rows))
+        borders = zip(prepared.series, pairwise(prepared.series_starts.tolist()), strict=True)
         return PartSummary(
-            series=tuple(self.prepared.series[i] for i in names),
+            series=tuple(name for name, (first, stop) in borders if rows[first:stop].any()),
             windows=len(self.windows(part)),
-            steps=len(rows),
+            steps=len(labels),
             labelled=int((labels >= 0).sum()),
             attack=int((labels == 1).sum()),
             missed=int((missed >= 0).sum()),
@@ -365,12 +368,13 @@ class TelemetryDataModule(L.LightningDataModule):
         if len(scores) != len(self.windows(part)):
             what = f"{len(scores)} scores for {len(self.windows(part))} windows of the {part} part"
             raise DataError(what, "predict the whole part, and name it: score_table(…, part)")
-        return self.steps(part, scores).drop("event_label", "other", "visibility", "silent")
+        table = self.steps(part, scores).drop("event_label", "other", "visibility", "silent")
+        return table.cast({pl.Categorical: pl.String})
 
     def rows(self, part: Part) -> Int64:
         """Row of each step of a part, ascending: int64 (step,)."""
         self._set_up(part)
-        return np.sort(self.split.assigned_rows[part].rows())
+        return self.split.assigned_rows[part].rows()
 
 
 def configured(keywords: Mapping[str, Any], overrides: Sequence[str]) -> Config:

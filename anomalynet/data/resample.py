@@ -207,9 +207,13 @@ def own_periods(telemetry: Telemetry) -> dict[str, float]:
         "series", step=pl.col("time").diff().dt.total_microseconds() / 1e6
     ).filter(pl.col("series") == pl.col("series").shift(1), step > 0)
     usual = (step - period).abs() <= OTHER_STEP * period
-    found = steps.group_by("series").agg(own=step.median(), usual=usual.mean())
-    other = found.filter((own - period).abs() > OTHER_STEP * period, pl.col("usual") <= OTHER_STEP)
-    return dict(other.select("series", "own").sort("series").collect(engine="streaming").rows())
+    means = steps.group_by("series").agg(usual=usual.mean()).collect(engine="streaming")
+    rare = means.filter(pl.col("usual") <= OTHER_STEP)["series"]
+    if not len(rare):  # a median takes all steps into memory
+        return {}
+    found = steps.filter(pl.col("series").is_in(rare.implode())).group_by("series")
+    other = found.agg(own=step.median()).filter((own - period).abs() > OTHER_STEP * period)
+    return dict(other.sort("series").collect(engine="streaming").rows())
 
 
 def _column(frame: pl.DataFrame, name: str, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from anomalynet.config.schema import EvaluationConfig
 from anomalynet.data.prepared import Float64, Int64, Prepared
-from anomalynet.data.windows import Windows, is_other, labels_of
+from anomalynet.data.windows import CHUNK_BYTES, Windows, is_other, labels_of
 from anomalynet.metrics.classification import point_metrics
 from anomalynet.metrics.events import device_days, event_metrics, step_seconds
 from anomalynet.metrics.suite import AGAINST_ALL, ALL, METRICS
@@ -145,13 +146,16 @@ def scored_steps(
     `TelemetryDataModule.steps`. `rows`: ascending int64 (step,), among them each window's steps;
     `scores`: float64 (window,)."""
     column = np.full(len(rows), np.nan)
-    column[np.searchsorted(rows, windows.ends())] = scores
-    silent = np.zeros(len(rows), np.bool_)
-    silent[np.searchsorted(rows, windows.ends())] = _silent(windows, rows)
-    attack = windows.targets() == 1
-    seen = np.full(len(rows), np.nan, np.float32)
-    ends = windows.ends()[attack]
-    seen[np.searchsorted(rows, ends)] = _most_visible(windows, np.flatnonzero(attack))
+    seen, silent = np.full(len(rows), np.nan, np.float32), np.zeros(len(rows), np.bool_)
+    unheard = np.zeros(len(rows) + 1, np.int32)
+    np.cumsum(prepared.unheard(rows), out=unheard[1:])
+    for ids in windows.chunks(CHUNK_BYTES // 8):
+        at = np.searchsorted(rows, windows.ends(ids))
+        column[at] = scores[ids]
+        silent[at] = unheard[at + 1] - unheard[at + 1 - windows.window] == windows.window
+        attack = windows.targets(ids) == 1
+        steps = windows.starts(ids[attack])[:, None] + np.arange(windows.window)
+        seen[at[attack]] = prepared.visible[steps].max(axis=1)
     return (
         step_table(prepared, rows, others=windows.others)
         .with_columns(
@@ -164,32 +168,13 @@ def scored_steps(
     )
 
 
-def _most_visible(windows: Windows, ids: Int64) -> NDArray[np.float32]:
-    """The largest `visible` of the steps of each window, float32 (n,); NaN if it is unknown."""
-    visible = windows.prepared.visible
-    found = np.empty(len(ids), np.float32)
-    for some in np.array_split(np.arange(len(ids)), len(ids) // (1 << 16) + 1):
-        rows = windows.starts(ids[some])[:, None] + np.arange(windows.window)
-        found[some] = visible[rows].max(axis=1)
-    return found
-
-
-def _silent(windows: Windows, rows: Int64) -> NDArray[np.bool_]:
-    """Whether nothing was received of its device in any step of a window, bool (window,). `rows`:
-    ascending int64 (step,), among them every step of each window."""
-    count = np.concatenate([[0], np.cumsum(windows.prepared.unheard(rows))])
-    ends = np.searchsorted(rows, windows.ends()) + 1
-    found: NDArray[np.bool_] = count[ends] - count[ends - windows.window] == windows.window
-    return found
-
-
 def step_table(prepared: Prepared, rows: Int64, *, others: bool = True) -> pl.DataFrame:
     """The columns series, time, label, incident, kind (null if unknown), event_label and other of
     rows. `others` as in `windows.labels_of`."""
-    series = pl.Series("series", prepared.series, dtype=pl.String).gather(prepared.series_of(rows))
-    kinds = prepared.kinds[rows].astype(np.int64)
+    series = pl.Series("series", prepared.series, pl.Categorical).gather(prepared.series_of(rows))
+    kinds = prepared.kinds[rows]
     kinds[kinds < 0] = len(prepared.kind_names)  # the None that is added below
-    names = pl.Series("kind", [*prepared.kind_names, None], dtype=pl.String).gather(kinds)
+    names = pl.Series("kind", [*prepared.kind_names, None], pl.Categorical).gather(kinds)
     table = pl.DataFrame(
         {
             "time": pl.Series(prepared.times[rows]).cast(pl.Datetime("us")),
@@ -208,9 +193,11 @@ def event_labels(prepared: Prepared, rows: Int64, *, others: bool) -> NDArray[np
     labels = labels_of(prepared, rows, others=True)
     silent = np.flatnonzero((labels < 0) & ~prepared.observed[rows])
     if len(silent):
-        heard = np.flatnonzero(prepared.observed)
-        after = np.searchsorted(heard, rows[silent])
-        beside = np.minimum(prepared.labels[heard[after - 1]], prepared.labels[heard[after]])
+        before, after = rows[silent], rows[silent]
+        for side, step in ((before, -1), (after, 1)):  # a silence is at most data.max_gap long
+            while len(left := np.flatnonzero(~prepared.observed[side])):
+                side[left] += step
+        beside = np.minimum(prepared.labels[before], prepared.labels[after])
         incident = prepared.incidents[rows[silent]] >= 0
         labels[silent] = np.where(incident, 1, np.minimum(beside, 0))
     if not others:
@@ -218,9 +205,17 @@ def event_labels(prepared: Prepared, rows: Int64, *, others: bool) -> NDArray[np
     return labels
 
 
-def scores_table(parts: list[pl.DataFrame], limit: float) -> pl.DataFrame:
-    """The rows of scores.parquet (`runs/schema.py`)."""
+def scores_table(
+    parts: Mapping[Literal["validation", "test"], pl.DataFrame], limit: float
+) -> pl.LazyFrame:
+    """The rows of scores.parquet (`runs/schema.py`), of the tables of some parts."""
     alarm = (pl.col("score") >= limit).alias("alarm")
-    table = pl.concat(parts).with_columns(pl.lit(limit).alias("threshold"), alarm)
-    columns = table.select(SCORES_COLUMNS)
-    return columns.sort("split", "series", "time", maintain_order=True)
+    tables = [_in_order(table).lazy() for _, table in sorted(parts.items())]
+    found = pl.concat(tables).with_columns(pl.lit(limit).alias("threshold"), alarm)
+    return found.cast({pl.Categorical: pl.String}).select(SCORES_COLUMNS)
+
+
+def _in_order(table: pl.DataFrame) -> pl.DataFrame:
+    """Steps by name of the series: within one, times ascend already."""
+    runs = table["series"].rle().struct["value"].cast(pl.String)
+    return table if runs.is_sorted() else table.sort("series", "time", maintain_order=True)

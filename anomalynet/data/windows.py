@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from anomalynet.data.prepared import Bool, Float32, Int8, Int64, Prepared
-from anomalynet.data.split.ranges import Ranges, runs_of
+from anomalynet.data.split.ranges import Ranges
 
 CHUNK_BYTES = 64 << 20  # most memory that gathered windows take at a time
 
@@ -21,7 +21,7 @@ class WindowShape(NamedTuple):
     channels: int
 
 
-def labels_of(prepared: Prepared, rows: Int64, *, others: bool) -> Int8:
+def labels_of(prepared: Prepared, rows: Int64 | Bool, *, others: bool) -> Int8:
     """Labels of rows, int8 like `rows`. Without `others`, a step labelled 0 in an incident, which
     is of another cause than the positive class, has no label: -1."""
     labels: Int8 = np.array(prepared.labels[rows])
@@ -30,7 +30,7 @@ def labels_of(prepared: Prepared, rows: Int64, *, others: bool) -> Int8:
     return labels
 
 
-def is_other(prepared: Prepared, rows: Int64) -> Bool:
+def is_other(prepared: Prepared, rows: Int64 | Bool) -> Bool:
     """Whether a step is labelled 0 and in an incident, bool like `rows`: an incident of another
     cause than the positive class."""
     found: Bool = (prepared.labels[rows] == 0) & (prepared.incidents[rows] >= 0)
@@ -78,14 +78,21 @@ class Windows:
 
     def starts(self, ids: Int64 | None = None) -> Int64:
         """Row of each window's first step, int64; all windows without `ids`."""
-        numbers = np.arange(len(self), dtype=np.int64) if ids is None else np.asarray(ids, np.int64)
+        if ids is None:
+            first = self.ranges.starts - self._firsts[:-1] * self.stride
+            rows: Int64 = np.repeat(first, np.diff(self._firsts))
+            rows += np.arange(0, len(rows) * self.stride, self.stride)
+            return rows
+        numbers = np.asarray(ids, np.int64)
         inside = np.searchsorted(self._firsts, numbers, side="right") - 1
         return self.ranges.starts[inside] + (numbers - self._firsts[inside]) * self.stride
 
     def ends(self, ids: Int64 | None = None) -> Int64:
         """Row of each window's last step, the one that its score belongs to: int64; all windows
         without `ids`."""
-        return self.starts(ids) + (self.window - 1)
+        rows = self.starts(ids)
+        rows += self.window - 1
+        return rows
 
     def gather(self, ids: Int64) -> Float32:
         """Windows by number, copied: float32 (window, time, channel)."""
@@ -124,13 +131,11 @@ class Windows:
         ]
         if all(piece.all() for piece in kept):
             return self
-        ids = np.flatnonzero(np.concatenate(kept)).astype(np.int64)
+        chosen = np.concatenate(kept)
         # A run of windows becomes one range, unless it crosses from one range into the next.
-        inside = np.searchsorted(self._firsts, ids, side="right") - 1
-        runs = runs_of(ids + inside)
-        lengths = runs.stops - runs.starts
-        first = np.cumsum(lengths) - lengths
-        ranges = Ranges(self.starts(ids[first]), self.ends(ids[first + lengths - 1]) + 1)
+        cuts = np.union1d(self._firsts, np.flatnonzero(np.diff(chosen)) + 1)
+        runs = chosen[cuts[:-1]]
+        ranges = Ranges(self.starts(cuts[:-1][runs]), self.ends(cuts[1:][runs] - 1) + 1)
         return Windows(
             self.prepared, ranges, self.window, self.stride, self.label_step, others=self.others
         )
@@ -143,15 +148,17 @@ class Windows:
         rows = self.ranges.merged()
         channels = self.shape.channels
         count, mean, squares = 0, np.zeros(channels), np.zeros(channels)
+        most = max(1, min(1 << 17, CHUNK_BYTES // (8 * channels)))  # rows at a time
         for start, stop in zip(rows.starts.tolist(), rows.stops.tolist(), strict=True):
-            for first in range(start, stop, 1 << 17):
-                values = self.prepared.values[first : min(first + (1 << 17), stop)]
+            for first in range(start, stop, most):
+                values = self.prepared.values[first : min(first + most, stop)]
                 values64 = values.astype(np.float64)
                 # Merged by Chan's rule: a sum of squares would lose small deviations around a large
                 # mean.
                 size, centre = len(values), values64.mean(axis=0)
                 shift = centre - mean
-                within = ((values64 - centre) ** 2).sum(axis=0)
+                values64 -= centre
+                within = np.square(values64, out=values64).sum(axis=0)
                 squares += within + shift**2 * (count * size / (count + size))
                 count += size
                 mean += shift * (size / count)

@@ -26,6 +26,8 @@ from torchmetrics.utilities.data import dim_zero_cat
 from anomalynet.metrics.kernels import Confusion, decision_metrics, usable_steps
 from anomalynet.metrics.suite import METRICS
 
+PIECE = 1 << 18  # steps whose decisions are counted at a time
+
 
 class Decisions(BinaryConfusionMatrix):
     """All metrics of the confusion matrix; a score at or above `threshold` is an attack."""
@@ -36,8 +38,9 @@ class Decisions(BinaryConfusionMatrix):
 
     def update(self, preds: Tensor, target: Tensor) -> None:
         """Count scores (n,), any range, against labels (n,), integers 1 attack, 0 normal."""
-        if len(target):
-            super().update((preds >= self.threshold).long(), target)
+        for start in range(0, len(target), PIECE):
+            some = slice(start, start + PIECE)
+            super().update((preds[some] >= self.threshold).long(), target[some])
 
     def compute(self) -> dict[str, Tensor]:  # type: ignore[override]
         """Name → value, float64, NaN if undefined."""
@@ -59,9 +62,9 @@ class _RankingMetric(BinaryPrecisionRecallCurve):
 
     def compute(self) -> Tensor:  # type: ignore[override]
         labels, scores = dim_zero_cat(self.target), dim_zero_cat(self.preds)
-        if 0 < int(labels.sum()) < len(labels) and not bool(scores.isnan().any()):
-            return super().compute()  # type: ignore[return-value]
-        return torch.tensor(nan)
+        defined = 0 < int(labels.sum()) < len(labels) and not bool(scores.isnan().any())
+        del labels, scores  # copies
+        return super().compute() if defined else torch.tensor(nan)  # type: ignore[return-value]
 
 
 class AUROC(_RankingMetric, BinaryAUROC):
@@ -120,7 +123,7 @@ def point_metrics(
     """
     usable = usable_steps(labels, scores)
     collection = metric_collection(threshold, probability=probability)
-    judged, truth = scores[usable].astype(np.float64), labels[usable].astype(np.int64)
+    judged, truth = scores[usable].astype(np.float64, copy=False), labels[usable]
     collection.update(torch.from_numpy(judged), torch.from_numpy(truth))
     found = {"accuracy_at_half": nan} | collection.compute()
     return {name: float(found[name]) for name in METRICS if name in found}

@@ -62,14 +62,13 @@ def carried_scores(model: Detector, windows: Windows) -> Float64:
     whichever part they belong to, never with labels."""
     segments = touched(windows)
     count, longest = len(segments.starts), segments.longest
-    found = np.empty((count, longest))
+    found = np.empty((count, longest), np.float32)
     state, size = model.initial_state(count), max(1, STEPS_AT_ONCE // max(1, count))
     for first in range(0, longest, size):
         x = windows.prepared.values[segments.rows(np.arange(first, min(first + size, longest)))]
         state, read = model.advance(state, torch.from_numpy(x).to(model.device))
-        found[:, first : first + size] = read.cpu().double().numpy()
-    scores: Float64 = found[segments.of, segments.at]
-    return scores
+        found[:, first : first + size] = read.cpu().numpy()
+    return found[segments.of, segments.at].astype(np.float64)
 
 
 def data_module(model: Detector) -> TelemetryDataModule | None:

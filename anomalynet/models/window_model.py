@@ -70,8 +70,10 @@ class WindowModel:
         """Score (window,) of all windows of a part; a model that `carries_state` reads their
         segments from the start instead."""
         size = 4 * windows.shape.steps * windows.shape.channels * CHUNK
-        parts = [self.score_array(windows.gather(chunk)) for chunk in windows.chunks(size)]
-        return np.concatenate(parts) if parts else np.empty(0)
+        scores = np.empty(len(windows))  # whole at once: a list of pieces would scatter the memory
+        for chunk in windows.chunks(size):
+            scores[chunk] = self.score_array(windows.gather(chunk))
+        return scores
 
     def output_arrays(self, x: Float32) -> dict[str, Float64]:
         """What it computes of windows x (n, time, channel), by name: `score` (n,); of a network

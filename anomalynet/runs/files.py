@@ -31,7 +31,7 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Replace a file atomically, and sync it and its folder. Nothing is left of a failed write."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
@@ -114,11 +114,11 @@ def json_bytes(value: object) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def write_parquet(path: Path, table: pl.DataFrame, **options: Any) -> None:
-    """Replace a Parquet file; see `write_bytes`. `options`: of Polars' `write_parquet`."""
+def write_parquet(path: Path, table: pl.DataFrame | pl.LazyFrame, **options: Any) -> None:
+    """Replace a Parquet file; see `write_bytes`. `options`: of Polars' `sink_parquet`."""
     content = BytesIO()
-    table.write_parquet(content, **options)
-    write_bytes(path, content.getvalue())
+    table.lazy().sink_parquet(content, **options)
+    write_bytes(path, content.getbuffer())
 
 
 def read_json(path: Path) -> dict[str, Any]:

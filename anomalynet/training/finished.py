@@ -158,7 +158,7 @@ def evaluate_on(run: FinishedRun, overrides: Sequence[str]) -> Tested:
             warnings.append(f"{int(seen.sum())} of {len(rows)} steps {used}: they are left out")
             table = table.filter(~seen)
     return Tested(
-        scores=scores_table([table], limit),
+        scores=scores_table({"test": table}, limit).collect(),
         metrics=metrics(table, limit, probability=run.result.probability),
         data=loaded.config.data.title,
         fingerprint=prepared.fingerprint,

@@ -196,7 +196,7 @@ def _evaluate(
     limit = threshold(rule, steps["validation"], devices, reads_labels=reads_labels)
     model.set_threshold(limit)
     model.save(folder.best.with_suffix(model.suffix))
-    write_parquet(folder.scores, scores_table(list(steps.values()), limit))
+    write_parquet(folder.scores, scores_table(steps, limit))
     write_incidents(folder.incidents, _notes(steps["test"], module.prepared.incident_table))
     if (parts := model.architecture()) is not None:  # what a report shows beside the scores
         write_json(folder.architecture, parts)

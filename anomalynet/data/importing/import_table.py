@@ -29,7 +29,7 @@ from anomalynet.runs import checksums
 from anomalynet.runs.files import sha256
 
 JUDGED = 100_000  # rows from which the order of rows is judged
-ROW_GROUP = 262_144
+ROW_GROUP = 1 << 19  # values; whoever reads the set has several row groups in memory
 
 
 def import_table(request: ImportRequest) -> ImportReport:
@@ -212,7 +212,8 @@ def _write(folder: Path, temporary: Path, frame: pl.LazyFrame, description: dict
     disk, and put them in the place of `folder` in one step."""
     fresh = temporary / "set"
     fresh.mkdir()
-    frame.sink_parquet(fresh / imported.TELEMETRY, row_group_size=ROW_GROUP, maintain_order=True)
+    rows = max(8192, ROW_GROUP // len(description["channels"]))
+    frame.sink_parquet(fresh / imported.TELEMETRY, row_group_size=rows, maintain_order=True)
     text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
     (fresh / imported.DESCRIPTION).write_text(text, encoding="utf-8")
     checksums.write(fresh, (imported.DESCRIPTION, imported.TELEMETRY))

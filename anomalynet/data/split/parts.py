@@ -12,7 +12,7 @@ import polars as pl
 
 from anomalynet.config.schema import DataConfig, SplitConfig
 from anomalynet.data import sources
-from anomalynet.data.prepared import PARTS, Int64, Prepared
+from anomalynet.data.prepared import PARTS, Bool, Int64, Prepared
 from anomalynet.data.sources import simulated
 from anomalynet.data.split import policies
 from anomalynet.data.split.policies import Cut
@@ -55,15 +55,17 @@ class Split:
     warnings: tuple[str, ...]  # for readers of any result of this split
     folds: int  # 1 where the data brings the split
 
-    def scored(self, part: str) -> Int64:
-        """Rows on which a window ends, with stride 1: int64, ascending."""
-        return np.sort(Windows(self.prepared, self.parts[part], self.window).ends())
+    def scored(self, part: str) -> Bool:
+        """On which rows a window ends, with stride 1: bool (step,)."""
+        long = Windows(self.prepared, self.parts[part], self.window).ranges
+        ends = Ranges(long.starts + self.window - 1, long.stops)
+        return ends.mask(len(self.prepared.labels))
 
     def missed(self, part: str) -> Int64:
         """Labelled rows of a part without a score, because no window ends on them: warm-up of the
         window, purge gaps, short ranges."""
-        rows = np.setdiff1d(self.assigned_rows[part].rows(), self.scored(part), assume_unique=True)
-        return rows[self.prepared.labels[rows] >= 0]
+        missed = self.assigned_rows[part].mask(len(self.prepared.labels)) & ~self.scored(part)
+        return np.flatnonzero(missed & (self.prepared.labels >= 0))
 
 
 def split(prepared: Prepared, config: DataConfig) -> Split:
@@ -93,7 +95,7 @@ def split(prepared: Prepared, config: DataConfig) -> Split:
 def _split(prepared: Prepared, config: DataConfig) -> Split:
     cut = POLICIES[policies.choose(prepared, config)](prepared, config)
     warnings = (*prepared.warnings, *cut.warnings)
-    folds = 1 if cut.policy in ONE_FOLD else fold_count(config)
+    folds = 1 if cut.policy in ONE_FOLD else fold_count(config, prepared)
     found = Split(prepared, config.window, cut.label, cut.parts, cut.assigned_rows, warnings, folds)
     return replace(found, warnings=(*warnings, *_usable(found, cut, config)))
 
@@ -118,9 +120,10 @@ def workable(prepared: Prepared, config: DataConfig) -> SplitConfig | None:
     return None
 
 
-def fold_count(config: DataConfig) -> int:
+def fold_count(config: DataConfig, prepared: Prepared | None = None) -> int:
     """Number of folds: 1 if the data brings its split or the test worlds are named, and no more
-    than there are simulated worlds to hold out. Reads only the column of the split."""
+    than there are simulated worlds to hold out. Reads only the column of the split, or nothing
+    where the data is `prepared`."""
     chosen = config.split
     if chosen.policy in ONE_FOLD or chosen.test_worlds is not None:
         return 1
@@ -128,6 +131,8 @@ def fold_count(config: DataConfig) -> int:
         return min(chosen.folds, len(simulated.worlds(config)))
     if chosen.policy != "auto" or simulated.knows(config.name):
         return chosen.folds
+    if prepared is not None:
+        return 1 if prepared.has_split else chosen.folds
     try:
         chosen = sources.completed_data(config).split
         query = sources.load(config).frame.select(pl.col("split").is_not_null().any())
@@ -154,16 +159,15 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
             f"data.view={config.view}: windows contain other nodes, so readings of one part may be "
             "in windows of another"
         )
-    classes = np.unique(prepared.labels[prepared.labels >= 0])
+    classes = [label for label in (0, 1) if (prepared.labels == label).any()]
     for part in PARTS:
-        rows = found.scored(part)
-        if len(rows) == 0:
+        labels = prepared.labels[found.scored(part)]
+        if len(labels) == 0:
             raise UnusableSplitError(
                 f"split {cut.label}: no window of {config.window} steps fits the {part} part of "
                 f"fold {config.split.fold}",
                 "shorten data.window, or lower data.calibration_rows or data.max_gap",
             )
-        labels = prepared.labels[rows]
         normal, attack = int((labels == 0).sum()), int((labels == 1).sum())
         if part == "train" or len(classes) == 0 or (normal and attack):
             continue
@@ -184,9 +188,11 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
 def _shared_incidents(found: Split) -> list[str]:
     """A warning about incidents that are in the training part and in another one: they affect
     several series, or cross the border of a block."""
-    train, *others = (found.prepared.incidents[found.parts[part].rows()] for part in PARTS)
-    shared = np.intersect1d(train, np.concatenate(others))
-    if not (number := int((shared >= 0).sum())):
+    every = found.prepared.incidents
+    train, *others = (
+        np.unique(every[found.parts[part].mask(len(every)) & (every >= 0)]) for part in PARTS
+    )
+    if not (number := len(np.intersect1d(train, np.concatenate(others)))):
         return []
     warning = f"{number} incidents are in the training part and in another part"
     return [f"{warning}: results there may be too good"]

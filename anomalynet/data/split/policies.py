@@ -232,7 +232,7 @@ def held_out_types(prepared: Prepared, config: DataConfig) -> Cut:
     def keep(ranges: Mapping[str, Ranges]) -> dict[str, Ranges]:
         codes = np.full(len(prepared.kinds), NONE, np.int8)
         for code, name in enumerate(PARTS):
-            codes[ranges[name].rows()] = code
+            codes[ranges[name].mask(len(codes))] = code
         codes[np.where(codes == TEST, is_other, is_held)] = NONE
         return ranges_of(prepared, codes)
 
@@ -278,8 +278,11 @@ def given(prepared: Prepared, config: DataConfig) -> Cut:
             f"data.split.fold={config.split.fold}: a split that {config.name} brings is one fold",
             "use data.split.fold=0, or choose another data.split.policy",
         )
-    usable = Ranges.of((segment.start, segment.stop) for segment in prepared.segments).rows()
-    present = np.unique(prepared.splits[usable])
+    present = np.unique(
+        np.concatenate(
+            [np.unique(prepared.splits[one.start : one.stop]) for one in prepared.segments]
+        )
+    )
     absent = [name for code, name in enumerate(PARTS) if code not in present]
     if absent:
         raise DataError(

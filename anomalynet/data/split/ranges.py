@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from anomalynet.data.prepared import PARTS, Int8, Int64, Prepared, Segment
+from anomalynet.data.prepared import PARTS, Bool, Int8, Int64, Prepared, Segment
 
 TRAIN, VALIDATION, TEST, NONE = 0, 1, 2, -1
 """Codes of the part of a row; those of the parts are indices in `PARTS`."""
@@ -36,7 +36,15 @@ class Ranges:
         lengths = self.stops - self.starts
         first = np.cumsum(lengths) - lengths
         rows: Int64 = np.repeat(self.starts - first, lengths)
-        return rows + np.arange(len(rows), dtype=np.int64)
+        rows += np.arange(len(rows), dtype=np.int64)
+        return rows
+
+    def mask(self, count: int) -> Bool:
+        """Which of `count` rows are inside a range, bool (count,)."""
+        inside = np.zeros(count, np.bool_)
+        for start, stop in zip(self.starts.tolist(), self.stops.tolist(), strict=True):
+            inside[start:stop] = True
+        return inside
 
     def merged(self) -> Ranges:
         """The same rows, each once, ascending; adjacent and overlapping ranges are joined."""

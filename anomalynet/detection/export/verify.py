@@ -209,7 +209,7 @@ def measure(
 def stored_scores(run: FinishedRun, part: Literal["validation", "test"]) -> Float64:
     """The stored score of each window of a part, float64 (window,)."""
     numbers = np.arange(len(run.data.windows(part)), dtype=np.float64)
-    numbered = scores_table([run.data.steps(part, numbers)], np.inf)["score"]
+    numbered = scores_table({part: run.data.steps(part, numbers)}, np.inf).collect()["score"]
     stored = run.scores.filter(pl.col("split") == part)["score"]
     pairs = pl.DataFrame({"window": numbered, "score": stored}).drop_nulls("window")
     return pairs.sort("window")["score"].fill_null(np.nan).to_numpy()
