@@ -43,6 +43,7 @@ def use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[list[Recor
     def make(found: list[Recording]) -> None:
         monkeypatch.setattr(sources, "load", lambda config: telemetry(found))
         monkeypatch.setattr(sources, "fingerprint", lambda config, **_: str(hash(str(found))))
+        monkeypatch.setattr(sources, "completed", lambda config: config)
 
     make(recordings())
     return make

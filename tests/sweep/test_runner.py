@@ -47,7 +47,7 @@ def test_a_sweep_from_python_then_its_runs_and_a_report_of_one(
     assert [job.was_done for job in outcome.jobs] == [False, True]
     assert (outcome.count("done"), outcome.failed, outcome.label) == (2, 0, planned.label)
     assert outcome.report == Path("reports") / planned.label / "report.md"
-    assert "how many steps does a window need?" in outcome.report.read_text()
+    assert "How many steps does a window need?" in outcome.report.read_text()
     assert capsys.readouterr() == ("", "")
     files = [*Path("runs").glob("logistic/*/result.json"), outcome.report]
     stamps = [path.stat().st_mtime_ns for path in files]

@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import WandbLogger
 from anomalynet.config.identity import flatten, flatten_tree, run_id
 from anomalynet.config.load import Loaded, load
 from anomalynet.config.show import scalar
+from anomalynet.data import sources
 from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.scores import read_incidents
@@ -42,7 +43,7 @@ def test_tracking_is_no_part_of_a_run_s_identity() -> None:
 def config_is_complete(config: dict[str, Any], loaded: Loaded, folder: RunFolder) -> None:
     """Every key with a plain value, and what the run was made of and with."""
     logged = flatten_tree(config)
-    for key, value in flatten(loaded.config).items():
+    for key, value in flatten(sources.completed(loaded.config)).items():
         plain = isinstance(value, bool | int | float | str)
         assert logged[key] == (value if plain else scalar(value))
     environment = read_json(folder.environment)
@@ -50,7 +51,7 @@ def config_is_complete(config: dict[str, Any], loaded: Loaded, folder: RunFolder
     assert own == [environment["commit"], environment["code"], folder.read_result().fingerprint]
     _, verb, named_in, *words = shlex.split(config["command"])
     assert verb == "train"
-    assert load(named_in, words).config == loaded.config
+    assert load(named_in, words).config == sources.completed(loaded.config)
 
 
 def test_runs_of_one_worker_stay_apart_and_say_what_their_files_say(

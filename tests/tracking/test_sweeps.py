@@ -72,7 +72,7 @@ def test_a_sweep_is_a_group_with_each_axis_in_every_configuration(here: Path) ->
     assert (sweep.run["job_type"], sweep.run["run_group"]) == ("sweep", outcome.label)
     (page,) = Path(f"runs/.sweeps/{outcome.label}").glob("wandb/off*/files/media/html/*")
     text = page.read_text()
-    assert "what do the regularisation and the channels contribute?" in text
+    assert "What do the regularisation and the channels contribute?" in text
 
 
 @pytest.mark.slow

@@ -121,6 +121,7 @@ def test_a_checkpoint_is_plain_and_makes_the_network_again(tour: Tour) -> None:
 
 def test_a_checkpoint_makes_the_data_module_again(tour: Tour, tmp_path: Path) -> None:
     again = TelemetryDataModule.load_from_checkpoint(tour.checkpoint)
+    again.setup()
     assert again.config == tour.dm.config and again.config.seed == 3
     assert again.train_target == tour.dm.train_target
     other = TelemetryDataModule.load_from_checkpoint(tour.checkpoint, window=8, seed=1)
