@@ -16,7 +16,7 @@ from anomalynet.data.windows import CHUNK_BYTES, Windows, is_other, labels_of
 from anomalynet.metrics.classification import point_metrics
 from anomalynet.metrics.events import device_days, event_metrics, step_seconds
 from anomalynet.metrics.suite import AGAINST_ALL, ALL, METRICS
-from anomalynet.metrics.threshold import choose_threshold
+from anomalynet.metrics.threshold import MOST_ALARMED, choose_threshold, off_ties
 from anomalynet.runs.schema import SCORES_COLUMNS
 
 STEP_COLUMNS = (
@@ -70,21 +70,24 @@ def threshold(
 ) -> float:
     """The decision threshold, from the steps of the validation part alone; `devices`: of the whole
     data set, which share an alarm budget. Without `reads_labels` all steps are taken as normal.
-    Without any label, a budget shall hold on other days, and the highest score is an alarm: scores
-    of networks end at 1. Raises DataError: no step has what the rule needs."""
+    Without any label read, a budget shall hold on other days, and the highest score is an alarm
+    unless too many steps share it: scores of networks end at 1. Raises DataError: no step has what
+    the rule needs."""
     steps = Steps.of(validation)
     labels = steps.labels
     if not reads_labels:
         labels = np.zeros_like(labels)
     elif config.threshold == "alarm_budget":  # incidents of another cause are not its alarms
         labels = np.where(steps.others, 1, steps.event_labels)
-    known = validation["label"].count() or config.threshold != "alarm_budget"
+    blind = config.threshold == "alarm_budget" and not (reads_labels and (steps.labels >= 0).any())
     most, allowed = np.inf, (config.alarms_per_day or 0.0) / devices * steps.days
-    if not known and allowed > 0:
+    if blind and allowed > 0:
         # the largest n with n + 1 + √(n + 1) allowed: one more for what was not seen, one deviation
         fewer = max(0.0, ((allowed + 0.25) ** 0.5 - 0.5) ** 2 - 1)
         config = replace(config, alarms_per_day=fewer * devices / steps.days)
-        most = float(np.nanmax(steps.scores))
+        scores = steps.scores[~np.isnan(steps.scores)]
+        top = off_ties(float(scores.max()), scores)
+        most = top if (scores >= top).mean() <= MOST_ALARMED else np.inf
     about = (steps.scores, steps.series, steps.step_seconds, devices)
     return min(most, choose_threshold(config, labels, *about))
 
@@ -107,7 +110,7 @@ def fleet_warning(
     return [
         f"threshold without labels: {daily[0]:.3g} alarms per device and day on validation, "
         f"{daily[1]:.3g} on test, {budget:.3g} allowed",
-        *[short] * (budget * days < 5),  # of fewer, chance decides
+        *[short] * (0 < budget * days < 5),  # of fewer, chance decides
         *[more] * (daily[1] > budget),
     ]
 

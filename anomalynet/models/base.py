@@ -97,8 +97,9 @@ class Detector(WindowModel, L.LightningModule):
             options: the model's own, which `help(Hybrid.config_type)` lists with their defaults
                 and `anomalynet show hybrid --keys` explains; and of every model seed (0: of
                 dropout, not of the weights), learning_rate (0.001), loss (`mse` or
-                `cross_entropy`), threshold (the rule: `f1`, `balanced_accuracy`, `fixed` or
-                `alarm_budget`), fixed_threshold (0.5), alarms_per_day (24).
+                `cross_entropy`), label_smoothing (0), threshold (the rule: `f1`,
+                `balanced_accuracy`, `fixed` or `alarm_budget`), fixed_threshold (0.5),
+                alarms_per_day (the data module's).
 
         Raises:
             ConfigError: an unknown option, or an impossible value; names the nearest.
@@ -284,32 +285,28 @@ class Detector(WindowModel, L.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Weighted sum of the windows' losses: the mean over the global batch, on however many
-        devices."""
+        devices. A window that is trimmed counts as 0."""
         x, target, weight = as_batch(batch)
         losses = self.losses(self._output(x), target)
-        if self.trims:
-            weight = weight * self._not_trimmed(losses.detach(), target)
+        if trim := self.trim:
+            normal = (target == 0) & (weight > 0)
+            cost = losses.detach().masked_fill(~normal, -inf)
+            every = cast("Tensor", self.all_gather(cost)).flatten() if self._trainer else cost
+            weight = weight * (cost <= _largest_kept(every, trim))
         loss = (losses * weight).sum()
         self._loss_sum += loss.detach()
         self._loss_steps += 1
         return loss
 
     @property
-    def trims(self) -> bool:
-        """Whether windows taken as normal are left out of the loss: `training.injection.trim`."""
-        training = self.config.training
-        return training.incidents == "injected" and training.injection.trim > 0
-
-    def _not_trimmed(self, losses: Tensor, target: Tensor) -> Tensor:
-        """Mask (window,), bool, without the share `training.injection.trim` of the windows taken as
-        normal that cost most.
+    def trim(self) -> float:
+        """Share of the windows taken as normal that the loss leaves out: those that cost most.
 
         Source: trimmed loss (Shen and Sanghavi, 2019); not in the paper.
         """
-        kept, normal = torch.ones_like(target, dtype=torch.bool), target == 0
-        count = int(int(normal.sum()) * self.config.training.injection.trim)
-        kept[losses.masked_fill(~normal, -inf).topk(count).indices] = False
-        return kept
+        data = part_scores.data_module(self) if self._trainer else None
+        training = (data or self).config.training
+        return training.injection.trim if training.incidents == "injected" else 0.0
 
     # Lightning asks for it in each step; a stored one is found seven times as fast.
     training_step.__signature__ = inspect.signature(training_step)  # type: ignore[attr-defined]
@@ -331,8 +328,9 @@ class Detector(WindowModel, L.LightningModule):
         scores, losses, target = (torch.cat(parts).cpu() for parts in batches)
         self._validation.clear()
         learned, labelled = self.learns_from(target), target >= 0
-        if self.trims:
-            kept = self._not_trimmed(losses, target)
+        if trim := self.trim:
+            cost = losses.masked_fill(target != 0, -inf)
+            kept = cost <= _largest_kept(cost, trim)
             learned, labelled = learned & kept, labelled & kept
         self.log("validation/loss", losses[learned].mean(), sync_dist=True)
         if 0 < int(target[labelled].sum()) < int(labelled.sum()):
@@ -431,3 +429,8 @@ class Detector(WindowModel, L.LightningModule):
     def set_extra_state(self, state: Tensor) -> None:
         """Takes the threshold from a state dict."""
         self.threshold = state.detach().cpu().clone()
+
+
+def _largest_kept(costs: Tensor, trim: float) -> Tensor:
+    """The largest cost without the share `trim` of them, the largest; −inf does not count."""
+    return costs.topk(int(int((costs > -inf).sum()) * trim) + 1).values[-1]

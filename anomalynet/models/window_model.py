@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CHUNK = 1024  # windows scored at once
 
 _SHARED = (
-    *("seed", "training.learning_rate", "training.loss"),
+    *("seed", "training.learning_rate", "training.loss", "training.label_smoothing"),
     *("evaluation.threshold", "evaluation.fixed_threshold", "evaluation.alarms_per_day"),
 )
 """Keys that are keywords of every model, beside those of its own dataclass."""

@@ -204,10 +204,11 @@ def _unfit(config: Path, order: Mapping[str, Any]) -> str:
         return f"it has other code ({code}) than the machine that sends it ({order['code']})"
     try:
         loaded = load(str(config))
-        data = sources.fingerprint(loaded.config.data)
+        full = sources.completed(loaded.config)
+        data = sources.fingerprint(full.data)
     except AnomalynetError as error:
         return str(error)
-    if (found := run_id(sources.completed(loaded.config), data)) == order["id"]:
+    if (found := run_id(full, data)) == order["id"]:
         return ""
     return (
         f"the data of {loaded.config.data.title}, fingerprint {data[:10]}, or the configuration "

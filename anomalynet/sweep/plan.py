@@ -7,6 +7,7 @@ import itertools
 import math
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from anomalynet.config import locate
@@ -14,10 +15,11 @@ from anomalynet.config.bounds import value_of
 from anomalynet.config.leaves import read_overrides
 from anomalynet.config.load import Loaded, load
 from anomalynet.config.show import scalar
+from anomalynet.data import sources
 from anomalynet.data.injection import kinds_of
 from anomalynet.data.sources.simulated import generated, world_of
 from anomalynet.data.split.parts import fold_count
-from anomalynet.errors import ConfigError, Problem, UsageError
+from anomalynet.errors import ConfigError, DataError, Problem, UsageError
 from anomalynet.sweep.axes import levels, size
 from anomalynet.sweep.file import Sweep
 
@@ -162,6 +164,8 @@ def plan(
                     axis = {key: value for key, value in axis.items() if key not in OF_WORLDS}
                     loaded = load(arm.experiment, overrides, axis, sweep.locations)
                 kinds_of(loaded.config.training.injection)  # raises UsageError
+                with suppress(DataError):  # whoever needs the data says what is wrong with it
+                    loaded = replace(loaded, config=sources.completed(loaded.config))
             except ConfigError as error:
                 problems |= {str(problem): problem for problem in error.problems}
                 continue

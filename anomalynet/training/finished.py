@@ -20,7 +20,7 @@ from anomalynet.data.prepared import PARTS, Bool, Int64, Prepared
 from anomalynet.data.split.ranges import Ranges
 from anomalynet.data.steps import metrics, scored_steps, scores_table
 from anomalynet.data.windows import Windows, WindowShape
-from anomalynet.errors import DataError, UsageError
+from anomalynet.errors import DataError, RunError, UsageError
 from anomalynet.models import WindowModel, build, model_type
 from anomalynet.runs.collect import find_run
 from anomalynet.runs.folder import RunFolder
@@ -48,9 +48,13 @@ class FinishedRun:
 
     @cached_property
     def data(self) -> TelemetryDataModule:
-        """The data module that the run was trained with."""
+        """The data module that the run was trained with. Raises RunError: this version splits the
+        data otherwise."""
         module = TelemetryDataModule(self.config, train_target=model_type(self.config).trains_on)
         module.setup()
+        if module.split.label != self.result.split:
+            what = f"the split was {self.result.split!r} and is {module.split.label!r} now"
+            raise RunError(f"{self.folder.path}: {what}", "train it again")
         return module
 
     @cached_property

@@ -56,7 +56,7 @@ def test_the_defaults_of_data_without_labels(
     split = found.data.split
     assert (found.data.calibration_rows, split.policy, split.folds) == (rows, policy, folds)
     assert found.evaluation.alarms_per_day == budget
-    assert fold_count(load("cnn", ["data.name=mine"]).config.data) == folds
+    assert fold_count(sources.completed(load("cnn", ["data.name=mine"]).config).data) == folds
     own = ["data.calibration_rows=7", "evaluation.alarms_per_day=9", "data.split.policy=group"]
     given = load("hybrid_injected", ["data.name=mine", *own]).config
     assert sources.completed(given) == given

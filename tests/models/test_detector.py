@@ -109,6 +109,37 @@ def test_the_costliest_normal_windows_are_left_out_of_the_loss(trim: float, left
     assert float(found) == pytest.approx(expected, rel=1e-5)
 
 
+def test_trimmed_windows_are_those_of_the_whole_batch_without_padding() -> None:
+    keys = ["training.incidents=injected", "evaluation.threshold=alarm_budget"]
+    model = build(load("cnn", [*keys, "training.injection.trim=0.5"]).config, SHAPE)
+    assert isinstance(model, Detector)
+    model.eval()
+    (x, _), target = windows(6), torch.zeros(6, dtype=torch.long)
+    losses = model.losses(model(x), target).sort()
+    weight = torch.full((6,), 1 / 4)
+    weight[losses.indices[-2:]] = 0  # the costliest are padding: two of the other four are left out
+    found = model.training_step(Batch(x, target, weight), 0)
+    assert float(found) == pytest.approx(float(losses.values[:2].sum()) / 4, rel=1e-5)
+
+
+def test_validation_leaves_out_the_costliest_normal_windows_too(tmp_path: Path) -> None:
+    keys = ["training.incidents=injected", "evaluation.threshold=alarm_budget"]
+    torch.manual_seed(0)
+    model = build(load("cnn", [*keys, "training.injection.trim=0.25"]).config, SHAPE)
+    assert isinstance(model, Detector)
+    batches, trainer = _batches(16), _trainer(1, tmp_path)
+    trainer.validate(model, _Batches(batches), verbose=False)
+    scores = np.concatenate([model.eval().score(batch.x).numpy() for batch in batches])
+    target = torch.cat([batch.target for batch in batches]).numpy()
+    normal = np.flatnonzero(target == 0)
+    left_out = normal[scores[normal].argsort()[-(len(normal) // 4) :]]
+    kept = np.delete(np.arange(len(target)), left_out)
+    expected = reference.average_precision_score(target[kept], scores[kept])
+    found = float(trainer.callback_metrics["validation/average_precision"])
+    assert found == pytest.approx(expected, abs=1e-6)
+    assert found > reference.average_precision_score(target, scores) + 1e-6
+
+
 def test_the_autoencoder_learns_from_windows_that_are_not_attacks() -> None:
     model = network("autoencoder")
     x = windows(3)[0]

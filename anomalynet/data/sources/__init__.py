@@ -6,6 +6,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -101,17 +102,17 @@ def fingerprint(config: DataConfig, reread: bool = False) -> str:
 
 
 def completed(config: Config) -> Config:
-    """With values for empty keys that depend on whether the data has labels. Raises DataError: as
-    `load`."""
-    data, rule = completed_data(config.data), config.evaluation
+    """With values for empty keys, by the rules that stand in the schema: those for data without
+    labels where no label is read either. Raises DataError: as `load`, or there is no such fold."""
+    lengths = _lengths(config.data, read=config.training.incidents != "injected")
+    data, rule = _completed_data(config.data, lengths), config.evaluation
     if rule.alarms_per_day is None:
-        rule = replace(rule, alarms_per_day=float(len(_unlabelled(data)) or 24))
+        rule = replace(rule, alarms_per_day=float(len(lengths) or 24))
     return replace(config, data=data, evaluation=rule)
 
 
-def completed_data(data: DataConfig) -> DataConfig:
-    """`completed` for calibration_rows and split, by the rules that stand in the schema."""
-    rows, cut, lengths = data.first_rows, data.split, _unlabelled(data)
+def _completed_data(data: DataConfig, lengths: Sequence[int]) -> DataConfig:
+    rows, cut = data.first_rows, data.split
     if lengths and (form := table_format(data)) is not None:
         period, readings = _source(data).INFO.period, median(lengths)
         day = 86_400 / period if period and form.time else max(rows, 1)
@@ -120,16 +121,22 @@ def completed_data(data: DataConfig) -> DataConfig:
         left = readings - rows
         folds = min(cut.folds, max(3, int(left / day)))
         whole = left >= 3 * day or len(lengths) < 3 * cut.folds  # else each part has devices enough
-        fits = whole and cut.fold < folds and left >= 9 * data.window  # of a third, one is purged
+        fits = whole and left >= 9 * data.window  # of a third, one is purged
         if cut.policy == "auto" and fits and form.split is None:
+            if cut.fold >= folds:
+                what = f"data.split.fold={cut.fold}: so much data without labels has {folds} folds"
+                raise DataError(what, f"choose 0 … {folds - 1}, or another data.split.policy")
             cut = replace(cut, policy="blocked", folds=folds)
     return replace(data, calibration_rows=rows, split=cut)
 
 
-def _unlabelled(data: DataConfig) -> list[int]:
-    """The number of readings of each series of imported data without labels; of other empty."""
+def _lengths(data: DataConfig, *, read: bool) -> Sequence[int]:
+    """The number of readings of each series of imported data, if it has no label or none is `read`;
+    else empty."""
     source = None if simulated.knows(data.name) else _source(data)
-    return source.unlabelled(locate(data)) if isinstance(source, imported.Imported) else []
+    if not isinstance(source, imported.Imported) or (read and source.labelled(locate(data))):
+        return ()
+    return source.lengths(locate(data))
 
 
 def table_format(config: DataConfig) -> TableFormat | None:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +70,22 @@ class Imported:
             imported=True,
         )
 
-    def unlabelled(self, root: Path) -> list[int]:
-        """The number of readings of each series if none has a label; else empty."""
+    def labelled(self, root: Path) -> bool:
+        """Whether any reading has a label."""
         counts = _describe(root / DESCRIPTION).counts
-        if counts.get("unlabelled rows") != counts.get("rows", 0):
-            return []
-        series = pl.scan_parquet(root / TELEMETRY, glob=False).select("series").collect()
-        return series["series"].value_counts()["count"].to_list()
+        return counts.get("unlabelled rows") != counts.get("rows", 0)
+
+    def lengths(self, root: Path) -> tuple[int, ...]:
+        """The number of readings of each series."""
+        file = root / TELEMETRY
+        return _lengths(file, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _lengths(file: Path, changed: int) -> tuple[int, ...]:
+    """`changed`: when the file was, in ns."""
+    counts = pl.scan_parquet(file, glob=False).group_by("series").len()
+    return tuple(counts.collect(engine="streaming")["len"].to_list())
 
 
 @dataclass(kw_only=True, slots=True)

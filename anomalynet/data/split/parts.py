@@ -134,7 +134,6 @@ def fold_count(config: DataConfig, prepared: Prepared | None = None) -> int:
     if prepared is not None:
         return 1 if prepared.has_split else chosen.folds
     try:
-        chosen = sources.completed_data(config).split
         query = sources.load(config).frame.select(pl.col("split").is_not_null().any())
         return 1 if query.collect(engine="streaming").item() else chosen.folds
     except (DataError, pl.exceptions.ColumnNotFoundError):
