@@ -27,8 +27,15 @@ NAN = float("nan")
 def judge(
     scores: list[float], threshold: float = 1.0, ends: int | None = None, **rule: Any
 ) -> list[tuple[str, int, str]]:
-    """(kind, second, reason) of what a device's scores make, one a second; its segment ends before
-    second `ends`."""
+    """(kind, second, reason) of what `events_of` makes."""
+    found = events_of(scores, threshold, ends, **rule)
+    return [(event.kind, event.time // SECOND, event.reason) for event in found]
+
+
+def events_of(
+    scores: list[float], threshold: float = 1.0, ends: int | None = None, **rule: Any
+) -> list[Event]:
+    """What a device's scores make, one a second; its segment ends before second `ends`."""
     table = Table()
     alarms = Alarms(AlarmRule(**rule), threshold, "r1", lambda row: "d", table)
     table.grow(1)
@@ -39,7 +46,7 @@ def judge(
             found += alarms.end(row, np.array([(second - 1) * SECOND]))
         time = np.array([second * SECOND])
         found += alarms.update(row, time, np.array([score]), lambda at: ((), ()))
-    return [(event.kind, event.time // SECOND, event.reason) for event in found]
+    return found
 
 
 def alarm(second: int) -> tuple[str, int, str]:
@@ -103,6 +110,23 @@ def test_k_of_n_against_a_rule_written_out(hits: list[bool], k: int, more: int) 
     assert judge([float(hit) for hit in hits], k=k, n=n) == expected
 
 
+@pytest.mark.parametrize(
+    ("scores", "rule", "expected"),
+    [
+        ([1, 3, 2, 0], {}, [1, 3]),
+        ([1, 3, 2, NAN], {}, [1, 3]),
+        ([1, 3, 2], {"ends": 2}, [1, 3, 2]),  # the third step raises another
+        ([4, 0, 1, 2, 0, 0, 0], {"k": 3, "n": 4}, [4]),  # a hit among those that raised it
+        ([4, 0, 0, 1, 2, 3, 0, 0], {"k": 2, "n": 2}, [2, 3]),  # one that was over before
+        ([1, 0.9, 5, 0.9, 0.1], {"clear": 0.5}, [1, 5]),
+    ],
+)
+def test_the_score_of_an_alarm_is_its_highest_until_then(
+    scores: list[float], rule: dict[str, Any], expected: list[float]
+) -> None:
+    assert [event.score for event in events_of(scores, **rule)] == expected
+
+
 def test_json_has_null_for_a_score_that_is_no_number() -> None:
     for score in (NAN, float("inf")):
         event = Event("alarm", "0", "d", 0, score, 1.0)
@@ -142,7 +166,7 @@ def test_an_event_says_which_channels_and_steps(tmp_path: Path) -> None:
         ],
     }
     (cleared,) = engine.process(sent((0.0, 0.0), first=3)).events
-    assert cleared == Event("cleared", name, "d", 3 * SECOND, 6.0, 8.0, "quiet")
+    assert cleared == Event("cleared", name, "d", 3 * SECOND, 10.0, 8.0, "quiet")
 
 
 def test_in_the_form_step_attention_names_the_times_of_states(tmp_path: Path) -> None:
@@ -153,6 +177,19 @@ def test_in_the_form_step_attention_names_the_times_of_states(tmp_path: Path) ->
     assert event.time == 5 * SECOND
     shares = [(step.first // SECOND, step.share) for step in event.steps]
     assert shares == [(5, round(6 / 13, 6)), (4, round(4 / 13, 6)), (3, round(3 / 13, 6))]
+
+
+def test_an_alarm_of_a_step_without_a_reading_says_so(tmp_path: Path) -> None:
+    engine = Engine(model(tmp_path, contract()), AlarmRule(threshold=9.0))
+    assert engine.process(sent((1.0, 0.0), (6.0, 0.0))).events == []
+    # The next step is missing and the sensor keeps its last value: 6 + 6.
+    (event,) = engine.process([Message("s", (), 3 * SECOND)]).events
+    facts = json.loads(event.to_json())
+    assert (facts["time"], facts["score"], facts["reason"]) == (
+        "1970-01-01T00:00:02Z",
+        12.0,
+        "no readings",
+    )
 
 
 def test_a_break_clears_at_the_last_step_before_it(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from anomalynet.documents import json_value
 from anomalynet.errors import UsageError
 from anomalynet.metrics.events import AlarmRule
 
-VERSION = 3  # of what a state folder has and what it means
+VERSION = 4  # of what a state folder has and what it means
 LONGEST_LATENESS = 365 * 86_400  # seconds
 SPARE_SOURCES = 1000  # sources beyond two a device that are remembered though no device is theirs
 

@@ -34,19 +34,25 @@ class Alarms:
         table.add("quiet", np.int32)  # steps in a row since the alarm
         table.add("raised", np.int64, fill=NEVER)
         table.add("until", np.int64, fill=NEVER)
-        table.add("score", np.float64, fill=np.nan)
+        table.add("score", np.float64, fill=np.nan)  # highest of the alarm, or of recent hits
 
     def update(
-        self, rows: Array, times: Array, scores: Array, reasons: Callable[[int], Reasons]
+        self,
+        rows: Array,
+        times: Array,
+        scores: Array,
+        reasons: Callable[[int], Reasons],
+        reason: records.Reason = "",
     ) -> list[records.Event]:
         """Take a scored step of distinct devices: times int64 (n,) in microseconds, scores float64
-        (n,), `reasons` is what an alarm of the i-th of them names."""
+        (n,), `reasons` is what an alarm of the i-th of them names, `reason` that of all alarms."""
         table, rule = self._table, self._rule
         hit = scores >= self.threshold
-        active = table["raised"][rows] != NEVER
-        table["score"][rows] = scores
+        going = active = table["raised"][rows] != NEVER
         if rule.n > 1:
-            table["hits"][rows] = ((table["hits"][rows] << np.uint64(1)) | hit) & self._mask
+            hits = ((table["hits"][rows] << np.uint64(1)) | hit) & self._mask
+            table["hits"][rows], going = hits, active | (hits > 1)  # an earlier hit counts, too
+        table["score"][rows] = np.fmax(scores, np.where(going, table["score"][rows], np.nan))
         raised = hit & ~active
         if not np.count_nonzero(raised | active):
             return []
@@ -59,7 +65,7 @@ class Alarms:
         cleared = quiet >= rule.n
         table["raised"][rows[raised]] = times[raised]
         events = [
-            self._event("alarm", int(rows[at]), int(times[at]), "", reasons(at))
+            self._event("alarm", int(rows[at]), int(times[at]), reason, reasons(at))
             for at in np.flatnonzero(raised).tolist()
         ]
         return events + self._clear(rows[cleared], times[cleared], "quiet")
@@ -132,7 +138,11 @@ class Pipeline:
         if outputs and len(outputs["score"]):
             score[some], rows = outputs["score"], rows[some]
             self._events += self._alarms.update(
-                rows, times[some], score[some], lambda at: self._reasons(int(rows[at]), outputs, at)
+                rows,
+                times[some],
+                score[some],
+                lambda at: self._reasons(int(rows[at]), outputs, at),
+                "no readings" if values is None else "",
             )
 
     def start(self, rows: Array, times: Array, laid: Array, first: Array) -> None:
