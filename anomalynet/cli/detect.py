@@ -35,6 +35,7 @@ exit codes: 0 done or asked to stop (SIGTERM), 1 something could not be
 written, 2 usage, no reading or no value of a sensor could be read, or a
 refusal of the broker, 130 interrupted"""
 
+MODEL = "model: {experiment} {run}, trained on {data}, threshold {threshold:.6g}"
 STREAM = ["follow", "mqtt", "scores", "state", "fsync", "snapshot_every", "patience"]
 STREAM += ["max_message", "client_id", "session_expiry", "status_topic", "metrics", "drift_every"]
 """Arguments that are parameters of `open_service`."""
@@ -161,14 +162,17 @@ def _detect_file(args: argparse.Namespace) -> int:
 
 def _print_summary(summary: dict[str, Any], seconds: float) -> None:
     counts = "{devices} devices, {readings} readings, {scored} of {steps} steps scored, {alarms}"
-    days = summary["fleet_days"]
-    daily = f", {summary['alarms'] / days:,.1f} per fleet-day" if days else ""
-    lines = [f"{counts.format(**summary)} alarms{daily} (scored in {seconds:.1f} s)"]
+    days = summary["device_days"]
+    daily = f", {summary['alarms'] / days:,.2f} per device and day" if days else ""
+    lines = [MODEL.format(**summary)]
+    lines += [f"{counts.format(**summary)} alarms{daily} (scored in {seconds:.1f} s)"]
     if summary["readings"] and not summary["scored"]:
         short = "the recording is shorter than the model's calibration and window"
         lines.append(f"nothing was scored: {short}")
-    for rank, alarm in enumerate(summary["highest"], 1):
-        lines.append("  {}. {device} from {time}, score {score:.6g}".format(rank, **alarm))
+    for rank, each in enumerate(summary["highest"], 1):
+        marks = ", ALARM" * each["alarm"] + ", no readings" * each["no_readings"]
+        text = "  {}. {device} from {time} to {until}, highest score {score:.6g}"
+        lines.append(text.format(rank, **each) + marks)
     lines += [f"  {count} {kind}" for kind, count in sorted(summary["rejected"].items())]
     if found := summary["evaluation"]:
         for name, kind in found["kinds"].items():
@@ -177,8 +181,8 @@ def _print_summary(summary: dict[str, Any], seconds: float) -> None:
             count = f"{kind['detected']} of {kind['incidents']}"
             shown = "attack" if name == "unnamed" else name
             lines.append(f"  {shown}: {count} incidents detected{late}")
-        each, all_ = (found[f"false_alarms_per_{of}_day"] for of in ("device", "fleet"))
-        daily = "" if each is None else f", {each:,.1f} per device-day, {all_:,.1f} per fleet-day"
+        rate = found["false_alarms_per_device_day"]
+        daily = "" if rate is None else f", {rate:,.2f} per device and day"
         lines.append(f"  {found['false_alarms']} false alarms{daily}")
         if found["unjudged"]:
             lines.append(f"  {found['unjudged']} alarms unjudged: no label there")
@@ -188,6 +192,7 @@ def _print_summary(summary: dict[str, Any], seconds: float) -> None:
 def _detect_stream(args: argparse.Namespace) -> int:
     from anomalynet.detection.engine.engine import Engine
     from anomalynet.detection.model import Model
+    from anomalynet.detection.recording import about
     from anomalynet.detection.service.status import line
     from anomalynet.detection.service.stream import open_service, run_service
 
@@ -199,8 +204,10 @@ def _detect_stream(args: argparse.Namespace) -> int:
 
     before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
+        engine = Engine(Model(args.model), **options)
+        say(MODEL.format(**about(engine)))
         service = open_service(
-            Engine(Model(args.model), **options),
+            engine,
             alarms=args.alarms or ([] if args.json else ["-"]),
             measure_drift=args.watch,
             **{name: getattr(args, name) for name in STREAM},

@@ -8,80 +8,101 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from anomalynet.detection.records import Outcome, Steps, iso
+from anomalynet.detection.records import Outcome, iso
 from anomalynet.metrics import events
 
-Int64 = NDArray[np.int64]
+HIGHEST = 3  # stretches that a summary names
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Steps of a device around a peak of its score: they end where a window's length passes without
+    a score at least half-way from the usual score to the peak. Times in microseconds."""
+
+    device: str
+    first: int
+    last: int
+    score: float  # the peak
+    silent: bool  # whether the step of the peak, or those that raised its alarms, had no reading
+    alarm: bool = False  # whether an alarm was raised in it
+
+    def to_json(self) -> dict[str, Any]:
+        """Device, time and until (UTC), score, alarm and no_readings."""
+        times = {"device": self.device, "time": iso(self.first), "until": iso(self.last)}
+        return {**times, "score": self.score, "alarm": self.alarm, "no_readings": self.silent}
 
 
 class Watch:
-    """Collects the alarms that a detector raised and the time that it scored. `period`: seconds
-    between steps; None: the median in the first steps added."""
+    """Collects the alarms that a detector raised, the time that it scored, and the highest
+    stretches. `period`: seconds between steps; None: the median in the first steps added;
+    `window`: steps that the model reads; `usual`: score of an ordinary step."""
 
-    def __init__(self, period: float | None) -> None:
+    def __init__(self, period: float | None, window: int = 1, usual: float = 0.0) -> None:
         self.alarms: list[tuple[str, int]] = []  # device, time of the step in µs
-        self.peaks: list[float] = []  # of each, the highest score until it was cleared
-        self._open: dict[str, int] = {}  # device → number of its alarm that is not cleared
+        self._window, self._usual = window, usual
+        self._now: dict[str, Stretch] = {}  # of each device, the newest
+        self._best: list[Stretch] = []  # of the earlier ones, in order
         self._period, self._scored = period or math.nan, 0
         self._ends = np.empty(0, np.int64)  # the first and the last scored step
 
     def add(self, outcome: Outcome, names: Sequence[str] = ()) -> None:
-        """Add the result of one call of the engine, whose `names` are the devices'; without them a
-        peak is the score that raised the alarm."""
-        # device → times from which an alarm is open, by number, or none is
-        changes = {device: [(0, number)] for device, number in self._open.items()}
-        for event in outcome.events:
-            number = -1
-            if event.kind == "alarm":
-                number = len(self.alarms)
-                self.alarms.append((event.device, event.time))
-                self.peaks.append(event.score)
-            self._open[event.device] = number
-            changes.setdefault(event.device, []).append((event.time, number))
-        self._open = {device: number for device, number in self._open.items() if number >= 0}
-        order = np.argsort(outcome.steps.row, kind="stable")
-        rows, first = np.unique(outcome.steps.row[order], return_index=True)
-        for row, of in zip(rows.tolist(), np.split(order, first[1:]), strict=False):
-            if names and (own := changes.get(names[row])):
-                self._raise_peaks(outcome.steps, of, own)
-        scored = ~np.isnan(outcome.steps.score)
-        rows, times = outcome.steps.row[scored], outcome.steps.time[scored]
+        """Add the result of one call of the engine, whose `names` are the devices'; without them no
+        stretches are collected."""
+        alarms = [one for one in outcome.events if one.kind == "alarm"]
+        self.alarms += [(one.device, one.time) for one in alarms]
+        raised = {(one.device, one.time): one for one in alarms}
+        steps = outcome.steps
+        scored = ~np.isnan(steps.score)
+        rows, times = steps.row[scored], steps.time[scored]
         if math.isnan(self._period):
             order = np.lexsort((times, rows))
             self._period = events.step_seconds(rows[order], times[order])
         self._scored += len(rows)
         known = np.concatenate([self._ends, times])
         self._ends = known[[known.argmin(), known.argmax()]] if len(known) else known
+        if names:
+            columns = (rows, times, np.round(steps.score[scored], 6), ~steps.observed[scored])
+            for row, time, score, silent in zip(*(one.tolist() for one in columns), strict=True):
+                now = self._step(Stretch(names[row], time, time, score, silent))
+                if event := raised.get((now.device, time)):
+                    now.silent = bool(event.reason) and (now.silent or not now.alarm)
+                    now.alarm = True
 
-    def _raise_peaks(self, steps: Steps, of: Int64, changes: list[tuple[int, int]]) -> None:
-        """Of one device: its steps `of` (n,), and since when which alarm was open."""
-        starts = [time for time, _ in changes]
-        open_from = np.searchsorted(starts, steps.time[of], side="right") - 1
-        numbers = np.array([number for _, number in changes] + [-1])[open_from]
-        for number in np.unique(numbers[numbers >= 0]).tolist():
-            found = steps.score[of][numbers == number]
-            self.peaks[number] = float(np.fmax(self.peaks[number], np.nanmax(found, initial=-inf)))
+    def _step(self, step: Stretch) -> Stretch:
+        """The stretch of which this step is a part."""
+        now = self._now.setdefault(step.device, step)
+        if step.first - now.last > self._window * self._period * 1e6:
+            self._best = _ranked([*self._best, now])
+        elif now.alarm or now.score >= self._level(step.score):
+            if step.score >= self._level(now.score):
+                now.last = step.last
+            if step.score > now.score:
+                now.score, now.silent = step.score, now.silent if now.alarm else step.silent
+            return now
+        self._now[step.device] = step  # after a gap, or far above the steps before
+        return step
 
-    def highest(self, count: int) -> list[dict[str, Any]]:
-        """The alarms with the highest peaks, highest first: device, time and score."""
-        order = sorted(range(len(self.alarms)), key=lambda at: -self.peaks[at])
-        return [
-            {"device": self.alarms[at][0], "time": iso(self.alarms[at][1]), "score": self.peaks[at]}
-            for at in order[:count]
-        ]
+    def _level(self, peak: float) -> float:
+        return min(peak, (peak + self._usual) / 2)
+
+    def highest(self) -> list[dict[str, Any]]:
+        """The highest stretches, those with an alarm first."""
+        return [one.to_json() for one in _ranked([*self._best, *self._now.values()])]
 
     @property
     def days(self) -> tuple[float, float]:
         """`device_days` and `fleet_days` of `events.EventOutcome`."""
         scored = events.device_days(self._scored, self._period)
         return scored, events.fleet_days(self._ends, self._period)
+
+
+def _ranked(stretches: list[Stretch]) -> list[Stretch]:
+    return sorted(stretches, key=lambda one: (one.alarm, one.score), reverse=True)[:HIGHEST]
 
 
 @dataclass(frozen=True, slots=True)

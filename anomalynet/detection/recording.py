@@ -25,7 +25,6 @@ from anomalynet.metrics.events import AlarmRule
 # Readings that are scored together: many, so that a file sorted by device has steps of several
 # devices for one call of the network.
 BATCH = 65_536
-HIGHEST = 3  # alarms that a summary names
 EVENTS = 1000  # most events that wait for a sink, so that none is dropped
 
 
@@ -57,10 +56,10 @@ def detect_file(
         max_message: bytes of the longest line or cell.
         report: gets the summary, also if alarms cannot be delivered.
 
-    Returns the summary: run, model, devices, readings, steps, scored, alarms and cleared (counts),
-        fleet_days (of the scored steps; None if unknown), highest (the alarms with the highest
-        scores: device, time of the first step, highest score), rejected (kind → count), and
-        evaluation (`Evaluation.to_json`; None without labels).
+    Returns the summary: run, experiment, model, data and threshold; devices, readings, steps,
+        scored, alarms and cleared (counts); device_days and fleet_days (of the scored steps; None
+        if unknown), highest (the highest stretches, `Stretch.to_json`, those with an alarm first),
+        rejected (kind → count), and evaluation (`Evaluation.to_json`; None without labels).
 
     Raises:
         UsageError: the model, the file or a target cannot be used.
@@ -82,7 +81,8 @@ def detect_file(
     recording = Recording(file, parser, contract.period)
     scores_file = ScoresFile(scores, replace=True) if scores is not None else None
     targets: list[Sink] = []
-    watch, done = Watch(contract.period), False
+    usual = contract.reference.scores[50] if contract.reference.scores else 0.0
+    watch, done = Watch(contract.period, contract.window, usual), False
 
     def take(outcome: Outcome, messages: list[Message]) -> None:
         status.add(messages, outcome, engine.names)
@@ -114,7 +114,7 @@ def detect_file(
     evaluation = labels and labels.evaluate(watch.alarms, *watch.days).to_json()
     rejected = dict(problems.snapshot() + Counter(engine.counts))
     summary = {
-        "run": contract.run,
+        **about(engine),
         "model": contract.model,
         "devices": len(engine.names),
         "readings": status.readings,
@@ -122,8 +122,9 @@ def detect_file(
         "scored": status.scores,
         "alarms": status.alarms,
         "cleared": status.cleared,
+        "device_days": None if isnan(watch.days[0]) else watch.days[0],
         "fleet_days": None if isnan(watch.days[1]) else watch.days[1],
-        "highest": watch.highest(HIGHEST),
+        "highest": watch.highest(),
         "rejected": rejected,
         "evaluation": evaluation,
     }
@@ -136,6 +137,13 @@ def detect_file(
         raise DataError(what, f"the model reads {', '.join(sensors)} of a device at a time")
     parser.check_read()
     return summary
+
+
+def about(engine: Engine) -> dict[str, Any]:
+    """The model that an engine runs: run, experiment, data, and the threshold of its alarms."""
+    known = {name: getattr(engine.contract, name) for name in ("run", "experiment", "data")}
+    given = engine.rule.threshold
+    return {**known, "threshold": engine.contract.threshold if given is None else given}
 
 
 def _batches(messages: Iterable[Message]) -> Iterator[list[Message]]:

@@ -71,12 +71,13 @@ def test_alarms_and_evaluation(tmp_path: Path, run: Run, kind: str, order: str) 
     events = [event for event in map(json.loads, out.splitlines()) if event["kind"] == "alarm"]
     alarms = sorted((event["device"], event["score"]) for event in events)
     assert alarms == [("n1", 12.5), ("n2", 99.0)]
-    # Two in three minutes of both devices.
-    assert "6 readings, 6 of 6 steps scored, 2 alarms, 960.0 per fleet-day (scored in" in err
+    # Two in three minutes, each of two devices.
+    assert "6 readings, 6 of 6 steps scored, 2 alarms, 480.00 per device and day (scored in" in err
+    assert "tiny r1, trained on made, threshold 10\n" in err
     assert "crash: 1 of 1 incidents detected, median delay 60 s" in err
     assert "drift: 0 of 1 incidents detected\n" in err
     # One in three minutes, each of two devices.
-    assert "1 false alarms, 240.0 per device-day, 480.0 per fleet-day" in err
+    assert "1 false alarms, 240.00 per device and day\n" in err
 
 
 def test_the_summary_as_json(tmp_path: Path, run: Run) -> None:
@@ -91,6 +92,31 @@ def test_the_summary_as_json(tmp_path: Path, run: Run) -> None:
     counts = [summary[name] for name in ("readings", "scored", "alarms", "rejected")]
     assert counts == [6, 6, 2, {}]
     assert len((tmp_path / "alarms.jsonl").read_text().splitlines()) == 3  # one is cleared
+
+
+def test_without_an_alarm_the_highest_stretches_are_named(tmp_path: Path, run: Run) -> None:
+    code, out, err = run(write(tmp_path / "rows.csv", ROWS), "--threshold", 100)
+    one, two = (f"2026-01-01T00:0{minute}:00Z" for minute in (1, 2))
+    assert (code, out) == (0, "") and " 0 alarms, 0.00 per device and day" in err
+    assert "tiny r1, trained on made, threshold 100\n" in err
+    names = [
+        f"n2 from {one} to {one}, highest score 99",
+        f"n1 from {two} to {two}, highest score 12.5",
+    ]
+    assert [line[5:] for line in err.splitlines() if line.startswith("  ")][:2] == names
+    code, out, _ = run(
+        write(tmp_path / "rows.csv", ROWS), "--json", "--alarms", tmp_path / "a.jsonl"
+    )
+    marks = {"alarm": True, "no_readings": False}
+    assert json.loads(out)["highest"][0] == {
+        "device": "n2",
+        "time": one,
+        "until": one,
+        "score": 99.0,
+        **marks,
+    }
+    events = list(map(json.loads, (tmp_path / "a.jsonl").read_text().splitlines()))
+    assert [each["score"] for each in events if each["device"] == "n2"] == [99.0, 99.0]
 
 
 def test_from_python_a_call_returns_the_summary(tmp_path: Path, model: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from math import isnan, nan
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -339,27 +340,47 @@ def test_steps_last_as_long_as_the_median_gap() -> None:
     assert isnan(step_seconds(series[3:4], times[3:4]))
 
 
-def test_the_highest_alarms_are_ranked_by_their_peaks_across_calls() -> None:
-    def outcome(scores: dict[int, list[float]], hour: int, events: list[Event]) -> Outcome:
-        rows = np.repeat([*scores], [len(own) for own in scores.values()])
-        times = np.concatenate([hour + np.arange(len(own)) for own in scores.values()])
-        count = len(rows)
-        values, observed = np.zeros((count, 1), np.float32), np.ones(count, np.bool_)
-        every = np.concatenate([*scores.values()])
-        return Outcome(Steps(rows, times * SECOND, observed, values, every), events)
+def test_the_highest_stretches_are_those_with_an_alarm_then_by_their_peaks_across_calls() -> None:
+    watch = Watch(1.0, window=2, usual=0.0)
 
-    def event(kind: Literal["alarm", "cleared"], device: str, hour: int, score: float) -> Event:
-        return Event(kind, f"{device}{hour}", device, hour * SECOND, score, 0.5)
+    def add(first: int, *steps: tuple[int, float, bool], alarms: Sequence[int] = ()) -> None:
+        """Steps of devices, one a second each: device, score, and whether there was a reading."""
+        rows, scores, observed = (np.array(column) for column in zip(*steps, strict=True))
+        times = first + np.array([rows[:at].tolist().count(row) for at, row in enumerate(rows)])
+        values = np.zeros((len(rows), 1), np.float32)
+        events = [
+            Event("alarm", "0", "ab"[rows[at]], int(times[at]) * SECOND, scores[at], 0.5, reason)
+            for at in alarms
+            for reason in (("" if observed[at] else "no readings"),)
+        ]
+        watch.add(
+            Outcome(Steps(rows, times * SECOND, observed, values, scores), events), ["a", "b"]
+        )
 
-    watch = Watch(1.0)
-    first = [
-        event("alarm", "b", 1, 0.6),
-        event("alarm", "a", 2, 0.7),
-        event("cleared", "a", 3, 0.1),
+    assert watch.highest() == []
+    # A peak of a at second 2, whose half is reached from second 1 to 4, across two calls; of b a
+    # silent one at second 1, which raises an alarm.
+    add(
+        0,
+        (0, 0.1, True),
+        (0, 0.5, True),
+        (0, 0.9, True),
+        (1, 0.1, True),
+        (1, 0.6, False),
+        alarms=[4],
+    )
+    add(3, (0, 0.4, True), (0, 0.5, True), (0, 0.1, True), (0, 0.2, True), (0, nan, True))
+    found = [list(one.values()) for one in watch.highest()]
+    second = "1970-01-01T00:00:0{}Z".format
+    peak = ["a", second(1), second(4), 0.9, False, False]
+    alarm = ["b", second(1), second(1), 0.6, True, True]
+    assert found == [alarm, peak]
+    # More than a window after second 4, others are of their own; three are named.
+    add(7, (0, 0.3, True), (0, 0.7, False), (0, 0.1, True), (0, 0.1, True), (0, 0.1, True))
+    add(20, (0, 0.8, True))
+    found = [list(one.values()) for one in watch.highest()]
+    assert found == [
+        alarm,
+        peak,
+        ["a", second(2)[:-3] + "20Z", second(2)[:-3] + "20Z", 0.8, *[False] * 2],
     ]
-    watch.add(outcome({0: [0.9, 0.1, 0.7, 0.1], 1: [0.1, 0.6, 0.65, nan]}, 0, first), ["a", "b"])
-    later = [event("cleared", "b", 5, 0.2), event("alarm", "b", 6, 0.55)]
-    watch.add(outcome({1: [0.95, 0.2, 0.55], 0: [0.99, 0.99, 0.99]}, 4, later), ["a", "b"])
-    found = [(one["device"], one["time"][-3:-1], one["score"]) for one in watch.highest(9)]
-    assert found == [("b", "01", 0.95), ("a", "02", 0.7), ("b", "06", 0.55)]
-    assert [one["score"] for one in watch.highest(1)] == [0.95]
