@@ -254,8 +254,10 @@ def _import(args: argparse.Namespace) -> int:
     facts = {**facts, "channels": ", ".join(report.channels), **counts}
     _print_facts({key: value for key, value in facts.items() if value is not None})
     warn(warnings)
-    name, model = report.name, "hybrid" if report.prevalence else "hybrid_injected"
-    print_next(f"anomalynet data info {name}", f"anomalynet train {model} data.name={name}")
+    look = "data info" if report.prevalence else "show --injected"
+    model = "hybrid" if report.prevalence else "hybrid_injected"
+    name = report.name
+    print_next(f"anomalynet {look} {name}", f"anomalynet train {model} data.name={name}")
     return 0
 
 

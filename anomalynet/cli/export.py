@@ -61,5 +61,5 @@ def run(args: argparse.Namespace) -> int:
     print_table(rows, title=f"{name}, beside the run's own scores")
     print(exported.card)
     model = shlex.quote(str(next(iter(exported.files.values()))))
-    print_next(f"anomalynet detect readings.csv --model {model}")
+    print_next(f"anomalynet detect readings.csv --model {model} --hits 3/5")
     return 0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from anomalynet.cli.arguments import add_json, flag, option
-from anomalynet.cli.output import print_json, print_rows, print_text
+from anomalynet.cli.output import print_json, print_next, print_rows, print_text
 from anomalynet.errors import UsageError, meant
 
 SUMMARY = "show the configuration of an experiment, the origin of its values, or how two differ"
@@ -42,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
         config = load(name, overrides, data).config
         figure = draw_injected(config, args.out or Path("injected.png"))
         print_json({"figure": figure}) if args.json else print(figure)
+        words = [name, *overrides, f"data.name={args.injected}"]
+        print_next(f"anomalynet train {shlex.join(words)}")
         return 0
     if args.keys:
         _explain_keys(names, overrides, as_json=args.json)

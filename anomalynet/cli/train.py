@@ -85,11 +85,12 @@ def run(args: argparse.Namespace) -> int:
     ]
     title = f"{result.experiment} {result.id} on {result.data}, split {result.split}, "
     title += f"threshold {result.threshold:.4g}"
-    if result.parts["test"].labelled:
+    labelled = result.parts["test"].labelled
+    if labelled:
         print_table(rows, title=title)
     else:
         print(f"{title}\n{alarms(outcome.folder.scores)}")
     print(path)
-    name = shlex.quote(str(path))
-    print_next(f"anomalynet export {name} --out model.onnx", "anomalynet report")
+    export = f"anomalynet export {shlex.quote(str(path))} --out model.onnx"
+    print_next(export, *["anomalynet report"] * labelled)
     return 0

@@ -40,6 +40,19 @@ def test_the_help_of_an_import_is_printed(capsys: pytest.CaptureFixture[str]) ->
     assert "--time-format" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("labelled", "look", "model"),
+    [(True, "data info", "hybrid"), (False, "show --injected", "hybrid_injected")],
+)
+def test_an_import_ends_with_what_fits_its_labels(
+    capsys: pytest.CaptureFixture[str], csv: Path, labelled: bool, look: str, model: str
+) -> None:
+    options = IMPORT if labelled else [*IMPORT[:6], "--ignore", "state"]
+    assert cli.main(["data", "import", str(csv), *options]) == 0
+    train = f"next: anomalynet train {model} data.name=rooms"
+    assert capsys.readouterr().err.splitlines()[-2:] == [f"next: anomalynet {look} rooms", train]
+
+
 def test_ls_names_every_set(capsys: pytest.CaptureFixture[str], csv: Path) -> None:
     assert cli.main(["data", "import", str(csv), *IMPORT]) == 0
     capsys.readouterr()

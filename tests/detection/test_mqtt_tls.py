@@ -95,7 +95,9 @@ def test_tls_with_certificates_and_a_password(certificates: Path, model: Path) -
     ]:
         code, out, err = Detector(model, "--mqtt", url, environment=good | change).end(0)
         assert (code, out) == (2, ""), err
-        assert told in err and err.count("\n") == 2, err
+        about, _, message = err.partition("\n")
+        assert about.startswith("model: tiny r1"), err
+        assert told in message and message.count("\n") == 2, err
         assert SECRET not in err and "wr0ng-word" not in err
     broker.kill()
     broker, good = secured(certificates, server="stranger")

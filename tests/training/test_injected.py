@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,11 @@ def test_the_figure_draws_each_kind_on_the_users_data(
     file = tmp_path / "kinds.svg"
     keys = ["data.calibration_rows=50", "training.injection.kinds=bias stuck"]
     assert main(["show", "--injected", name, *keys, "--out", str(file)]) == 0
-    assert capsys.readouterr().out.strip() == str(file)
+    said = capsys.readouterr()
+    assert said.out.strip() == str(file)
+    words = shlex.split(said.err.splitlines()[-1])
+    assert words[:4] == ["next:", "anomalynet", "train", "hybrid_injected"]
+    assert words[4:] == [*keys, f"data.name={name}"]
     shown = file.read_text()
     assert f"windows of {name}" in shown and "bias (" in shown and "stuck (" in shown
     assert "ramp (" not in shown
