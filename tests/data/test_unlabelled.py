@@ -52,11 +52,14 @@ def test_the_defaults_of_data_without_labels(
     where: dict[str, Any] = {"time": "time", "series": "device"}
     where["label"] = "attack" if label else None
     import_table(ImportRequest(file=tmp_path / "mine.csv", name="mine", **where))
-    found = sources.completed(load("hybrid_injected", ["data.name=mine"]).config)
+    found = sources.completed(load("cnn", ["data.name=mine"]).config)
     split = found.data.split
     assert (found.data.calibration_rows, split.policy, split.folds) == (rows, policy, folds)
     assert found.evaluation.alarms_per_day == budget
     assert fold_count(sources.completed(load("cnn", ["data.name=mine"]).config).data) == folds
+    blind = sources.completed(load("hybrid_injected", ["data.name=mine"]).config)
+    whole = blind.data.split.policy, blind.evaluation.alarms_per_day  # no label is read
+    assert whole == (("blocked" if label else policy), devices)
     own = ["data.calibration_rows=7", "evaluation.alarms_per_day=9", "data.split.policy=group"]
     given = load("hybrid_injected", ["data.name=mine", *own]).config
     assert sources.completed(given) == given
