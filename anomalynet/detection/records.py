@@ -42,9 +42,8 @@ class Message:
 
 NAMED_IN_EVENT = 3  # channels, and steps, that an event names
 
-# Of an alarm: empty, or that the step that raised it had no reading. Why an alarm ended: its scores
-# were quiet; its device was silent, which ended the segment; or the network's state was lost,
-# because it was not a number.
+# Of an alarm: empty, or its step had no reading. Of its end: scores were quiet; the device was
+# silent, which ended the segment; or the network's state was lost, because it was not a number.
 Reason = Literal["", "no readings", "quiet", "silent", "lost"]
 
 
@@ -74,8 +73,8 @@ class Event:
     id: str
     device: str
     time: int  # microseconds since 1970, of the step
-    # the highest so far of the steps that raised the alarm and of those since, rounded to 6 digits:
-    # when the alarm is cleared, its peak; null in JSON if it is not a number
+    # the highest since the first of the hits that raised the alarm, rounded to 6 digits: of
+    # `cleared`, the alarm's peak; null in JSON if it is not a number
     score: float
     threshold: float  # of the alarm rule
     reason: Reason = ""

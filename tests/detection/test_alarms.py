@@ -45,7 +45,7 @@ def events_of(
         if second == ends:
             found += alarms.end(row, np.array([(second - 1) * SECOND]))
         time = np.array([second * SECOND])
-        found += alarms.update(row, time, np.array([score]), lambda at: ((), ()))
+        found += alarms.update(row, time, np.array([score]), lambda at: ("", (), ()))
     return found
 
 

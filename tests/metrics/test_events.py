@@ -270,7 +270,9 @@ def test_alarms_of_steps_are_those_of_the_detector(
         if isnan(score):
             events += alarms.end(row, np.array([time - SECOND]))
         else:
-            events += alarms.update(row, np.array([time]), np.array([score]), lambda _: ((), ()))
+            events += alarms.update(
+                row, np.array([time]), np.array([score]), lambda _: ("", (), ())
+            )
     expected = [event.time for event in events if event.kind == "alarm"]
     series = np.zeros(len(scores), np.int64)
     assert times[raised(rule, 0.5, np.array(scores), series, times)].tolist() == expected

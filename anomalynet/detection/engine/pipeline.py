@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from anomalynet.detection.engine.scoring import scorer
 from anomalynet.detection.model import Model
 from anomalynet.metrics.events import AlarmRule
 
-Reasons = tuple[tuple[records.ChannelShare, ...], tuple[records.StepShare, ...]]
+Reasons = tuple[records.Reason, tuple[records.ChannelShare, ...], tuple[records.StepShare, ...]]
 
 
 class Alarms:
@@ -37,15 +38,10 @@ class Alarms:
         table.add("score", np.float64, fill=np.nan)  # highest of the alarm, or of recent hits
 
     def update(
-        self,
-        rows: Array,
-        times: Array,
-        scores: Array,
-        reasons: Callable[[int], Reasons],
-        reason: records.Reason = "",
+        self, rows: Array, times: Array, scores: Array, reasons: Callable[[int], Reasons]
     ) -> list[records.Event]:
         """Take a scored step of distinct devices: times int64 (n,) in microseconds, scores float64
-        (n,), `reasons` is what an alarm of the i-th of them names, `reason` that of all alarms."""
+        (n,), `reasons` is what an alarm of the i-th of them names."""
         table, rule = self._table, self._rule
         hit = scores >= self.threshold
         going = active = table["raised"][rows] != NEVER
@@ -65,7 +61,7 @@ class Alarms:
         cleared = quiet >= rule.n
         table["raised"][rows[raised]] = times[raised]
         events = [
-            self._event("alarm", int(rows[at]), int(times[at]), reason, reasons(at))
+            self._event("alarm", int(rows[at]), int(times[at]), reasons(at))
             for at in np.flatnonzero(raised).tolist()
         ]
         return events + self._clear(rows[cleared], times[cleared], "quiet")
@@ -81,21 +77,16 @@ class Alarms:
 
     def _clear(self, rows: Array, times: Array, reason: records.Reason) -> list[records.Event]:
         pairs = zip(rows.tolist(), times.tolist(), strict=True)
-        events = [self._event("cleared", row, time, reason) for row, time in pairs]
+        events = [self._event("cleared", row, time, (reason, (), ())) for row, time in pairs]
         self._table["raised"][rows], self._table["until"][rows] = NEVER, times + self._cool_down
         return events
 
     def _event(
-        self,
-        kind: Literal["alarm", "cleared"],
-        row: int,
-        time: int,
-        reason: records.Reason,
-        reasons: Reasons = ((), ()),
+        self, kind: Literal["alarm", "cleared"], row: int, time: int, reasons: Reasons
     ) -> records.Event:
         name, score = self._name(row), round(float(self._table["score"][row]), 6)
         number = records.event_id(self._run, name, int(self._table["raised"][row]))
-        return records.Event(kind, number, name, time, score, self.threshold, reason, *reasons)
+        return records.Event(kind, number, name, time, score, self.threshold, *reasons)
 
 
 class Pipeline:
@@ -137,13 +128,8 @@ class Pipeline:
         self._steps.append(records.Steps(rows, times, observed, prepared, score))
         if outputs and len(outputs["score"]):
             score[some], rows = outputs["score"], rows[some]
-            self._events += self._alarms.update(
-                rows,
-                times[some],
-                score[some],
-                lambda at: self._reasons(int(rows[at]), outputs, at),
-                "no readings" if values is None else "",
-            )
+            reasons = partial(self._reasons, rows, outputs, values is None)
+            self._events += self._alarms.update(rows, times[some], score[some], reasons)
 
     def start(self, rows: Array, times: Array, laid: Array, first: Array) -> None:
         """The next step of these devices is the first of a segment. `times`: int64 (n,) of their
@@ -180,15 +166,17 @@ class Pipeline:
             self._table["times"][rows, last] = times
         return None if scored.ready is None else np.flatnonzero(scored.ready), scored.outputs
 
-    def _reasons(self, row: int, outputs: dict[str, Array], at: int) -> Reasons:
-        """What an alarm at the last step of a device names, whose outputs are at this place: the
-        channels with the largest error, and the steps with most attention. Pooling merges as many
-        steps a part as fill the window."""
+    def _reasons(self, rows: Array, outputs: dict[str, Array], silent: bool, at: int) -> Reasons:
+        """What an alarm at the last step of a device names, which is at this place: whether nothing
+        came, the channels with the largest error, and the steps with most attention. Pooling merges
+        as many steps a part as fill the window."""
         names, window = self._contract.channels, self._contract.window
+        row = int(rows[at])
+        reason: records.Reason = "no readings" if silent else ""
         error = top(outputs["error"][at]) if "error" in outputs else ()
         channels = tuple(records.ChannelShare(names[place], share) for place, share in error)
         if "attention" not in outputs or not self._in_time:
-            return channels, ()
+            return reason, channels, ()
         attention, times, pool = outputs["attention"][at], self._table["times"][row], 1
         if self._contract.form != "step":  # their order is that of the window
             times = times[(int(self._table["steps"][row]) + np.arange(window)) % window]
@@ -197,7 +185,7 @@ class Pipeline:
         for part, share in top(attention):
             if len(span := times[part * pool : (part + 1) * pool]):
                 spans.append(records.StepShare(int(span[0]), int(span[-1]), share))
-        return channels, tuple(spans)
+        return reason, channels, tuple(spans)
 
 
 def top(parts: Array) -> list[tuple[int, float]]:
