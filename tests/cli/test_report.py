@@ -195,7 +195,7 @@ def test_a_name_alone_is_a_data_set(run: Run, tmp_path: Path, name: str, folder:
 
 @pytest.mark.usefixtures("stored")
 def test_a_name_of_nothing_writes_nothing_and_names_the_nearest(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no sweep 'scab' was started") as caught:
+    with pytest.raises(UsageError, match="no sweep or data set 'scab'") as caught:
         run("scab")
     assert caught.value.next_step == "did you mean skab?"
     with pytest.raises(UsageError):
@@ -225,6 +225,11 @@ def test_without_runs_the_next_command_is_named(run: Run) -> None:
     with pytest.raises(NothingToCompareError, match="anomalynet train EXPERIMENT") as caught:
         run()
     assert caught.value.exit_code == 4
+    with pytest.raises(UsageError, match="no sweep or data set 'nothing'"):
+        run("nothing")
+    with pytest.raises(UsageError) as caught_name:
+        run("smart_cty")
+    assert caught_name.value.next_step == "did you mean smart_city?"
 
 
 @pytest.mark.usefixtures("stored")
