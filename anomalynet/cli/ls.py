@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -70,7 +71,10 @@ def _names(kind: str) -> list[dict[str, object]]:
 
     if kind == "models":
         texts = {name: model_class(name).__doc__ or "" for name in model_names()}
-        return [{"name": name, "what": text.split("\n")[0]} for name, text in texts.items()]
+        return [
+            {"name": name, "what": re.split(r"(?<=\.) (?=[A-Z])", " ".join(text.split()))[0]}
+            for name, text in texts.items()
+        ]
     files = locate.files("experiments" if kind == "experiments" else "sweeps")
     found = {name: path for name, path in files.items() if name != "base"}
     return [{"name": name, "what": locate.summary(path)} for name, path in found.items()]

@@ -92,5 +92,5 @@ def _explain_keys(names: Sequence[str], overrides: Sequence[str], *, as_json: bo
         print_json(chosen)
         return
     for row in chosen:
-        print(f"{row['key']}: {row['type']} = {row['default']}")
+        print_text(f"{row['key']}: {row['type']} = {row['default']}")
         print_text(str(row["meaning"]), indent="    ")
