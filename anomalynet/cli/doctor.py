@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import sys
 from contextlib import suppress
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List everything; the exit code is 1 if something needed is missing."""
-    rows = [*_machine(), *_packages(), *_devices(), *_data(), _key()]
+    rows = [*_machine(), *_packages(), *_extras(), *_devices(), *_data(), _key()]
     print_rows(rows, as_json=args.json)
     return int(any(row["state"] == "missing" for row in rows))
 
@@ -61,6 +62,27 @@ def _packages() -> list[dict[str, object]]:
     return rows
 
 
+def _extras() -> list[dict[str, object]]:
+    """A row per extra of pyproject.toml: whether all its packages are installed."""
+    from importlib.metadata import PackageNotFoundError, distribution, requires
+
+    packages: dict[str, list[str]] = {}
+    with suppress(PackageNotFoundError):  # a source tree
+        for text in requires("anomalynet") or ():
+            name, _, extra = text.partition("; extra == ")
+            if extra:
+                packages.setdefault(extra.strip("'\""), []).append(re.split(r"[<>=\[ ]", name)[0])
+    rows = []
+    for extra, names in packages.items():
+        try:
+            list(map(distribution, names))
+            rows.append(_row(f"extra {extra}", "installed"))
+        except PackageNotFoundError:
+            command = f"pip install -e '.[{extra}]'"
+            rows.append(_row(f"extra {extra}", "no", "optional", command))
+    return rows
+
+
 def _devices() -> list[dict[str, object]]:
     if importlib.util.find_spec("torch") is None:
         return []
@@ -76,24 +98,14 @@ def _devices() -> list[dict[str, object]]:
 
 
 def _data() -> list[dict[str, object]]:
-    from anomalynet.data import sources
+    from anomalynet.cli.data import data_sets
     from anomalynet.data.folder import data_folder
-    from anomalynet.errors import DataError
-    from anomalynet.runs.files import read_json
 
-    manifests = map(read_json, data_folder().glob("simulated/*/manifest.json"))
-    scenarios = (manifest.get("scenario") for manifest in manifests)
-    made = {one.get("name") for one in scenarios if isinstance(one, dict)}
+    advice = {"not made yet": "simulated when it is first used", "no": "anomalynet data fetch {}"}
     rows = [_row("data folder", data_folder())]
-    for name in sources.names():
-        if sources.info(name).generated:
-            found = "made" if name in made else "not made yet"
-            rows.append(_row(f"data {name}", found, "ok", "simulated when it is first used"))
-            continue
-        row = _row(f"data {name}", "not there", "absent", f"anomalynet data fetch {name}")
-        with suppress(DataError):  # damaged
-            row = _row(f"data {name}", "there") if sources.is_there(name) else row
-        rows.append(row)
+    for name, there in ((str(one["name"]), str(one["there"])) for one in data_sets()):
+        state = {"no": "optional", "damaged": "damaged"}.get(there, "ok")
+        rows.append(_row(f"data {name}", there, state, advice.get(there, "").format(name)))
     return rows
 
 
@@ -101,5 +113,5 @@ def _key() -> dict[str, object]:
     netrc = Path.home() / ".netrc"
     stored = netrc.is_file() and "api.wandb.ai" in netrc.read_text(errors="ignore")
     if stored or os.environ.get("WANDB_API_KEY"):
-        return _row("Weights & Biases key", "there")
-    return _row("Weights & Biases key", "none", "absent", "wandb login")
+        return _row("Weights & Biases key", "yes")
+    return _row("Weights & Biases key", "none", "optional", "wandb login")
