@@ -188,8 +188,7 @@ def _info(args: argparse.Namespace) -> int:
     config, world = arguments.data_config(args, ONE_WORLD), None
     is_simulated, plot = simulated.knows(config.name), args.plot or args.figures is not None
     if plot and not is_simulated:
-        what = f"--plot and --figures need a simulated network, which {config.name} is not"
-        raise UsageError(what)
+        raise UsageError(f"--plot and --figures need a simulated network, not {config.name}")
     if config.root is None and not is_simulated and not sources.is_there(config.name):
         channels = getattr(sources.built_in()[config.name], "CHANNELS", ())
         facts = describe.about(config.name) | {"there": False}

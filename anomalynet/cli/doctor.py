@@ -8,8 +8,6 @@ import os
 import platform
 import re
 import shutil
-import sys
-from contextlib import suppress
 from pathlib import Path
 
 from anomalynet.cli.arguments import add_json
@@ -18,8 +16,7 @@ from anomalynet.errors import install_command
 
 SUMMARY = "list the machine, versions, data sets and keys, and what is missing"
 
-PACKAGES: tuple[str, ...] = ("torch", "lightning", "torchmetrics", "optuna", "wandb")
-PACKAGES += ("omegaconf", "polars", "scikit-learn", "matplotlib")
+PACKAGES = "torch lightning torchmetrics optuna wandb omegaconf polars scikit-learn matplotlib"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List everything; the exit code is 1 if something needed is missing."""
-    rows = [*_machine(), *_packages(), *_extras(), *_devices(), *_data(), _key()]
+    rows = [*_machine(), *_packages(), *_devices(), *_data(), _key()]
     print_rows(rows, as_json=args.json)
     return int(any(row["state"] == "missing" for row in rows))
 
@@ -40,10 +37,9 @@ def _row(what: str, found: object, state: str = "ok", advice: str = "") -> dict[
 
 def _machine() -> list[dict[str, object]]:
     disk = shutil.disk_usage(Path.cwd()).free / 2**30
-    python = "ok" if sys.version_info >= (3, 11) else "missing"
     short = ("low", "runs and prepared data need space") if disk <= 2 else ("ok", "")
     return [
-        _row("python", platform.python_version(), python, "" if python == "ok" else "use 3.11"),
+        _row("python", platform.python_version()),
         _row("system", platform.platform()),
         _row("cores", os.cpu_count()),
         _row("free disk", f"{disk:.0f} GiB", *short),
@@ -51,35 +47,20 @@ def _machine() -> list[dict[str, object]]:
 
 
 def _packages() -> list[dict[str, object]]:
-    from importlib.metadata import PackageNotFoundError, version  # slow, and TAB imports each verb
+    """A row per needed package, and per extra of pyproject.toml, whose packages may be missing."""
+    from importlib.metadata import distributions  # slow, and TAB imports each verb
 
     rows = []
-    for name in PACKAGES:
-        try:
-            rows.append(_row(name, version(name)))
-        except PackageNotFoundError:
-            rows.append(_row(name, None, "missing", install_command(name)))
-    return rows
-
-
-def _extras() -> list[dict[str, object]]:
-    """A row per extra of pyproject.toml: whether all its packages are installed."""
-    from importlib.metadata import PackageNotFoundError, distribution, requires
-
-    packages: dict[str, list[str]] = {}
-    with suppress(PackageNotFoundError):  # a source tree
-        for text in requires("anomalynet") or ():
-            name, _, extra = text.partition("; extra == ")
-            if extra:
-                packages.setdefault(extra.strip("'\""), []).append(re.split(r"[<>=\[ ]", name)[0])
-    rows = []
-    for extra, names in packages.items():
-        try:
-            list(map(distribution, names))
-            rows.append(_row(f"extra {extra}", "installed"))
-        except PackageNotFoundError:
-            command = f"pip install -e '.[{extra}]'"
-            rows.append(_row(f"extra {extra}", "no", "optional", command))
+    for name in PACKAGES.split():
+        versions = [one.version for one in distributions(name=name)]
+        missing = (None, "missing", install_command(name))
+        rows.append(_row(name, versions[0]) if versions else _row(name, *missing))
+    lines = [line for own in distributions(name="anomalynet") for line in own.requires or ()]
+    needed = re.findall(r"^([\w.-]+).*extra == .([\w-]+)", "\n".join(lines), re.MULTILINE)
+    for extra in dict.fromkeys(extra for _, extra in needed):
+        there = all(any(distributions(name=name)) for name, of in needed if of == extra)
+        lacking = ("no", "optional", f"pip install -e '.[{extra}]'")
+        rows.append(_row(f"extra {extra}", *(("installed",) if there else lacking)))
     return rows
 
 
@@ -112,6 +93,5 @@ def _data() -> list[dict[str, object]]:
 def _key() -> dict[str, object]:
     netrc = Path.home() / ".netrc"
     stored = netrc.is_file() and "api.wandb.ai" in netrc.read_text(errors="ignore")
-    if stored or os.environ.get("WANDB_API_KEY"):
-        return _row("Weights & Biases key", "yes")
-    return _row("Weights & Biases key", "none", "optional", "wandb login")
+    there = stored or os.environ.get("WANDB_API_KEY")
+    return _row("Weights & Biases key", *(("yes",) if there else ("no", "optional", "wandb login")))

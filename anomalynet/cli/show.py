@@ -52,10 +52,7 @@ def run(args: argparse.Namespace) -> int:
     loaded = [load(name, overrides) for name in names]
     if len(loaded) == 2:
         rows = show.difference(*loaded)
-        if rows or args.json:
-            print_rows(rows, as_json=args.json)
-        else:
-            print("no difference")
+        print_rows(rows, as_json=args.json) if rows or args.json else print("no difference")
     elif args.json:
         values: dict[str, object] = flatten(loaded[0].config)
         if args.origin:

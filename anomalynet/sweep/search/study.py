@@ -132,9 +132,8 @@ def _experiment(
     sweep: Sweep, overrides: Sequence[str], index: int, params: Mapping[str, object], out: Path
 ) -> str:
     parent, path = sweep.experiments[0], locate.find("experiments", sweep.experiments[0])
-    own = {**sweep.settings, **params}
-    # A trial is best on its data: the file names it, even if it is the experiment's own
-    values = {"data.name": load(parent, overrides, own).config.data.name, **own}
+    values = {**sweep.settings, **params}  # and the data that the trial is the best on
+    values = {"data.name": load(parent, overrides, values).config.data.name, **values}
     for leaf in read_overrides(overrides):
         values[leaf.key] = with_text(leaf.key, leaf.value, leaf.text)
     sections: dict[str, dict[str, object]] = {}
