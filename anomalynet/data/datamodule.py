@@ -304,6 +304,18 @@ class TelemetryDataModule(L.LightningDataModule):
         """Mean and deviation of each channel in the training windows, float32 (channel,)."""
         return self.windows("train").moments()
 
+    def drifted(self) -> list[str]:
+        """The channels of which a quarter of the validation readings is beyond the training
+        readings, without the outermost 2 % of these: a falling battery."""
+        sampled = []
+        for part in PARTS[:2]:  # training and validation
+            windows = self.windows(part)
+            few = np.unique(np.linspace(0, len(windows) - 1, 2000).astype(np.int64))
+            sampled.append(windows.gather(few).reshape(-1, self.shape.channels))
+        low, high = np.quantile(sampled[0], (0.01, 0.99), axis=0)
+        beyond = ((sampled[1] < low) | (sampled[1] > high)).mean(axis=0) > 0.25
+        return [self.prepared.channels[at].name for at in np.flatnonzero(beyond).tolist()]
+
     def part_of(self, batches: object) -> Part | None:
         """The part whose windows a loader of this module goes through; None: none of its own."""
         own = getattr(batches, "windows", None)

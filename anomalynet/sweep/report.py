@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalynet.errors import NothingToCompareError, RunError, say
+from anomalynet.errors import NothingToCompareError, RunError, UsageError, say
 from anomalynet.reporting.formats.files import FILE_OF_FORM, present, refuse_other_report, wanted
 from anomalynet.runs.code import code_hash
 from anomalynet.runs.files import sha256, sync
@@ -181,6 +182,23 @@ def renew_report(
         digest = _digest(planned, facts, folders)  # again: writing may have made the audit
         write_sweep(planned.runs, replace(record, reported=digest))
     return planned.out / FILE_OF_FORM[forms[0]]
+
+
+def beside_others(
+    planned: PlannedSweep, folders: Sequence[RunFolder], notify: Callable[[str], None]
+) -> PlannedSweep:
+    """The sweep with the first of the folders `<label>`, `<label>-2`, … that `refuse_other` lets it
+    write its report to."""
+    for number in count(2):
+        try:
+            refuse_other(planned, folders)
+        except UsageError as error:
+            free = planned.out.with_name(f"{planned.label}-{number}")
+            notify(f"{error.message}: this report goes to {free}")
+            planned = replace(planned, out=free)
+        else:
+            return planned
+    raise AssertionError("count() has no end")
 
 
 def refuse_other(planned: PlannedSweep, folders: Iterable[RunFolder], trials: int = 0) -> None:

@@ -148,7 +148,10 @@ def run_sweep(
     path = None
     if not plan_only:
         if only is None:  # before hours of training
-            report.refuse_other(planned, [job.folder for job in jobs])
+            folders = [job.folder for job in jobs]
+            if out is None:
+                planned = report.beside_others(planned, folders, notify)
+            report.refuse_other(planned, folders)
         record = _train(planned, own, "failed" in rerun, progress)
         if only is None and any(job.state == "done" for job in own):
             facts = str([(job.folder.path.name, job.state, job.run.arm) for job in jobs])

@@ -191,9 +191,8 @@ def _evaluate(
     scores = {part: model.score_windows(module.windows(part)) for part in SCORED}
     seconds = time.perf_counter() - started
     steps = {part: module.steps(part, scores[part]) for part in SCORED}
-    rule, devices = config.evaluation, module.devices
-    reads_labels = not module.reads_no_label
-    limit = threshold(rule, steps["validation"], devices, reads_labels=reads_labels)
+    rule, reads_labels = config.evaluation, not module.reads_no_label
+    limit = threshold(rule, steps["validation"], module.devices, reads_labels=reads_labels)
     model.set_threshold(limit)
     model.save(folder.best.with_suffix(model.suffix))
     write_parquet(folder.scores, scores_table(steps, limit))
@@ -232,7 +231,7 @@ def _evaluate(
         metrics=measured,
         warnings=(
             *module.split.warnings,
-            *fleet_warning(rule, [*steps.values()], limit, devices),
+            *_unlabelled_warnings(module, steps, limit),
             *_options_warning(folder),
         ),
     )
@@ -245,6 +244,19 @@ def _evaluate(
     write_json(folder.timings, read_json(folder.timings) | timings)
     folder.write_result(result)
     return result
+
+
+def _unlabelled_warnings(
+    module: TelemetryDataModule, steps: Mapping[Any, pl.DataFrame], limit: float
+) -> list[str]:
+    """What to expect of the threshold, and what to do, for data without labels."""
+    found = fleet_warning(module.config.evaluation, [*steps.values()], limit, module.devices)
+    if found and (names := module.drifted()):
+        found.append(
+            f"{', '.join(names)}: drifts, validation is beyond the readings of training, which "
+            f"hides incidents; leave it out with data.without='{' '.join(names)}'"
+        )
+    return found
 
 
 def _single_window_microseconds(model: WindowModel, windows: Windows) -> float | None:

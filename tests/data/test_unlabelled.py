@@ -12,6 +12,7 @@ import pytest
 from anomalynet.config.load import load
 from anomalynet.config.schema import EvaluationConfig
 from anomalynet.data import sources
+from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.data.split.parts import fold_count
@@ -52,14 +53,31 @@ def test_the_defaults_of_data_without_labels(
     where: dict[str, Any] = {"time": "time", "series": "device"}
     where["label"] = "attack" if label else None
     import_table(ImportRequest(file=tmp_path / "mine.csv", name="mine", **where))
-    found = sources.completed(load("hybrid_injected", ["data.name=mine"]).config)
+    found = sources.completed(load("cnn", ["data.name=mine"]).config)
     split = found.data.split
     assert (found.data.calibration_rows, split.policy, split.folds) == (rows, policy, folds)
     assert found.evaluation.alarms_per_day == budget
     assert fold_count(sources.completed(load("cnn", ["data.name=mine"]).config).data) == folds
+    blind = sources.completed(load("hybrid_injected", ["data.name=mine"]).config)
+    whole = blind.data.split.policy, blind.evaluation.alarms_per_day  # no label is read
+    assert whole == (("blocked" if label else policy), devices)
     own = ["data.calibration_rows=7", "evaluation.alarms_per_day=9", "data.split.policy=group"]
     given = load("hybrid_injected", ["data.name=mine", *own]).config
     assert sources.completed(given) == given
+
+
+def test_a_channel_that_drifts_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANOMALYNET_DATA", str(tmp_path))
+    steps = np.tile(np.arange(5 * DAY), 2)
+    noise = np.random.default_rng(0).normal(size=len(steps))
+    columns = {"time": 1_700_000_000 + 720 * steps, "device": np.repeat(["a", "b"], 5 * DAY)}
+    columns |= {"steady": np.sin(steps / 19) + noise, "battery": 4 - 0.001 * steps + 0.01 * noise}
+    pl.DataFrame(columns).write_csv(tmp_path / "mine.csv")
+    file = tmp_path / "mine.csv"
+    import_table(ImportRequest(file=file, name="mine", time="time", series="device"))
+    dm = TelemetryDataModule(load("hybrid_injected", ["data.name=mine"]).config)
+    dm.setup()
+    assert dm.drifted() == ["battery"]
 
 
 def scored(*series: list[float], label: int | None = None) -> pl.DataFrame:

@@ -78,7 +78,7 @@ def test_a_sweep_replaces_only_what_it_is_made_of_or_what_it_wrote(
 
     (folder / "report.md").write_text(f"{committed}\n| `logistic/0123456789` | x |")
     with pytest.raises(UsageError, match=f"1 of its 3.*\n.*{folder}-2"):
-        sweep()
+        sweep(out=folder)
     assert not Path("runs").exists()  # refused before the first run
 
     (folder / "report.md").write_text(committed)
@@ -97,7 +97,10 @@ def test_a_sweep_replaces_only_what_it_is_made_of_or_what_it_wrote(
     (folder / "report.md").write_text(f"{written}\nMy remark.\n")
     Path(SWEEP_FILE).write_text(SWEEP)
     with pytest.raises(UsageError, match="1 of its 1"):
-        sweep()
+        sweep(out=folder)
+    beside = folder.with_name(f"{folder.name}-2") / "report.md"
+    assert sweep().report == beside and beside.is_file()  # nobody named the folder
+    assert sweep().report == beside
     assert (folder / "report.md").read_text() == f"{written}\nMy remark.\n"
 
 

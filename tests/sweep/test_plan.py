@@ -10,6 +10,7 @@ import pytest
 from anomalynet.config import locate
 from anomalynet.config.load import load
 from anomalynet.config.schema import Config
+from anomalynet.data.sources import completed
 from anomalynet.errors import ConfigError, UsageError
 from anomalynet.runs.files import write_json
 from anomalynet.sweep.estimate import (
@@ -90,7 +91,7 @@ def test_each_seed_has_its_own_world_of_simulated_data_alone(tmp_path: Path) -> 
     ]
     assert len(runs) == 2 * 2 * 2
     assert all(run.axis["data.world"] == run.loaded.config.data.world for run in runs)
-    alone = [load(run.arm.experiment, ONE_WORLD, run.axis).config for run in runs]
+    alone = [completed(load(run.arm.experiment, ONE_WORLD, run.axis).config) for run in runs]
     assert [run.loaded.config for run in runs] == alone
     real = plan(sweep, [REAL])
     assert len(real) == 2 * 2 * 2
