@@ -156,17 +156,28 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _ls(args: argparse.Namespace) -> int:
-    from anomalynet.data import sources
+    print_rows(data_sets(), as_json=args.json)
+    return 0
 
+
+def data_sets() -> list[dict[str, object]]:
+    """A row per data set: whether it is there, its licence, and what it is."""
+    from anomalynet.data import sources
+    from anomalynet.data.folder import data_folder
+    from anomalynet.runs.files import read_json
+
+    manifests = map(read_json, data_folder().glob("simulated/*/manifest.json"))
+    scenarios = (manifest.get("scenario") for manifest in manifests)
+    made = {one.get("name") for one in scenarios if isinstance(one, dict)}
     rows: list[dict[str, object]] = []
     for name in sources.names():
         try:
             info, there = sources.info(name), "yes" if sources.is_there(name) else "no"
+            there = "not made yet" if info.generated and name not in made else there
             rows.append({"name": name, "there": there, "licence": info.licence, "what": info.title})
         except DataError as error:
             rows.append({"name": name, "there": "damaged", "licence": "", "what": error.message})
-    print_rows(rows, as_json=args.json)
-    return 0
+    return rows
 
 
 def _info(args: argparse.Namespace) -> int:
@@ -177,8 +188,7 @@ def _info(args: argparse.Namespace) -> int:
     config, world = arguments.data_config(args, ONE_WORLD), None
     is_simulated, plot = simulated.knows(config.name), args.plot or args.figures is not None
     if plot and not is_simulated:
-        what = f"--plot and --figures need a simulated network, which {config.name} is not"
-        raise UsageError(what)
+        raise UsageError(f"--plot and --figures need a simulated network, not {config.name}")
     if config.root is None and not is_simulated and not sources.is_there(config.name):
         channels = getattr(sources.built_in()[config.name], "CHANNELS", ())
         facts = describe.about(config.name) | {"there": False}

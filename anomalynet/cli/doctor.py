@@ -6,9 +6,8 @@ import argparse
 import importlib.util
 import os
 import platform
+import re
 import shutil
-import sys
-from contextlib import suppress
 from pathlib import Path
 
 from anomalynet.cli.arguments import add_json
@@ -17,8 +16,7 @@ from anomalynet.errors import install_command
 
 SUMMARY = "list the machine, versions, data sets and keys, and what is missing"
 
-PACKAGES: tuple[str, ...] = ("torch", "lightning", "torchmetrics", "optuna", "wandb")
-PACKAGES += ("omegaconf", "polars", "scikit-learn", "matplotlib")
+PACKAGES = "torch lightning torchmetrics optuna wandb omegaconf polars scikit-learn matplotlib"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,10 +37,9 @@ def _row(what: str, found: object, state: str = "ok", advice: str = "") -> dict[
 
 def _machine() -> list[dict[str, object]]:
     disk = shutil.disk_usage(Path.cwd()).free / 2**30
-    python = "ok" if sys.version_info >= (3, 11) else "missing"
     short = ("low", "runs and prepared data need space") if disk <= 2 else ("ok", "")
     return [
-        _row("python", platform.python_version(), python, "" if python == "ok" else "use 3.11"),
+        _row("python", platform.python_version()),
         _row("system", platform.platform()),
         _row("cores", os.cpu_count()),
         _row("free disk", f"{disk:.0f} GiB", *short),
@@ -50,14 +47,20 @@ def _machine() -> list[dict[str, object]]:
 
 
 def _packages() -> list[dict[str, object]]:
-    from importlib.metadata import PackageNotFoundError, version  # slow, and TAB imports each verb
+    """A row per needed package, and per extra of pyproject.toml, whose packages may be missing."""
+    from importlib.metadata import distributions  # slow, and TAB imports each verb
 
     rows = []
-    for name in PACKAGES:
-        try:
-            rows.append(_row(name, version(name)))
-        except PackageNotFoundError:
-            rows.append(_row(name, None, "missing", install_command(name)))
+    for name in PACKAGES.split():
+        versions = [one.version for one in distributions(name=name)]
+        missing = (None, "missing", install_command(name))
+        rows.append(_row(name, versions[0]) if versions else _row(name, *missing))
+    lines = [line for own in distributions(name="anomalynet") for line in own.requires or ()]
+    needed = re.findall(r"^([\w.-]+).*extra == .([\w-]+)", "\n".join(lines), re.MULTILINE)
+    for extra in dict.fromkeys(extra for _, extra in needed):
+        there = all(any(distributions(name=name)) for name, of in needed if of == extra)
+        lacking = ("no", "optional", f"pip install -e '.[{extra}]'")
+        rows.append(_row(f"extra {extra}", *(("installed",) if there else lacking)))
     return rows
 
 
@@ -76,30 +79,19 @@ def _devices() -> list[dict[str, object]]:
 
 
 def _data() -> list[dict[str, object]]:
-    from anomalynet.data import sources
+    from anomalynet.cli.data import data_sets
     from anomalynet.data.folder import data_folder
-    from anomalynet.errors import DataError
-    from anomalynet.runs.files import read_json
 
-    manifests = map(read_json, data_folder().glob("simulated/*/manifest.json"))
-    scenarios = (manifest.get("scenario") for manifest in manifests)
-    made = {one.get("name") for one in scenarios if isinstance(one, dict)}
+    advice = {"not made yet": "simulated when it is first used", "no": "anomalynet data fetch {}"}
     rows = [_row("data folder", data_folder())]
-    for name in sources.names():
-        if sources.info(name).generated:
-            found = "made" if name in made else "not made yet"
-            rows.append(_row(f"data {name}", found, "ok", "simulated when it is first used"))
-            continue
-        row = _row(f"data {name}", "not there", "absent", f"anomalynet data fetch {name}")
-        with suppress(DataError):  # damaged
-            row = _row(f"data {name}", "there") if sources.is_there(name) else row
-        rows.append(row)
+    for name, there in ((str(one["name"]), str(one["there"])) for one in data_sets()):
+        state = {"no": "optional", "damaged": "damaged"}.get(there, "ok")
+        rows.append(_row(f"data {name}", there, state, advice.get(there, "").format(name)))
     return rows
 
 
 def _key() -> dict[str, object]:
     netrc = Path.home() / ".netrc"
     stored = netrc.is_file() and "api.wandb.ai" in netrc.read_text(errors="ignore")
-    if stored or os.environ.get("WANDB_API_KEY"):
-        return _row("Weights & Biases key", "there")
-    return _row("Weights & Biases key", "none", "absent", "wandb login")
+    there = stored or os.environ.get("WANDB_API_KEY")
+    return _row("Weights & Biases key", *(("yes",) if there else ("no", "optional", "wandb login")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -57,10 +58,9 @@ def run(args: argparse.Namespace) -> int:
         print_table(rows, title=kind, drop=NARROW if kind == "runs" else ())
         for line in shared:
             print_text(line)
-        if not rows and chosen:
-            print(f"no run in {args.runs} matches")
-        elif not rows:
-            print(f"no runs in {args.runs}; `anomalynet train hybrid` trains one")
+        if not rows:
+            none = f"no runs in {args.runs}; `anomalynet train hybrid` trains one"
+            print(f"no run in {args.runs} matches" if chosen else none)
     return 0
 
 
@@ -69,8 +69,9 @@ def _names(kind: str) -> list[dict[str, object]]:
     from anomalynet.config.model import model_class, model_names
 
     if kind == "models":
-        texts = {name: model_class(name).__doc__ or "" for name in model_names()}
-        return [{"name": name, "what": text.split("\n")[0]} for name, text in texts.items()]
+        whole = {name: " ".join(str(model_class(name).__doc__).split()) for name in model_names()}
+        texts = {name: re.split(r"(?<=\.) (?=[A-Z])", text)[0] for name, text in whole.items()}
+        return [{"name": name, "what": text} for name, text in texts.items()]
     files = locate.files("experiments" if kind == "experiments" else "sweeps")
     found = {name: path for name, path in files.items() if name != "base"}
     return [{"name": name, "what": locate.summary(path)} for name, path in found.items()]

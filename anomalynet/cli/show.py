@@ -55,10 +55,7 @@ def run(args: argparse.Namespace) -> int:
     loaded = [load(name, overrides) for name in names]
     if len(loaded) == 2:
         rows = show.difference(*loaded)
-        if rows or args.json:
-            print_rows(rows, as_json=args.json)
-        else:
-            print("no difference")
+        print_rows(rows, as_json=args.json) if rows or args.json else print("no difference")
     elif args.json:
         values: dict[str, object] = flatten(loaded[0].config)
         if args.origin:
@@ -95,5 +92,5 @@ def _explain_keys(names: Sequence[str], overrides: Sequence[str], *, as_json: bo
         print_json(chosen)
         return
     for row in chosen:
-        print(f"{row['key']}: {row['type']} = {row['default']}")
+        print_text(f"{row['key']}: {row['type']} = {row['default']}")
         print_text(str(row["meaning"]), indent="    ")

@@ -7,7 +7,7 @@ import inspect
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from math import inf
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
@@ -70,7 +70,9 @@ def documentation(model_name: str) -> list[dict[str, object]]:
             owners = [(owner.__name__, field.name) for owner in type(instance).__mro__]
             text = next((texts[owner] for owner in owners if owner in texts), "")
             kind = str(field.type)
-            if "Literal" in kind:
+            if choices := get_args(getattr(schema, kind, None)):  # a named Literal
+                kind = ", ".join(map(repr, choices))
+            elif "Literal" in kind:
                 kind = kind.replace("Literal[", "").replace("]", "")
             row = {"key": prefix + field.name, "type": kind, "default": scalar(value)}
             rows.append({**row, "meaning": text})

@@ -3,7 +3,6 @@ that overtook each other find their order, every node and slot is a row, silence
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -246,9 +245,10 @@ def _of_cell(found: pl.DataFrame, nodes: pl.DataFrame, count: int) -> list[pl.Se
     columns = [pl.Series(CELL_SILENT, np.tile(silent, len(sensors)))]
     for place, name in enumerate(names):
         own = sensors[:, :, place]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # no neighbour has a reading
-            usual = np.array([np.nanmedian(own[others], axis=0) for others in near])
+        usual = np.full_like(own, np.nan)  # where no neighbour has a reading
+        for row, others in zip(usual, near, strict=True):
+            known = ~np.isnan(beside := own[others]).all(axis=0)
+            row[known] = np.nanmedian(beside[:, known], axis=0)
         difference = (own - usual).astype(np.float32).ravel()
         columns.append(pl.Series(f"{name}_difference", difference).fill_nan(None))
     return columns

@@ -79,7 +79,7 @@ def provenance(records: Sequence[RunRecord], timed: bool = True) -> str:
     sentences = [
         _sentence("Hardware", (_machine(one) for one in environments if one)),
         _sentence("Software", (_software(one) for one in environments if one)),
-        _sentence("Code", (f"`{record.code[:10]}`" for record in records if record.code)),
+        _sentence("Source hash", (f"`{record.code[:10]}`" for record in records if record.code)),
         _time(records) if timed else "",
     ]
     return " ".join(filter(None, sentences))

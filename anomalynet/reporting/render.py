@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from anomalynet.errors import NothingToCompareError, UsageError
+from anomalynet.config import locate
+from anomalynet.data import sources
+from anomalynet.errors import NothingToCompareError, UsageError, meant
 from anomalynet.reporting import prose
 from anomalynet.reporting.ablation.arms import by_series
 from anomalynet.reporting.ablation.document import ablation_reports, ablations_section
@@ -136,12 +137,12 @@ def write_reports(
     records: dict[str, list[RunRecord]] = {}
     for record in load_results(runs):
         records.setdefault(record.result.data, []).append(record)
-    if not records:
-        hint = "`anomalynet train EXPERIMENT` makes one; runs (--runs) names the folder"
-        raise NothingToCompareError(f"{runs}: no finished run", hint)
     found = sorted(records)
     if name is not None and data is None:
         data, name = _data_set(name, found, runs), None
+    if not records:
+        hint = "`anomalynet train EXPERIMENT` makes one; runs (--runs) names the folder"
+        raise NothingToCompareError(f"{runs}: no finished run", hint)
     chosen = [one for one in found if data in (None, one, _collection(one))]
     if not chosen:
         raise NothingToCompareError(
@@ -181,17 +182,14 @@ def _collection(data: str) -> str:
 
 def _data_set(name: str, found: Sequence[str], runs: Path) -> str:
     """The data set or collection with this name. Raises UsageError: there is none."""
-    by_name = {key: data for data in found for key in (data, slug(data), _collection(data))}
-    if name in map(_collection, found):
-        return name
-    if name in by_name:
-        return by_name[name]
-    names = [*by_name, *(record.label for record in read_sweeps(runs))]
-    near = difflib.get_close_matches(name, names, n=1)
-    raise UsageError(
-        f"no sweep {name!r} was started in {runs}, and it has no run on a data set {name!r}",
-        f"did you mean {near[0]}?" if near else f"there are {', '.join(dict.fromkeys(names))}",
-    )
+    by_name = {key: data for data in found for key in (data, slug(data))}
+    by_name |= {one: one for one in map(_collection, found)}
+    if name in by_name or name in sources.names():
+        return by_name.get(name, name)
+    names = dict.fromkeys([*by_name, *(record.label for record in read_sweeps(runs))])
+    near = meant(name, [*names, *sources.names(), *locate.files("sweeps")])
+    there = ", ".join(names) or "none yet: `anomalynet train EXPERIMENT` makes a run"
+    raise UsageError(f"no sweep or data set {name!r} in {runs}{near}", f"there are {there}")
 
 
 def _command(name: str | None, data: str, runs: Path, out: Path) -> str:

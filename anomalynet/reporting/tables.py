@@ -178,7 +178,7 @@ def _run(arm: Arm, record: RunRecord) -> Row:
         "model": arm.name,
         "data": run.data,
         **{key: getattr(run, key) for key in ("seed", "assignment", "fold", "world", "epochs")},
-        "best_epoch": None if run.best_epoch is None else run.best_epoch + 1,
+        "best_epoch": run.best_epoch,
         "threshold": f"{run.threshold:.6g}",
         "threshold_rule": run.threshold_rule,
         "fingerprint": run.fingerprint[:10],

@@ -245,9 +245,9 @@ def _rows(measured: dict[str, np.ndarray], each: str, devices: int) -> list[Meas
         if other in measured:
             theirs = rounds(other)
             ratios = tuple(b / a for a, b in zip(ours, theirs, strict=False))
-            reach = 30.0 if devices > 1 and other.startswith("river") else None
+            goal = 30.0 if devices > 1 and other.startswith("river") else None
             medians = float(np.median(ours)), float(np.median(theirs))
-            known = (ratios, other, medians[1], reach)
+            known = (ratios, other, medians[1], goal)
             title = f"engine, {each}, beside {other}"
-            found.append(Measured(title, medians[0], "µs", "faster", *known, note if reach else ""))
+            found.append(Measured(title, medians[0], "µs", "faster", *known, note if goal else ""))
     return found

@@ -72,7 +72,7 @@ write_reports(FOLDER / "runs", FOLDER / "report", replace=True)
 """Stage → what its process does; `PARTS` are seconds of parts of it."""
 
 SHOWN = ("import", "prepare", "epoch", "scoring", "report")
-REACH = 1.05
+GOAL = 1.05
 
 
 class Stage(NamedTuple):
@@ -172,7 +172,7 @@ def growth(folder: Path, rounds: int, report: Report) -> list[Measured]:
         start, slope = memory(found, name)
         note = f"over the last factor of ten; peak {start:.0f} MB + {slope:.1f} bytes per value"
         title = f"growth of {name} with rows"
-        rows.append(value(title, [exponent(found, name)], "exponent", REACH, note))
+        rows.append(value(title, [exponent(found, name)], "exponent", GOAL, note))
     return rows
 
 

@@ -65,7 +65,7 @@ class Measured:
     ratios: tuple[float, ...]  # one per round
     against: str = "–"
     other: float | None = None  # median of the other arm, in `unit`
-    reach: float | None = None  # to be at most this, or at least where `faster`
+    goal: float | None = None  # to be at most this, or at least where `faster`
     note: str = ""
 
     @property
@@ -82,9 +82,9 @@ class Measured:
     @property
     def missed_by(self) -> float:
         """By which share of what was to be reached it fell short; 0 where nothing is missing."""
-        if self.reach is None:
+        if self.goal is None:
             return 0.0
-        short = self.reach / self.ratio if self.kind == "faster" else self.ratio / self.reach
+        short = self.goal / self.ratio if self.kind == "faster" else self.ratio / self.goal
         return max(short - 1, 0.0)
 
 
@@ -114,7 +114,7 @@ def compared(
     found: Mapping[str, Sequence[float]],
     against: str,
     kind: Literal["slower", "faster"],
-    reach: float | None = None,
+    goal: float | None = None,
     unit: str = "s",
     note: str = "",
 ) -> Measured:
@@ -123,15 +123,15 @@ def compared(
     pairs = zip(ours, other, strict=True)
     ratios = tuple(a / b if kind == "slower" else b / a for a, b in pairs)
     medians = float(np.median(ours)), float(np.median(other))
-    return Measured(name, medians[0], unit, kind, ratios, against, medians[1], reach, note)
+    return Measured(name, medians[0], unit, kind, ratios, against, medians[1], goal, note)
 
 
 def value(
-    name: str, found: Sequence[float], unit: str, reach: float | None = None, note: str = ""
+    name: str, found: Sequence[float], unit: str, goal: float | None = None, note: str = ""
 ) -> Measured:
     """A row without another arm: smaller is better."""
     median = float(np.median(found))
-    return Measured(name, median, unit, "value", tuple(found), reach=reach, note=note)
+    return Measured(name, median, unit, "value", tuple(found), goal=goal, note=note)
 
 
 def timed(call: Callable[[], object]) -> float:
@@ -202,13 +202,13 @@ def to_markdown(report: Report, where: Mapping[str, Any], words: str) -> str:
         "Arms take turns in one run. A ratio is the median over rounds, with its quartiles. "
         "*Before* was measured on another day, ahead of the work on speed.",
         "",
-        "| row | ours | against | theirs | ratio [quartiles] | before | reach | |",
+        "| row | ours | against | theirs | ratio [quartiles] | before | goal | |",
         "|---|---:|---|---:|---:|---:|---:|---|",
         *map(_line, report.rows),
     ]
     missed = [f"- {row.name}: {row.note}" for row in report.rows if row.note and row.missed_by]
     notes = [f"- {row.name}: {row.note}" for row in report.rows if row.note and not row.missed_by]
-    lines += ["", "Why rows miss their reach:", "", *missed] if missed else []
+    lines += ["", "Why rows miss their goal:", "", *missed] if missed else []
     lines += ["", "Notes:", "", *notes] if notes else []
     for heading, text in report.texts.items():
         lines += ["", f"## {heading}", "", text.rstrip()]
@@ -227,15 +227,15 @@ def _line(row: Measured) -> str:
     other = "–" if row.other is None else f"{row.other:.4g} {row.unit}"
     sign = "" if row.kind == "value" else " ×"
     ratio = f"{row.ratio:.3g}{sign} [{low:.3g}–{high:.3g}]"
-    reach, verdict = "–", ""
-    if row.reach is not None:
-        reach = f"{'≥' if row.kind == 'faster' else '≤'} {row.reach:g}{sign}"
+    goal, verdict = "–", ""
+    if row.goal is not None:
+        goal = f"{'≥' if row.kind == 'faster' else '≤'} {row.goal:g}{sign}"
         verdict = f"misses by {_distance(row.missed_by)}" if row.missed_by else "reached"
     before = next(
         (f"{old:g}{sign}" for name, old in BEFORE.items() if row.name.startswith(name)), "–"
     )
     cells = [row.name, f"{row.ours:.4g} {row.unit}", row.against, other, ratio]
-    cells += [before, reach, verdict]
+    cells += [before, goal, verdict]
     return f"| {' | '.join(cells)} |"
 
 

@@ -120,17 +120,17 @@ class Loops:
 def epoch(folder: Path, rounds: int, report: Report) -> list[Measured]:
     """An epoch of the hybrid and of the CNN."""
     rows = []
-    for name, reach in (("hybrid", 1.06), ("cnn", 1.15)):
+    for name, goal in (("hybrid", 1.06), ("cnn", 1.15)):
         loops = Loops(name)
         found = take_turns({"ours": loops.ours, "bare": loops.bare}, rounds)
         against = "a bare loop, same Adam and windows"
         title = f"epoch of {name}, batch 32, {loops.steps} steps"
-        row = compared(title, found, against, "slower", reach)
+        row = compared(title, found, against, "slower", goal)
         share, other = 100 * (1 - 1 / row.ratio), 1e3 * (row.other or 0) / loops.steps
         step = 1e3 * row.ours / loops.steps - other
         note = f"{share:.1f} % of the epoch is outside the bare loop: Lightning's loop, data, "
         note += f"validation and checkpoints add {step:.2f} ms to each bare step of {other:.2f} ms"
-        rows.append(compared(title, found, against, "slower", reach, note=note))
+        rows.append(compared(title, found, against, "slower", goal, note=note))
     return rows
 
 

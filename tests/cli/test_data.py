@@ -63,7 +63,11 @@ def test_ls_names_every_set(capsys: pytest.CaptureFixture[str], csv: Path) -> No
         ["lwsndr", "nab", "skab", "smd", "ton_iot"],
     )
     assert list(rows) == [*presets, *downloads, "rooms"]
-    assert [rows[name]["there"] for name in rows] == ["yes"] * 4 + ["no"] * 5 + ["yes"]
+    assert [rows[name]["there"] for name in rows] == [
+        *(["not made yet"] * 4),
+        *(["no"] * 5),
+        "yes",
+    ]
     assert rows["skab"]["licence"] == "GPL-3.0"
 
 
@@ -77,7 +81,7 @@ def test_ls_survives_a_damaged_set(capsys: pytest.CaptureFixture[str], home: Pat
 def test_doctor_knows_which_networks_are_made_and_survives_a_damaged_one(
     capsys: pytest.CaptureFixture[str], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "VERBS", ("doctor",))
+    monkeypatch.setattr(cli, "VERBS", ("doctor", "data"))
     for name, content in (
         ("a", '{"scenario": {"name": "healthcare"}}'),
         ("b", "{"),  # of a world of which a manifest alone is left
@@ -88,7 +92,11 @@ def test_doctor_knows_which_networks_are_made_and_survives_a_damaged_one(
     assert cli.main(["doctor", "--json"]) == 0
     found = {row["what"]: row["found"] for row in json.loads(capsys.readouterr().out)["rows"]}
     names = ("healthcare", "industrial", "smart_city")
-    assert [found[f"data {name}"] for name in names] == ["made", "not made yet", "not made yet"]
+    assert [found[f"data {name}"] for name in names] == ["yes", "not made yet", "not made yet"]
+    assert cli.main(["data", "ls", "--json"]) == 0
+    listed = {row["name"]: row["there"] for row in json.loads(capsys.readouterr().out)["rows"]}
+    assert listed == {what[5:]: found[what] for what in found if what[5:] in listed}
+    assert {"extra export", "extra ray", "extra stream"} <= found.keys()
 
 
 def test_import_then_info(capsys: pytest.CaptureFixture[str], csv: Path) -> None:

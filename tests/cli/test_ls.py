@@ -9,12 +9,14 @@ import subprocess
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from anomalynet.cli import output
 from anomalynet.cli.main import main
 from anomalynet.config.load import load
+from anomalynet.config.schema import SplitPolicy
 from anomalynet.config.show import as_yaml
 from anomalynet.runs.files import write_json
 from anomalynet.runs.folder import RunFolder
@@ -134,6 +136,22 @@ def test_keys_of_a_section(narrow: Terminal) -> None:
     heads = [line for line in lines if line[0] != " "]
     assert all(line.startswith("data.quality.") for line in heads)
     assert "data.quality.hampel_window: int = 15" in heads
+
+
+def test_choices_of_a_key_break_between_words(narrow: Terminal) -> None:
+    with redirect_stdout(narrow):
+        assert main(["show", "--keys", "data.split.policy"]) == 0
+    lines = narrow.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    for choice in get_args(SplitPolicy):
+        assert any(repr(choice) in line for line in lines)
+
+
+def test_a_model_is_described_by_a_whole_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ls", "models", "--json"]) == 0
+    texts = {row["name"]: row["what"] for row in json.loads(capsys.readouterr().out)["rows"]}
+    assert "Fig. 1" in texts["hybrid"] and texts["random_forest"].count(".") == 1
+    assert all(text.endswith(".") for text in texts.values())
 
 
 def test_a_shell_completes_ids_names_and_options(runs: Path, tmp_path: Path) -> None:

@@ -120,4 +120,4 @@ def test_data_info_shows_the_network_and_draws_it(
     for told in (str(tmp_path / "elsewhere/node_map.png"), "# cells", "4 in 2 cells"):
         assert told in out
     assert main(["data", "info", "skab", "--figures", str(tmp_path)]) == 2
-    assert "--figures need a simulated network, which skab is not" in capsys.readouterr().err
+    assert "--figures need a simulated network, not skab" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -108,12 +109,16 @@ def test_evidence_of_all_frames_of_a_slot_by_hand(tmp_path: Path) -> None:
     assert of(found, "transit")[2] == pytest.approx(-math.log(1 + 2))
 
 
-def test_what_the_cell_knows_by_hand(tmp_path: Path) -> None:
+def test_what_the_cell_knows_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nodes = table([node(n, x=float(n)) for n in range(6)], NODES)
     values = {0: 20.0, 1: 21.0, 2: 23.0, 3: 22.0, 4: 40.0}  # node 5 is silent
     log = [frame(f"node-{n:04d}", 1 + n / 10, 0, temperature=one) for n, one in values.items()]
     path = frames_file(tmp_path / "log.parquet", log)
-    found = telemetry_of_cell(path, nodes, NONE, BY_HAND)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # Filters are shared by threads, so that none of them can rely on its own
+        monkeypatch.setattr(warnings, "simplefilter", lambda *_: None)
+        found = telemetry_of_cell(path, nodes, NONE, BY_HAND)
     assert of(found, "cell_silent")[:2] == [pytest.approx(1 / 6), 1]
     # The nearest four of node 0 are 1 to 4: median of 21, 22, 23, 40.
     assert of(found, "temperature_difference")[0] == pytest.approx(20 - 22.5)

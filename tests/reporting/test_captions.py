@@ -92,7 +92,7 @@ def test_what_all_runs_share_is_said_once(tmp_path: Path) -> None:
     for told in (
         "Hardware: 2 CPU cores (AVX2), no GPU, Linux-6; 1 thread and 1 device per run. ",
         "Software: anomalynet 0.1.0, torch 2.13.0+cpu, Python 3.11.7. ",
-        f"Code: `{runs[0].code[:10]}`. Device time: 202 s.",
+        f"Source hash: `{runs[0].code[:10]}`. Device time: 202 s.",
     ):
         assert told in second
 
@@ -107,7 +107,7 @@ def test_what_differs_is_counted_and_what_a_run_does_not_say_is_left_out(tmp_pat
     text = provenance(runs)
     two = "2 CPU cores (AVX2), 2 × H100, Linux-6; 4 threads and 1 device per run (2 runs)"
     assert f"Hardware: {two}; 2 CPU cores (AVX2), no GPU" in text
-    assert "Code: `c0dec0dec0` (2 runs); `0ther` (1 run)." in text
+    assert "Source hash: `c0dec0dec0` (2 runs); `0ther` (1 run)." in text
     assert provenance(list(reversed(runs))) == text
     silent, loud = (
         record(tmp_path / "quiet", fold=fold, timings={name: 10.0}, code="")

@@ -63,6 +63,11 @@ def test_tables_are_tidy_and_hold_the_papers_cells(report: Path, name: str) -> N
         assert not any(row["printed"] or row["repaired"] for row in table)
 
 
+def test_the_best_epoch_of_a_run_is_one_of_its_epochs(report: Path) -> None:
+    known = [row for row in rows(report.parent / "tables" / "runs.csv") if row["best_epoch"]]
+    assert known and all(1 <= int(row["best_epoch"]) <= int(row["epochs"]) for row in known)
+
+
 def test_training_parameters_and_cost_are_tables_of_their_own(report: Path) -> None:
     table = rows(report.parent / "tables" / "table_1_training.csv")
     used = {(row["model"], row["parameter"]): row for row in table}

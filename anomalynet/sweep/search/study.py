@@ -131,7 +131,9 @@ def write_best(
 def _experiment(
     sweep: Sweep, overrides: Sequence[str], index: int, params: Mapping[str, object], out: Path
 ) -> str:
-    values = {**sweep.settings, **params}
+    parent, path = sweep.experiments[0], locate.find("experiments", sweep.experiments[0])
+    values = {**sweep.settings, **params}  # and the data that the trial is the best on
+    values = {"data.name": load(parent, overrides, values).config.data.name, **values}
     for leaf in read_overrides(overrides):
         values[leaf.key] = with_text(leaf.key, leaf.value, leaf.text)
     sections: dict[str, dict[str, object]] = {}
@@ -139,7 +141,6 @@ def _experiment(
         section, _, name = key.partition(".")
         if not key.startswith("hardware."):
             sections.setdefault(section, {})[name] = value
-    parent, path = sweep.experiments[0], locate.find("experiments", sweep.experiments[0])
     extends = os.path.relpath(path, out) if parent.endswith((".yaml", ".yml")) else path.name
     judged = ", ".join(sweep.search.objectives)
     lines = [f"# best of {sweep.name} — the values of trial {index}; judged by {judged}"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from anomalynet.config.load import load
+from anomalynet.data import sources
 from anomalynet.sweep.file import read_sweep
 from anomalynet.sweep.plan import Arm, plan
 from anomalynet.sweep.search.study import best, write_best
@@ -31,7 +32,10 @@ def test_the_best_file_is_the_configuration_of_its_trial(tmp_path: Path) -> None
     trial = Arm("trial 4", sweep.experiments[0], params, params)
     run = plan(sweep, overrides, wanted=[trial])[0].loaded.config
     loaded = load(str(out / "best.yaml"), ["hardware.accelerator=cpu"], {"data.split.fold": 1})
-    assert loaded.config == run
+    assert sources.completed(loaded.config) == run
+    assert write_best(sweep, overrides[:1], {4: params}, out) == {4: "best.yaml"}
+    data = plan(sweep, overrides[:1], wanted=[trial])[0].loaded.config.data
+    assert f"  name: {data.name}\n" in (out / "best.yaml").read_text()
 
 
 def done(*values: float) -> FrozenTrial:
