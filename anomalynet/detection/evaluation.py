@@ -77,7 +77,7 @@ class Watch:
         """The stretch of which this step is a part."""
         now = self._now.setdefault(step.device, step)
         if step.first - now.last > self._window * self._period * 1e6:
-            self._best = _ranked([*self._best, now])
+            self._best = ranked([*self._best, now])
         elif now.alarm or now.score >= self._level(step.score):
             if step.score >= self._level(now.score):
                 now.last = step.last
@@ -91,8 +91,8 @@ class Watch:
         return min(peak, (peak + self._usual) / 2)
 
     def highest(self) -> list[dict[str, Any]]:
-        """The highest stretches, those with an alarm first."""
-        return [one.to_json() for one in _ranked([*self._best, *self._now.values()])]
+        """The highest stretches: first those with readings, among these those with an alarm."""
+        return [one.to_json() for one in ranked([*self._best, *self._now.values()])]
 
     @property
     def days(self) -> tuple[float, float]:
@@ -101,8 +101,10 @@ class Watch:
         return scored, events.fleet_days(self._ends, self._period)
 
 
-def _ranked(stretches: list[Stretch]) -> list[Stretch]:
-    return sorted(stretches, key=lambda one: (one.alarm, one.score), reverse=True)[:HIGHEST]
+def ranked(stretches: list[Stretch]) -> list[Stretch]:
+    """The stretches that a summary names, in its order."""
+    order = sorted(stretches, key=lambda one: (not one.silent, one.alarm, one.score), reverse=True)
+    return order[:HIGHEST]
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def detect_file(
 
     Returns the summary: run, experiment, model, data and threshold; devices, readings, steps,
         scored, alarms and cleared (counts); device_days and fleet_days (of the scored steps; None
-        if unknown), highest (the highest stretches, `Stretch.to_json`, those with an alarm first),
+        if unknown), highest (the highest stretches, `Stretch.to_json`, those with readings first),
         rejected (kind → count), and evaluation (`Evaluation.to_json`; None without labels).
 
     Raises:

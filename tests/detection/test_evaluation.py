@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from anomalynet.detection.evaluation import Labels
+from anomalynet.detection.evaluation import Labels, Stretch, ranked
 
 
 def labels(*rows: tuple[str, int, int | None, str | None, str | None]) -> Labels:
@@ -108,3 +108,15 @@ def test_no_rows() -> None:
     undefined = ["event_recall", "detection_delay"]
     undefined += ["false_alarms_per_device_day", "false_alarms_per_fleet_day"]
     assert [found[name] for name in undefined] == [None] * 4
+
+
+def test_stretches_with_readings_are_named_before_silent_alarms() -> None:
+    found = ranked(
+        [
+            Stretch("a", 0, 0, 0.9, silent=True, alarm=True),
+            Stretch("b", 0, 0, 0.2, silent=False),
+            Stretch("c", 0, 0, 0.5, silent=False, alarm=True),
+            Stretch("d", 0, 0, 0.8, silent=False),
+        ]
+    )
+    assert [one.device for one in found] == ["c", "d", "b"]
