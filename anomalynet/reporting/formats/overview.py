@@ -27,6 +27,9 @@ def write_overview(reports: Path) -> None:
     }
     titles = {name: text.partition("\n")[0].lstrip("# ") for name, text in texts.items()}
     parts, files = ["# Reports"], dict[str, bytes]()
+    pages = [f"[{path.stem}]({path.name})" for path in sorted(reports.glob("*.md"))]
+    if other := [page for page in pages if page != f"[{readme.stem}]({readme.name})"]:
+        parts.append(f"Also here: {' · '.join(other)}.")
     for name, text in texts.items():
         twins = list(titles.values()).count(titles[name]) > 1
         title = f"{titles[name]}: {name}" if twins else titles[name]
