@@ -84,9 +84,9 @@ def _note(name: str) -> str:
     return (
         f"- [{title}](reports/{name}/report.md), {command}:\n"
         f"  {one['folds']} folds, {repetitions}, {one['prevalence']:.1f} % attack. "
-        f"The {probe['probe']} alone, without any\n"
-        f"  sensor, has AUROC {probe['auroc']:.1f}. Of {len(verdicts)} questions from the paper's "
-        f"claims: {counts}."
+        f"The {probe['probe']} alone, with no sensor, has\n"
+        f"  AUROC {probe['auroc']:.1f}. Of {len(verdicts)} questions from the paper's claims: "
+        f"{counts}."
     )
 
 
