@@ -92,5 +92,5 @@ def run(args: argparse.Namespace) -> int:
         print(f"{title}\n{alarms(outcome.folder.scores)}")
     print(path)
     export = f"anomalynet export {shlex.quote(str(path))} --out model.onnx"
-    print_next(export, *["anomalynet report"] * labelled)
+    print_next(export, *["anomalynet report"] * bool(labelled))
     return 0
