@@ -61,6 +61,7 @@ def peak(folder: Path, rows: int, monkeypatch: pytest.MonkeyPatch) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_an_epoch_and_scoring_take_few_bytes_per_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,7 @@ def get(port: int, path: str) -> str:
         return ""
 
 
+@pytest.mark.slow
 def test_tls_with_certificates_and_a_password(certificates: Path, model: Path) -> None:
     broker, good = secured(certificates)
     url, metrics = f"mqtts://127.0.0.1:{broker.port}/x", free_port()

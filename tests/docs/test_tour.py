@@ -18,6 +18,7 @@ FILE = Path(__file__).parents[2] / "experiments" / "tour.py"
 TEXT = FILE.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_figures")
 def test_the_tour_runs_and_writes_only_into_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -86,6 +86,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
+@pytest.mark.slow
 def test_the_same_runs_in_another_order_and_process_give_the_same_bytes(
     report: Path, tmp_path: Path
 ) -> None:

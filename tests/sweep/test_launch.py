@@ -46,6 +46,7 @@ def given(worker: Launch, jobs: list[Job], watch: Callable[[], None] = lambda: N
     return jobs
 
 
+@pytest.mark.slow
 def test_a_run_after_another_in_a_worker_is_the_run_alone(worker: Launch, tmp_path: Path) -> None:
     runs = planned("cnn", "hybrid", "logistic")
     jobs = given(worker, jobs_of(runs, tmp_path / "worker"))

@@ -69,6 +69,7 @@ def test_a_run_is_sent_while_it_is_trained(
     assert f"W&B: {server.url}/us/anomalynet/runs/{name}\n" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_offline_parts_of_a_run_become_one_run(
     tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -200,6 +200,7 @@ def test_wandb_s_own_variables_are_obeyed(tmp_path: Path, monkeypatch: pytest.Mo
     assert record and record["offline"] == "WANDB_MODE=offline"
 
 
+@pytest.mark.slow
 def test_an_agent_s_run_keeps_wandb_s_id_and_names_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +246,7 @@ def test_a_user_s_own_wandb_logger_has_a_run_of_its_own(
     assert (read(ours).exit_code, read(theirs).exit_code) == (0, 0)
 
 
+@pytest.mark.slow
 def test_an_exported_file_joins_its_run(tmp_path: Path) -> None:
     outcome = train(short("logistic", "tracking=wandb"), tmp_path, group="quiet")
     assert outcome

@@ -72,6 +72,7 @@ def test_a_killed_and_continued_run_has_two_parts_and_every_epoch_once(tmp_path:
     assert len(pending(folder.path)) == 2
 
 
+@pytest.mark.slow
 def test_a_server_that_never_answers_costs_no_run(
     tmp_path: Path,
     silent_server: str,

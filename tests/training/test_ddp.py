@@ -18,6 +18,7 @@ from tests.training import two_processes
 from tests.training.small import SHORT
 
 
+@pytest.mark.slow
 def test_an_own_trainer_and_its_gradients_are_the_same_in_two_processes(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.training.two_processes", str(tmp_path)]
     where: Any = {"cwd": Path(__file__).parents[2], "timeout": 300}

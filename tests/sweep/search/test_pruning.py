@@ -6,6 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from anomalynet.sweep.launch import Launch
 from anomalynet.sweep.search.loop import Search
 from anomalynet.sweep.slots import Slot
@@ -43,6 +45,7 @@ def closely_watched(search: Search, worker: FakeWorker) -> None:
         search.run(launch, Quiet())
 
 
+@pytest.mark.slow
 def test_a_pruned_run_stops_early_and_the_decision_is_that_of_one_who_looks_too_late(
     tmp_path: Path,
 ) -> None:
@@ -79,6 +82,7 @@ def test_a_pruned_trial_is_worse_than_the_median_of_those_before_it(tmp_path: Pa
             assert not below
 
 
+@pytest.mark.slow
 def test_runs_that_wait_are_not_begun_for_a_trial_that_is_pruned(tmp_path: Path) -> None:
     text = SPACE.replace("seeds: [0]\n", "seeds: [0, 1, 2]\n")
     worker = Hurries(pause=0.05, runs=3)

@@ -18,6 +18,7 @@ MATRIX = st.tuples(COUNT, COUNT, COUNT, COUNT).filter(any)
 COLUMNS = st.lists(st.sampled_from(METRICS), min_size=1, unique=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     MATRIX,
@@ -72,6 +73,7 @@ def test_counts_beside_their_metrics_raise_no_alarm(
         ), name
 
 
+@pytest.mark.slow
 def test_random_tables_of_all_magnitudes_raise_no_alarm() -> None:
     rng = random.Random(0)
     for _ in range(300):
