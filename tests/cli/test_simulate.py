@@ -87,6 +87,7 @@ def test_progress_elsewhere_than_on_a_terminal_is_a_line_now_and_then(
     assert capsys.readouterr().err == "city, 2 cells: 75 % of 20.0 h simulated, about 20 s left\n"
 
 
+@pytest.mark.slow
 def test_data_info_shows_the_network_and_draws_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -145,6 +145,7 @@ def test_a_process_that_hangs_never_makes_training_wait(
     assert not is_alive(int((tmp_path / "pid").read_text()))
 
 
+@pytest.mark.slow
 def test_a_sweep_has_a_run_of_its_own_with_its_report_once(tmp_path: Path) -> None:
     runs, page = tmp_path / "runs", "<h1>Results</h1>"
     folder = track_sweep("components", page, runs)

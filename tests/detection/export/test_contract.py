@@ -40,6 +40,7 @@ def test_what_other_runs_leave_out(made: Callable[[str], Made]) -> None:
     assert told == ("statistics", 0, None)
 
 
+@pytest.mark.slow
 def test_a_carried_state_is_told_by_name_and_shape(made: Callable[[str], Made]) -> None:
     told = Alone(made("hybrid_causal").file).contract
     assert told.form == "step"
