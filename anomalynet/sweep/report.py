@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -189,16 +188,16 @@ def beside_others(
 ) -> PlannedSweep:
     """The sweep with the first of the folders `<label>`, `<label>-2`, … that `refuse_other` lets it
     write its report to."""
-    for number in count(2):
+    number = 1
+    while True:
         try:
             refuse_other(planned, folders)
+            return planned
         except UsageError as error:
+            number += 1
             free = planned.out.with_name(f"{planned.label}-{number}")
             notify(f"{error.message}: this report goes to {free}")
             planned = replace(planned, out=free)
-        else:
-            return planned
-    raise AssertionError("count() has no end")
 
 
 def refuse_other(planned: PlannedSweep, folders: Iterable[RunFolder], trials: int = 0) -> None:

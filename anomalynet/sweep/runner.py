@@ -151,7 +151,8 @@ def run_sweep(
             folders = [job.folder for job in jobs]
             if out is None:
                 planned = report.beside_others(planned, folders, notify)
-            report.refuse_other(planned, folders)
+            else:
+                report.refuse_other(planned, folders)
         record = _train(planned, own, "failed" in rerun, progress)
         if only is None and any(job.state == "done" for job in own):
             facts = str([(job.folder.path.name, job.state, job.run.arm) for job in jobs])
