@@ -112,6 +112,7 @@ def completed(config: Config) -> Config:
 
 
 def _completed_data(data: DataConfig, lengths: Sequence[int]) -> DataConfig:
+    """`lengths`: as `_lengths` found them; empty where labels are read."""
     rows, cut = data.first_rows, data.split
     if lengths and (form := table_format(data)) is not None:
         period, readings = _source(data).INFO.period, median(lengths)
@@ -120,11 +121,11 @@ def _completed_data(data: DataConfig, lengths: Sequence[int]) -> DataConfig:
             rows = max(1, int(min(max(day, rows), readings / 3, 10_000)))
         left = readings - rows
         folds = min(cut.folds, max(3, int(left / day)))
-        whole = left >= 3 * day or len(lengths) < 3 * cut.folds  # else each part has devices enough
-        fits = whole and left >= 9 * data.window  # of a third, one is purged
-        if cut.policy == "auto" and fits and form.split is None:
+        in_time = left >= 3 * day or len(lengths) < 3 * cut.folds  # else whole devices are held out
+        long = left >= 9 * data.window  # three parts, each with room for windows beside a purge gap
+        if cut.policy == "auto" and in_time and long and form.split is None:
             if cut.fold >= folds:
-                what = f"data.split.fold={cut.fold}: so much data without labels has {folds} folds"
+                what = f"data.split.fold={cut.fold}: {data.name}, without labels, has {folds} folds"
                 raise DataError(what, f"choose 0 … {folds - 1}, or another data.split.policy")
             cut = replace(cut, policy="blocked", folds=folds)
     return replace(data, calibration_rows=rows, split=cut)
