@@ -264,8 +264,12 @@ class EvaluationConfig:
     alarms_per_day: float | None = None
     """Alarms per day, of all devices of the data set together, that the rule `alarm_budget` accepts
     on validation steps not labelled as attack; it alarms at most 5 % of these steps. An alarm is a
-    contiguous run of steps at or above the threshold. Empty: 24, or without labels one per device.
-    Without labels fewer on validation, so that the budget holds on other days."""
+    contiguous run of steps at or above the threshold. Empty: one per device. Without labels fewer
+    on validation, so that the budget holds on other days."""
+
+    def alarms_of_all(self, devices: int) -> float:
+        """`alarms_per_day`; one per device if it is empty."""
+        return float(devices) if self.alarms_per_day is None else self.alarms_per_day
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)

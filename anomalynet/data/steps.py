@@ -80,7 +80,7 @@ def threshold(
     elif config.threshold == "alarm_budget":  # incidents of another cause are not its alarms
         labels = np.where(steps.others, 1, steps.event_labels)
     blind = config.threshold == "alarm_budget" and not (reads_labels and (steps.labels >= 0).any())
-    most, allowed = np.inf, (config.alarms_per_day or 0.0) / devices * steps.days
+    most, allowed = np.inf, config.alarms_of_all(devices) / devices * steps.days
     if blind and allowed > 0:
         # the largest n with n + 1 + √(n + 1) allowed: one more for what was not seen, one deviation
         fewer = max(0.0, ((allowed + 0.25) ** 0.5 - 0.5) ** 2 - 1)
@@ -99,7 +99,7 @@ def fleet_warning(
     no labels. `limit`: the threshold; `devices` as in `threshold`."""
     if config.threshold != "alarm_budget" or parts[0]["label"].count():
         return []
-    budget, days = (config.alarms_per_day or 0.0) / devices, Steps.of(parts[0]).days
+    budget, days = config.alarms_of_all(devices) / devices, Steps.of(parts[0]).days
     daily = [  # as if all were normal
         _of_events(one, np.zeros_like(one.labels), limit)["false_alarms_per_device_day"]
         for one in map(Steps.of, parts)

@@ -47,7 +47,8 @@ def choose_threshold(
 
     Raises DataError: no step has what the rule needs.
     """
-    budget = 24.0 if config.alarms_per_day is None else config.alarms_per_day
+    devices = devices or len(np.unique(series))
+    budget = config.alarms_of_all(devices)
     rules: dict[str, Callable[[], float]] = {
         "fixed": lambda: config.fixed_threshold,
         "f1": lambda: best_f1(labels, scores),

@@ -99,7 +99,7 @@ class Detector(WindowModel, L.LightningModule):
                 dropout, not of the weights), learning_rate (0.001), loss (`mse` or
                 `cross_entropy`), label_smoothing (0), threshold (the rule: `f1`,
                 `balanced_accuracy`, `fixed` or `alarm_budget`), fixed_threshold (0.5),
-                alarms_per_day (the data module's).
+                alarms_per_day (one per device).
 
         Raises:
             ConfigError: an unknown option, or an impossible value; names the nearest.

@@ -4,7 +4,6 @@ and metrics that follow from them."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from math import nan
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -83,8 +82,6 @@ def threshold_of(model: Detector, scores: Tensor, target: Tensor) -> float:
     Raises DataError: they allow none."""
     rule, loader = model.config.evaluation, model.trainer.val_dataloaders
     data = data_module(model)
-    if data is not None and rule.alarms_per_day is None:
-        rule = replace(rule, alarms_per_day=data.config.evaluation.alarms_per_day)
     if data is not None and data.reads_no_label:  # what was scored has injected incidents
         steps = data.steps("validation", model.score_windows(data.windows("validation")))
         return threshold(rule, steps, data.devices, reads_labels=False)

@@ -22,13 +22,13 @@ DAY = 120  # readings, one per 720 s
 
 
 @pytest.mark.parametrize(
-    ("devices", "readings", "label", "rows", "policy", "folds", "budget"),
+    ("devices", "readings", "label", "rows", "policy", "folds"),
     [
-        (2, 7 * DAY, False, DAY, "blocked", 5, 2),
-        (2, 4 * DAY, False, DAY, "blocked", 3, 2),  # a day each
-        (2, 300, False, 100, "auto", 5, 2),  # a third, and too little for blocks of windows
-        (15, 4 * DAY - 9, False, DAY, "auto", 5, 15),  # no day each, but three devices each
-        (2, 4 * DAY, True, 100, "auto", 5, 24),
+        (2, 7 * DAY, False, DAY, "blocked", 5),
+        (2, 4 * DAY, False, DAY, "blocked", 3),  # a day each
+        (2, 300, False, 100, "auto", 5),  # a third, and too little for blocks of windows
+        (15, 4 * DAY - 9, False, DAY, "auto", 5),  # no day each, but three devices each
+        (2, 4 * DAY, True, 100, "auto", 5),
     ],
 )
 def test_the_defaults_of_data_without_labels(
@@ -38,7 +38,6 @@ def test_the_defaults_of_data_without_labels(
     rows: int,
     policy: str,
     folds: int,
-    budget: float,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -56,12 +55,10 @@ def test_the_defaults_of_data_without_labels(
     found = sources.completed(load("cnn", ["data.name=mine"]).config)
     split = found.data.split
     assert (found.data.calibration_rows, split.policy, split.folds) == (rows, policy, folds)
-    assert found.evaluation.alarms_per_day == budget
     assert fold_count(sources.completed(load("cnn", ["data.name=mine"]).config).data) == folds
     blind = sources.completed(load("hybrid_injected", ["data.name=mine"]).config)
-    whole = blind.data.split.policy, blind.evaluation.alarms_per_day  # no label is read
-    assert whole == (("blocked" if label else policy), devices)
-    own = ["data.calibration_rows=7", "evaluation.alarms_per_day=9", "data.split.policy=group"]
+    assert blind.data.split.policy == ("blocked" if label else policy)  # no label is read
+    own = ["data.calibration_rows=7", "data.split.policy=group"]
     given = load("hybrid_injected", ["data.name=mine", *own]).config
     assert sources.completed(given) == given
 
@@ -95,7 +92,7 @@ def scored(*series: list[float], label: int | None = None) -> pl.DataFrame:
 def test_a_threshold_without_labels_leaves_room_for_other_days() -> None:
     # Ten days of one device, every other step a peak of its own: 1, 2, 3, … of 240.
     peaks = [0.0 if hour % 2 else 1.0 + hour / 2 for hour in range(240)]
-    config = EvaluationConfig(threshold="alarm_budget", alarms_per_day=1.0)
+    config = EvaluationConfig(threshold="alarm_budget")  # one per device and day
     raised = sum(peak >= threshold(config, scored(peaks), 1) for peak in peaks)
     assert raised == 6  # 6 + 1 + √7 = 9.6 of 10, and 7 + 1 + √8 = 10.8
     assert sum(peak >= threshold(config, scored(peaks, label=0), 1) for peak in peaks) == 10
@@ -106,7 +103,7 @@ def test_a_threshold_without_labels_leaves_room_for_other_days() -> None:
 
 
 def test_train_compares_alarms_with_the_budget() -> None:
-    config = EvaluationConfig(threshold="alarm_budget", alarms_per_day=2.0)
+    config = EvaluationConfig(threshold="alarm_budget")
     quiet, busy = [0.0] * 24, [0.0, 1.0] * 12
     short, none = scored(quiet, quiet), scored(*[quiet * 3] * 2)
     (said, too_short, more) = fleet_warning(config, [short, scored(busy, quiet)], 0.5, 2)

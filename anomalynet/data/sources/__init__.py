@@ -105,10 +105,7 @@ def completed(config: Config) -> Config:
     """With values for empty keys, by the rules that stand in the schema: those for data without
     labels where no label is read either. Raises DataError: as `load`, or there is no such fold."""
     lengths = _lengths(config.data, read=config.training.incidents != "injected")
-    data, rule = _completed_data(config.data, lengths), config.evaluation
-    if rule.alarms_per_day is None:
-        rule = replace(rule, alarms_per_day=float(len(lengths) or 24))
-    return replace(config, data=data, evaluation=rule)
+    return replace(config, data=_completed_data(config.data, lengths))
 
 
 def _completed_data(data: DataConfig, lengths: Sequence[int]) -> DataConfig:
