@@ -186,8 +186,8 @@ class InjectionConfig:
     kinds: str | None = None
     """Kinds of incidents, separated by spaces: `bias ramp stuck`. Empty: all."""
     smallest: float = 0.7
-    """Smallest magnitude, in the scale of the calibrated channel: the deviation of its sensor, or
-    of the training part where calibration gives none."""
+    """Smallest magnitude, in the typical deviation of the channel within a training window, or in
+    that of the training part without calibration by deviation."""
     largest: float = 8.0
     """Largest magnitude. Magnitudes are drawn log-uniformly."""
     trim: float = 0.0

@@ -21,7 +21,7 @@ from anomalynet.config.load import load
 from anomalynet.config.schema import Config
 from anomalynet.data import sources
 from anomalynet.data.batches import OrderedBatches, TrainBatches, stratified_sample
-from anomalynet.data.injection import STREAM, Injector
+from anomalynet.data.injection import STREAM, Injector, typical_deviation, usual_gap
 from anomalynet.data.prepare import prepare
 from anomalynet.data.prepared import Float32, Float64, Int8, Int64, Prepared
 from anomalynet.data.sources.simulated import several_worlds
@@ -212,12 +212,15 @@ class TelemetryDataModule(L.LightningDataModule):
         if training.incidents == "labels":
             return None
         divided = data.first_rows > 0 and data.calibration == "deviation"
-        scale = self.normalisation()[1]
+        train, mask = self.windows("train"), self.prepared.mask
+        some = train.gather(np.linspace(0, len(train) - 1, min(len(train), 5000)).astype(int))
+        gaps = mask is not None and sources.table_format(data) is not None  # imported data
         return Injector.of(
             self.prepared,
-            np.ones_like(scale) if divided else scale,
+            typical_deviation(some) if divided else self.normalisation()[1],
             training.injection,
             hold=data.max_gap if data.quality.impute == "hold" else 0,
+            gap=usual_gap(some[:, :, mask] == 1) if gaps else 0,
             bound=data.clip if divided else np.inf,
             everywhere=self.reads_no_label,
         )

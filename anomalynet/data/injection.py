@@ -20,6 +20,7 @@ Random = np.random.Generator
 Floats = npt.NDArray[np.floating]
 
 STREAM = 0x1A7E  # sets the random numbers of incidents apart from those of shuffling
+WITH_GAP = 0.4  # share of the windows that get a gap, where gaps are no incidents
 
 
 class Drawn(NamedTuple):
@@ -121,6 +122,7 @@ class Injector:
     partner: Int64  # as in `Drawn`
     mask: int | None  # index of the mask channel
     hold: int  # as in `Drawn`
+    gap: int  # longest gap that is usual, in steps; 0: none, or silence may be an incident
     bound: float  # largest magnitude of a calibrated reading
     config: InjectionConfig
     everywhere: bool  # whether labels are not read: every window is taken as normal
@@ -133,6 +135,7 @@ class Injector:
         config: InjectionConfig,
         *,
         hold: int,
+        gap: int,
         bound: float,
         everywhere: bool,
     ) -> Injector:
@@ -147,7 +150,7 @@ class Injector:
             (own[own.index(at) - 1] if at in own else at)
             for at, own in zip(places, together, strict=True)
         ]
-        return cls(units, np.array(partner), prepared.mask, hold, bound, config, everywhere)
+        return cls(units, np.array(partner), prepared.mask, hold, gap, bound, config, everywhere)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -170,7 +173,24 @@ class Injector:
         target[hit] = 1
         found = x.copy()
         found[hit] = self.inject(random, x[hit], x[random.integers(len(x), size=len(hit))])
+        if self.gap and self.mask is not None:
+            self._add_gaps(random, found, self.mask)
         return found, target
+
+    def _add_gaps(self, random: Random, x: Float32, mask: int) -> None:
+        """Give some windows x (n, time, channel), with and without an incident, a usual gap: a held
+        reading is then no sign of a stuck sensor. A third of the gaps end the window."""
+        at, steps = np.flatnonzero(random.random(len(x)) < WITH_GAP), x.shape[1]
+        length = random.integers(1, self.gap + 1, size=len(at))
+        end = random.integers(1, steps + 1, size=len(at))
+        end = np.where(random.random(len(at)) < 1 / 3, steps, end)
+        first = np.maximum(end - length, 1)
+        step = np.arange(steps)
+        inside = (step >= first[:, None]) & (step < end[:, None])
+        values = x[at]
+        found = np.where(inside[:, :, None], x[at, first - 1][:, None], values)
+        found[:, :, mask] = np.where(inside, 1, values[:, :, mask])
+        x[at] = found
 
     def inject(
         self, random: Random, x: Float32, other: Float32, kinds: Sequence[str] = ()
@@ -186,6 +206,8 @@ class Injector:
         touched = self._channels(random, count, channels)
         middle = random.random(count) < 0.5
         onset = np.where(middle, random.integers(0, max(steps - 1, 1), size=count), 0)
+        longer = np.where(kind == "outage", max(steps - 1 - self.gap, 0), steps)
+        onset = np.minimum(onset, longer)  # an outage is longer than a usual gap
         age = (np.arange(steps) - onset[:, None])[:, :, None].astype(np.float32)
         low, high = np.log(self.config.smallest), np.log(self.config.largest)
         size = np.exp(random.uniform(low, high, (count, 1, channels))) * self.units
@@ -211,6 +233,21 @@ class Injector:
             order[:, self.mask] = 2  # last, and so never among the first half
         rank = order.argsort(axis=1).argsort(axis=1)
         return rank < random.integers(1, max(2, channels // 2 + 1), size=(count, 1))
+
+
+def typical_deviation(x: Float32) -> Float32:
+    """The median deviation (channel,) within windows x (n, time, channel) of channels calibrated by
+    deviation, 0.1 to 1: a shift that a daily cycle would hide over days is large within hours."""
+    found: Float32 = np.clip(np.median(x.std(axis=1), axis=0), 0.1, 1).astype(np.float32)
+    return found
+
+
+def usual_gap(silent: Bool) -> int:
+    """The length in steps that 19 of 20 gaps of windows do not exceed; 0 without any. `silent`:
+    bool (window, time), whether a step has no reading."""
+    edges = np.diff(np.pad(silent, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    lengths = np.nonzero(edges < 0)[1] - np.nonzero(edges > 0)[1]
+    return int(np.quantile(lengths, 0.95)) if len(lengths) else 0
 
 
 def kinds_of(config: InjectionConfig) -> list[str]:

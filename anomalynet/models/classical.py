@@ -119,8 +119,15 @@ class Logistic(Classical):
 
     def estimator(self, seed: int) -> Pipeline:
         strength = cast("configs.Logistic", self.config.model).strength
-        regression = LogisticRegression(C=strength, max_iter=1000, random_state=seed)
+        # to the optimum itself: where another solver stops depends on the processor
+        regression = LogisticRegression(C=strength, solver="newton-cholesky", tol=1e-8)
         return make_pipeline(StandardScaler(), regression)
+
+    def fit(
+        self, features: npt.NDArray[np.float32], target: npt.NDArray[np.integer], seed: int
+    ) -> None:
+        """See `Classical.fit`; in double precision."""
+        super().fit(features.astype(np.float64), target, seed)
 
     @property
     def parameter_count(self) -> int:

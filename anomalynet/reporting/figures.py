@@ -96,8 +96,10 @@ def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str], colours: Sequen
 
 COLOURS = (BLUE, GREEN, ORANGE, VERMILION, PURPLE, SKY, "#882255", "#999933", "#332288", "#44AA99")
 MARKERS = "osD^vP*X<>hd"
-"""A model keeps its colour and marker through all figures of a report; the colours are told apart
+"""A model keeps its colour and marker through the figures of all reports; the colours are told apart
 by the colour-blind (Okabe and Ito, then Tol), the markers by everyone."""
+OWN = ("random_forest", "gradient_boosting", "hybrid_plus", "hybrid_injected", "logistic")
+OWN += ("autoencoder", "isolation_forest")  # after the paper's four
 
 
 def looks(context: ReportContext) -> dict[str, dict[str, Any]]:
@@ -107,7 +109,7 @@ def looks(context: ReportContext) -> dict[str, dict[str, Any]]:
 
 def looks_of(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Name of an arm or experiment → how its lines and points look."""
-    every = list(dict.fromkeys([*published.TITLES, *names]))  # the paper's are alike in all reports
+    every = list(dict.fromkeys([*published.TITLES, *OWN, *names]))
     return {
         name: {
             "color": COLOURS[every.index(name) % len(COLOURS)],

@@ -10,7 +10,7 @@ import torch
 
 from anomalynet.config.schema import InjectionConfig
 from anomalynet.data.batches import OrderedBatches, TrainBatches
-from anomalynet.data.injection import OPERATIONS, Injector
+from anomalynet.data.injection import OPERATIONS, Injector, typical_deviation, usual_gap
 from anomalynet.data.split.ranges import Ranges
 from anomalynet.data.telemetry import Channel
 from anomalynet.data.windows import Windows
@@ -29,9 +29,10 @@ WINDOWS = Windows(ROWS, Ranges.of([(0, 90)]), 8)
 UNITS = np.array([1, 1, 10, 1, 1], np.float32)  # of a, b, c, d and the mask
 
 
-def injector(everywhere: bool = False, hold: int = 2, **keys: object) -> Injector:
+def injector(everywhere: bool = False, hold: int = 2, gap: int = 0, **keys: object) -> Injector:
     config = replace(InjectionConfig(), **keys)  # type: ignore[arg-type]
-    return Injector.of(ROWS, UNITS, config, hold=hold, bound=50.0, everywhere=everywhere)
+    about = {"hold": hold, "gap": gap, "bound": 50.0}
+    return Injector.of(ROWS, UNITS, config, everywhere=everywhere, **about)  # type: ignore[arg-type]
 
 
 def injected(kind: str, count: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -92,10 +93,40 @@ def test_an_outage_holds_the_last_value_then_reads_zero_and_raises_the_mask() ->
             assert (after[:2] == x[number, onset, channel]).all() and not after[2:].any()
 
 
+def test_where_gaps_are_usual_any_window_may_have_one_and_an_outage_is_longer() -> None:
+    x = WINDOWS.gather(RANDOM.integers(len(WINDOWS), size=600))
+    own = injector(gap=3, everywhere=True, kinds="bias", share=0.5)
+    found, labels = own(np.random.default_rng(3), x, np.zeros(600, np.int8))
+    silent = found[:, :, 4] == 1
+    assert 0.3 < silent.any(axis=1).mean() < 0.45  # 0.4, less those before the second step
+    assert (
+        abs(silent[labels == 1].any(axis=1).mean() - silent[labels == 0].any(axis=1).mean()) < 0.1
+    )
+    assert set(silent.sum(axis=1).tolist()) == {0, 1, 2, 3}
+    for window, gap in zip(found, silent, strict=True):
+        if gap.any():
+            first = int(gap.argmax())
+            assert not gap[0] and (window[gap, :4] == window[first - 1, :4]).all()
+    cut = injector(gap=3).inject(np.random.default_rng(1), x, x[::-1], ["outage"] * 600)
+    assert (cut[:, :, 4] > 0).sum(axis=1).min() == 4
+
+
+def test_a_usual_gap_and_a_typical_deviation_by_hand() -> None:
+    # 19 gaps of one or two steps and one of seven: the 95th of 100 lies just beyond the 19th
+    silent = np.zeros((20, 8), bool)
+    silent[:10, 3] = silent[10:19, 6:8] = silent[19, 1:8] = True
+    assert usual_gap(silent) == 2 and usual_gap(silent[:0]) == 0
+    assert usual_gap(np.ones((3, 8), bool)) == 8
+    x = np.zeros((3, 2, 3), np.float32)
+    x[:, 1, 0] = 0.4, 0.8, 9.0  # deviations of 0.2, 0.4 and 4.5
+    x[:, 1, 2] = 8.0
+    assert np.allclose(typical_deviation(x), [0.4, 0.1, 1.0])
+
+
 def test_kinds_that_the_data_does_not_allow_are_left_out() -> None:
     assert {"swap", "outage"} <= set(injector().kinds)
     units = replace(ROWS, channels=tuple(Channel(name, name) for name in "abcde"))
-    bare = Injector.of(units, UNITS, InjectionConfig(), hold=1, bound=1.0, everywhere=True)
+    bare = Injector.of(units, UNITS, InjectionConfig(), hold=1, gap=0, bound=1.0, everywhere=True)
     assert not {"swap", "outage"} & set(bare.kinds)
     assert injector(kinds="ramp bias").kinds == ("ramp", "bias")
     with pytest.raises(UsageError, match="rump"):
