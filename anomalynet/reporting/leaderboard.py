@@ -131,13 +131,19 @@ def verdict(board: Leaderboard) -> str:
         )
     ends = f"{100 * second.low:+.2f} to {100 * second.high:+.2f}".replace("-", "−")
     interval = "" if math.isnan(second.low) else f" ({ends} points, 95 % interval)"
-    metric = "average_precision_fold_mean"
-    leader = max(board.ranked, key=lambda one: one.summary(metric).mean)
-    other = ""
-    if leader is not best and leader.summary(metric).mean > best.summary(metric).mean:
-        reached = metric_text(metric, leader.summary(metric))
-        other = f" As a ranking, without a threshold, {leader.arm.title} is best: AP {reached} %."
-    return f"**{title} wins** by F1, {own} %, {lead}{interval}. {sure}.{other}"
+    return f"**{title} wins** by F1, {own} %, {lead}{interval}. {sure}.{_rankings(board)}"
+
+
+def _rankings(board: Leaderboard) -> str:
+    """Which other models are best without a threshold."""
+    best, found = board.ranked[0], dict[str, list[str]]()
+    for name, metric in (("AP", "average_precision_fold_mean"), ("AUROC", "auroc_fold_mean")):
+        leader = max(board.ranked, key=lambda one: one.summary(metric).mean)
+        if leader.summary(metric).mean > best.summary(metric).mean:
+            reached = f"{name} {metric_text(metric, leader.summary(metric))} %"
+            found.setdefault(leader.arm.title, []).append(reached)
+    said = " and ".join(f"{title} ({', '.join(own)})" for title, own in found.items())
+    return f" As a ranking, without a threshold, the best is {said}." if said else ""
 
 
 def doubts(board: Leaderboard) -> list[str]:
@@ -159,6 +165,16 @@ def doubts(board: Leaderboard) -> list[str]:
         found.append(
             f"Less accurate than always naming the commoner class: {', '.join(behind)} "
             f"({len(behind)} of {len(context.run)} models)."
+        )
+    budget = [
+        one.arm.title
+        for one in context.run
+        if all(record.result.threshold_rule == "alarm_budget" for record in one.arm.records)
+    ]
+    if 0 < len(budget) < len(context.run):
+        found.append(
+            f"The threshold of {', '.join(budget)} keeps an alarm budget, however frequent "
+            "attacks are: compare AUROC and AP, not F1."
         )
     chance = board.trivial.get("random", {}).get("event_recall_at_1")
     if chance is not None and not math.isnan(chance.mean):

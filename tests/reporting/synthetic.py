@@ -103,6 +103,7 @@ def record(
     path = folder / "scores.parquet"
     write_scores(path, labels, scores, threshold, series=series, incidents=incidents)
     usual: dict[str, Any] = {"data": "toy", "fingerprint": "f" * 64, "probability": True}
+    usual["threshold_rule"] = "f1"
     result = Result(
         id=run_id,
         experiment=experiment,
@@ -119,7 +120,6 @@ def record(
         best_epoch=None if epochs is None else epochs,
         parameters=1000,
         threshold=threshold,
-        threshold_rule="f1",
         metrics=metrics or {f"test/{name}": value for name, value in OF_INCIDENTS.items()},
         **{**usual, **known},
     )

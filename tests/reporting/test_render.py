@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from anomalynet.errors import NothingToCompareError, RunError
-from anomalynet.reporting.leaderboard import Leaderboard, verdict
+from anomalynet.reporting.leaderboard import Leaderboard, doubts, verdict
 from anomalynet.reporting.paper import published
 from anomalynet.reporting.render import write_report
 from anomalynet.reporting.tables import COLUMNS, PAPER_TABLES, cost_rows
@@ -184,6 +184,25 @@ def test_a_lead_is_certain_only_over_enough_series(tmp_path: Path) -> None:
         assert "Random forest wins** by F1, 100.00 %, 28.00 points ahead of Hybrid" in verdict(
             board
         )
+
+
+def test_who_ranks_best_is_said_beside_who_wins_and_whose_threshold_keeps_a_budget(
+    tmp_path: Path,
+) -> None:
+    """By F1 the CNN wins; the hybrid's scores are in perfect order, its threshold above them."""
+    labels = [0, 0, 0, 1, 1, 0, 0, 1]
+    known: dict[str, Any] = {"folds": 1, "labels": labels}
+    blind = {"scores": [0.1, 0.2, 0.1, 0.3, 0.4, 0.1, 0.2, 0.3], "threshold_rule": "alarm_budget"}
+    made = [
+        record(tmp_path, "cnn", scores=[0.1, 0.1, 0.8, 0.9, 0.9, 0.1, 0.1, 0.7], **known),
+        record(tmp_path, "hybrid", **known, **blind),
+    ]
+    board = Leaderboard.of(context(*made))
+    said = "As a ranking, without a threshold, the best is Hybrid (AP 100.00 %, AUROC 100.00 %)"
+    assert said in verdict(board)
+    assert any("threshold of Hybrid keeps an alarm budget" in one for one in doubts(board))
+    alone = Leaderboard.of(context(made[1]))
+    assert not any("alarm budget" in one for one in doubts(alone))
 
 
 def test_warnings_and_other_code_are_marked(runs: list[RunRecord], tmp_path: Path) -> None:
