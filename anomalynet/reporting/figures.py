@@ -94,12 +94,29 @@ def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str], colours: Sequen
     axes.grid(axis="y", color=LINES, linewidth=0.6)
 
 
-COLOURS = (BLUE, GREEN, ORANGE, VERMILION, PURPLE, SKY, "#882255", "#999933", "#332288", "#44AA99")
+COLOURS: tuple[str, ...] = (
+    BLUE,
+    GREEN,
+    ORANGE,
+    VERMILION,
+    PURPLE,
+    SKY,
+    "#882255",
+    "#999933",
+    "#332288",
+    "#44AA99",
+)
 COLOURS += ("#661100",)
 MARKERS = "osD^vP*X<>hd"
 """A model keeps its colour and marker in all reports; the colours are told apart by the
 colour-blind (Okabe and Ito, then Tol), the markers by everyone."""
-OWN = ("random_forest", "gradient_boosting", "hybrid_plus", "hybrid_injected", "logistic")
+OWN: tuple[str, ...] = (
+    "random_forest",
+    "gradient_boosting",
+    "hybrid_plus",
+    "hybrid_injected",
+    "logistic",
+)
 OWN += ("autoencoder", "isolation_forest")  # after the paper's four
 
 
