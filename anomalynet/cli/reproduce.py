@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_report(parser)
     parser.epilog = (
         "Repeat the command to resume it; failed runs are tried again. It trains the sweep "
-        "sweeps/paper_models.yaml and writes the report of its runs."
+        "sweeps/paper_models.yaml, whose hours `anomalynet sweep paper_models --plan` shows, and "
+        "writes the report of its runs."
     )
 
 

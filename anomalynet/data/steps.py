@@ -105,7 +105,8 @@ def fleet_warning(
         for one in map(Steps.of, parts)
     ]
     short = f"validation is too short for the alarm budget: {budget * days:.2g} alarms allowed in "
-    short += f"{days:.2g} days of all devices together; import a longer recording"
+    short += f"{days:.2g} days of all devices together; import a recording "
+    short += f"{max(5 / (budget * days or np.inf), 1.1):.2g} times as long"
     more = "more alarms than allowed: import a longer recording, or `detect --hits 3/5`"
     return [
         f"threshold without labels: {daily[0]:.3g} alarms per device and day on validation, "
