@@ -16,7 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_run(parser, name)
     add_runs(parser)
     add_json(parser)
-    parser.epilog = "A difference is that of the second run from the first."
+    parser.epilog = (
+        "A difference is that of the second run from the first. Two runs cannot tell it from "
+        "chance: `anomalynet sweep` can."
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,9 +38,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _short(value: object) -> object:
-    """A number with four decimals; any other text as it is."""
+    """A number with four decimals, a whole one without; any other text as it is."""
     try:
         number = float(str(value))
     except ValueError:
         return value
+    if number.is_integer() and abs(number) > 1:
+        return f"{number:.0f}"
     return f"{number:.4f}" if "." in str(value) else value

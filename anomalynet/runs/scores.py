@@ -85,18 +85,18 @@ def read_test_steps(record: RunRecord) -> pl.DataFrame:
 
 
 def compare_scores(a: RunRecord, b: RunRecord) -> dict[str, tuple[float | None, float | None]]:
-    """How two runs judge the test steps that both have scored: fact → its values in a and b, or
-    twice the same for a fact of both. Errors: as `read`."""
+    """How two runs judge the test steps that both have scored: fact → its values in a and b; None
+    in b for a fact of both. Errors: as `read`."""
     one, other = (read_test_steps(run).drop_nulls("score") for run in (a, b))
     both = one.join(other, on=("series", "time"), how="inner", suffix="_b")
     alarm, alarm_b = (both[f"score{end}"] >= both[f"threshold{end}"] for end in ("", "_b"))
     rank = both.select(pl.corr("score", "score_b", method="spearman")).item() if len(both) else None
     return {
         "steps": (len(one), len(other)),
-        "steps of both": (len(both), len(both)),
+        "steps of both": (len(both), None),
         "alarms in steps of both": (int(alarm.sum()), int(alarm_b.sum())),
-        "alarms of both": (n := int((alarm & alarm_b).sum()), n),
-        "rank correlation": (rank, rank),
+        "alarms of both": (int((alarm & alarm_b).sum()), None),
+        "rank correlation": (rank, None),
     }
 
 

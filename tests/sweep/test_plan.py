@@ -205,6 +205,8 @@ def test_a_plan_says_what_its_tests_can_show(tmp_path: Path) -> None:
         for preset, n in (("quick", 3), ("full", 6))
     )
     assert [most_clusters(own) for own in (few, many)] == [6, 12]
+    alone = [job for job in few if job.run.loaded.config.data.split.fold == 0]
+    assert most_clusters(alone) == 2  # one world of the three is tested
     assert "p is never below 0.125; at least 8 are needed" in power_text(few)
     assert f"p not below {4 * 2 / 2**12:.3g}" in power_text(many)
     assert power_text(few[:1]) == ""
