@@ -135,7 +135,9 @@ class PlannedSweep:
             return f"{key}=…/{Path(value).name}" if Path(value).is_absolute() else override
 
         sweep = self.sweep
-        verb = ["reproduce"] if sweep.name == "paper_models" else ["sweep", sweep.name]
+        own = self.source.endswith((".yaml", ".yml")) and not Path(self.source).is_absolute()
+        name = self.source if own else sweep.name
+        verb = ["reproduce"] if sweep.name == "paper_models" else ["sweep", name]
         preset = ["--preset", sweep.preset] if sweep.preset else []
         return shlex.join(["anomalynet", *verb, *preset, *map(shown, self.overrides)])
 
