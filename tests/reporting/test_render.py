@@ -192,7 +192,10 @@ def test_who_ranks_best_is_said_beside_who_wins_and_whose_threshold_keeps_a_budg
     """By F1 the CNN wins; the hybrid's scores are in perfect order, its threshold above them."""
     labels = [0, 0, 0, 1, 1, 0, 0, 1]
     known: dict[str, Any] = {"folds": 1, "labels": labels}
-    blind = {"scores": [0.1, 0.2, 0.1, 0.3, 0.4, 0.1, 0.2, 0.3], "threshold_rule": "alarm_budget"}
+    blind: dict[str, Any] = {
+        "scores": [0.1, 0.2, 0.1, 0.3, 0.4, 0.1, 0.2, 0.3],
+        "threshold_rule": "alarm_budget",
+    }
     made = [
         record(tmp_path, "cnn", scores=[0.1, 0.1, 0.8, 0.9, 0.9, 0.1, 0.1, 0.7], **known),
         record(tmp_path, "hybrid", **known, **blind),
