@@ -212,8 +212,7 @@ class TelemetryDataModule(L.LightningDataModule):
         if training.incidents == "labels":
             return None
         divided = data.first_rows > 0 and data.calibration == "deviation"
-        train, mask = self.windows("train"), self.prepared.mask
-        some = train.gather(np.linspace(0, len(train) - 1, min(len(train), 5000)).astype(int))
+        some, mask = self.windows("train").sample(5000), self.prepared.mask
         gaps = mask is not None and sources.table_format(data) is not None  # imported data
         return Injector.of(
             self.prepared,
@@ -310,13 +309,11 @@ class TelemetryDataModule(L.LightningDataModule):
     def drifted(self) -> list[str]:
         """The channels of which a quarter of the validation readings is beyond the training
         readings, without the outermost 2 % of these: a falling battery."""
-        sampled = []
-        for part in PARTS[:2]:  # training and validation
-            windows = self.windows(part)
-            few = np.unique(np.linspace(0, len(windows) - 1, 2000).astype(np.int64))
-            sampled.append(windows.gather(few).reshape(-1, self.shape.channels))
-        low, high = np.quantile(sampled[0], (0.01, 0.99), axis=0)
-        beyond = ((sampled[1] < low) | (sampled[1] > high)).mean(axis=0) > 0.25
+        train, validation = (
+            self.windows(part).sample(2000).reshape(-1, self.shape.channels) for part in PARTS[:2]
+        )
+        low, high = np.quantile(train, (0.01, 0.99), axis=0)
+        beyond = ((validation < low) | (validation > high)).mean(axis=0) > 0.25
         return [self.prepared.channels[at].name for at in np.flatnonzero(beyond).tolist()]
 
     def part_of(self, batches: object) -> Part | None:

@@ -100,6 +100,10 @@ class Windows:
         windows: Float32 = np.take(self.prepared.values, rows, axis=0)
         return windows
 
+    def sample(self, count: int) -> Float32:
+        """At most `count` windows at equal distances, copied as by `gather`."""
+        return self.gather(np.linspace(0, len(self) - 1, min(len(self), count)).astype(np.int64))
+
     def chunks(self, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Int64]:
         """Numbers of all windows in order, in pieces whose `gather` stays within `chunk_bytes`."""
         size = max(1, chunk_bytes // (4 * self.window * self.shape.channels))

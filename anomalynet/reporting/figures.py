@@ -94,30 +94,17 @@ def _bars(axes: Axes, rows: Sequence[Row], names: Sequence[str], colours: Sequen
     axes.grid(axis="y", color=LINES, linewidth=0.6)
 
 
-COLOURS: tuple[str, ...] = (
-    BLUE,
-    GREEN,
-    ORANGE,
-    VERMILION,
-    PURPLE,
-    SKY,
-    "#882255",
-    "#999933",
-    "#332288",
-    "#44AA99",
-)
-COLOURS += ("#661100",)
+COLOURS = [BLUE, GREEN, ORANGE, VERMILION, PURPLE, SKY]
+COLOURS += ["#882255", "#999933", "#332288", "#44AA99", "#661100"]
 MARKERS = "osD^vP*X<>hd"
 """A model keeps its colour and marker in all reports; the colours are told apart by the
 colour-blind (Okabe and Ito, then Tol), the markers by everyone."""
-OWN: tuple[str, ...] = (
-    "random_forest",
-    "gradient_boosting",
-    "hybrid_plus",
-    "hybrid_injected",
-    "logistic",
+SHIPPED = (
+    *published.TITLES,
+    *("random_forest", "gradient_boosting", "hybrid_plus", "hybrid_injected", "logistic"),
+    *("autoencoder", "isolation_forest"),
 )
-OWN += ("autoencoder", "isolation_forest")  # after the paper's four
+"""The experiments whose look is the same in all reports."""
 
 
 def looks(context: ReportContext) -> dict[str, dict[str, Any]]:
@@ -127,7 +114,7 @@ def looks(context: ReportContext) -> dict[str, dict[str, Any]]:
 
 def looks_of(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Name of an arm or experiment → how its lines and points look."""
-    every = list(dict.fromkeys([*published.TITLES, *OWN, *names]))
+    every = list(dict.fromkeys([*SHIPPED, *names]))
     return {
         name: {
             "color": COLOURS[every.index(name) % len(COLOURS)],

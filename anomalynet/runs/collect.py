@@ -92,8 +92,8 @@ def compare_runs(
     Returns:
         one row per setting that differs, then one per metric and per fact of the scores; columns
         kind (`run`, `setting`, `metric` or `scores`), name, a, b (text, a number in full
-        precision; null if the run has no value), difference (Float64, b - a of a metric or a fact;
-        null if one of them is undefined).
+        precision; null if the run has no value, and in b for a fact of both), difference (Float64,
+        b - a of a metric or a fact; null if one of them is null).
     Raises:
         UsageError: there is no such run, or there are several. RunError: it is not finished.
     """

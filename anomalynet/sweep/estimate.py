@@ -143,8 +143,7 @@ def most_clusters(jobs: Sequence[Job]) -> int | None:
     """The largest number of clusters of test series: the radio cells of the worlds that the jobs'
     folds test, whose nodes share incidents; None for data that is not simulated."""
     from anomalynet.data.sources import simulated
-    from anomalynet.data.split.parts import fold_count
-    from anomalynet.data.split.policies import parts_of
+    from anomalynet.data.split.parts import tested_worlds
     from anomalynet.simulation.network.placement import cells
 
     tested: set[tuple[str, int]] = set()
@@ -153,13 +152,7 @@ def most_clusters(jobs: Sequence[Job]) -> int | None:
         config = job.run.loaded.config.data
         if not simulated.generated(config):
             return None
-        seeds, chosen = simulated.worlds(config), config.split
-        if chosen.test_worlds is not None:
-            seeds = simulated.seeds_of(chosen.test_worlds, "data.split.test_worlds")
-        elif simulated.several_worlds(config) and chosen.policy in ("auto", "group"):
-            parts = parts_of(len(seeds), fold_count(config), chosen.assignment)
-            seeds = tuple(seeds[at] for at in parts[chosen.fold % len(parts)])
-        tested |= {(config.name, seed) for seed in seeds}
+        tested |= {(config.name, seed) for seed in tested_worlds(config)}
         found = found or cells(simulated.scenario_of(config))
     return found * len(tested)
 

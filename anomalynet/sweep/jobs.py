@@ -130,16 +130,19 @@ class PlannedSweep:
         """The command that makes its runs and report again; an absolute path is shortened to its
         last name, because only this machine has it."""
 
-        def shown(override: str) -> str:
-            key, _, value = override.partition("=")
-            return f"{key}=…/{Path(value).name}" if Path(value).is_absolute() else override
+        def shown(path: str) -> str:
+            return f"…/{Path(path).name}" if Path(path).is_absolute() else path
 
-        sweep = self.sweep
-        own = self.source.endswith((".yaml", ".yml")) and not Path(self.source).is_absolute()
-        name = self.source if own else sweep.name
-        verb = ["reproduce"] if sweep.name == "paper_models" else ["sweep", name]
+        sweep, words = self.sweep, [one.partition("=") for one in self.overrides]
+        verb = ["reproduce"] if sweep.name == "paper_models" else ["sweep", shown(self.file)]
         preset = ["--preset", sweep.preset] if sweep.preset else []
-        return shlex.join(["anomalynet", *verb, *preset, *map(shown, self.overrides)])
+        overrides = [f"{key}{equals}{shown(value)}" for key, equals, value in words]
+        return shlex.join(["anomalynet", *verb, *preset, *overrides])
+
+    @property
+    def file(self) -> str:
+        """The path of its file if the command gave one; else the sweep's name."""
+        return self.source if self.source.endswith((".yaml", ".yml")) else self.sweep.name
 
     @property
     def reported(self) -> str:
@@ -155,10 +158,9 @@ class PlannedSweep:
     ) -> SweepRecord:
         """Write the record of the command, for `status` and `report`; `runs` are by default the
         planned ones. The digest of the last report is kept."""
-        own = self.source.endswith((".yaml", ".yml"))
         record = SweepRecord(
             label=self.label,
-            sweep=self.source if own else self.sweep.name,
+            sweep=self.file,
             preset=self.sweep.preset,
             overrides=self.overrides,
             slots=len(self.slots),

@@ -21,6 +21,7 @@ from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.data.statistics import statistics
 from anomalynet.models import Classical, Detector, build
 from anomalynet.models.base import Output
+from anomalynet.models.classical import Logistic
 from anomalynet.runs.folder import RunFolder
 from anomalynet.training.fit import TrainerOptions, build_model, fit_network
 from anomalynet.training.reproducibility import no_denormals, prepare_process
@@ -230,6 +231,8 @@ def classical(folder: Path, rounds: int, report: Report) -> list[Measured]:
 
         def theirs(model: Classical = model, x: Any = features, y: Any = target) -> float:
             estimator = clone(model.fitted)
+            if isinstance(model, Logistic):  # which is fitted in double precision
+                x = x.astype(np.float64)
             return timed(lambda: estimator.fit(x, y).predict_proba(x))
 
         found = take_turns({"ours": ours, "scikit-learn": theirs}, rounds)

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,10 @@ def test_the_command_names_preset_and_settings_and_no_path_of_this_machine() -> 
     told = f"anomalynet reproduce --preset full data.name=skab 'data.root=…/SKAB' '{scenario}'"
     assert planned("paper_models", "full", overrides).command == told
     assert planned("seeds", "quick", []).command == "anomalynet sweep seeds --preset quick"
+    given = replace(planned("seeds", "quick", []), source="mine/heads.yaml")
+    assert given.command == "anomalynet sweep mine/heads.yaml --preset quick"
+    given = replace(given, source="/home/me/heads.yaml")
+    assert given.command == "anomalynet sweep '…/heads.yaml' --preset quick"
 
 
 def states(capsys: pytest.CaptureFixture[str]) -> list[str]:

@@ -145,7 +145,7 @@ def test_every_number_of_a_report_is_in_one_of_its_tables(
         if not line.startswith("| ---")
         for number in re.findall(r"(?<![\w.,])\d+\.\d+(?![\w.])", line.partition("audit")[0])
     ]
-    assert len(cells) > 40
+    assert len(cells) > (50 if folder is None else 40)  # a small sweep has fewer
     for cell in cells:
         # half a unit of its last digit, and of the CSV's fourth
         allowed = 0.5 * 10.0 ** -len(cell.partition(".")[2]) + 5.1e-5

@@ -120,6 +120,21 @@ def workable(prepared: Prepared, config: DataConfig) -> SplitConfig | None:
     return None
 
 
+def tested_worlds(config: DataConfig) -> tuple[int, ...]:
+    """The seeds of the simulated worlds that have steps in the test part of its fold."""
+    seeds, chosen = simulated.worlds(config), config.split
+    if chosen.test_worlds is not None:
+        return simulated.seeds_of(chosen.test_worlds, "data.split.test_worlds")
+    if _holds_out_worlds(config):
+        tested = policies.test_parts(len(seeds), fold_count(config), chosen.assignment)
+        return tuple(seeds[at] for at in tested[chosen.fold])
+    return seeds
+
+
+def _holds_out_worlds(config: DataConfig) -> bool:
+    return simulated.several_worlds(config) and config.split.policy in ("auto", "group")
+
+
 def fold_count(config: DataConfig, prepared: Prepared | None = None) -> int:
     """Number of folds: 1 if the data brings its split or the test worlds are named, and no more
     than there are simulated worlds to hold out. Reads only the column of the split, or nothing
@@ -127,7 +142,7 @@ def fold_count(config: DataConfig, prepared: Prepared | None = None) -> int:
     chosen = config.split
     if chosen.policy in ONE_FOLD or chosen.test_worlds is not None:
         return 1
-    if simulated.several_worlds(config) and chosen.policy in ("auto", "group"):
+    if _holds_out_worlds(config):
         return min(chosen.folds, len(simulated.worlds(config)))
     if chosen.policy != "auto" or simulated.knows(config.name):
         return chosen.folds

@@ -72,7 +72,7 @@ def _assign_groups(prepared: Prepared, config: DataConfig) -> dict[str, int]:
             f"few for {folds} folds and three parts",
             "use fewer data.split.folds (at least 3 groups), or data.split.policy=blocked",
         )
-    parts = parts_of(len(groups), folds, chosen.assignment)
+    parts = test_parts(len(groups), folds, chosen.assignment)
     # Validation groups follow the test fold, so that they change with it.
     rest = np.concatenate([*parts[chosen.fold + 1 :], *parts[: chosen.fold]]).tolist()
     count = min(max(1, round(chosen.validation_fraction * len(rest))), len(rest) - 1)
@@ -81,7 +81,7 @@ def _assign_groups(prepared: Prepared, config: DataConfig) -> dict[str, int]:
     return {groups[number]: part for part, numbers in assigned.items() for number in numbers}
 
 
-def parts_of(groups: int, folds: int, assignment: int) -> list[Int64]:
+def test_parts(groups: int, folds: int, assignment: int) -> list[Int64]:
     """The numbers of the groups that each fold tests. One permutation for all folds: they are
     disjoint test parts of the same assignment."""
     return np.array_split(np.random.default_rng(assignment).permutation(groups), folds)
