@@ -232,11 +232,12 @@ class TrainingConfig:
     )
     """Metric for checkpoint selection and early stopping; computed on the validation part, never on
     the test part."""
-    incidents: Literal["labels", "injected", "both"] = "labels"
+    incidents: Literal["labels", "injected", "both", "pretrained"] = "labels"
     """What a model learns as incidents. `labels`: windows labelled so. `injected`: incidents that
     are injected into training windows, all of which are taken as normal; validation judges on
     incidents injected into its own windows, and no label is read. `both`: labels, and incidents
-    injected into windows labelled normal."""
+    injected into windows labelled normal. `pretrained`: `both` in the first half of the epochs, the
+    labels alone in the second."""
     injection: InjectionConfig = field(default_factory=InjectionConfig)
     other_incidents: Literal["normal", "leave_out"] = "normal"
     """Training windows that end in an incident of another cause than data.label: `normal` learns

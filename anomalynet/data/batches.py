@@ -59,6 +59,7 @@ class TrainBatches:
         device: where all rows are kept, if they fit, so that windows are gathered there. None: each
             batch is gathered in the machine's memory.
         injector: injects incidents into each global batch, the same under any number of ranks.
+        injected: epochs, from the first, in which it does. None: all.
     """
 
     def __init__(
@@ -74,10 +75,12 @@ class TrainBatches:
         most: int | None = None,
         device: torch.device | None = None,
         injector: Injector | None = None,
+        injected: int | None = None,
     ) -> None:
         self._rows = None if device is None else rows_on(windows, device)
         self.windows, self.batch_size, self.seed, self.epoch = windows, batch_size, seed, epoch
         self.injector = injector
+        self.injected = math.inf if injected is None else injected
         self.sizes, self.rank, self.world = sizes or (len(windows),), rank, world
         self.count = len(windows) if most is None else min(most, len(windows))
 
@@ -86,7 +89,7 @@ class TrainBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         steps, channels = self.windows.shape
-        if self.injector is not None:
+        if self.injector is not None and self.epoch() < self.injected:
             yield from self._injected(self.injector)
             return
         window_bytes = 4 * steps * channels

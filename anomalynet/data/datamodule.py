@@ -244,8 +244,8 @@ class TelemetryDataModule(L.LightningDataModule):
         """Batches in an order that depends on (seed, epoch) alone, cut by rank."""
         trainer = self.trainer
         rank, world = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
-        size, seed = self.config.training.batch_size, self.config.seed
-        windows, most = self.windows("train"), self.config.training.windows_per_epoch
+        training, windows = self.config.training, self.windows("train")
+        size, most, seed = training.batch_size, training.windows_per_epoch, self.config.seed
         strata = self._sizes(windows)
         device = None if trainer is None else trainer.strategy.root_device
         if device is not None and device.type != "cuda":
@@ -256,6 +256,7 @@ class TelemetryDataModule(L.LightningDataModule):
             most=most,
             device=device,
             injector=self.injector,
+            injected=-(-training.epochs // 2) if training.incidents == "pretrained" else None,
         )
 
     def training_sample(self, most: int | None) -> Int64:

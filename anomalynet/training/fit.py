@@ -159,6 +159,9 @@ def build_model(config: Config, module: TelemetryDataModule) -> WindowModel:
     if model.trains_on != "labelled" and module.injector is not None:
         what = f"training.incidents={config.training.incidents}: {config.model.name} learns from"
         raise UsageError(f"{what} normal windows alone", "use training.incidents=labels")
+    if config.training.incidents == "pretrained" and not isinstance(model, Detector):
+        what = f"training.incidents=pretrained: {config.model.name} is fitted without epochs"
+        raise UsageError(what, "use training.incidents=both")
     if module.reads_no_label:
         return model
     if model.trains_on == "labelled" and len(np.unique(module.windows("train").targets())) < 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,28 @@ def test_incidents_beside_labels_change_the_model_and_leave_validation_as_it_is(
     assert target.tolist() == dm.windows("validation").targets().tolist()
     learned = torch.cat([batch.target for batch in dm.train_dataloader()]).double().mean()
     assert learned > dm.windows("train").targets().mean() + 0.2
+
+
+def test_pretraining_injects_in_the_first_half_of_the_epochs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [f"data.name={imported(tmp_path, 'first')}", "data.calibration_rows=50"]
+    keys += ["data.stride=4", "training.epochs=3"]
+    shares = {}
+    for incidents in ("labels", "both", "pretrained"):
+        dm = TelemetryDataModule(load("lstm", [*keys, f"training.incidents={incidents}"]).config)
+        for epoch in range(3):
+            monkeypatch.setattr(dm, "_epoch", partial(int, epoch))
+            found = [batch.target for batch in dm.train_dataloader()]
+            shares[incidents, epoch] = float(torch.cat(found).double().mean())
+    assert [shares["pretrained", epoch] for epoch in range(3)] == [
+        shares["both", 0],
+        shares["both", 1],
+        shares["labels", 2],
+    ]
+    assert shares["both", 0] != shares["both", 1] > shares["labels", 1] + 0.2
+    with pytest.raises(UsageError, match="fitted without epochs"):
+        train(load("random_forest", [*keys, "training.incidents=pretrained"]), tmp_path)
 
 
 def test_an_own_trainer_stops_and_chooses_the_threshold_without_labels(tmp_path: Path) -> None:
