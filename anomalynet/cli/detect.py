@@ -173,6 +173,8 @@ def _print_summary(summary: dict[str, Any], seconds: float) -> None:
         marks = ", ALARM" * each["alarm"] + ", no readings" * each["no_readings"]
         text = "  {}. {device} from {time} to {until}, highest score {score:.6g}"
         lines.append(text.format(rank, **each) + marks)
+        if each["channels"]:
+            lines[-1] += f": {', '.join(each['channels'])}"
     lines += [f"  {count} {kind}" for kind, count in sorted(summary["rejected"].items())]
     if found := summary["evaluation"]:
         for name, kind in found["kinds"].items():

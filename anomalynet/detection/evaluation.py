@@ -30,11 +30,13 @@ class Stretch:
     score: float  # the peak
     silent: bool  # whether the step of the peak, or those that raised its alarms, had no reading
     alarm: bool = False  # whether an alarm was raised in it
+    channels: tuple[str, ...] = ()  # that its last alarm names
 
     def to_json(self) -> dict[str, Any]:
-        """Device, time and until (UTC), score, alarm and no_readings."""
-        times = {"device": self.device, "time": iso(self.first), "until": iso(self.last)}
-        return {**times, "score": self.score, "alarm": self.alarm, "no_readings": self.silent}
+        """Device, time and until (UTC), score, alarm, channels and no_readings."""
+        found = {"device": self.device, "time": iso(self.first), "until": iso(self.last)}
+        found |= {"score": self.score, "alarm": self.alarm, "channels": list(self.channels)}
+        return {**found, "no_readings": self.silent}
 
 
 class Watch:
@@ -72,6 +74,7 @@ class Watch:
                 if event := raised.get((now.device, time)):
                     now.silent = bool(event.reason) and (now.silent or not now.alarm)
                     now.alarm = True
+                    now.channels = tuple(one.name for one in event.channels)
 
     def _step(self, step: Stretch) -> Stretch:
         """The stretch of which this step is a part."""

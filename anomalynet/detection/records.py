@@ -48,7 +48,8 @@ Reason = Literal["", "no readings", "quiet", "silent", "lost"]
 
 
 class ChannelShare(NamedTuple):
-    """A channel and its share of the step's error, 0 … 1."""
+    """A channel and its share, 0 … 1: of the step's error, where the model reconstructs; else of
+    what the score loses when the channel reads its usual value throughout the window."""
 
     name: str
     share: float
@@ -78,7 +79,7 @@ class Event:
     score: float
     threshold: float  # of the alarm rule
     reason: Reason = ""
-    channels: tuple[ChannelShare, ...] = ()  # those with the largest error
+    channels: tuple[ChannelShare, ...] = ()  # those with the largest share
     steps: tuple[StepShare, ...] = ()  # those with most attention
 
     @property

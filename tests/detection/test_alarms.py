@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anomalynet.detection.contract import Reference
 from anomalynet.detection.engine.devices import Table
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.engine.pipeline import Alarms
@@ -167,6 +168,16 @@ def test_an_event_says_which_channels_and_steps(tmp_path: Path) -> None:
     }
     (cleared,) = engine.process(sent((0.0, 0.0), first=3)).events
     assert cleared == Event("cleared", name, "d", 3 * SECOND, 10.0, 8.0, "quiet")
+
+
+def test_without_a_reconstruction_channels_are_those_that_raised_the_score(tmp_path: Path) -> None:
+    usual = Reference(channels={"a": (1.0,) * 101, "b": (0.0,) * 101})
+    engine = Engine(
+        model(tmp_path, contract(form="statistics", reference=usual)), AlarmRule(threshold=4.0)
+    )
+    (event,) = engine.process(sent((1.0, 1.0), (1.0, 3.0), (2.0, 4.0))).events
+    # Means 1.5 + 3.5; 1 + 3.5 with the usual a, 1.5 with the usual b: the score loses 0.5 and 3.5.
+    assert (event.score, event.channels) == (5.0, (("b", 0.875), ("a", 0.125)))
 
 
 def test_in_the_form_step_attention_names_the_times_of_states(tmp_path: Path) -> None:

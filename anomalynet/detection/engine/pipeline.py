@@ -14,7 +14,7 @@ from anomalynet.detection import records
 from anomalynet.detection.engine.devices import Array, Table
 from anomalynet.detection.engine.intake import NEVER
 from anomalynet.detection.engine.preparation import Preparation
-from anomalynet.detection.engine.scoring import scorer
+from anomalynet.detection.engine.scoring import WindowScorer, scorer
 from anomalynet.detection.model import Model
 from anomalynet.metrics.events import AlarmRule
 
@@ -168,13 +168,17 @@ class Pipeline:
 
     def _reasons(self, rows: Array, outputs: dict[str, Array], silent: bool, at: int) -> Reasons:
         """What an alarm at the last step of a device names, which is at this place: whether nothing
-        came, the channels with the largest error, and the steps with most attention. Pooling merges
-        as many steps a part as fill the window."""
+        came, the channels with the largest error, or without which the score falls most, and the
+        steps with most attention. Pooling merges as many steps a part as fill the window."""
         names, window = self._contract.channels, self._contract.window
         row = int(rows[at])
         reason: records.Reason = "no readings" if silent else ""
-        error = top(outputs["error"][at]) if "error" in outputs else ()
-        channels = tuple(records.ChannelShare(names[place], share) for place, share in error)
+        parts = np.empty(0)
+        if "error" in outputs:
+            parts = outputs["error"][at]
+        elif isinstance(self._scorer, WindowScorer):
+            parts = self._scorer.drops(row)
+        channels = tuple(records.ChannelShare(names[part], share) for part, share in top(parts))
         if "attention" not in outputs or not self._in_time:
             return reason, channels, ()
         attention, times, pool = outputs["attention"][at], self._table["times"][row], 1

@@ -32,6 +32,8 @@ class WindowScorer:
         self._outputs = model.contract.outputs
         self._statistics = model.contract.form == "statistics"
         self._ages = np.arange(self._window)
+        known, names = model.contract.reference.channels, model.contract.channels
+        self._usual = np.array([known[one][50] if one in known else 0 for one in names])
         table.add("ring", np.float32, (self._window, len(model.contract.channels)))
 
     def start(self, rows: Array) -> None:
@@ -51,10 +53,26 @@ class WindowScorer:
         outputs = in_chunks(self._run, rows, count)
         return Scored(None if len(ready) == len(rows) else ready, outputs)
 
+    def drops(self, row: int) -> Array:
+        """How far a device's score falls when one channel reads its usual value throughout the
+        window, float64 (channel,); 0 where it does not fall. To 4 digits, which do not depend on
+        how many devices a call scores."""
+        (window,) = self._windows(np.array([row]), self._table["steps"][[row]])
+        changed = np.repeat(window[None], len(self._usual) + 1, axis=0)
+        for channel, usual in enumerate(self._usual):
+            changed[channel, :, channel] = usual
+        score = in_chunks(self._score, changed)["score"].astype(np.float64)
+        return np.maximum(np.round(score[-1] - score[:-1], 4), 0)
+
     def _run(self, rows: Array, count: Array) -> dict[str, Array]:
-        table = self._table
+        return self._score(self._windows(rows, count))
+
+    def _windows(self, rows: Array, count: Array) -> Array:
         oldest_first = (count[:, None] + self._ages) % self._window
-        windows = table["ring"][rows[:, None], oldest_first]
+        windows: Array = self._table["ring"][rows[:, None], oldest_first]
+        return windows
+
+    def _score(self, windows: Array) -> dict[str, Array]:
         if self._statistics:
             return self._model.run({"features": statistics(windows)}, self._outputs)
         return self._model.run({"readings": windows}, self._outputs)
