@@ -35,8 +35,8 @@ class Stretch:
     def to_json(self) -> dict[str, Any]:
         """Device, time and until (UTC), score, alarm, channels and no_readings."""
         found = {"device": self.device, "time": iso(self.first), "until": iso(self.last)}
-        found |= {"score": self.score, "alarm": self.alarm, "channels": list(self.channels)}
-        return {**found, "no_readings": self.silent}
+        reason = {"channels": list(self.channels), "no_readings": self.silent}
+        return {**found, "score": self.score, "alarm": self.alarm, **reason}
 
 
 class Watch:

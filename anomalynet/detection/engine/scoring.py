@@ -62,7 +62,8 @@ class WindowScorer:
         for channel, usual in enumerate(self._usual):
             changed[channel, :, channel] = usual
         score = in_chunks(self._score, changed)["score"].astype(np.float64)
-        return np.maximum(np.round(score[-1] - score[:-1], 4), 0)
+        fallen: Array = np.maximum(np.round(score[-1] - score[:-1], 4), 0)
+        return fallen
 
     def _run(self, rows: Array, count: Array) -> dict[str, Array]:
         return self._score(self._windows(rows, count))
