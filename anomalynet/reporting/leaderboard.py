@@ -140,10 +140,10 @@ def _rankings(board: Leaderboard) -> str:
     for name, metric in (("AP", "average_precision_fold_mean"), ("AUROC", "auroc_fold_mean")):
         leader = max(board.ranked, key=lambda one: one.summary(metric).mean)
         if leader.summary(metric).mean > best.summary(metric).mean:
-            reached = f"{name} {metric_text(metric, leader.summary(metric))} %"
+            reached = f"{name} ({metric_text(metric, leader.summary(metric))} %)"
             found.setdefault(leader.arm.title, []).append(reached)
-    said = " and ".join(f"{title} ({', '.join(own)})" for title, own in found.items())
-    return f" As a ranking, without a threshold, the best is {said}." if said else ""
+    said = ", ".join(f"{title} by {' and '.join(own)}" for title, own in found.items())
+    return f" Ranked without a threshold, the best is {said}." if said else ""
 
 
 def doubts(board: Leaderboard) -> list[str]:

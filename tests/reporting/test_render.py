@@ -201,7 +201,7 @@ def test_who_ranks_best_is_said_beside_who_wins_and_whose_threshold_keeps_a_budg
         record(tmp_path, "hybrid", **known, **blind),
     ]
     board = Leaderboard.of(context(*made))
-    said = "As a ranking, without a threshold, the best is Hybrid (AP 100.00 %, AUROC 100.00 %)"
+    said = "Ranked without a threshold, the best is Hybrid by AP (100.00 %) and AUROC (100.00 %)"
     assert said in verdict(board)
     assert any("threshold of Hybrid keeps an alarm budget" in one for one in doubts(board))
     alone = Leaderboard.of(context(made[1]))
