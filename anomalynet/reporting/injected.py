@@ -65,9 +65,7 @@ def _figure(config: Config) -> Figure:
         axes.set_visible(False)
     heading(figure, f"Injected incidents on windows of {config.data.title}")
     limits = config.training.injection
-    facts = (
-        f"blue: as recorded; red: with the incident; {windows.window} steps, in calibrated units"
-    )
-    facts += f"; magnitudes of {limits.smallest:g} to {limits.largest:g}"
+    facts = f"blue: as recorded; red: with the incident; {windows.window} steps, in typical "
+    facts += f"deviations of the channel; magnitudes of {limits.smallest:g} to {limits.largest:g}"
     figure.supxlabel(fill(facts, 170), fontsize=7, color="#404040", x=0.012, ha="left")
     return figure
