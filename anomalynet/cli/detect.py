@@ -73,6 +73,8 @@ def _add_alarms(group: Parser) -> None:
     text = "file with names of the devices to use, one per line (default: all)"
     option(group, "--devices", "FILE", text, Path)
     option(group, "--max-devices", "N", "further ones are refused (default: 20000)", count, 20_000)
+    text = "calibrate devices that the model knows anew, by their first readings"
+    flag(group, "--recalibrate", text)
     text = "how late a reading may come before its step counts as silent (default: 0)"
     option(group, "--lateness", "SECONDS", text, amount, 0.0)
 
@@ -133,7 +135,7 @@ def _engine_options(args: argparse.Namespace) -> dict[str, Any]:
             raise UsageError(what, "give a file with one device per line to --devices") from None
     k, n = args.hits
     rule = AlarmRule(threshold=args.threshold, clear=args.clear, k=k, n=n, cool_down=args.cool_down)
-    limits = {"max_devices": args.max_devices, "lateness": args.lateness}
+    limits = {name: getattr(args, name) for name in ("max_devices", "lateness", "recalibrate")}
     return {"rule": rule, "allowed": allowed, **limits}
 
 

@@ -44,6 +44,20 @@ class Reference:
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
+class Calibration:
+    """How a device's readings become (reading − mean) / scale, per sensor."""
+
+    mean: tuple[float, ...]
+    scale: tuple[float | None, ...]  # None: the sensor was not heard, and reads 0
+
+    def suits(self, sensors: int) -> bool:
+        """Whether it can be of a device with so many sensors."""
+        scales = [one for one in self.scale if one is not None]
+        counts = len(self.mean) == len(self.scale) == sensors
+        return counts and all(map(isfinite, [*self.mean, *scales])) and min(scales, default=1) > 0
+
+
+@dataclass(kw_only=True, slots=True, frozen=True)
 class Contract:
     """How readings become the network's input, as in training, and the meaning of its score.
 
@@ -104,6 +118,9 @@ class Contract:
     table: TableFormat | None = None
     # per sensor, the smallest deviation that its readings are divided by; empty: none
     calibration_floor: tuple[float, ...] = ()
+    # device of an imported table → its calibration there, which goes on; any other device is
+    # calibrated by its own first readings
+    known: Mapping[str, Calibration] = field(default_factory=dict)
     format: int = FORMAT
 
     @property
@@ -159,7 +176,13 @@ def read(metadata: Mapping[str, str], where: str, content: bytes | None = None) 
         written = codec.parse(metadata[KEY], where)
         if content and not has_digest and "calibration_floor" in written:
             raise UsageError(f"{where}: changed since it was exported: it has lost its digest")
-        raw = {"periods": {}, "table": None, "calibration_floor": [], **written}  # not in earlier
+        later: dict[str, object] = {
+            "periods": {},
+            "table": None,
+            "calibration_floor": [],
+            "known": {},
+        }
+        raw = {**later, **written}  # which earlier versions did not write
         if raw["format"] != FORMAT:
             what = f"format {raw['format']} of an export, this version reads {FORMAT}"
             raise UsageError(f"{where}: {what}")
@@ -186,7 +209,11 @@ _AT_LEAST |= {"window": 1, "hampel_window": 3}
 
 def _violations(of: Contract) -> list[str]:
     """What is wrong with each invalid field; bounds are those of `config/bounds.py`."""
-    wrong: list[str] = []
+    wrong = [
+        f"known.{device} must be mean and scale of each sensor, not {own!r}"
+        for device, own in of.known.items()
+        if not own.suits(len(of.sensors))
+    ]
 
     def must(name: str, value: object, holds: bool, what: str) -> None:
         if not holds:
@@ -208,7 +235,10 @@ def _violations(of: Contract) -> list[str]:
         must(name, period, period is None or 1e-6 <= period < 1e9, "from 1e-6 to 1e9 seconds")
     for name in ("run", "experiment", "model", "data", "split", "licence", "threshold_rule"):
         must(name, getattr(of, name), is_name(getattr(of, name)), "a name on one line")
-    texts = {name: [*getattr(of, name)] for name in ("warnings", "carried", "periods", "metrics")}
+    texts = {
+        name: [*getattr(of, name)]
+        for name in ("warnings", "carried", "periods", "known", "metrics")
+    }
     for name, found in {**texts, "units": [one.unit for one in of.sensors if one.unit]}.items():
         must(name, found, all(map(is_name, found)), "texts on one line")
     axis, needed = of.attention_axis, "attention" in of.outputs

@@ -38,6 +38,7 @@ def detect_file(
     allowed: Collection[str] | None = None,
     max_devices: int = 20_000,
     lateness: float = 0.0,
+    recalibrate: bool = False,
     max_message: int = 1 << 20,
     report: Callable[[dict[str, Any]], None] = lambda summary: None,
 ) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def detect_file(
         rule: when scores become an alarm; default: a run of scores at or above the threshold.
         alarms: where alarms go: files of JSON lines, `-` (stdout), MQTT topics or webhooks.
         scores: a file that gets every step with its score, `.csv` or `.jsonl`.
-        allowed, max_devices, lateness: as in `Engine`.
+        allowed, max_devices, lateness, recalibrate: as in `Engine`.
         max_message: bytes of the longest line or cell.
         report: gets the summary, also if alarms cannot be delivered.
 
@@ -74,6 +75,7 @@ def detect_file(
         allowed=allowed,
         max_devices=max_devices,
         lateness=lateness,
+        recalibrate=recalibrate,
     )
     contract, problems, status = engine.contract, ProblemLog(), Status()
     sensors = [sensor.name for sensor in contract.sensors]

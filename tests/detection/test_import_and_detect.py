@@ -273,3 +273,38 @@ def test_a_model_gives_the_scores_of_its_run_on_the_imported_file(
     assert len(both) == len(expected) > 100
     np.testing.assert_allclose(both["score_right"], both["score"], atol=1e-5, rtol=0)
     assert both["score"].n_unique() > 3
+
+
+def test_a_device_of_the_training_data_goes_on_with_its_calibration(tmp_path: Path) -> None:
+    layout, _ = trainable("several devices")
+    import_table(
+        ImportRequest(file=layout.write(tmp_path / "rows.csv"), name="mine", **layout.asked)
+    )
+    keys = ["data.name=mine", "data.window=8", "data.max_gap=2", "model.trees=5"]
+    keys += ["data.calibration_rows=20"]
+    run = open_run(trained("random_forest", tmp_path / "runs", *keys).folder.path)
+    export(run, checked(tmp_path / "model.onnx", (), replace=False), ())
+    rows = pl.read_csv(tmp_path / "rows.csv", infer_schema=False)
+    later = rows.filter(pl.int_range(pl.len()).over("node") >= 100)
+    later = pl.concat([later, later.with_columns(node=pl.lit("new") + pl.col("node"))])
+    later.write_csv(tmp_path / "later.csv")
+
+    def counts(*options: str) -> pl.DataFrame:
+        file = tmp_path / "scores.csv"
+        arguments = ["--model", str(tmp_path / "model.onnx"), "--scores", str(file), *options]
+        assert main(["detect", str(tmp_path / "later.csv"), *arguments]) == 0
+        found = pl.read_csv(file, schema_overrides={"device": pl.String, "score": pl.Float64})
+        return found.drop_nulls("score")
+
+    found = counts()
+    own = found.filter(~pl.col("device").str.starts_with("new"))
+    assert own.group_by("device").len()["len"].to_list() == [50 - 7] * 6
+    expected = run.scores.drop_nulls("score").with_columns(pl.col("series").cast(pl.String))
+    times = pl.col("time").str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us")
+    both = expected.join(
+        own.with_columns(times), left_on=["series", "time"], right_on=["device", "time"]
+    )
+    assert len(both) > 100
+    np.testing.assert_allclose(both["score_right"], both["score"], atol=1e-5, rtol=0)
+    assert len(found) == 6 * (43 + 23)  # others: without the 20 that calibrate them
+    assert len(counts("--recalibrate")) == 12 * 23

@@ -34,6 +34,11 @@ WRONG: list[tuple[str, Any]] = [
     *(("threshold", value) for value in (NAN, INF, -INF, None, "0.5", True, 10**400)),
     *(("period", value) for value in (-5, 0, NAN, INF, 1e300, 1e-300, "1")),
     *(("periods", {"n1": value}) for value in (-5.0, NAN, 1e12, None)),
+    *(
+        ("known", {"n1": {"mean": mean, "scale": scale}})
+        for mean, scale in (([0.0], [1.0]), ([0.0, NAN], [1.0, None]), ([0.0] * 2, [1.0, 0.0]))
+    ),
+    ("known", {"a\x1b[2J": {"mean": [0.0, 0.0], "scale": [1.0, None]}}),
     *(("window", value) for value in (0, -1, 3, 10**12, 2.5, None)),
     *(("max_gap", value) for value in (-1, 10**9, None)),
     *(("hold", value) for value in (-1, 10**9)),

@@ -32,7 +32,8 @@ class Engine:
     A device belongs to the source whose reading of it was the last that counted; that source's
     clock tells when it is silent. `max_devices`: further ones are refused and counted; `allowed`:
     the devices that may be; None: any; `lateness`: seconds that a source's readings may come after
-    its clock has passed them. Raises UsageError: the lateness or the number of devices cannot be.
+    its clock has passed them; `recalibrate`: also devices that the model knows are calibrated anew,
+    by their first readings. Raises UsageError: the lateness or the number of devices cannot be.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Engine:
         max_devices: int = 100_000,
         allowed: Collection[str] | None = None,
         lateness: float = 0.0,
+        recalibrate: bool = False,
     ) -> None:
         if not 0 <= lateness < LONGEST_LATENESS:
             what = f"lateness must be in [0, {LONGEST_LATENESS}) seconds, got {lateness:g}"
@@ -50,7 +52,7 @@ class Engine:
         if max_devices < 1:
             raise UsageError(f"at most {max_devices} devices leaves none", "1 or more")
         self.model, self.contract, self.rule = model, model.contract, rule
-        self.lateness = lateness
+        self.lateness, self._known = lateness, {} if recalibrate else model.contract.known
         contract, table = model.contract, Table()
         self._table, self._max_devices = table, max_devices
         late = round(lateness * 1e6)
@@ -84,6 +86,7 @@ class Engine:
         if len(self.names) > known:
             self._table.grow(len(self.names))
             self._grid.add(self.names, known)
+            self._pipeline.preparation.know(self.names, known, self._known)
             self._table["owner"][known : len(self.names)] = self._intake.owners
             self._intake.owners.clear()
         self._following.follow(batch)

@@ -3,10 +3,12 @@ the state of each device in the table."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from anomalynet.config.schema import QualityConfig
-from anomalynet.detection.contract import QUALITY, Contract
+from anomalynet.detection.contract import QUALITY, Calibration, Contract
 from anomalynet.detection.engine.devices import Array, Table
 from anomalynet.preprocessing import calibration
 from anomalynet.preprocessing.quality import Cleaner
@@ -34,6 +36,14 @@ class Preparation:
         table.add("offset", np.float64, (sensors,))
         table.add("scale", np.float64, (sensors,), fill=1)
         table.add("calibrated", np.int64)
+
+    def know(self, names: Sequence[str], first: int, known: Mapping[str, Calibration]) -> None:
+        """Calibrate those of the devices, from number `first` on, that are known."""
+        for row, name in enumerate(names[first:], first):
+            if (own := known.get(name)) is not None:
+                self._table["offset"][row] = own.mean
+                self._table["scale"][row] = [np.inf if one is None else one for one in own.scale]
+                self._table["calibrated"][row] = self.wanted
 
     def advance(self, rows: Array, values: Array | None) -> tuple[Array, Array | None]:
         """The next step of distinct devices. `values`: float64 (n, sensors) with NaN, changed in

@@ -73,6 +73,8 @@ def _decision(contract: Contract) -> list[str]:
         given = {"deviation": "mean and deviation", "offset": "mean, subtracted"}
         calibrated = f"a device's first {count} readings, assumed normal, are not scored; they "
         calibrated += f"give: {given[contract.calibration]}"
+        if contract.known:
+            calibrated += f"; {len(contract.known)} devices of the training data keep theirs"
     period = "none: readings are events" if contract.period is None else f"{contract.period:g} s"
     rows = {
         "time between readings": period,

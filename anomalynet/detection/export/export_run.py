@@ -15,7 +15,7 @@ import onnx
 from anomalynet.data import sources, statistics
 from anomalynet.data.prepared import Float32, Float64, Prepared
 from anomalynet.data.sources import simulated
-from anomalynet.detection.contract import QUALITY, Contract, Reference, Sensor
+from anomalynet.detection.contract import QUALITY, Calibration, Contract, Reference, Sensor
 from anomalynet.detection.export.card import card
 from anomalynet.detection.export.graphs import (
     OUTPUTS,
@@ -107,6 +107,9 @@ def export(
     return Exported(described, parity, paths["card"], files, losses, refused)
 
 
+MOST_KNOWN = 100_000  # calibrations, of devices and sensors: 4 MB of text
+
+
 def write_all(contents: Mapping[Path, bytes]) -> None:
     """Write files, in this order; none is replaced before all are on the disk. Raises RunError: the
     disk is full, or a folder cannot be written to; the files are as they were."""
@@ -183,7 +186,24 @@ def contract(
         warnings=tuple(dict.fromkeys((*prepared.warnings, *result.warnings))),
         reference=_reference(run, prepared),
         table=sources.table_format(data),
+        known=_known(run, prepared),
     )
+
+
+def _known(run: FinishedRun, prepared: Prepared) -> dict[str, Calibration]:
+    """The calibration of an imported table's devices, so that they are scored from their first
+    reading on; empty where there are too many for a file's metadata."""
+    mean, scale = prepared.calibration_mean, prepared.calibration_scale
+    if sources.table_format(run.config.data) is None or mean.size > MOST_KNOWN:
+        return {}
+    return {
+        name: Calibration(
+            mean=tuple(own.tolist()),
+            scale=tuple(None if np.isinf(one) else float(one) for one in of),
+        )
+        for name, own, of in zip(prepared.series, mean, scale, strict=False)
+        if np.isfinite(of).any()  # else it was too short
+    }
 
 
 def _validation(run: FinishedRun) -> Float64:
