@@ -36,11 +36,14 @@ class Sensor:
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class Reference:
-    """Distributions that drift is measured against: 101 quantiles (0 %, 1 % … 100 %) each."""
+    """What is ordinary. Drift is measured against distributions of 101 quantiles (0 %, 1 % …
+    100 %)."""
 
     scores: tuple[float, ...] = ()  # of the validation part
     # sensor or mask → quantiles of its calibrated readings over the training windows' steps
     channels: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    # ordinary windows of the training part, calibrated, each step by step
+    windows: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(kw_only=True, slots=True, frozen=True)
@@ -209,10 +212,15 @@ _AT_LEAST |= {"window": 1, "hampel_window": 3}
 
 def _violations(of: Contract) -> list[str]:
     """What is wrong with each invalid field; bounds are those of `config/bounds.py`."""
+    cells = of.window * len(of.channels)
     wrong = [
         f"known.{device} must be mean and scale of each sensor, not {own!r}"
         for device, own in of.known.items()
         if not own.suits(len(of.sensors))
+    ] + [
+        f"reference.windows[{number}] must be {cells} finite numbers"
+        for number, window in enumerate(of.reference.windows)
+        if len(window) != cells or not all(map(isfinite, window))
     ]
 
     def must(name: str, value: object, holds: bool, what: str) -> None:
@@ -246,7 +254,6 @@ def _violations(of: Contract) -> list[str]:
     sensors = [sensor.name for sensor in of.sensors]
     must("sensors", sensors, all(map(is_name, sensors)), "names on one line")
     must("sensors", sensors, len({*sensors, MASK}) == len(sensors) + 1, "different names")
-    cells = len(sensors) * of.window
     must("sensors × window", cells, 0 < cells <= 10 * MOST, f"from 1 to {10 * MOST}")
     for sensor in of.sensors:
         ends = [end for end in (sensor.minimum, sensor.maximum) if end is not None]

@@ -49,7 +49,7 @@ Reason = Literal["", "no readings", "quiet", "silent", "lost"]
 
 class ChannelShare(NamedTuple):
     """A channel and its share, 0 … 1: of the step's error, where the model reconstructs; else of
-    what the score loses when the channel reads its usual value throughout the window."""
+    what the score loses in the mean when the channel reads as in ordinary windows."""
 
     name: str
     share: float

@@ -171,13 +171,14 @@ def test_an_event_says_which_channels_and_steps(tmp_path: Path) -> None:
 
 
 def test_without_a_reconstruction_channels_are_those_that_raised_the_score(tmp_path: Path) -> None:
-    usual = Reference(channels={"a": (1.0,) * 101, "b": (0.0,) * 101})
+    usual = Reference(windows=((1.0, 0.0, 1.0, 0.0, 0.0, 0.0), (1.0, 1.0, 1.0, 1.0, 0.0, 0.0)))
     engine = Engine(
         model(tmp_path, contract(form="statistics", reference=usual)), AlarmRule(threshold=4.0)
     )
     (event,) = engine.process(sent((1.0, 1.0), (1.0, 3.0), (2.0, 4.0))).events
-    # Means 1.5 + 3.5; 1 + 3.5 with the usual a, 1.5 with the usual b: the score loses 0.5 and 3.5.
-    assert (event.score, event.channels) == (5.0, (("b", 0.875), ("a", 0.125)))
+    # Means 1.5 + 3.5. With a of the ordinary windows, whose means are 0.5 and 1, the score loses 1
+    # and 0.5; with b, whose means are 0 and 0.5, 3.5 and 3: 0.75 and 3.25 in the mean.
+    assert (event.score, event.channels) == (5.0, (("b", 0.8125), ("a", 0.1875)))
 
 
 def test_in_the_form_step_attention_names_the_times_of_states(tmp_path: Path) -> None:

@@ -66,6 +66,8 @@ WRONG: list[tuple[str, Any]] = [
     ("sensors", [{"name": "a"}, {"name": "b", "minimum": 2.0, "maximum": 1.0}]),
     ("sensors", [{"name": "a"}, {"name": "b", "minimum": INF}]),
     ("metrics", {"test/auroc": INF}),
+    ("reference", {"windows": [[1.0] * 5]}),
+    ("reference", {"windows": [[NAN] * 6]}),
     ("reference", {"scores": [1.0, 2.0], "channels": {}}),
     ("reference", {"scores": [2.0, *range(100)], "channels": {}}),
     ("reference", {"scores": [], "channels": {"a": [NAN] * 101}}),

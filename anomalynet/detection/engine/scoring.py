@@ -32,8 +32,9 @@ class WindowScorer:
         self._outputs = model.contract.outputs
         self._statistics = model.contract.form == "statistics"
         self._ages = np.arange(self._window)
-        known, names = model.contract.reference.channels, model.contract.channels
-        self._usual = np.array([known[one][50] if one in known else 0 for one in names])
+        ordinary = model.contract.reference.windows
+        shape = len(ordinary), self._window, len(model.contract.channels)
+        self._ordinary = np.array(ordinary, np.float32).reshape(shape)
         table.add("ring", np.float32, (self._window, len(model.contract.channels)))
 
     def start(self, rows: Array) -> None:
@@ -54,14 +55,18 @@ class WindowScorer:
         return Scored(None if len(ready) == len(rows) else ready, outputs)
 
     def drops(self, row: int) -> Array:
-        """How far a device's score falls when one channel reads its usual value throughout the
-        window, float64 (channel,); 0 where it does not fall. To 4 digits, which do not depend on
-        how many devices a call scores."""
+        """How far a device's score falls, in the mean, when one channel reads as in the reference's
+        ordinary windows, float64 (channel,); 0 where it does not fall, and without any. To 4
+        digits, which do not depend on how many devices a call scores."""
         (window,) = self._windows(np.array([row]), self._table["steps"][[row]])
-        changed = np.repeat(window[None], len(self._usual) + 1, axis=0)
-        for channel, usual in enumerate(self._usual):
-            changed[channel, :, channel] = usual
-        score = in_chunks(self._score, changed)["score"].astype(np.float64)
+        count, _, channels = self._ordinary.shape
+        if not count:
+            return np.zeros(channels)
+        changed = np.tile(window, (channels + 1, count, 1, 1))
+        for channel in range(channels):
+            changed[channel, :, :, channel] = self._ordinary[:, :, channel]
+        found = in_chunks(self._score, changed.reshape(-1, *window.shape))["score"]
+        score = found.reshape(channels + 1, count).mean(axis=1, dtype=np.float64)
         fallen: Array = np.maximum(np.round(score[-1] - score[:-1], 4), 0)
         return fallen
 

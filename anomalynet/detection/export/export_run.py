@@ -107,6 +107,7 @@ def export(
     return Exported(described, parity, paths["card"], files, losses, refused)
 
 
+MOST_WINDOWS, MOST_VALUES = 8, 20_000  # of the reference: its windows, and their values
 MOST_KNOWN = 100_000  # calibrations, of devices and sensors: 4 MB of text
 
 
@@ -212,14 +213,20 @@ def _validation(run: FinishedRun) -> Float64:
 
 
 def _reference(run: FinishedRun, prepared: Prepared) -> Reference:
-    validation = _validation(run)
-    rows = run.data.windows("train").ranges.merged().rows()
+    validation, windows = _validation(run), run.data.windows("train")
+    rows = windows.ranges.merged().rows()
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), ROWS)).astype(np.int64)]
     names = [channel.name for channel in prepared.channels]
     values = prepared.values[rows]
+    ordinary = np.flatnonzero(windows.targets() <= 0)
+    most = min(MOST_WINDOWS, max(1, MOST_VALUES // int(np.prod(windows.shape))), len(ordinary))
+    some = ordinary[np.linspace(0, len(ordinary) - 1, most).astype(np.int64)]
     return Reference(
         scores=_quantiles(validation) if len(validation) else (),
         channels={name: _quantiles(values[:, position]) for position, name in enumerate(names)},
+        windows=tuple(
+            tuple(float(f"{value:.5g}") for value in one.ravel()) for one in windows.gather(some)
+        ),
     )
 
 
