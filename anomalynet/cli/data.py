@@ -265,9 +265,10 @@ def _import(args: argparse.Namespace) -> int:
     _print_facts({key: value for key, value in facts.items() if value is not None})
     warn(warnings)
     look = "data info" if report.prevalence else "show --injected"
-    model = "hybrid" if report.prevalence else "hybrid_injected"
-    name = report.name
-    print_next(f"anomalynet {look} {name}", f"anomalynet train {model} data.name={name}")
+    name, train = report.name, f"anomalynet train hybrid data.name={report.name}"
+    if not report.prevalence:
+        train = f"anomalynet train hybrid_injected data.name={name} training.injection.trim=0.02"
+    print_next(f"anomalynet {look} {name}", train)
     return 0
 
 

@@ -44,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
         figure = draw_injected(config, args.out or Path("injected.png"))
         print_json({"figure": figure}) if args.json else print(figure)
         words = [name, *overrides, f"data.name={args.injected}"]
+        if "training.injection.trim" not in "".join(overrides):
+            words.append("training.injection.trim=0.02")
         print_next(f"anomalynet train {shlex.join(words)}")
         return 0
     if args.keys:

@@ -42,14 +42,21 @@ def test_the_help_of_an_import_is_printed(capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize(
     ("labelled", "look", "model"),
-    [(True, "data info", "hybrid"), (False, "show --injected", "hybrid_injected")],
+    [
+        (True, "data info", "hybrid data.name=rooms"),
+        (
+            False,
+            "show --injected",
+            "hybrid_injected data.name=rooms training.injection.trim=0.02",
+        ),
+    ],
 )
 def test_an_import_ends_with_what_fits_its_labels(
     capsys: pytest.CaptureFixture[str], csv: Path, labelled: bool, look: str, model: str
 ) -> None:
     options = IMPORT if labelled else [*IMPORT[:6], "--ignore", "state"]
     assert cli.main(["data", "import", str(csv), *options]) == 0
-    train = f"next: anomalynet train {model} data.name=rooms"
+    train = f"next: anomalynet train {model}"
     assert capsys.readouterr().err.splitlines()[-2:] == [f"next: anomalynet {look} rooms", train]
 
 

@@ -162,7 +162,7 @@ def test_the_figure_draws_each_kind_on_the_users_data(
     assert said.out.strip() == str(file)
     words = shlex.split(said.err.splitlines()[-1])
     assert words[:4] == ["next:", "anomalynet", "train", "hybrid_injected"]
-    assert words[4:] == [*keys, f"data.name={name}"]
+    assert words[4:] == [*keys, f"data.name={name}", "training.injection.trim=0.02"]
     shown = file.read_text()
     assert f"windows of {name}" in shown and "bias (" in shown and "stuck (" in shown
     assert "ramp (" not in shown
