@@ -21,6 +21,7 @@ from anomalynet.config.show import as_yaml
 from anomalynet.runs.files import write_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.sweeps import SweepRecord, SweepRun, write_sweep
+from tests.runs.test_collect import store
 from tests.runs.test_folder import result
 
 
@@ -102,6 +103,23 @@ def test_runs_have_a_state_a_sweep_and_what_was_changed(
     assert shown.count("training.epochs=7") == 1
     assert "changed in all of window-quick: training.patience=3\n" in shown
     assert shown.count("training.patience=3") == 1
+
+
+def test_a_comparison_names_the_command_that_tests_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = ["--runs", str(tmp_path)]
+    store(tmp_path, "lstm", metrics={"test/auroc": 0.75})
+    for seed in (0, 1):
+        metrics = {"test/mcc": 0.25, "test/average_precision": 0.5, "test/f1_attack": 0.5}
+        store(tmp_path, "cnn", seed=seed, metrics=metrics)
+    assert main(["compare", "cnn0000", "lstm", *runs]) == 0
+    shown = capsys.readouterr()
+    names = [line.split("\t")[1] for line in shown.out.splitlines()]
+    assert names[1:5] == ["test/f1_attack", "test/average_precision", "test/auroc", "experiment"]
+    assert "`anomalynet reproduce --models cnn,lstm`" in shown.err
+    assert main(["compare", "cnn0000", "cnn01", *runs]) == 0
+    assert "`anomalynet sweep FILE`" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
