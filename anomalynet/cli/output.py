@@ -124,7 +124,7 @@ def print_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
     print_json(rows) if as_json else print_table(rows)
 
 
-FOLDED = 36  # texts longer than this are wrapped; ids, keys and paths, without spaces, never
+FOLDED = 30  # texts longer than this are wrapped; ids, keys and paths, without spaces, never
 
 
 def print_table(

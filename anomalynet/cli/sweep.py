@@ -114,10 +114,8 @@ def show_plan(args: argparse.Namespace, name: str, outcome: SweepOutcome) -> Non
 
 def _settings(sweep: Sweep, outcome: SweepOutcome) -> str:
     """The preset with the keys that it sets, worlds and epochs, as they are in the runs."""
-    import shlex
-
     from anomalynet.config.bounds import value_of
-    from anomalynet.config.show import scalar
+    from anomalynet.config.show import argument, scalar
     from anomalynet.data.sources.simulated import generated
     from anomalynet.sweep.plan import OF_WORLDS
 
@@ -128,7 +126,7 @@ def _settings(sweep: Sweep, outcome: SweepOutcome) -> str:
             continue
         values = [value_of(config, key) for config in configs]
         texts = dict.fromkeys(one if isinstance(one, str) else scalar(one) for one in values)
-        found.append(shlex.quote(f"{key}={'/'.join(texts)}"))
+        found.append(argument(key, "/".join(texts)))
     return f"preset {sweep.preset or 'none'}: {' '.join(found)}"
 
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -41,7 +42,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def test_ids_are_never_wrapped_and_columns_give_way(narrow: Terminal) -> None:
-    key = "training.patience"
+    key = "training.validation_windows"
     row = {"key": key, "long": "a b " * 30, "seed": 7, "date": "2026-01-02 03:04", "none": None}
     with redirect_stdout(narrow):
         output.print_table([row, row], drop=("seed", "none", "date"))
@@ -120,6 +121,28 @@ def test_a_comparison_names_the_command_that_tests_it(
     assert "`anomalynet reproduce --models cnn,lstm`" in shown.err
     assert main(["compare", "cnn0000", "cnn01", *runs]) == 0
     assert "`anomalynet sweep FILE`" in capsys.readouterr().err
+
+
+def test_changes_are_the_users_and_can_be_pasted(
+    tmp_path: Path, narrow: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = ["data.scenario=duration=18h deployment.nodes=24", "tracking=wandb"]
+    for name in ("aaaaaaaaaa", "bbbbbbbbbb"):
+        loaded = load("hybrid", [*both, *(["training.epochs=10"] if name[0] == "b" else [])])
+        data = replace(loaded.config.data, calibration_rows=100)
+        filled = replace(loaded, config=replace(loaded.config, data=data))
+        filled.origins["data.calibration_rows"] = "the data"
+        folder = RunFolder(tmp_path / "hybrid" / name)
+        folder.path.mkdir(parents=True)
+        folder.config.write_text(as_yaml(filled, origin=True))
+    scenario = {"data.scenario": "duration=18h deployment.nodes=24"}
+    changed = [row["changed"] for row in listed(tmp_path, capsys, "--sort", "id")]
+    assert changed == [scenario, scenario | {"training.epochs": 10}]
+    with redirect_stdout(narrow):
+        assert main(["ls", "runs", "--runs", str(tmp_path)]) == 0
+    shown = narrow.getvalue()
+    assert "changed in all of them: 'data.scenario=duration=18h deployment.nodes=24'\n" in shown
+    assert "training.epochs=10" in shown, "the last column that gives way"
 
 
 @pytest.mark.parametrize(
