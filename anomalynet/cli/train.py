@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.flag(parser, "--life-line", argparse.SUPPRESS)  # for sweeps: end when stdin closes
     arguments.add_json(parser)
     parser.epilog = (
-        "Repeat the command to resume an interrupted run; a finished run is not trained again."
+        "Repeat the command to resume an interrupted run; a finished run is not trained again.\n"
+        "A small simulated data set, for trying things out:\n"
+        '  anomalynet train cnn data.worlds=3 data.scenario="duration=18h deployment.nodes=24"'
     )
 
 

@@ -59,6 +59,8 @@ def run(command: str) -> None:
     assert words[0] == "anomalynet"
     if words[1:3] == ["simulate", "smart_city"]:
         words += SMALL_WORLD
+    elif any(word.startswith("data.scenario=") for word in words):
+        pass  # small as it is
     elif words[1] in ("train", "sweep", "audit") and not {"data.name=plant", "--plan"} & {*words}:
         words += TINY
     elif words[1] == "train":
