@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from anomalynet.errors import UsageError, printable, say, terminal
+from anomalynet.runs.schema import NOTE
 
 
 class OutputLostError(BaseException):
@@ -83,9 +84,9 @@ def guarded_streams() -> Iterator[None]:
 
 
 def warn(warnings: Iterable[str]) -> None:
-    """Print one warning per line; on a terminal, in lines that end between words."""
+    """Print one warning or note per line; on a terminal, in lines that end between words."""
     for warning in warnings:
-        text = f"warning: {warning}"
+        text = f"{'note' if warning.startswith(NOTE) else 'warning'}: {warning}"
         say(_wrapper("  ").fill(text) if sys.stderr.isatty() else text)
 
 
