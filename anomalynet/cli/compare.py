@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from anomalynet.cli.arguments import add_json, add_run, add_runs
+from anomalynet.cli.arguments import add_json, add_run, add_runs, experiment_names
 from anomalynet.cli.output import print_json, print_table
+from anomalynet.errors import say
 
 SUMMARY = "compare two finished runs: their configurations, metrics and scores"
 
@@ -16,10 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_run(parser, name)
     add_runs(parser)
     add_json(parser)
-    parser.epilog = (
-        "A difference is that of the second run from the first. Two runs cannot tell it from "
-        "chance: `anomalynet sweep` can."
-    )
+    parser.epilog = "A difference is that of the second run from the first."
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,6 +32,13 @@ def run(args: argparse.Namespace) -> int:
     for row in rows:
         row |= {name: _short(row[name]) for name in ("a", "b", "difference")}
     print_table(rows, drop=("kind",))
+    named = next((row for row in rows if row["name"] == "experiment"), None)
+    names = [] if named is None else [str(named["a"]), str(named["b"])]
+    command = "`anomalynet sweep FILE`, with these settings as axes,"
+    if names and {*names} <= {*experiment_names()}:
+        command = f"`anomalynet reproduce --models {','.join(names)}`"
+    how = f"{command} trains every fold and gives an interval"
+    say(f"two single runs cannot tell a difference from chance: {how}")
     return 0
 
 

@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     paths = checked(args.out, variants, replace=args.replace)
     require_packages()
 
+    from anomalynet.detection.export.card import number
     from anomalynet.detection.export.export_run import export
     from anomalynet.tracking.run import track_export
     from anomalynet.training.finished import open_run
@@ -46,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(exported.to_json())
         return 0
+    pairs = (pair for loss in exported.losses.values() for pair in loss.metrics.items())
+    measured = dict.fromkeys(key for key, value in pairs if value is not None)
     rows = [
         {
             "file": str(exported.files[name]),
@@ -53,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
             "µs per window": f"{loss.microseconds:.0f}",
             "largest difference": f"{loss.difference:.1e}",
             "other alarms": f"{loss.alarms} of {loss.steps}",
-            **{key: "" if value is None else f"{value:.4f}" for key, value in loss.metrics.items()},
+            **{key: number(loss.metrics[key]) for key in measured},
         }
         for name, loss in exported.losses.items()
     ]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "list experiments, sweeps, models or runs"
 KINDS = ("experiments", "sweeps", "models", "runs")
-NARROW = ("reason", "fold", "seed", "sweep", "data", "date", "changed", "AUROC")
+NARROW = ("reason", "fold", "seed", "sweep", "data", "date", "AUROC", "changed")
 """Columns of runs that a narrow terminal does without, the first ones first."""
 
 METRICS = {"F1": "test/f1_attack", "AUROC": "test/auroc", "AP": "test/average_precision"}
@@ -160,14 +160,25 @@ def _result(folder: RunFolder) -> dict[str, Any]:
     return result
 
 
+BY_DATA = re.compile(r"^ *(\w+): .*# the data$", re.MULTILINE)
+"""A line of `config.yaml` whose value the data has set, in its section or below."""
+
+
 def _read(config: Path) -> dict[str, object]:
+    """The values of a run, without those that its data has set."""
     from anomalynet.config.identity import flatten_tree
     from anomalynet.runs.collect import read_config
 
     try:
-        return flatten_tree(read_config(config))
+        values = flatten_tree(read_config(config))
     except RunError:
         return {}
+    names = {*BY_DATA.findall(config.read_text(encoding="utf-8"))}
+    return {
+        key: value
+        for key, value in values.items()
+        if not (key.startswith("data.") and key.rpartition(".")[2] in names)
+    }
 
 
 def _standard(experiment: str) -> dict[str, object] | None:
@@ -181,25 +192,29 @@ def _standard(experiment: str) -> dict[str, object] | None:
         return None
 
 
-OWN_COLUMNS = ("seed", "data.name", "data.root", "data.split.fold", "data.split.assignment")
+OWN_COLUMNS = ("seed", "data.name", "data.split.fold", "data.split.assignment")
 
 
 def _changed(values: dict[str, object], standard: dict[str, object] | None) -> dict[str, object]:
-    """The keys in which a run differs from its experiment, and the run's values."""
+    """The keys in which a run differs from its experiment, and the run's values; not those that
+    change no result."""
+    from anomalynet.config.schema import NON_SEMANTIC
+
     return {
         key: value
         for key, value in values.items()
-        if key not in OWN_COLUMNS and standard and key in standard and standard[key] != value
+        if not key.startswith((*OWN_COLUMNS, *NON_SEMANTIC))
+        if standard and key in standard and standard[key] != value
     }
 
 
 def _changes_as_text(rows: list[dict[str, Any]]) -> list[str]:
     """Turn the column `changed` into text, without what all rows share, or those of a sweep: that
     is returned, one line each."""
-    from anomalynet.config.show import scalar
+    from anomalynet.config.show import argument
 
     def text(pairs: Iterable[tuple[str, object]]) -> str:
-        return " ".join(f"{key}={scalar(value)}" for key, value in pairs)
+        return " ".join(argument(key, value) for key, value in pairs)
 
     lines = []
     for label in [None, *dict.fromkeys(row["sweep"] for row in rows if row["sweep"])]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from anomalynet.errors import UsageError, printable, say, terminal
+from anomalynet.runs.schema import NOTE
 
 
 class OutputLostError(BaseException):
@@ -83,9 +84,9 @@ def guarded_streams() -> Iterator[None]:
 
 
 def warn(warnings: Iterable[str]) -> None:
-    """Print one warning per line; on a terminal, in lines that end between words."""
+    """Print one warning or note per line; on a terminal, in lines that end between words."""
     for warning in warnings:
-        text = f"warning: {warning}"
+        text = f"{'note' if warning.startswith(NOTE) else 'warning'}: {warning}"
         say(_wrapper("  ").fill(text) if sys.stderr.isatty() else text)
 
 
@@ -124,7 +125,7 @@ def print_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
     print_json(rows) if as_json else print_table(rows)
 
 
-FOLDED = 36  # texts longer than this are wrapped; ids, keys and paths, without spaces, never
+FOLDED = 30  # texts longer than this are wrapped; ids, keys and paths, without spaces, never
 
 
 def print_table(

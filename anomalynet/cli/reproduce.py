@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from anomalynet.cli.arguments import add_launch, add_overrides, add_report, launch_options, option
+from anomalynet.cli.arguments import (
+    add_launch,
+    add_overrides,
+    add_report,
+    flag,
+    launch_options,
+    option,
+)
 from anomalynet.cli.output import print_json
 
 SUMMARY = "train all models of the paper's tables and the traditional ones, and write the report"
@@ -20,26 +27,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_launch(parser)
     text = "folder of the report (default: reports/<data>, with the split's policy if one is "
     option(parser, "--out", "DIR", f"{text}given, and -quick)", Path)
+    text = "only show what would be run, what is done, and how long the unfinished runs take"
+    flag(parser, "--plan", text)
     add_report(parser)
     parser.epilog = (
         "Repeat the command to resume it; failed runs are tried again. It trains the sweep "
-        "sweeps/paper_models.yaml, whose hours `anomalynet sweep paper_models --plan` shows, and "
-        "writes the report of its runs."
+        "sweeps/paper_models.yaml, and writes the report of its runs."
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Train the paper's models and write the report."""
+    from anomalynet.cli.sweep import show_plan
     from anomalynet.sweep.plan import experiment_names
     from anomalynet.sweep.runner import run_sweep
 
+    if args.plan:
+        args.on = "local"  # a plan needs no cluster
     outcome = run_sweep(
         "paper_models",
         experiments=None if args.models is None else experiment_names(args.models),
         rerun=["failed"],
+        plan_only=args.plan,
         progress=True,
         **launch_options(args),
     )
+    if args.plan:
+        show_plan(args, "paper_models", outcome)
+        return 0
     if args.json:
         counts = {"runs": len(outcome.jobs), "failed": outcome.failed}
         print_json({"report": outcome.report, **counts})

@@ -11,6 +11,7 @@ from anomalynet.cli.output import print_json, print_table, print_text
 from anomalynet.errors import UsageError
 
 if TYPE_CHECKING:
+    from anomalynet.sweep.file import Sweep
     from anomalynet.sweep.runner import SweepOutcome
 
 SUMMARY = "train every run of a sweep, compare its arms, and write the report"
@@ -79,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     options |= {name: getattr(args, name) for name in ("rerun", "only", "trials", "storage")}
     outcome = run_sweep(args.name, plan_only=plan_only, progress=True, **options)
     if args.plan:
-        (_show if outcome.wanted is None else _show_search)(args, outcome)
+        show_plan(args, args.name, outcome)
     elif args.print:
         from anomalynet.sweep.worker import shell_command
 
@@ -100,6 +101,33 @@ def _counts(outcome: SweepOutcome) -> dict[str, object]:
     counts = {state: outcome.count(state) for state in ("complete", "pruned", "fail", "running")}
     best = [outcome.trials[number] for number in outcome.best]
     return {"trials": len(outcome.trials), **counts, "best": best}
+
+
+def show_plan(args: argparse.Namespace, name: str, outcome: SweepOutcome) -> None:
+    """Print what a sweep would train: its settings, its runs or trials, and their time."""
+    from anomalynet.sweep.file import read_sweep
+
+    if not args.json:
+        print_text(_settings(read_sweep(name, args.preset), outcome))
+    (_show if outcome.wanted is None else _show_search)(args, outcome)
+
+
+def _settings(sweep: Sweep, outcome: SweepOutcome) -> str:
+    """The preset with the keys that it sets, worlds and epochs, as they are in the runs."""
+    from anomalynet.config.bounds import value_of
+    from anomalynet.config.show import argument, scalar
+    from anomalynet.data.sources.simulated import generated
+    from anomalynet.sweep.plan import OF_WORLDS
+
+    configs = [job.run.loaded.config for job in outcome.jobs]
+    found = []
+    for key in dict.fromkeys([*sweep.settings, "data.worlds", "training.epochs"]):
+        if key in OF_WORLDS and not generated(configs[0].data):
+            continue
+        values = [value_of(config, key) for config in configs]
+        texts = dict.fromkeys(one if isinstance(one, str) else scalar(one) for one in values)
+        found.append(argument(key, "/".join(texts)))
+    return f"preset {sweep.preset or 'none'}: {' '.join(found)}"
 
 
 def _show(args: argparse.Namespace, outcome: SweepOutcome) -> None:

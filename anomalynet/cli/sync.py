@@ -27,13 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Upload runs that were tracked offline."""
     from anomalynet.runs.collect import find_run
-    from anomalynet.tracking.record import FILE, upload
+    from anomalynet.tracking.record import FILE, has_key, pending, upload
 
     rows, folders = [], [find_run(name, args.runs).path for name in args.ids]
     folders = folders or sorted(path.parent for path in args.runs.glob(f"*/*/{FILE}"))
+    no_key = False  # W&B says so once, then nothing else is tried
     for folder in folders:
         name = f"{folder.parent.name.removeprefix('.')}/{folder.name}"
-        rows.append({"run": name, "state": upload(folder, args.timeout)})
+        state = "failed" if no_key and pending(folder) else upload(folder, args.timeout)
+        no_key = no_key or (state == "failed" and not has_key())
+        rows.append({"run": name, "state": state})
         say(f"[{len(rows)}/{len(folders)}] {name}: {rows[-1]['state']}")
     if not rows and not args.json:
         hint = "`anomalynet train … tracking=wandb` tracks a run"

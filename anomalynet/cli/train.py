@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+from typing import TYPE_CHECKING
 
 from anomalynet.cli import arguments
 from anomalynet.cli.output import alarms, print_json, print_next, print_table, rounded, warn
 from anomalynet.errors import say
+
+if TYPE_CHECKING:
+    from anomalynet.config.load import Loaded
 
 SUMMARY = "train one experiment, choose its threshold on the validation part, and test it"
 
@@ -31,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.flag(parser, "--life-line", argparse.SUPPRESS)  # for sweeps: end when stdin closes
     arguments.add_json(parser)
     parser.epilog = (
-        "Repeat the command to resume an interrupted run; a finished run is not trained again."
+        "Repeat the command to resume an interrupted run; a finished run is not trained again.\n"
+        "A small simulated data set, for trying things out:\n"
+        '  anomalynet train cnn data.worlds=3 data.scenario="duration=18h deployment.nodes=24"'
     )
 
 
@@ -54,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     from anomalynet.training.run import planned_folder, train
 
     folder = planned_folder(loaded, args.runs)
+    if "LOCAL_RANK" not in os.environ and not folder.finished:
+        _announce_time(loaded)
     epochs = loaded.config.training.epochs
     with TrainingProgress(f"{loaded.name} {folder.path.name}", epochs) as progress:
         try:
@@ -94,3 +102,13 @@ def run(args: argparse.Namespace) -> int:
     export = f"anomalynet export {shlex.quote(str(path))} --out model.onnx"
     print_next(export, *["anomalynet report"] * bool(labelled))
     return 0
+
+
+def _announce_time(loaded: Loaded) -> None:
+    """Print how long a run takes at most, if its model's usual speed is known."""
+    from anomalynet.sweep.estimate import usual_seconds
+    from anomalynet.sweep.progress import duration
+
+    if (seconds := usual_seconds(loaded.config)) is not None:
+        most = f"at most about {duration(seconds)}, by its usual speed on two CPU cores"
+        say(f"{loaded.name}: {most}, without start-up")

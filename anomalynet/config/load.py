@@ -202,7 +202,8 @@ def apply(tree: DictConfig, known: list[str], leaf: Leaf) -> Problem | None:
         if owners := [name for name in model_names() if _has_key(name, leaf.key)]:
             what = f"{leaf.key}: {tree.model.name} has no such key; {', '.join(owners)} has it"
             return Problem(leaf.where, what)
-        return Problem(leaf.where, f"unknown key {leaf.key!r}", nearest_key(leaf.key, known))
+        near = _of_scenario(leaf, known) or nearest_key(leaf.key, known)
+        return Problem(leaf.where, f"unknown key {leaf.key!r}", near)
     types, value = _types(tree, leaf.key), leaf.value
     if leaf.key in NUMBERS and isinstance(value, list):
         leaf = replace(leaf, text=" ".join(map(str, value)))
@@ -244,6 +245,19 @@ def _has_key(model: str, key: str) -> bool:
     """Whether the configuration of a model has a key such as `model.attention`."""
     section, _, name = key.partition(".")
     return section == "model" and name in {field.name for field in fields(model_class(model))}
+
+
+def _of_scenario(leaf: Leaf, known: list[str]) -> str | None:
+    """The `data.scenario` that sets a parameter of the simulation, where one alone has the name of
+    an unknown key and no key of the configuration has: `data.nodes`, `deployment.nodes`."""
+    from anomalynet.simulation.scenario import Scenario
+
+    names = {key.rpartition(".")[2] for key in known}
+    if "data.scenario" not in known or leaf.key.rpartition(".")[2] in names:
+        return None
+    key = leaf.key.removeprefix("data.").removeprefix("scenario.")
+    meant = [one for one in leaf_keys(structured(Scenario())) if f".{one}".endswith(f".{key}")]
+    return f'data.scenario="{meant[0]}={leaf.word}"' if len(meant) == 1 else None
 
 
 def nearest_key(key: str, known: Sequence[str]) -> str | None:

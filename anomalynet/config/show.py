@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import shlex
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from math import inf
@@ -24,6 +25,11 @@ def scalar(value: object) -> str:
         value, default_style=style, default_flow_style=True, allow_unicode=True, width=inf
     )
     return text.removesuffix("...\n").strip()
+
+
+def argument(key: str, value: object) -> str:
+    """`key=value` as a shell takes it."""
+    return shlex.quote(f"{key}={value if isinstance(value, str) else scalar(value)}")
 
 
 def as_yaml(loaded: Loaded, *, origin: bool = False) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from anomalynet.reporting.aggregate import ArmMetrics, base, in_world
 from anomalynet.reporting.arms import Arm, odd_code
 from anomalynet.runs.code import code_hash
+from anomalynet.runs.schema import NOTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +215,9 @@ def named_or_counted(names: Sequence[str], noun: str) -> str:
 
 
 def bullets(texts: Iterable[str]) -> str:
-    """Warnings as a list, each with a capital letter."""
-    return "\n".join(f"- ⚠ {text[:1].upper()}{text[1:]}" for text in texts)
+    """Warnings and notes as a list, each with a capital letter."""
+    signs = ((text, "" if NOTE in text else "⚠ ") for text in texts)
+    return "\n".join(f"- {sign}{text[:1].upper()}{text[1:]}" for text, sign in signs)
 
 
 MAX_ENDINGS = 3  # most texts after the colon for which one warning is shown in full

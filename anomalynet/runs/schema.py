@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 RESULT_VERSION = 1
+NOTE = "threshold without labels"
+"""What one of a result's `warnings` begins with that only reports: alarms beside their budget."""
 
 SCORES_COLUMNS = (
     *("series", "time", "split", "label", "incident", "kind", "score", "threshold", "alarm"),

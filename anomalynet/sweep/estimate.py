@@ -136,7 +136,7 @@ def time_text(seconds: float | None, unmeasured: Sequence[str], slots: int) -> s
     if seconds is None:
         return f"; time left unknown: no run of {names} has been measured"
     note = f" (by their usual speed: {names})" if unmeasured else ""
-    return f"; about {duration(seconds)} with {slots} at a time{note}"
+    return f"; about {duration(seconds)} with {slots} at a time{note}, without start-up"
 
 
 def most_clusters(jobs: Sequence[Job]) -> int | None:

@@ -8,8 +8,10 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
+from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from anomalynet.runs.files import read_json, write_json
 from anomalynet.runs.folder import BusyError, RunFolder
@@ -49,6 +51,21 @@ def notes(folders: Iterable[Path]) -> list[str]:
         if warning := record.get("warning"):
             problems[warning] += 1
     return [f"W&B: {n} run{'s' if n > 1 else ''}: {what}" for what, n in problems.items()]
+
+
+def has_key() -> bool:
+    """Whether W&B finds a key: in the environment, its settings or netrc. Asks no server."""
+    import wandb
+
+    settings = wandb.setup().settings
+    if settings.api_key or settings.identity_token_file:
+        return True
+    path = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
+    with suppress(OSError, NetrcParseError):
+        return not {"api.wandb.ai", urlsplit(settings.base_url).netloc}.isdisjoint(
+            netrc(path).hosts
+        )
+    return False
 
 
 def upload(folder: Path, timeout: float) -> str:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -21,6 +22,7 @@ from anomalynet.config.show import as_yaml
 from anomalynet.runs.files import write_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.sweeps import SweepRecord, SweepRun, write_sweep
+from tests.runs.test_collect import store
 from tests.runs.test_folder import result
 
 
@@ -40,7 +42,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def test_ids_are_never_wrapped_and_columns_give_way(narrow: Terminal) -> None:
-    key = "training.patience"
+    key = "training.validation_windows"
     row = {"key": key, "long": "a b " * 30, "seed": 7, "date": "2026-01-02 03:04", "none": None}
     with redirect_stdout(narrow):
         output.print_table([row, row], drop=("seed", "none", "date"))
@@ -102,6 +104,45 @@ def test_runs_have_a_state_a_sweep_and_what_was_changed(
     assert shown.count("training.epochs=7") == 1
     assert "changed in all of window-quick: training.patience=3\n" in shown
     assert shown.count("training.patience=3") == 1
+
+
+def test_a_comparison_names_the_command_that_tests_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = ["--runs", str(tmp_path)]
+    store(tmp_path, "lstm", metrics={"test/auroc": 0.75})
+    for seed in (0, 1):
+        metrics = {"test/mcc": 0.25, "test/average_precision": 0.5, "test/f1_attack": 0.5}
+        store(tmp_path, "cnn", seed=seed, metrics=metrics)
+    assert main(["compare", "cnn0000", "lstm", *runs]) == 0
+    shown = capsys.readouterr()
+    names = [line.split("\t")[1] for line in shown.out.splitlines()]
+    assert names[1:5] == ["test/f1_attack", "test/average_precision", "test/auroc", "experiment"]
+    assert "`anomalynet reproduce --models cnn,lstm`" in shown.err
+    assert main(["compare", "cnn0000", "cnn01", *runs]) == 0
+    assert "`anomalynet sweep FILE`" in capsys.readouterr().err
+
+
+def test_changes_are_the_users_and_can_be_pasted(
+    tmp_path: Path, narrow: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = ["data.scenario=duration=18h deployment.nodes=24", "tracking=wandb"]
+    for name in ("aaaaaaaaaa", "bbbbbbbbbb"):
+        loaded = load("hybrid", [*both, *(["training.epochs=10"] if name[0] == "b" else [])])
+        data = replace(loaded.config.data, calibration_rows=100)
+        filled = replace(loaded, config=replace(loaded.config, data=data))
+        filled.origins["data.calibration_rows"] = "the data"
+        folder = RunFolder(tmp_path / "hybrid" / name)
+        folder.path.mkdir(parents=True)
+        folder.config.write_text(as_yaml(filled, origin=True))
+    scenario = {"data.scenario": "duration=18h deployment.nodes=24"}
+    changed = [row["changed"] for row in listed(tmp_path, capsys, "--sort", "id")]
+    assert changed == [scenario, scenario | {"training.epochs": 10}]
+    with redirect_stdout(narrow):
+        assert main(["ls", "runs", "--runs", str(tmp_path)]) == 0
+    shown = narrow.getvalue()
+    assert "changed in all of them: 'data.scenario=duration=18h deployment.nodes=24'\n" in shown
+    assert "training.epochs=10" in shown, "the last column that gives way"
 
 
 @pytest.mark.parametrize(

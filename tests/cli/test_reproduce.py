@@ -38,6 +38,17 @@ def test_a_split_that_must_be_refused_is_refused_before_the_first_run(
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_plan_trains_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["reproduce", "--models", "cnn,logistic", "--plan"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("preset quick: data.worlds=3 ")
+    assert "\n6 runs of 2 arms, 0 done, 6 left; about " in shown
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.usefixtures("no_figures")
 def test_a_report_of_one_model_of_own_data_then_nothing_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -50,7 +50,7 @@ def test_a_search_from_its_file_to_its_report(capsys: pytest.CaptureFixture[str]
     command = search("{trials: 2, sampler: random}", "--slots", "1")
     assert main([*command, "--plan"]) == 0
     told = capsys.readouterr().out
-    assert told.startswith("2 trials of 2 runs, 0 done, 2 left; about ")
+    assert "\n2 trials of 2 runs, 0 done, 2 left; about " in told
     assert not Path("runs").exists()
     assert main(command) == 0
     said = capsys.readouterr()

@@ -129,6 +129,14 @@ def states(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [run["state"] for run in sweep["runs"]]
 
 
+@pytest.mark.usefixtures("here")
+def test_a_plan_names_what_its_preset_sets(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command("--plan", "data.worlds=3")) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.startswith("preset quick: training.epochs=1 data.worlds=3 run arm ")
+    assert "without start-up" in shown
+
+
 @pytest.mark.usefixtures("no_figures")
 def test_from_the_plan_to_the_report_and_then_nothing_to_do(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -56,6 +56,21 @@ def test_later_sources_win_and_say_so(tmp_path: Path) -> None:
     assert "training.learning_rate" not in loaded.origins
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("data.nodes=24", 'data.scenario="deployment.nodes=24"'),
+        ("deployment.nodes=24", 'data.scenario="deployment.nodes=24"'),
+        ("data.duration=2d", 'data.scenario="duration=2d"'),
+        ("data.seed=3", "seed"),  # a key of the configuration, and of the simulation
+    ],
+)
+def test_a_parameter_of_the_simulation_belongs_in_the_scenario(given: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load("cnn", [given])
+    assert caught.value.problems[0].suggestion == meant
+
+
 def test_every_problem_at_once_with_file_line_and_suggestion(tmp_path: Path) -> None:
     base = ROOT / "experiments" / "base.yaml"
     (tmp_path / "base.yaml").write_text(base.read_text())

@@ -17,6 +17,7 @@ from anomalynet.data.importing.import_table import import_table
 from anomalynet.data.importing.request import ImportRequest
 from anomalynet.data.split.parts import fold_count
 from anomalynet.data.steps import fleet_warning, threshold
+from anomalynet.runs.schema import NOTE
 
 DAY = 120  # readings, one per 720 s
 
@@ -108,6 +109,7 @@ def test_train_compares_alarms_with_the_budget() -> None:
     short, none = scored(quiet, quiet), scored(*[quiet * 3] * 2)
     (said, too_short, more) = fleet_warning(config, [short, scored(busy, quiet)], 0.5, 2)
     assert "0 alarms per device and day on validation, 6 on test, 1 allowed" in said
+    assert [text.startswith(NOTE) for text in (said, too_short, more)] == [True, False, False]
     assert "2 alarms allowed in 2 days" in too_short and "detect --hits 3/5" in more
     assert len(fleet_warning(config, [none, none], 0.5, 2)) == 1
     assert fleet_warning(config, [scored(quiet, label=0), short], 0.5, 2) == []

@@ -6,11 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from anomalynet.cli.output import warn
 from anomalynet.reporting.arms import arms
-from anomalynet.reporting.captions import warnings
+from anomalynet.reporting.captions import bullets, warnings
 from anomalynet.reporting.leaderboard import Leaderboard, doubts
 from anomalynet.reporting.prose import conditions, provenance
 from anomalynet.runs.collect import RunRecord
+from anomalynet.runs.schema import NOTE
 from tests.reporting.synthetic import context, record
 
 
@@ -33,6 +37,13 @@ def test_warnings_that_differ_in_numbers_alone_are_one(tmp_path: Path) -> None:
         tmp_path / "many", *(f"held out in fold {fold}: {kind}" for fold, kind in enumerate("abcd"))
     )
     assert many.startswith("held out in fold 0 to 3: 4 different ones")
+
+
+def test_alarms_beside_their_budget_are_a_note(capsys: pytest.CaptureFixture[str]) -> None:
+    note, warning = f"{NOTE}: 0.5 alarms, 1 allowed", "drifts"
+    assert bullets([note, warning]) == f"- T{note[1:]}\n- ⚠ Drifts"
+    warn([note, warning])
+    assert capsys.readouterr().err == f"note: {note}\nwarning: {warning}\n"
 
 
 def test_seeds_and_worlds_that_go_together_are_told_together(tmp_path: Path) -> None:

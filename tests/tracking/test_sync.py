@@ -8,11 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
+import wandb
 
 from anomalynet.cli.main import main
 from anomalynet.runs.folder import RunFolder
 from anomalynet.tracking import record
-from anomalynet.tracking.record import notes, pending, synced, update, upload
+from anomalynet.tracking.record import has_key, notes, pending, synced, update, upload
 
 STUB = """\
 import json, sys, time
@@ -33,10 +34,11 @@ print("wandb: Done.")
 
 
 def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str = "") -> Path:
-    """Put a program in the place of `wandb`, that notes how it is called."""
+    """Put a program in the place of `wandb`, that notes how it is called; there is a key."""
     calls, script = tmp_path / "calls.jsonl", tmp_path / "wandb_stub.py"
     script.write_text(STUB.format(calls=str(calls), what=what))
     monkeypatch.setattr(record, "WANDB", (sys.executable, str(script)))
+    monkeypatch.setattr(record, "has_key", lambda: True)
     return calls
 
 
@@ -113,14 +115,25 @@ def test_an_upload_that_never_ends_is_stopped(
     assert time.monotonic() - since < 30
 
 
-def test_without_a_key_wandb_says_what_to_do(
+def test_without_a_key_wandb_says_once_what_to_do(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    run(tmp_path, "aaaa", "offline")
+    wandb.teardown()  # it may remember a key of another test
+    for name in ("aaaa", "bbbb", "cccc"):
+        run(tmp_path, name, "online" if name == "bbbb" else "offline")
     assert main(["sync", "--runs", str(tmp_path), "--json"]) == 1
     printed = capfd.readouterr()
-    assert "wandb login" in printed.err
-    assert json.loads(printed.out)["rows"][0]["state"] == "failed"
+    assert printed.err.count("wandb login") == 1
+    states = [row["state"] for row in json.loads(printed.out)["rows"]]
+    assert states == ["failed", "nothing to do", "failed"]
+
+
+def test_a_key_in_netrc_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wandb.teardown()
+    monkeypatch.setenv("WANDB_BASE_URL", "http://wandb.example:8080")
+    assert not has_key()
+    (tmp_path / "no-netrc").write_text("machine wandb.example:8080 login user password secret\n")
+    assert has_key()
 
 
 def test_a_sweep_is_uploaded_too_and_nothing_is_no_error(

@@ -204,7 +204,8 @@ def test_a_second_one_waits_for_the_run_of_the_first(
     first.start()
     assert held.wait(60)
     assert main([*keys, "--no-wait"]) != 0
-    assert str(os.getpid()) in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert str(os.getpid()) in shown and "cnn: at most about " in shown
 
     def said(text: str) -> None:
         if "waiting" in text:

@@ -38,7 +38,7 @@ def card(
         "`anomalynet detect --help` lists the sources of readings; the file does not need PyTorch.",
         *_data(run, contract),
         *_decision(contract),
-        *_metrics(contract),
+        *_metrics(run, contract),
         *_interface(contract),
         *_files(contract, parity, losses, refused),
         *_limits(run, contract, losses[file]),
@@ -105,15 +105,15 @@ def _range(sensor: Sensor) -> str:
     return f"{low} … {high}"
 
 
-def _metrics(contract: Contract) -> list[str]:
+def _metrics(run: FinishedRun, contract: Contract) -> list[str]:
+    if not any(run.result.parts[part].labelled for part in PARTS):
+        return ["## Measured", "The data has no labels, so nothing was measured."]
     values = contract.metrics
     rows = []
     for metric in METRICS.values():
         found = [number(values.get(f"{part}/{metric.name}"), metric.unit) for part in PARTS]
         if any(found):
             rows.append((metric.title, metric.unit, *found))
-    if not rows:
-        return ["## Measured", "The data has no labels, so nothing was measured."]
     measured = grid(("metric", "unit", *PARTS), rows)
     shown = ["## Measured", "At the threshold above, measured by the run.", measured]
     share, accuracy = values.get("test/prevalence"), values.get("test/accuracy")
@@ -177,7 +177,13 @@ def _files(
 ) -> list[str]:
     """Size, time and loss of each file, and the comparison of the float32 file."""
     heading = ["file", "variant", "bytes", "µs per window", "largest difference", "other alarms"]
-    heading += [f"{METRICS[metric].title} ({part})" for part in PARTS for metric in MEASURED]
+    pairs = [(part, metric) for part in PARTS for metric in MEASURED]
+    known = [
+        (part, metric)
+        for part, metric in pairs
+        if any(loss.metrics[f"{part}/{metric}"] is not None for loss in losses.values())
+    ]
+    heading += [f"{METRICS[metric].title} ({part})" for part, metric in known]
     rows = [
         (
             f"`{name}`",
@@ -186,7 +192,7 @@ def _files(
             f"{loss.microseconds:.0f}",
             f"{loss.difference:.1e}",
             f"{loss.alarms} of {loss.steps}",
-            *(number(loss.metrics[f"{part}/{metric}"]) for part in PARTS for metric in MEASURED),
+            *(number(loss.metrics[f"{part}/{metric}"]) for part, metric in known),
         )
         for name, loss in losses.items()
     ]

@@ -19,7 +19,6 @@ from anomalynet.reporting.ablation.arms import (
 )
 from anomalynet.reporting.ablation.contrasts import BETTER, LEVEL, NO_EVIDENCE, WORSE, Contrast
 from anomalynet.reporting.ablation.effects import NOT_IN_SWEEP, NOT_RUN, Comparison, Effect
-from anomalynet.reporting.aggregate import Summary
 from anomalynet.reporting.arms import title_of
 from anomalynet.reporting.captions import NAMED, ReportContext
 from anomalynet.reporting.formats.markdown import grid, metric_title
@@ -46,7 +45,8 @@ def how_to_read(metric: str) -> str:
         "independent units. Series that share an incident are one cluster. Mean over clusters, 95 "
         "% bootstrap interval, two-sided sign-flip p, Holm's correction over the arms (apart from "
         "that over main effects and over interactions). *Better* or *worse* needs Holm's p below "
-        f"0.05 and an interval without 0. {better} is better."
+        f"0.05 and an interval without 0. {better} is better. The means of the arms above are of "
+        "whole test parts, not of series, so they differ by other amounts."
     )
 
 
@@ -198,21 +198,19 @@ def effect_row(one: Effect, metric: str) -> Row:
 
 
 def arms_table(arms: Sequence[MeasuredArm], metric: str, signs: Mapping[str, str]) -> str:
-    """One line per arm: runs, the metric, its difference, other metrics, parameters."""
+    """One line per arm: runs, the metric, other metrics, parameters. Its differences are in
+    `arms.csv` alone: beside those of the tests, which average otherwise, they would confuse."""
     reference, names = reference_of(arms), shown_metrics(metric)
     lines = []
     for arm in arms:
         one = arm.metrics
         texts = (metric_text(name, one.summary(name), len(one.values)) for name in names)
-        first, *others = texts
         mark = " (reference)" if arm is reference and arm.name != "reference" else ""
-        between = _gap(gap(arm, reference, primary(metric)), metric)
         label = f"**{arm.name}**{signs[arm.name]}{mark}"
         runs, n = f"{len(arm.runs)} of {arm.design.expected}", str(len(one.values))
         parameters = parameters_text(one.arm) or "–"
-        lines.append([label, runs, n, first, between, *others, parameters])
-    first, *others = map(metric_title, names)
-    header = ["Arm", "runs", "n", first, f"difference, {unit_text(metric)}", *others, "parameters"]
+        lines.append([label, runs, n, *texts, parameters])
+    header = ["Arm", "runs", "n", *map(metric_title, names), "parameters"]
     return grid(header, lines, "l" + "r" * (len(header) - 1))
 
 
@@ -228,14 +226,6 @@ def models_table(view: ModelsView, metric: str, signs: Mapping[str, str]) -> str
         ]
         lines.append([f"**{title_of(experiment)}**", *texts])
     return grid(["Model", *view.levels.values()], lines, "l" + "r" * len(view.levels))
-
-
-def _gap(between: Summary, metric: str) -> str:
-    if not between.n:
-        return "–"
-    spread = between.spread * MEASURES[metric].scale
-    shown = "" if math.isnan(spread) else f" ± {MEASURES[metric].text(spread)}"
-    return f"{signed(between.mean, metric)}{shown} ({counted(between.n, 'pair')})"
 
 
 def _numbers(one: Contrast | None, metric: str, tested: bool) -> list[str]:

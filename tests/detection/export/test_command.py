@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -73,6 +74,22 @@ def test_names_that_cannot_be_written_are_refused_before_anything_is_read(
     assert main(["export", "nothing", "--out", str(tmp_path / "new.onnx")]) == 2
     assert main(["export", run, "--out", str(there), "--replace"]) == 0
     assert Alone(there).contract.model == "logistic"
+
+
+def test_metrics_of_labels_are_shown_where_there_are_labels(
+    tmp_path: Path,
+    made: Callable[[str], Made],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one, place = made("logistic"), "anomalynet.detection.export.export_run.export"
+    loss = one.exported.losses["float32"]
+    without = replace(loss, metrics=dict.fromkeys(loss.metrics))
+    for found, shown in ((loss, True), (without, False)):
+        exported = replace(one.exported, losses={"float32": found})
+        monkeypatch.setattr(place, lambda *_, given=exported: given)
+        assert main(["export", str(one.run.folder.path), "--out", str(tmp_path / "m.onnx")]) == 0
+        assert ("test/f1_attack" in capsys.readouterr().out) is shown
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,9 @@ import pytest
 
 from anomalynet.data.windows import Windows
 from anomalynet.detection.contract import MASK
+from anomalynet.detection.export.card import card
 from anomalynet.runs.code import code_hash
+from anomalynet.training.finished import FinishedRun
 from tests.detection.export.alone import Alone
 from tests.detection.export.conftest import Made
 
@@ -88,3 +91,17 @@ def test_the_card_repeats_what_was_measured(made: Callable[[str], Made]) -> None
     assert "| temperature | °C | -40 … 85 |" in card
     for name, loss in exported.losses.items():
         assert f"| `{exported.files[name].name}` | {name} | {loss.bytes} |" in card
+
+
+def test_the_card_of_data_without_labels_has_no_metrics_of_labels(
+    made: Callable[[str], Made],
+) -> None:
+    run, exported = made("hybrid").run, made("hybrid").exported
+    parts = {name: replace(one, labelled=0, attack=0) for name, one in run.result.parts.items()}
+    unlabelled = FinishedRun(run.folder, run.config, replace(run.result, parts=parts))
+    loss = exported.losses["float32"]
+    losses = {"model.onnx": replace(loss, metrics=dict.fromkeys(loss.metrics))}
+    text = card(unlabelled, exported.contract, exported.parity, losses, {})
+    assert "The data has no labels" in text
+    for title in ("True negatives", "F1 (attack)", "Average precision"):
+        assert title in exported.card.read_text() and title not in text

@@ -119,6 +119,7 @@ def test_only_runs_of_the_same_seed_are_a_pair(tmp_path: Path) -> None:
     reference = [run(runs, "on", recalls(base), seed=seed) for seed, base in enumerate((0.3, 0.5))]
     other = off([run(runs, "off", recalls(0.55), seed=1)], expected=2)
     text, arms, test = written(tmp_path, ablation(on(reference), other))
+    assert text.count("| difference, points") == 1, "that of the tests alone"
     row = arms[OFF, "recall_attack"]
     assert (test["difference"], test["pairs"]) == ("5.0000", "1")
     assert (row["mean"], row["pairs"]) == ("55.5000", "1")
@@ -166,7 +167,7 @@ def test_why_an_arm_is_not_compared(tmp_path: Path) -> None:
         told = test["verdict"], test["reason"]
         assert told == ("not compared", "the reference has not been run")
         assert "no differences can be computed." in text
-        assert f"| **{OFF}** | 1 of 1 | 1 | 50.50 | – |" in text
+        assert f"| **{OFF}** | 1 of 1 | 1 | 50.50 |" in text
     _, _, test = written(tmp_path, ablation(on(first), off(later)))
     assert test["verdict"] == "not compared"
     assert test["reason"].startswith("no run has the seed, fold and world")
