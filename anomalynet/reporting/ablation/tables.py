@@ -110,10 +110,11 @@ def what_can_be_seen(contrasts: Sequence[Contrast], noun: str, metric: str) -> s
             "recordings that share no incident, could change that; more seeds cannot."
         )
         return text + hint * (noun == "arm")  # once in a report
-    sizes = [one.detectable for one in contrasts if not math.isnan(one.detectable)]
-    size = MEASURES[metric].text(max(sizes, default=math.nan) * MEASURES[metric].scale)
+    sizes = [one.detectable for one in contrasts if not math.isnan(one.detectable)] or [math.nan]
+    ends = [MEASURES[metric].text(end(sizes) * MEASURES[metric].scale) for end in (min, max)]
+    span = f"{ends[0]} to {ends[1]} (by {noun})" if len({*ends}) > 1 else ends[0]
     return (
-        f"{capital(form)}{least}{corrected}; a true difference of {size} "
+        f"{capital(form)}{least}{corrected}; a true difference of {span} "
         f"{unit_text(metric)} would be found with 80 % probability."
     )
 

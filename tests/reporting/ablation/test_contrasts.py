@@ -99,6 +99,10 @@ def test_what_can_be_seen_is_the_lowest_p_and_the_smallest_difference() -> None:
     assert one.detectable == pytest.approx(steps * np.std(values, ddof=1) / 8**0.5)
     found = what_can_be_seen([one], "arm", "auroc")
     assert f"{100 * one.detectable:.2f} points AUROC would be found" in found
+    two = family([alone(values), alone([10 * value for value in values])])
+    ends = [f"{100 * each.detectable:.2f}" for each in two]
+    assert f"of {ends[0]} to {ends[1]} (by arm) points" in what_can_be_seen(two, "arm", "auroc")
+    assert two[1].detectable == pytest.approx(10 * two[0].detectable)
     assert what_can_be_seen((), "arm", "auroc") == ""
 
 
