@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +17,14 @@ def signed_log(x: Tensor) -> Tensor:
     return torch.sign(x) * torch.log1p(x.abs())
 
 
+def _ordered(x: Tensor) -> Tensor:
+    """x (batch, time, channel) sorted along time. NumPy's sort is many times as fast as torch's on
+    a CPU; a graph that is captured or differentiated needs torch's."""
+    if x.device.type != "cpu" or x.requires_grad or torch.compiler.is_compiling():
+        return x.sort(dim=1).values
+    return torch.from_numpy(np.sort(x.transpose(1, 2).numpy(), axis=2)).transpose(1, 2)
+
+
 def window_statistics(x: Tensor) -> Tensor:
     """`data.statistics.statistics` of windows x (batch, time, channel), as a part of a network:
     float32 (batch, 12 · channel), in the same order."""
@@ -23,7 +32,7 @@ def window_statistics(x: Tensor) -> Tensor:
     time = torch.arange(steps, dtype=x.dtype, device=x.device) - (steps - 1) / 2
     mean = x.mean(dim=1)
     centred = x - mean.unsqueeze(1)
-    ordered = x.sort(dim=1).values
+    ordered = _ordered(x)
 
     def quantile(share: float) -> Tensor:
         place = share * (steps - 1)
@@ -84,8 +93,8 @@ class EncodedStatistics(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """The filled bins (batch, statistics · bins) of windows x (batch, time, channel)."""
-        filled = (window_statistics(x).unsqueeze(2) - self.low) / self.size
-        return filled.clamp(0, 1).flatten(1)
+        filled = window_statistics(x).unsqueeze(2) - self.low
+        return filled.div_(self.size).clamp_(0, 1).flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (batch, width) of windows x (batch, time, channel), normalised, float32."""

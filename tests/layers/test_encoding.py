@@ -15,6 +15,8 @@ def test_statistics_are_those_of_the_classical_models(shape: tuple[int, ...]) ->
     x = np.random.default_rng(0).normal(3, 10, shape).astype(np.float32)
     found = window_statistics(torch.from_numpy(x))
     np.testing.assert_allclose(found.numpy(), statistics(x), rtol=1e-5, atol=1e-5)
+    by_torch = window_statistics(torch.from_numpy(x).requires_grad_()).detach()
+    assert torch.equal(by_torch, found)
 
 
 def test_bins_fill_one_after_the_other_between_quantiles() -> None:
