@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from anomalynet.detection.records import Outcome, iso
 from anomalynet.metrics import events
@@ -31,6 +32,8 @@ class Stretch:
     silent: bool  # whether the step of the peak, or those that raised its alarms, had no reading
     alarm: bool = False  # whether an alarm was raised in it
     channels: tuple[str, ...] = ()  # that its last alarm names
+    # of the peak, the last steps, float32 (time, channel); without them `channels` are the alarm's
+    window: Sequence[npt.NDArray[np.floating]] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Device, time and until (UTC), score, alarm, channels and no_readings."""
@@ -42,11 +45,20 @@ class Stretch:
 class Watch:
     """Collects the alarms that a detector raised, the time that it scored, and the highest
     stretches. `period`: seconds between steps; None: the median in the first steps added;
-    `window`: steps that the model reads; `usual`: score of an ordinary step."""
+    `window`: steps that the model reads; `usual`: score of an ordinary step; `explain`: names the
+    channels that make the score of a window, float32 (time, channel)."""
 
-    def __init__(self, period: float | None, window: int = 1, usual: float = 0.0) -> None:
+    def __init__(
+        self,
+        period: float | None,
+        window: int = 1,
+        usual: float = 0.0,
+        explain: Callable[[npt.NDArray[np.floating]], tuple[str, ...]] | None = None,
+    ) -> None:
         self.alarms: list[tuple[str, int]] = []  # device, time of the step in µs
         self._window, self._usual = window, usual
+        self._explain = explain
+        self._last: dict[str, deque[npt.NDArray[np.floating]]] = {}  # of each device, its steps
         self._now: dict[str, Stretch] = {}  # of each device, the newest
         self._best: list[Stretch] = []  # of the earlier ones, in order
         self._period, self._scored = period or math.nan, 0
@@ -68,9 +80,14 @@ class Watch:
         known = np.concatenate([self._ends, times])
         self._ends = known[[known.argmin(), known.argmax()]] if len(known) else known
         if names:
-            columns = (rows, times, np.round(steps.score[scored], 6), ~steps.observed[scored])
-            for row, time, score, silent in zip(*(one.tolist() for one in columns), strict=True):
-                now = self._step(Stretch(names[row], time, time, score, silent))
+            columns = (steps.row, steps.time, np.round(steps.score, 6), ~steps.observed)
+            every = zip(*(one.tolist() for one in columns), steps.values, strict=True)
+            for row, time, score, silent, value in every:
+                last = self._last.setdefault(names[row], deque(maxlen=self._window))
+                last.append(value)
+                if math.isnan(score):
+                    continue
+                now = self._step(Stretch(names[row], time, time, score, silent, window=(*last,)))
                 if event := raised.get((now.device, time)):
                     now.silent = bool(event.reason) and (now.silent or not now.alarm)
                     now.alarm = True
@@ -86,6 +103,7 @@ class Watch:
                 now.last = step.last
             if step.score > now.score:
                 now.score, now.silent = step.score, now.silent if now.alarm else step.silent
+                now.window = step.window
             return now
         self._now[step.device] = step  # after a gap, or far above the steps before
         return step
@@ -95,7 +113,11 @@ class Watch:
 
     def highest(self) -> list[dict[str, Any]]:
         """The highest stretches: first those with readings, among these those with an alarm."""
-        return [one.to_json() for one in ranked([*self._best, *self._now.values()])]
+        found = ranked([*self._best, *self._now.values()])
+        for one in found:
+            if self._explain is not None and len(one.window) == self._window:
+                one.channels = self._explain(np.stack(one.window)) or one.channels
+        return [one.to_json() for one in found]
 
     @property
     def days(self) -> tuple[float, float]:

@@ -8,7 +8,10 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+from anomalynet.detection.engine.devices import Array
 from anomalynet.detection.engine.engine import Engine
+from anomalynet.detection.engine.pipeline import top
+from anomalynet.detection.engine.scoring import channel_parts
 from anomalynet.detection.evaluation import Watch
 from anomalynet.detection.model import Model
 from anomalynet.detection.records import Message, Outcome
@@ -83,8 +86,14 @@ def detect_file(
     recording = Recording(file, parser, contract.period)
     scores_file = ScoresFile(scores, replace=True) if scores is not None else None
     targets: list[Sink] = []
+
+    def named(window: Array) -> tuple[str, ...]:
+        parts = top(channel_parts(engine.model, window))
+        return tuple(contract.channels[place] for place, _ in parts)
+
     usual = contract.reference.scores[50] if contract.reference.scores else 0.0
-    watch, done = Watch(contract.period, contract.window, usual), False
+    explain = None if contract.form == "step" else named
+    watch, done = Watch(contract.period, contract.window, usual, explain), False
 
     def take(outcome: Outcome, messages: list[Message]) -> None:
         status.add(messages, outcome, engine.names)

@@ -64,7 +64,7 @@ MEASURES |= {
     for names, how, words in (
         ((*RANKING, *RUN_METRICS), "fold_mean", "fold mean"),
         (RANKING, "pooled", "scores pooled"),
-        (METRICS, "series_mean", "mean over series"),
+        (METRICS, "series_mean", "mean over clusters"),
     )
     for name in names
 }

@@ -23,11 +23,29 @@ from anomalynet.data.sources import simulated
 from anomalynet.data.split.parts import split
 from anomalynet.data.telemetry import Channel
 from anomalynet.errors import ConfigError, DataError
+from anomalynet.simulation.network.placement import cells, place_nodes
 from anomalynet.simulation.scenario import frame_period
 from tests.data.world import frame, incident, node, write_world
 from tests.tiny import TINY
 
 NODES = [node(0, x=0), node(1, x=10), node(2, x=4), node(3, cell=1), node(4, cell=1, y=3)]
+
+
+@pytest.mark.parametrize(("nodes", "most"), [(30, 20), (24, 12), (7, 3), (5, 5), (25, 12)])
+def test_a_nodes_radio_cell_is_that_of_its_placement(nodes: int, most: int) -> None:
+    scenario = f"deployment.nodes={nodes} deployment.cell_nodes={most}"
+    config = DataConfig(name="smart_city", scenario=scenario)
+    placed = simulated.scenario_of(config)
+    expected = {
+        name: f"cell {cell}"
+        for cell in range(cells(placed))
+        for name in place_nodes(placed, cell).names
+    }
+    assert len(expected) == nodes and simulated.radio_cells(config, expected) == expected
+    assert simulated.radio_cells(config, ["world-0003/node-0001"]) == {
+        "world-0003/node-0001": "world-0003/cell 0"
+    }
+    assert simulated.radio_cells(DataConfig(name="skab"), expected) == {}
 
 
 def by_number(number: int) -> str:

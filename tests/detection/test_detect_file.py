@@ -100,8 +100,8 @@ def test_without_an_alarm_the_highest_stretches_are_named(tmp_path: Path, run: R
     assert (code, out) == (0, "") and " 0 alarms, 0.00 per device and day" in err
     assert "tiny r1, trained on made, threshold 100\n" in err
     names = [
-        f"n2 from {one} to {one}, highest score 99",
-        f"n1 from {two} to {two}, highest score 12.5",
+        f"n2 from {one} to {one}, highest score 99: a",
+        f"n1 from {two} to {two}, highest score 12.5: a",
     ]
     assert [line[5:] for line in err.splitlines() if line.startswith("  ")][:2] == names
     code, out, _ = run(

@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -109,6 +109,20 @@ def generated(config: DataConfig) -> bool:
 def several_worlds(config: DataConfig) -> bool:
     """Whether the data is several simulated worlds, each a group of the split."""
     return generated(config) and len(worlds(config)) > 1
+
+
+def radio_cells(config: DataConfig, series: Iterable[str]) -> dict[str, str]:
+    """Node → its radio cell, of the series of generated data; empty for other data. Raises as
+    `scenario_of`."""
+    if not generated(config):
+        return {}
+    scenario = scenario_of(config)
+    nodes, count, found = scenario.deployment.nodes, cells(scenario), {}
+    for name in series:
+        if (parts := re.fullmatch(r"(.*?)node-(\d+)", name)) is not None:
+            cell = ((int(parts[2]) + 1) * count - 1) // nodes  # as `place_nodes` divides them
+            found[name] = f"{parts[1]}cell {cell}"
+    return found
 
 
 def group_of(world: int) -> str:

@@ -14,7 +14,7 @@ from anomalynet.detection import records
 from anomalynet.detection.engine.devices import Array, Table
 from anomalynet.detection.engine.intake import NEVER
 from anomalynet.detection.engine.preparation import Preparation
-from anomalynet.detection.engine.scoring import WindowScorer, scorer
+from anomalynet.detection.engine.scoring import WindowScorer, channel_parts, scorer
 from anomalynet.detection.model import Model
 from anomalynet.metrics.events import AlarmRule
 
@@ -103,7 +103,7 @@ class Pipeline:
     ) -> None:
         contract = model.contract
         self.preparation = Preparation(contract, table)
-        self._scorer = scorer(model, table)
+        self._model, self._scorer = model, scorer(model, table)
         self._alarms = Alarms(rule, contract.threshold, contract.run, name, table)
         self._contract, self._table, self._counts = contract, table, counts
         self._channels = len(contract.channels)
@@ -177,7 +177,7 @@ class Pipeline:
         if "error" in outputs:
             parts = outputs["error"][at]
         elif isinstance(self._scorer, WindowScorer):
-            parts = self._scorer.drops(row)
+            parts = channel_parts(self._model, self._scorer.window(row))
         channels = tuple(records.ChannelShare(names[part], share) for part, share in top(parts))
         if "attention" not in outputs or not self._in_time:
             return reason, channels, ()

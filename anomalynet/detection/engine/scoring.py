@@ -29,12 +29,7 @@ class WindowScorer:
     def __init__(self, model: Model, table: Table) -> None:
         self._model, self._table = model, table
         self._window = model.contract.window
-        self._outputs = model.contract.outputs
-        self._statistics = model.contract.form == "statistics"
         self._ages = np.arange(self._window)
-        ordinary = model.contract.reference.windows
-        shape = len(ordinary), self._window, len(model.contract.channels)
-        self._ordinary = np.array(ordinary, np.float32).reshape(shape)
         table.add("ring", np.float32, (self._window, len(model.contract.channels)))
 
     def start(self, rows: Array) -> None:
@@ -54,34 +49,18 @@ class WindowScorer:
         outputs = in_chunks(self._run, rows, count)
         return Scored(None if len(ready) == len(rows) else ready, outputs)
 
-    def drops(self, row: int) -> Array:
-        """How far a device's score falls, in the mean, when one channel reads as in the reference's
-        ordinary windows, float64 (channel,); 0 where it does not fall, and without any. To 4
-        digits, which do not depend on how many devices a call scores."""
-        (window,) = self._windows(np.array([row]), self._table["steps"][[row]])
-        count, _, channels = self._ordinary.shape
-        if not count:
-            return np.zeros(channels)
-        changed = np.tile(window, (channels + 1, count, 1, 1))
-        for channel in range(channels):
-            changed[channel, :, :, channel] = self._ordinary[:, :, channel]
-        found = in_chunks(self._score, changed.reshape(-1, *window.shape))["score"]
-        score = found.reshape(channels + 1, count).mean(axis=1, dtype=np.float64)
-        fallen: Array = np.maximum(np.round(score[-1] - score[:-1], 4), 0)
-        return fallen
+    def window(self, row: int) -> Array:
+        """The last steps of a device, float32 (time, channel), the oldest first."""
+        (found,) = self._windows(np.array([row]), self._table["steps"][[row]])
+        return np.asarray(found)
 
     def _run(self, rows: Array, count: Array) -> dict[str, Array]:
-        return self._score(self._windows(rows, count))
+        return run_windows(self._model, self._windows(rows, count))
 
     def _windows(self, rows: Array, count: Array) -> Array:
         oldest_first = (count[:, None] + self._ages) % self._window
         windows: Array = self._table["ring"][rows[:, None], oldest_first]
         return windows
-
-    def _score(self, windows: Array) -> dict[str, Array]:
-        if self._statistics:
-            return self._model.run({"features": statistics(windows)}, self._outputs)
-        return self._model.run({"readings": windows}, self._outputs)
 
 
 class StepScorer:
@@ -157,3 +136,32 @@ def in_chunks(run: Callable[..., dict[str, Array]], *inputs: Array) -> dict[str,
     parts = [run(*(array[first : first + CHUNK] for array in inputs)) for first in starts]
     names = parts[0] if parts else ()
     return {name: np.concatenate([part[name] for part in parts]) for name in names}
+
+
+def run_windows(model: Model, windows: Array) -> dict[str, Array]:
+    """Outputs for windows (n, time, channel) of a model that reads windows."""
+    if model.contract.form == "statistics":
+        return model.run({"features": statistics(windows)}, model.contract.outputs)
+    return model.run({"readings": windows}, model.contract.outputs)
+
+
+def channel_parts(model: Model, window: Array) -> Array:
+    """What each channel has in the score of a window (time, channel), float64 (channel,), 0 or
+    more: its error, where the model reconstructs. Else how far the score falls, in the mean, when
+    the channel reads as in the reference's ordinary windows, to 4 digits; zeros without any."""
+    contract = model.contract
+    if "error" in contract.outputs:
+        return np.asarray(run_windows(model, window[None])["error"][0], np.float64)
+    count, (steps, channels) = len(contract.reference.windows), window.shape
+    if not count:
+        return np.zeros(channels)
+    ordinary = np.array(contract.reference.windows, np.float32).reshape(count, steps, channels)
+    changed = np.tile(window, (channels + 1, count, 1, 1))
+    for channel in range(channels):
+        changed[channel, :, :, channel] = ordinary[:, :, channel]
+    scores = in_chunks(lambda some: run_windows(model, some), changed.reshape(-1, *window.shape))
+    means = scores["score"].reshape(channels + 1, count).mean(axis=1, dtype=np.float64)
+    fallen: Array = np.maximum(np.round(means[-1] - means[:-1], 4), 0)
+    if contract.mask and not window[:, -1].any():
+        fallen[-1] = 0  # nothing was missing
+    return fallen

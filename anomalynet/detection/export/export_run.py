@@ -219,6 +219,10 @@ def _reference(run: FinishedRun, prepared: Prepared) -> Reference:
     names = [channel.name for channel in prepared.channels]
     values = prepared.values[rows]
     ordinary = np.flatnonzero(windows.targets() <= 0)
+    if prepared.mask is not None:  # rather those in which nothing is missing
+        ordinary = ordinary[np.linspace(0, len(ordinary) - 1, min(len(ordinary), 2000)).astype(int)]
+        whole = (windows.gather(ordinary)[:, :, prepared.mask] == 0).all(axis=1)
+        ordinary = ordinary[whole] if whole.any() else ordinary
     most = min(MOST_WINDOWS, max(1, MOST_VALUES // int(np.prod(windows.shape))), len(ordinary))
     some = ordinary[np.linspace(0, len(ordinary) - 1, most).astype(np.int64)]
     return Reference(

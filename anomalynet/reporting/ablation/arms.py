@@ -6,12 +6,16 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalynet.config.schema import DataConfig
+from anomalynet.data.sources.simulated import radio_cells
+from anomalynet.errors import ConfigError, DataError
 from anomalynet.metrics.kernels import NAN, confusion, point_metrics, ranking_metrics
 from anomalynet.reporting.ablation.contrasts import SeriesKey, clusters
 from anomalynet.reporting.aggregate import (
@@ -104,8 +108,9 @@ Crossing = tuple[str, ...]  # a level of each axis, as text, in the order of the
 RunKey = tuple[int, int, int, int | None]
 """(seed, fold, assignment, world); two arms' runs with the same key are a pair."""
 
-IncidentKey = tuple[str, int]
-"""(fingerprint, number): data of other worlds number their incidents otherwise."""
+IncidentKey = tuple[str, int | str]
+"""What joins series: (fingerprint, number of an incident), as data of other worlds number theirs
+otherwise; or (fingerprint, radio cell), whose nodes share a channel."""
 
 SeriesValues = Mapping[RunKey, Mapping[SeriesKey, float]]
 """Run → series → a metric, a fraction or a count; NaN if it is undefined."""
@@ -301,6 +306,8 @@ def by_series(metrics: tuple[str, ...]) -> Callable[[Repetition], SeriesResults]
             numbers = test.select("series", "incident").drop_nulls().unique()
             data = record.result.fingerprint
             touched |= {((world, name), (data, number)) for name, number in numbers.iter_rows()}
+            cells = _radio_cells(record, test["series"].unique().to_list())
+            touched |= {((world, name), (data, cell)) for name, cell in cells.items()}
             scored = test.drop_nulls(["label", "score"])
             parts = scored.partition_by("series", as_dict=True)
             for metric in metrics:
@@ -310,9 +317,18 @@ def by_series(metrics: tuple[str, ...]) -> Callable[[Repetition], SeriesResults]
                 for metric in metrics:
                     value = _metric(metric, part, record.result.probability)
                     values[metric][key][world, name] = value
-                cells = astuple(confusion(part.labels, part.scores >= part.thresholds))
-                own = np.array(cells, np.int64)
+                table = astuple(confusion(part.labels, part.scores >= part.thresholds))
+                own = np.array(table, np.int64)
                 counts[world, name] = counts.get((world, name), 0) + own
         return SeriesResults(values, counts, frozenset(touched))
 
     return measured
+
+
+def _radio_cells(record: RunRecord, series: Sequence[str]) -> dict[str, str]:
+    """Series → radio cell, of a run on generated data whose scenario can be read."""
+    given = record.config.get("data", {})
+    keys = ("name", "root", "scenario", "world", "worlds")
+    with suppress(DataError, ConfigError):  # a file of the scenario is not here
+        return radio_cells(DataConfig(**{key: given[key] for key in keys if key in given}), series)
+    return {}

@@ -107,9 +107,9 @@ def family(contrasts: Sequence[Contrast]) -> tuple[Contrast, ...]:
 def clusters(
     series: Iterable[SeriesKey], touched: Iterable[tuple[SeriesKey, Hashable]]
 ) -> dict[SeriesKey, SeriesKey]:
-    """Group series that share an incident, directly or through others: series → the first of its
-    cluster, in order of world and name. `touched`: (series, one of its incidents), which is the
-    same only within a world."""
+    """Group series that share something, directly or through others: series → the first of its
+    cluster, in order of world and name. `touched`: (series, its incident or radio cell), which
+    is the same only within a world."""
     parent = {one: one for one in series}
 
     def root(one: SeriesKey) -> SeriesKey:

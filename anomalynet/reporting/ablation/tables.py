@@ -42,9 +42,10 @@ def how_to_read(metric: str) -> str:
     return (
         f"*Tests*: {METRICS[metric].title} is computed for each test series and averaged over the "
         "runs that both arms have; seeds repeat the training, not the data, and are no "
-        "independent units. Series that share an incident are one cluster. Mean over clusters, 95 "
-        "% bootstrap interval, two-sided sign-flip p, Holm's correction over the arms (apart from "
-        "that over main effects and over interactions). *Better* or *worse* needs Holm's p below "
+        "independent units. Series that share an incident or a radio cell are one cluster, and "
+        "each cluster weighs the same. Mean over clusters, 95 % bootstrap interval, two-sided "
+        "sign-flip p, Holm's correction over the arms (apart from that over main effects and over "
+        "interactions). *Better* or *worse* needs Holm's p below "
         f"0.05 and an interval without 0. {better} is better. The means of the arms above are of "
         "whole test parts, not of series, so they differ by other amounts."
     )

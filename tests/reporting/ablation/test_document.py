@@ -55,7 +55,7 @@ def written(tmp_path: Path, asked: Ablation) -> Text:
 
 def test_the_verdict_comes_first_and_says_what_the_clusters_carry(tmp_path: Path) -> None:
     text, _, test = written(tmp_path, one_at_a_time(tmp_path / "runs", {True: 0.0, False: -0.1}))
-    title = "Recall (attack), mean over series, points Recall (attack)"
+    title = "Recall (attack), mean over clusters, points Recall (attack)"
     assert second(text) == f"**Worse than the reference:** {OFF} (−10.00) ({title})."
     assert text.split("\n\n")[2].startswith(
         "*Does attention help?* Reference: model.attention=true"

@@ -299,9 +299,9 @@ FILES = "claims.csv claims_comparisons.csv"
 
 NOTE = """\
 A line shows the comparison that speaks most against the claim. Models are compared in each test \
-series (*mean over series*, unlike the tables), numbers with the model's own value; series that \
-share an incident are one cluster. At 71.37 % attack, the paper's share, values follow from the \
-recalls found here."""
+series (*mean over clusters*, unlike the tables), numbers with the model's own value; series that \
+share an incident or a radio cell are one cluster. At 71.37 % attack, the paper's share, values \
+follow from the recalls found here."""
 
 
 def claims_section(context: ReportContext) -> Section:

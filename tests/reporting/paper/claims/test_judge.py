@@ -125,7 +125,7 @@ def test_the_ledger_of_a_report_says_what_the_csv_says(tmp_path: Path) -> None:
     assert float(recall["effect"]) == pytest.approx(70.5 - 97.85)
     text = "\n\n".join(section.parts)
     assert lead["rule"] == "all are better: p < 0.05, interval above 0"
-    assert "| **holds** | Accuracy, mean over series | Hybrid − CNN-LSTM | +8.33 |" in text
+    assert "| **holds** | Accuracy, mean over clusters | Hybrid − CNN-LSTM | +8.33 |" in text
     assert "Hybrid 70.50 against 97.85 | −27.35 |" in text
     assert "| random_forest: no single arm |" in text.replace("logistic", "random_forest")
 
