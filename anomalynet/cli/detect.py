@@ -32,8 +32,8 @@ _CA, _CERT, _KEY, ANOMALYNET_WEBHOOK_TOKEN; ANOMALYNET_ALARMS_USERNAME,
 _PASSWORD for alarms to another broker than that of --mqtt. To other hosts
 passwords go by mqtts:// only.
 exit codes: 0 done or asked to stop (SIGTERM), 1 something could not be
-written, 2 usage, no reading or no value of a sensor could be read, or a
-refusal of the broker, 130 interrupted"""
+written, 2 usage, no reading or no value of a sensor could be read, nothing
+of a recording could be scored, or a refusal of the broker, 130 interrupted"""
 
 MODEL = "model: {experiment} {run}, trained on {data}, threshold {threshold:.6g}"
 STREAM = ["follow", "mqtt", "scores", "state", "fsync", "snapshot_every", "patience"]
@@ -168,9 +168,6 @@ def _print_summary(summary: dict[str, Any], seconds: float) -> None:
     daily = f", {summary['alarms'] / days:,.2f} per device and day" if days else ""
     lines = [MODEL.format(**summary)]
     lines += [f"{counts.format(**summary)} alarms{daily} (scored in {seconds:.1f} s)"]
-    if summary["readings"] and not summary["scored"]:
-        short = "the recording is shorter than the model's calibration and window"
-        lines.append(f"nothing was scored: {short}")
     for rank, each in enumerate(summary["highest"], 1):
         marks = ", ALARM" * each["alarm"] + ", no readings" * each["no_readings"]
         text = "  {}. {device} from {time} to {until}, highest score {score:.6g}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 from math import isnan
 from pathlib import Path
 from typing import Any
 
+from anomalynet.detection.contract import Contract
 from anomalynet.detection.engine.devices import Array
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.engine.pipeline import top
@@ -68,7 +70,7 @@ def detect_file(
     Raises:
         UsageError: the model, the file or a target cannot be used.
         DataError: the file is damaged, or a column is missing; or, after the report, no reading or
-            no value of a column could be read.
+            no value of a column could be read, or nothing could be scored.
         RunError: alarms were not delivered; all else is done.
         StoppedError: interrupted; the scores were not written.
     """
@@ -86,13 +88,8 @@ def detect_file(
     recording = Recording(file, parser, contract.period)
     scores_file = ScoresFile(scores, replace=True) if scores is not None else None
     targets: list[Sink] = []
-
-    def named(window: Array) -> tuple[str, ...]:
-        parts = top(channel_parts(engine.model, window))
-        return tuple(contract.channels[place] for place, _ in parts)
-
     usual = contract.reference.scores[50] if contract.reference.scores else 0.0
-    explain = None if contract.form == "step" else named
+    explain = None if contract.form == "step" else partial(_named, engine.model)
     watch, done = Watch(contract.period, contract.window, usual, explain), False
 
     def take(outcome: Outcome, messages: list[Message]) -> None:
@@ -147,7 +144,21 @@ def detect_file(
         what = f"{file}: no reading was taken, {why}"
         raise DataError(what, f"the model reads {', '.join(sensors)} of a device at a time")
     parser.check_read()
+    if not status.scores:
+        raise DataError(f"{file}: too short, nothing was scored", _needed(contract))
     return summary
+
+
+def _named(model: Model, window: Array) -> tuple[str, ...]:
+    """The channels that make the score of a window."""
+    return tuple(model.contract.channels[place] for place, _ in top(channel_parts(model, window)))
+
+
+def _needed(contract: Contract) -> str:
+    """How many readings of a device a score needs."""
+    first = f", after {contract.calibration_rows} that calibrate one that it does not know"
+    window = f"the model's window is {contract.window} readings of a device"
+    return window + first * (contract.calibration_rows > 0)
 
 
 def about(engine: Engine) -> dict[str, Any]:

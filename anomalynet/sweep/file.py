@@ -101,7 +101,9 @@ def read_sweep(name: str, preset: str) -> Sweep:
 
 
 def _no_keys(leaf: Leaf) -> Problem:
-    return Problem(leaf.where, f"{leaf.key}: expected keys and values, not {leaf.value!r}")
+    what = f"{leaf.key}: expected keys and values, not {leaf.value!r}"
+    what += "; the arm without changes is there already" * leaf.key.startswith("arms.")
+    return Problem(leaf.where, what)
 
 
 def _sweep(

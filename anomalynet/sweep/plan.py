@@ -195,6 +195,7 @@ def plan(
         one = unique.setdefault((run.arm.experiment, str(run.loaded.config)), run).arm
         if one.name != run.arm.name and not fixed & {*one.values, *run.arm.values}:
             what = f"the arms {one.name!r} and {run.arm.name!r} are the same configuration"
+            what += "; the one without changes is an arm already" * (one.name == "reference")
             problems[what] = Problem(sweep.name, what)
     if problems:
         raise ConfigError(list(problems.values()))

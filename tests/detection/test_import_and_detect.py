@@ -275,7 +275,9 @@ def test_a_model_gives_the_scores_of_its_run_on_the_imported_file(
     assert both["score"].n_unique() > 3
 
 
-def test_a_device_of_the_training_data_goes_on_with_its_calibration(tmp_path: Path) -> None:
+def test_a_device_of_the_training_data_goes_on_with_its_calibration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     layout, _ = trainable("several devices")
     import_table(
         ImportRequest(file=layout.write(tmp_path / "rows.csv"), name="mine", **layout.asked)
@@ -308,3 +310,8 @@ def test_a_device_of_the_training_data_goes_on_with_its_calibration(tmp_path: Pa
     np.testing.assert_allclose(both["score_right"], both["score"], atol=1e-5, rtol=0)
     assert len(found) == 6 * (43 + 23)  # others: without the 20 that calibrate them
     assert len(counts("--recalibrate")) == 12 * 23
+
+    later.filter(pl.int_range(pl.len()).over("node") < 7).write_csv(tmp_path / "few.csv")
+    assert main(["detect", str(tmp_path / "few.csv"), "--model", str(tmp_path / "model.onnx")]) == 2
+    said = capsys.readouterr().err
+    assert "window is 8 readings of a device, after 20 that calibrate one" in said

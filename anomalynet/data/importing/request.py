@@ -99,7 +99,7 @@ def assign(
         if name not in positions:
             close = difflib.get_close_matches(name, rows.names, n=1, cutoff=0.5)
             listed = f"the columns are {', '.join(map(repr, rows.names))}"
-            hint = f"did you mean {close[0]!r}?" if close else listed
+            hint = f"did you mean {close[0]!r}? {listed}" if close else listed
             raise DataError(f"{rows.path}: missing column {name!r} (--{option})", hint)
         if option != "units" and name in taken:
             what = f"column {name!r} is given for --{taken[name]} and --{option}"
