@@ -136,8 +136,23 @@ def verdict_sentence(found: Sequence[Comparison], metric: str) -> str:
         names += [f"{len(own) - NAMED} more"] if len(own) > NAMED else []
         parts += [f"**{verdict.capitalize()} than the reference:** {', '.join(names)}"] * bool(own)
     start = "" if parts else "**No arm is shown to differ from the reference**; "
+    largest = "" if parts else _largest(found, metric)
     parts += [f"{verdict}: {counted(len(own), 'arm')}" for verdict, own in groups.items()]
-    return f"{start}{'; '.join(parts)} ({title})."
+    return f"{start}{'; '.join(parts)} ({title}).{largest}"
+
+
+def _largest(found: Sequence[Comparison], metric: str) -> str:
+    """The arm that differs most, as a sentence; empty without an interval."""
+    known = [
+        (abs(own.mean), one.arm.name, own)
+        for one in found
+        if (own := one.contrast) is not None and not math.isnan(own.low)
+    ]
+    if not known:
+        return ""
+    _, name, most = max(known, key=lambda each: each[0])
+    mean, low, high = (signed(value, metric) for value in (most.mean, most.low, most.high))
+    return f" The largest difference: {name}, {mean} ({low} to {high}, 95 % interval)."
 
 
 CHANGES = ("axis", "usual", "level", "axis_2", "usual_2", "level_2")

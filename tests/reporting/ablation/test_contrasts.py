@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,12 @@ from anomalynet.reporting.ablation.contrasts import (
     family,
     needed,
 )
-from anomalynet.reporting.ablation.tables import p_text, signed, what_can_be_seen
+from anomalynet.reporting.ablation.tables import (
+    p_text,
+    signed,
+    verdict_sentence,
+    what_can_be_seen,
+)
 
 NAN = float("nan")
 
@@ -119,3 +126,24 @@ def test_numbers_as_text() -> None:
     auroc = {0.0123: "+1.23", -0.0123: "−1.23", -0.00001: "0.00", NAN: "–"}
     assert {value: signed(value, "auroc") for value in auroc} == auroc
     assert (signed(-0.0123, "mcc"), signed(-7.5, "false_positives")) == ("−0.012", "−7.50")
+
+
+def test_a_verdict_without_evidence_names_the_largest_difference() -> None:
+    found: list[Any] = [
+        SimpleNamespace(arm=SimpleNamespace(name=name), contrast=one, verdict=one.verdict)
+        for name, one in (
+            ("a", known(0.02, -0.01, 0.05, 0.3, 0.01)),
+            ("b", known(-0.04, -0.09, -0.01, 0.06, 0.01)),
+        )
+    ]
+    assert verdict_sentence(found, "auroc").endswith(
+        "The largest difference: b, −4.00 (−9.00 to −1.00, 95 % interval)."
+    )
+    found.append(
+        SimpleNamespace(
+            arm=SimpleNamespace(name="c"),
+            contrast=(best := known(0.01, 0.005, 0.02, 0.01, 0.01)),
+            verdict=best.verdict,
+        )
+    )
+    assert "largest" not in verdict_sentence(found, "auroc")
