@@ -214,6 +214,13 @@ def named_or_counted(names: Sequence[str], noun: str) -> str:
     return ", ".join(names) if len(names) <= NAMED else f"{len(names)} {noun}s"
 
 
+def deviation(repetitions: Sequence[int]) -> str:
+    """What cells of a table are, by the repetitions of its rows."""
+    if max(repetitions, default=1) > 1:
+        return "Mean ± standard deviation over n repetitions."
+    return "One repetition, so without a deviation."
+
+
 def bullets(texts: Iterable[str]) -> str:
     """Warnings and notes as a list, each with a capital letter."""
     signs = ((text, "" if NOTE in text else "⚠ ") for text in texts)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from anomalynet.reporting import figures
 from anomalynet.reporting.ablation.contrasts import LEVEL, smallest_p
 from anomalynet.reporting.aggregate import ArmMetrics, Summary, summarise
-from anomalynet.reporting.captions import ReportContext, Section
+from anomalynet.reporting.captions import ReportContext, Section, deviation
 from anomalynet.reporting.formats.markdown import emphasised, grid, metric_title
 from anomalynet.reporting.measures import MEASURES, primary
 from anomalynet.reporting.paper.claims.judge import Evidence, gather, share_interval
@@ -211,7 +211,7 @@ def leaderboard_section(board: Leaderboard) -> Section:
         rows += [_row(context, who, *pair) for pair in values.items()]
     titles = [SHORT.get(name, metric_title(name)) for name in METRICS]
     note = (
-        "Mean ± standard deviation over n repetitions. *Incidents at one false alarm*: share "
+        f"{deviation([len(one.values) for one in models])} *Incidents at one false alarm*: share "
         "detected at one false alarm per node and day, with a threshold taken from the test part. "
         "*Random* alarms on as many steps as attacks have."
     )

@@ -64,7 +64,7 @@ def write_report(
         expected: the (experiment, seed, fold, world) that a sweep wants; without it, every fold of
             every seed that has a run.
         audit: the leakage audit of this data set; by default the one beside the runs, if any.
-        title: heading; by default the name of the data set.
+        title: heading; by default the name of the data set, and that of the folder if it differs.
         command: the command that makes the report again, if known.
         formats: `md`, `html`, `latex`, `csv` or `all`; Markdown is always written.
         replace: also replace a report of more or other runs.
@@ -91,7 +91,7 @@ def write_report(
         of_base = (judge_trivial, count_chance)
         context = ReportContext.of(aggregate(arms(records, expected), measures, of_base))
         sections = [
-            _first_screen(context, audit, title or f"Report on {context.data}", command),
+            _first_screen(context, audit, title or _title(context.data, out), command),
             paper_section(context),
             audit_section.SECTION,
             claims_section(context),
@@ -108,6 +108,12 @@ def write_report(
         text = "\n\n".join(part for section in sections for part in section.parts)
         write_files(out, files | {"report.md": f"{text}\n".encode()})
     return path
+
+
+def _title(data: str, out: Path) -> str:
+    """The data set, and the report's folder if that has another name."""
+    own = out.resolve().name
+    return f"Report on {data}" + f": {own}" * (own != data.replace("/", "-"))
 
 
 def write_reports(

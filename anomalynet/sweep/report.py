@@ -48,7 +48,6 @@ def write_sweep_report(
         list(records.values()),
         planned.out,
         expected=[job.run.expected for job in planned.jobs],
-        title=f"Report on {planned.data}",
         command=planned.command,
         formats=forms,
         replace=True,  # `renew_report` and `anomalynet report` have asked

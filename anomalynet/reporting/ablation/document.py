@@ -30,6 +30,7 @@ from anomalynet.reporting.captions import (
     ReportContext,
     Section,
     bullets,
+    deviation,
     named_or_counted,
 )
 from anomalynet.reporting.formats.files import write_files
@@ -179,6 +180,12 @@ def _reference(found: _Found) -> str:
     return f"Reference: {levels or reference.name}."
 
 
+def _once(arms: Sequence[MeasuredArm]) -> list[str]:
+    """That there is one repetition, if so."""
+    once = max((len(arm.metrics.values) for arm in arms), default=0) == 1
+    return ["Each arm was trained once: how much another seed changes is unknown."] * once
+
+
 def _document(found: _Found, title: str) -> str:
     metric, arms, context, ablation = found.metric, found.arms, found.context, found.ablation
     signs, facts = context.signs, prose.conditions(context, timed=False)
@@ -189,7 +196,7 @@ def _document(found: _Found, title: str) -> str:
         f"# {title}",
         _verdict(found),
         f"{question}{_reference(found)}",
-        bullets(context.warnings()),
+        bullets([*context.warnings(), *_once(arms)]),
         _seen(found.comparisons, "arm", found),
     ]
     if found.models:
@@ -202,14 +209,15 @@ def _document(found: _Found, title: str) -> str:
         ]
     if found.comparisons:
         name = f"{found.title}: each arm against the reference"
-        note = "Filled: better or worse. 95 % interval over clusters of test series."
+        note = "Filled: better or worse, after Holm's correction. 95 % interval over clusters of "
+        note += "test series, each by itself."
         parts.append(context.figure(figures.DIFFERENCES, name, note))
     parts += [
         f"**Run:** {sum(len(arm.runs) for arm in arms)} runs of {len(arms)} arms on "
         f"{context.data}{preset}.{again}",
         "## Arms",
         tables.arms_table(arms, metric, signs),
-        context.caption("Arms", "Mean ± standard deviation over n repetitions.", "arms.csv"),
+        context.caption("Arms", deviation([len(arm.metrics.values) for arm in arms]), "arms.csv"),
     ]
     if found.comparisons:
         parts += [

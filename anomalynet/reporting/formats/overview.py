@@ -25,14 +25,12 @@ def write_overview(reports: Path) -> None:
         path.parent.name: path.read_text(encoding="utf-8", errors="replace")
         for path in sorted(reports.glob("*/report.md"))
     }
-    titles = {name: text.partition("\n")[0].lstrip("# ") for name, text in texts.items()}
     parts, files = ["# Reports"], dict[str, bytes]()
     pages = [f"[{path.stem}]({path.name})" for path in sorted(reports.glob("*.md"))]
     if other := [page for page in pages if page != f"[{readme.stem}]({readme.name})"]:
         parts.append(f"Also here: {' · '.join(other)}.")
     for name, text in texts.items():
-        twins = list(titles.values()).count(titles[name]) > 1
-        title = f"{titles[name]}: {name}" if twins else titles[name]
+        title = text.partition("\n")[0].lstrip("# ")
         parts += _entry(reports / name, title, text, files)
     text = "\n\n".join(parts) + "\n"
     write_text(readme, f"{MARK}\n\n{text}")

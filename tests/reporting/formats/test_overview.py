@@ -29,14 +29,14 @@ def test_each_report_has_its_line_and_figure(tmp_path: Path) -> None:
     assert "Report on b" not in (tmp_path / "README.md").read_text(encoding="utf-8")
 
 
-def test_reports_of_one_title_bear_their_folders_and_links_lead_into_them(tmp_path: Path) -> None:
+def test_titles_are_those_of_the_reports_and_links_lead_into_them(tmp_path: Path) -> None:
     verdict = "**Trial 1.** [best.yaml](best.yaml), [a page](https://example.org)."
     for name, title in (("one", "Report"), ("other", "Report"), ("third", "Search")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "report.md").write_text(f"# {title}\n\n{verdict}\n")
     write_overview(tmp_path)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
-    titles = ["[Report: one](one/", "[Report: other](other/", "[Search](third/"]
+    titles = ["[Report](one/", "[Report](other/", "[Search](third/"]
     assert all(title in text for title in titles)
     assert text.count("(third/best.yaml)") == 1 and text.count("(https://example.org)") == 3
 
