@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from anomalynet.cli.arguments import add_json, add_run, add_runs, experiment_names
+from anomalynet.cli.arguments import add_json, add_run, add_runs
 from anomalynet.cli.output import print_json, print_table
 from anomalynet.errors import say
 
@@ -32,12 +32,7 @@ def run(args: argparse.Namespace) -> int:
     for row in rows:
         row |= {name: _short(row[name]) for name in ("a", "b", "difference")}
     print_table(rows, drop=("kind",))
-    named = next((row for row in rows if row["name"] == "experiment"), None)
-    names = [] if named is None else [str(named["a"]), str(named["b"])]
-    command = "`anomalynet sweep FILE`, with these settings as axes,"
-    if names and {*names} <= {*experiment_names()}:
-        command = f"`anomalynet reproduce --models {','.join(names)}`"
-    how = f"{command} trains every fold and gives an interval"
+    how = "`anomalynet sweep FILE`, with these settings as axes, gives an interval"
     say(f"two single runs cannot tell a difference from chance: {how}")
     return 0
 

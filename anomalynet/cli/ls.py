@@ -203,7 +203,7 @@ def _changed(values: dict[str, object], standard: dict[str, object] | None) -> d
     return {
         key: value
         for key, value in values.items()
-        if not key.startswith((*OWN_COLUMNS, *NON_SEMANTIC))
+        if key not in OWN_COLUMNS and not key.startswith(NON_SEMANTIC)
         if standard and key in standard and standard[key] != value
     }
 

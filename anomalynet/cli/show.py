@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     names = [name for name in args.names if "=" not in name]
     overrides = [name for name in args.names if "=" in name] + args.overrides
     if args.injected is not None:
+        from anomalynet.data.sources import table_format
         from anomalynet.reporting.injected import draw_injected
 
         name, data = (names or ["hybrid_injected"])[0], {"data.name": args.injected}
@@ -44,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
         figure = draw_injected(config, args.out or Path("injected.png"))
         print_json({"figure": figure}) if args.json else print(figure)
         words = [name, *overrides, f"data.name={args.injected}"]
-        if "training.injection.trim" not in "".join(overrides):
+        given = "training.injection.trim" in "".join(overrides)
+        if table_format(config.data) is not None and not given:
             words.append("training.injection.trim=0.02")
         print_next(f"anomalynet train {shlex.join(words)}")
         return 0

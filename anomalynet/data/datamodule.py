@@ -224,6 +224,15 @@ class TelemetryDataModule(L.LightningDataModule):
             everywhere=self.reads_no_label,
         )
 
+    @property
+    def injected_epochs(self) -> int | None:
+        """Epochs, from the first, that inject incidents; None: all."""
+        training, trainer = self.config.training, self.trainer
+        if training.incidents != "pretrained":
+            return None
+        given = None if trainer is None else trainer.max_epochs
+        return -(-(given or training.epochs) // 2)
+
     def learned(self, ids: Int64) -> tuple[Float32, Int8]:
         """Training windows by number as a model that is fitted at once learns them, with injected
         incidents if the configuration has some: x (n, time, channel), target (n,)."""
@@ -256,7 +265,7 @@ class TelemetryDataModule(L.LightningDataModule):
             most=most,
             device=device,
             injector=self.injector,
-            injected=-(-training.epochs // 2) if training.incidents == "pretrained" else None,
+            injected=self.injected_epochs,
         )
 
     def training_sample(self, most: int | None) -> Int64:

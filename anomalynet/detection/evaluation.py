@@ -83,8 +83,10 @@ class Watch:
             columns = (steps.row, steps.time, np.round(steps.score, 6), ~steps.observed)
             every = zip(*(one.tolist() for one in columns), steps.values, strict=True)
             for row, time, score, silent, value in every:
-                last = self._last.setdefault(names[row], deque(maxlen=self._window))
-                last.append(value)
+                last: deque[npt.NDArray[np.floating]] | tuple[()] = ()
+                if self._explain is not None:
+                    last = self._last.setdefault(names[row], deque(maxlen=self._window))
+                    last.append(value.copy())  # a view would keep the whole call's values
                 if math.isnan(score):
                     continue
                 now = self._step(Stretch(names[row], time, time, score, silent, window=(*last,)))

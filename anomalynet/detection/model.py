@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,12 @@ class Model:
         if inputs != self.contract.inputs.keys() or not self._fits():
             what = f"{path}: its network does not have the inputs and outputs that its metadata"
             raise UsageError(f"{what} says", "export the run again")
+
+    @cached_property
+    def ordinary(self) -> npt.NDArray[np.float32]:
+        """The reference's ordinary windows, float32 (window, time, channel)."""
+        windows, channels = self.contract.reference.windows, len(self.contract.channels)
+        return np.array(windows, np.float32).reshape(-1, self.contract.window, channels)
 
     def _fits(self) -> bool:
         """Whether the network takes one device's zeros as the contract says, and gives what it

@@ -145,7 +145,8 @@ def detect_file(
         raise DataError(what, f"the model reads {', '.join(sensors)} of a device at a time")
     parser.check_read()
     if not status.scores:
-        raise DataError(f"{file}: too short, nothing was scored", _needed(contract))
+        what = f"{file}: nothing was scored: no device has enough steps in a row"
+        raise DataError(what, _needed(contract))
     return summary
 
 

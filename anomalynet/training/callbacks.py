@@ -23,8 +23,9 @@ class Checkpoints(Checkpoint):
     moment the same command repeats at most one epoch, with the same numbers. A `Checkpoint`,
     because Lightning calls those after the module's own hook, which logs the loss."""
 
-    def __init__(self, folder: RunFolder, monitor: str, patience: int) -> None:
-        self.folder, self.monitor, self.patience = folder, monitor, patience
+    def __init__(self, folder: RunFolder, monitor: str, patience: int, first: int = 1) -> None:
+        """`first`: epoch from which the best one is chosen, and patience counts."""
+        self.folder, self.monitor, self.patience, self.first = folder, monitor, patience, first
         self.maximise = not monitor.endswith("loss")
         self.best: float | None = None
         self.best_epoch: int | None = None
@@ -45,7 +46,8 @@ class Checkpoints(Checkpoint):
     @property
     def patience_over(self) -> bool:
         """Whether the monitored metric has not improved for `patience` epochs."""
-        return self.best_epoch is not None and self.epochs - self.best_epoch >= self.patience
+        since = max(self.best_epoch or 0, self.first - 1)
+        return self.best_epoch is not None and self.epochs - since >= self.patience
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Save best, then last; then stop if patience is over."""
@@ -58,7 +60,8 @@ class Checkpoints(Checkpoint):
         if not math.isfinite(values.get("train/loss", 0.0)):
             what = f"the training loss is {values['train/loss']} in epoch {epoch}"
             raise RunError(what, "lower training.learning_rate")
-        better = self.best is None or (value > self.best if self.maximise else value < self.best)
+        best = None if epoch == self.first else self.best
+        better = best is None or (value > best if self.maximise else value < best)
         improved = math.isfinite(value) and better
         if improved:
             self.best, self.best_epoch = value, epoch

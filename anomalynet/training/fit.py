@@ -126,7 +126,9 @@ def fit_network(
     """Train a network until its epochs or its patience are over; continues from the last finished
     epoch. Under DDP every rank comes through here; those above 0 have nothing to do afterwards."""
     folder.best.parent.mkdir(parents=True, exist_ok=True)
-    checkpoints = Checkpoints(folder, config.training.monitor, config.training.patience)
+    first = (module.injected_epochs or 0) + 1  # of those after pre-training
+    training = config.training
+    checkpoints = Checkpoints(folder, training.monitor, training.patience, first)
     resume = _resumable(folder, checkpoints)
     unfinished = checkpoints.epochs < config.training.epochs and not checkpoints.patience_over
     model.chooses_threshold = False  # the evaluation chooses it once, for the best epoch

@@ -118,9 +118,7 @@ def test_a_comparison_names_the_command_that_tests_it(
     shown = capsys.readouterr()
     names = [line.split("\t")[1] for line in shown.out.splitlines()]
     assert names[1:5] == ["test/f1_attack", "test/average_precision", "test/auroc", "experiment"]
-    assert "`anomalynet reproduce --models cnn,lstm`" in shown.err
-    assert main(["compare", "cnn0000", "cnn01", *runs]) == 0
-    assert "`anomalynet sweep FILE`" in capsys.readouterr().err
+    assert "`anomalynet sweep FILE`" in shown.err
 
 
 def test_changes_are_the_users_and_can_be_pasted(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from anomalynet.detection.engine.devices import Table
 from anomalynet.detection.engine.pipeline import Alarms
 from anomalynet.detection.evaluation import Evaluation, Labels, Watch
-from anomalynet.detection.records import Event, Outcome, Steps
+from anomalynet.detection.records import ChannelShare, Event, Outcome, Steps
 from anomalynet.metrics.events import (
     AlarmRule,
     EventOutcome,
@@ -383,3 +383,19 @@ def test_the_highest_stretches_are_those_with_readings_then_by_their_peaks_acros
     found = [list(one.values()) for one in watch.highest()]
     later = ["a", second(2)[:-3] + "20Z", second(2)[:-3] + "20Z", 0.8, False, [], False]
     assert found[:2] == [peak, later] and alarm not in found  # three others have readings
+
+
+def test_a_stretch_names_the_channels_of_its_peak() -> None:
+    def explain(window: NDArray[np.floating]) -> tuple[str, ...]:
+        seen.append(window.tolist())
+        return ("peak",)
+
+    seen: list[list[list[float]]] = []
+    watch = Watch(1.0, window=2, explain=explain)
+    scores = np.array([np.nan, 0.5, 0.9, 0.6])
+    values = np.array([[1.0], [2.0], [3.0], [4.0]], np.float32)
+    steps = Steps(np.zeros(4, np.int64), np.arange(4) * SECOND, np.ones(4, bool), values, scores)
+    alarm = Event("alarm", "0", "a", SECOND, 0.5, 0.5, "", (ChannelShare("alarm", 1.0),))
+    watch.add(Outcome(steps, [alarm]), ["a"])
+    (one,) = watch.highest()
+    assert (one["channels"], seen) == (["peak"], [[[2.0], [3.0]]])

@@ -36,7 +36,7 @@ WRONG: list[tuple[str, Any]] = [
     *(("periods", {"n1": value}) for value in (-5.0, NAN, 1e12, None)),
     *(
         ("known", {"n1": {"mean": mean, "scale": scale}})
-        for mean, scale in (([0.0], [1.0]), ([0.0, NAN], [1.0, None]), ([0.0] * 2, [1.0, 0.0]))
+        for mean, scale in (([0.0], [1.0]), ([0.0] * 2, [1.0, 0.0]))
     ),
     ("known", {"a\x1b[2J": {"mean": [0.0, 0.0], "scale": [1.0, None]}}),
     *(("window", value) for value in (0, -1, 3, 10**12, 2.5, None)),
@@ -67,7 +67,6 @@ WRONG: list[tuple[str, Any]] = [
     ("sensors", [{"name": "a"}, {"name": "b", "minimum": INF}]),
     ("metrics", {"test/auroc": INF}),
     ("reference", {"windows": [[1.0] * 5]}),
-    ("reference", {"windows": [[NAN] * 6]}),
     ("reference", {"scores": [1.0, 2.0], "channels": {}}),
     ("reference", {"scores": [2.0, *range(100)], "channels": {}}),
     ("reference", {"scores": [], "channels": {"a": [NAN] * 101}}),

@@ -116,6 +116,11 @@ def test_pretraining_injects_in_the_first_half_of_the_epochs(
         shares["labels", 2],
     ]
     assert shares["both", 0] != shares["both", 1] > shares["labels", 1] + 0.2
+    keys[-1] = "training.epochs=7"
+    every = [*keys, "training.incidents=pretrained", "training.patience=1", "model.hidden=4"]
+    outcome = train(load("lstm", every), tmp_path)
+    assert outcome is not None and outcome.result.best_epoch is not None
+    assert outcome.result.best_epoch >= 5  # of the labels alone, whatever was better before
     with pytest.raises(UsageError, match="fitted without epochs"):
         train(load("random_forest", [*keys, "training.incidents=pretrained"]), tmp_path)
 

@@ -112,11 +112,12 @@ def several_worlds(config: DataConfig) -> bool:
 
 
 def radio_cells(config: DataConfig, series: Iterable[str]) -> dict[str, str]:
-    """Node → its radio cell, of the series of generated data; empty for other data. Raises as
-    `scenario_of`."""
-    if not generated(config):
+    """Node → its radio cell, of the series of simulated data; empty for other data. Raises
+    DataError and ConfigError: the scenario cannot be read."""
+    if not knows(config.name):
         return {}
-    scenario = scenario_of(config)
+    folder = config.name == FOLDER and config.root
+    scenario = read_world(Path(folder)).scenario if folder else scenario_of(config)
     nodes, count, found = scenario.deployment.nodes, cells(scenario), {}
     for name in series:
         if (parts := re.fullmatch(r"(.*?)node-(\d+)", name)) is not None:

@@ -11,6 +11,7 @@ from anomalynet.data.statistics import statistics
 from anomalynet.detection.engine.devices import Array, Table
 from anomalynet.detection.model import Model
 
+TINY = 1e-12  # smallest score that a share is taken of
 CHUNK = 256  # devices that one call of the network scores: larger calls cost no less a reading
 
 
@@ -148,20 +149,21 @@ def run_windows(model: Model, windows: Array) -> dict[str, Array]:
 def channel_parts(model: Model, window: Array) -> Array:
     """What each channel has in the score of a window (time, channel), float64 (channel,), 0 or
     more: its error, where the model reconstructs. Else how far the score falls, in the mean, when
-    the channel reads as in the reference's ordinary windows, to 4 digits; zeros without any."""
+    that channel alone reads as in the reference's ordinary windows, relative to the score and to 4
+    digits; zeros without any."""
     contract = model.contract
     if "error" in contract.outputs:
         return np.asarray(run_windows(model, window[None])["error"][0], np.float64)
-    count, (steps, channels) = len(contract.reference.windows), window.shape
-    if not count:
-        return np.zeros(channels)
-    ordinary = np.array(contract.reference.windows, np.float32).reshape(count, steps, channels)
-    changed = np.tile(window, (channels + 1, count, 1, 1))
-    for channel in range(channels):
-        changed[channel, :, :, channel] = ordinary[:, :, channel]
-    scores = in_chunks(lambda some: run_windows(model, some), changed.reshape(-1, *window.shape))
-    means = scores["score"].reshape(channels + 1, count).mean(axis=1, dtype=np.float64)
-    fallen: Array = np.maximum(np.round(means[-1] - means[:-1], 4), 0)
+    found = np.zeros(window.shape[1])
+    if not contract.reference.windows:
+        return found
+    score = float(run_windows(model, window[None])["score"][0])
+    ordinary = model.ordinary
+    for channel in range(len(found)):
+        changed = np.repeat(window[None], len(ordinary), axis=0)
+        changed[:, :, channel] = ordinary[:, :, channel]
+        lower = float(run_windows(model, changed)["score"].mean(dtype=np.float64))
+        found[channel] = max(round((score - lower) / max(abs(score), TINY), 4), 0)
     if contract.mask and not window[:, -1].any():
-        fallen[-1] = 0  # nothing was missing
-    return fallen
+        found[-1] = 0  # nothing was missing
+    return found

@@ -129,6 +129,12 @@ def _metrics(run: FinishedRun, contract: Contract) -> list[str]:
 def _limits(run: FinishedRun, contract: Contract, loss: Loss) -> list[str]:
     neighbours = "A reading also contains the sensors of neighbouring nodes (`temperature.1`): "
     neighbours += "they must be joined before."
+    holds = (
+        f"The file holds {len(contract.reference.windows)} ordinary windows of the training data, "
+    )
+    holds += (
+        f"and names and calibration of {len(contract.known)} devices: share it as you would these."
+    )
     differs = "Its scores differ from the stored ones of the run, which a GPU or another version "
     differs += "of the code made."
     found = [
@@ -137,6 +143,7 @@ def _limits(run: FinishedRun, contract: Contract, loss: Loss) -> list[str]:
         "The first readings of a device are assumed normal; an attack in them shifts all later "
         "scores.",
         *contract.warnings,
+        *([holds] if contract.reference.windows or contract.known else []),
         *([neighbours] if run.config.data.view != "node" else []),
         *([] if loss.difference <= TOLERANCE else [differs]),
     ]

@@ -185,7 +185,7 @@ def contract(
         carried=carried or {},
         width=width,
         warnings=tuple(dict.fromkeys((*prepared.warnings, *result.warnings))),
-        reference=_reference(run, prepared),
+        reference=_reference(run, prepared, form != "step" and "error" not in outputs),
         table=sources.table_format(data),
         known=_known(run, prepared),
     )
@@ -212,7 +212,7 @@ def _validation(run: FinishedRun) -> Float64:
     return run.scores.filter(run.scores["split"] == "validation")["score"].drop_nulls().to_numpy()
 
 
-def _reference(run: FinishedRun, prepared: Prepared) -> Reference:
+def _reference(run: FinishedRun, prepared: Prepared, with_windows: bool) -> Reference:
     validation, windows = _validation(run), run.data.windows("train")
     rows = windows.ranges.merged().rows()
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), ROWS)).astype(np.int64)]
@@ -229,7 +229,8 @@ def _reference(run: FinishedRun, prepared: Prepared) -> Reference:
         scores=_quantiles(validation) if len(validation) else (),
         channels={name: _quantiles(values[:, position]) for position, name in enumerate(names)},
         windows=tuple(
-            tuple(float(f"{value:.5g}") for value in one.ravel()) for one in windows.gather(some)
+            tuple(float(f"{value:.5g}") for value in one.ravel())
+            for one in (windows.gather(some) if with_windows else ())
         ),
     )
 

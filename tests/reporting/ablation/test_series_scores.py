@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from anomalynet.errors import RunError
 from anomalynet.reporting.ablation.arms import SeriesResults, by_series, run_key
+from anomalynet.reporting.ablation.contrasts import clusters
 from anomalynet.reporting.arms import Repetition
 from anomalynet.runs.collect import RunRecord
 from tests.reporting.synthetic import record, write_scores
@@ -41,6 +43,19 @@ def test_each_series_is_scored_alone(tmp_path: Path, metric: str) -> None:
         name: REFERENCES[metric](labels[series == name], scores[series == name]) for name in "abc"
     }
     assert values(run, metric) == pytest.approx(expected)
+
+
+def test_nodes_of_a_radio_cell_are_joined(tmp_path: Path) -> None:
+    """Four nodes in two cells, without any incident; of other data none are joined."""
+    names = [f"node-000{number}" for number in range(4)]
+    run = record(tmp_path, labels=[0] * 4, scores=[0.1] * 4, series=names)
+    scenario = "deployment.nodes=4 deployment.cell_nodes=2"
+    for name, cells in (("smart_city", [0, 0, 1, 1]), ("skab", [0, 1, 2, 3])):
+        own = replace(run, config={"data": {"name": name, "scenario": scenario}})
+        keys = [(None, one) for one in names]
+        found = clusters(keys, measured(own, "average_precision").touched)
+        firsts = list(dict.fromkeys(found.values()))
+        assert [firsts.index(found[key]) for key in keys] == cells
 
 
 def test_what_of_a_series_does_not_count(tmp_path: Path) -> None:
