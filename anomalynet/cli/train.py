@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalynet.cli import arguments
@@ -98,10 +99,28 @@ def run(args: argparse.Namespace) -> int:
         print_table(rows, title=title)
     else:
         print(f"{title}\n{alarms(outcome.folder.scores)}")
+        _print_visible(path)
     print(path)
     export = f"anomalynet export {shlex.quote(str(path))} --out model.onnx"
     print_next(export, *["anomalynet report"] * bool(labelled))
     return 0
+
+
+def _print_visible(path: Path) -> None:
+    """Print which faults of single sensors the model alarms on."""
+    from anomalynet.training.finished import open_run
+    from anomalynet.training.visible import visible_faults
+
+    rows = [
+        {
+            "sensor": one.sensor,
+            "smallest shift": "none" if one.shift is None else f"{one.shift:g} {one.unit}".strip(),
+            "stuck value": "yes" if one.stuck else "no",
+        }
+        for one in visible_faults(open_run(path))
+    ]
+    if rows:
+        print_table(rows, title="what raises an alarm in half of the ordinary windows")
 
 
 def _announce_time(loaded: Loaded) -> None:
