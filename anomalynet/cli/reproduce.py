@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train the paper's models and write the report."""
-    from anomalynet.cli.sweep import show_plan
+    from anomalynet.cli.sweep import print_report, show_plan
     from anomalynet.sweep.plan import experiment_names
     from anomalynet.sweep.runner import run_sweep
 
@@ -59,5 +59,5 @@ def run(args: argparse.Namespace) -> int:
         counts = {"runs": len(outcome.jobs), "failed": outcome.failed}
         print_json({"report": outcome.report, **counts})
     elif outcome.report is not None:
-        print(outcome.report)
+        print_report(outcome.report)
     return int(outcome.report is None or outcome.failed > 0)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalynet.cli import arguments
 from anomalynet.cli.output import print_json, print_table, print_text
-from anomalynet.errors import UsageError
+from anomalynet.errors import UsageError, say
 
 if TYPE_CHECKING:
     from anomalynet.sweep.file import Sweep
@@ -90,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.json:
         print_json({"report": outcome.report, **_counts(outcome)})
     elif outcome.report is not None:
-        print(outcome.report)
+        print_report(outcome.report)
     return 0 if plan_only else int(bool(outcome.failed))
 
 
@@ -101,6 +102,15 @@ def _counts(outcome: SweepOutcome) -> dict[str, object]:
     counts = {state: outcome.count(state) for state in ("complete", "pruned", "fail", "running")}
     best = [outcome.trials[number] for number in outcome.best]
     return {"trials": len(outcome.trials), **counts, "best": best}
+
+
+def print_report(report: Path) -> None:
+    """Print a report's verdict, as plain text on stderr, and its path."""
+    from anomalynet.reporting.formats.overview import verdict
+
+    text = verdict((report.parent / "report.md").read_text(encoding="utf-8"))
+    say(re.sub(r"\*\*|\[|\]\([^)]*\)", "", text))
+    print(report)
 
 
 def show_plan(args: argparse.Namespace, name: str, outcome: SweepOutcome) -> None:

@@ -37,13 +37,17 @@ def write_overview(reports: Path) -> None:
     write_text(reports / "index.html", html(text, files))
 
 
+def verdict(report: str) -> str:
+    """The paragraph of a report.md that says what won, in Markdown; empty without one."""
+    blocks = report.partition("\n")[2].split("\n\n")
+    return next((one for one in blocks if one.strip().startswith("**")), "").strip()
+
+
 def _entry(folder: Path, title: str, text: str, files: dict[str, bytes]) -> list[str]:
     """The title of a report with its link, its verdict and its first figure; the content of the
     linked files is added to `files`."""
     name, link = folder.name, f"{folder.name}/report.md"
-    blocks = text.partition("\n")[2].split("\n\n")
-    verdict = next((one for one in blocks if one.strip().startswith("**")), "").strip()
-    parts = [f"## [{title}]({link})", _LINK.sub(lambda _: f"]({name}/", verdict)]
+    parts = [f"## [{title}]({link})", _LINK.sub(lambda _: f"]({name}/", verdict(text))]
     if (folder / "report.html").is_file():
         files[link] = b""
     if image := _IMAGE.search(text):

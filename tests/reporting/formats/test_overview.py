@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from anomalynet.cli.sweep import print_report
 from anomalynet.reporting.formats.overview import write_overview
 
 REPORT = "# Report on {0}\n\n**{0} wins** by F1.\n\n- ⚠ a\n\n![Behind](figures/board.svg)\n"
@@ -46,3 +49,14 @@ def test_a_readme_of_somebody_else_is_kept(tmp_path: Path) -> None:
     write_overview(tmp_path)
     assert (tmp_path / "README.md").read_text() == "mine"
     assert not (tmp_path / "index.html").exists()
+
+
+def test_a_command_ends_with_the_verdict_as_plain_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "# Report\n\n- ⚠ a\n\n**Trial 1** wins, see [best.yaml](best.yaml) (+1).\n\n**Run:** b\n"
+    (tmp_path / "report.md").write_text(text, encoding="utf-8")
+    print_report(tmp_path / "report.html")
+    said = capsys.readouterr()
+    assert said.err == "Trial 1 wins, see best.yaml (+1).\n"
+    assert said.out == f"{tmp_path / 'report.html'}\n"
