@@ -113,8 +113,9 @@ def write_rows(
         if path.suffix != ".parquet":
             frame = frame.with_columns(pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"))
         sinks = (frame.sink_csv, frame.sink_ndjson, frame.sink_parquet)
-        with replacing(path) as temporary:
-            dict(zip(SUFFIXES, sinks, strict=True))[path.suffix](temporary)  # type: ignore[operator]
+        # Polars gets an open file: by name, a thread of it may make it anew after a failure.
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            dict(zip(SUFFIXES, sinks, strict=True))[path.suffix](file)  # type: ignore[operator]
     except (OSError, pl.exceptions.ComputeError) as error:  # Polars says either of a full disk
         why = getattr(error, "strerror", None) or first_line(error)
         what = f"{path}: cannot be written: {why}"
