@@ -174,6 +174,12 @@ class DataConfig:
         """`calibration_rows`; 100 if these are empty."""
         return 100 if self.calibration_rows is None else self.calibration_rows
 
+    @property
+    def bound(self) -> float | None:
+        """Largest magnitude of a reading that is divided by its sensor's own deviation; None: it is
+        not divided."""
+        return self.clip if self.first_rows > 0 and self.calibration == "deviation" else None
+
 
 @dataclass(kw_only=True, slots=True, frozen=True)
 class InjectionConfig:

@@ -206,21 +206,29 @@ class TelemetryDataModule(L.LightningDataModule):
         return self.config.training.incidents == "injected"
 
     @cached_property
+    def magnitudes(self) -> Float32:
+        """The unit in which the size of an incident is counted, float32 (channel,): the typical
+        deviation within a training window, or that of the training part without division by a
+        sensor's own."""
+        if self.config.data.bound is None:
+            return self.normalisation()[1]
+        return typical_deviation(self.windows("train").sample(5000))
+
+    @cached_property
     def injector(self) -> Injector | None:
         """What injects incidents into training windows; None: `training.incidents` is `labels`."""
         data, training = self.config.data, self.config.training
         if training.incidents == "labels":
             return None
-        divided = data.first_rows > 0 and data.calibration == "deviation"
         some, mask = self.windows("train").sample(5000), self.prepared.mask
         gaps = mask is not None and sources.table_format(data) is not None  # imported data
         return Injector.of(
             self.prepared,
-            typical_deviation(some) if divided else self.normalisation()[1],
+            self.magnitudes,
             training.injection,
             hold=data.max_gap if data.quality.impute == "hold" else 0,
             gap=usual_gap(some[:, :, mask] == 1) if gaps else 0,
-            bound=data.clip if divided else np.inf,
+            bound=data.bound or np.inf,
             everywhere=self.reads_no_label,
         )
 

@@ -133,7 +133,7 @@ def build(telemetry: Telemetry, config: DataConfig, fingerprint: str, folder: Pa
         mean[series], scale[series] = own_mean, own_scale
     floor = _floor(scale[sorted(layout.commissioned)], config)
     scale = np.maximum(scale, floor or 0.0)
-    bound = config.clip if calibrated and config.calibration == "deviation" else np.inf
+    bound = config.bound or np.inf
     with ArrayFile(folder / "values.npy", "<f4", sensors + config.mask_channel) as file:
         for start, values in read_rows(raw, sensors + config.mask_channel):
             rows = np.arange(start, start + len(values))

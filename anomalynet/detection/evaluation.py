@@ -83,17 +83,24 @@ class Watch:
             columns = (steps.row, steps.time, np.round(steps.score, 6), ~steps.observed)
             every = zip(*(one.tolist() for one in columns), steps.values, strict=True)
             for row, time, score, silent, value in every:
-                last: deque[npt.NDArray[np.floating]] | tuple[()] = ()
-                if self._explain is not None:
-                    last = self._last.setdefault(names[row], deque(maxlen=self._window))
-                    last.append(value.copy())  # a view would keep the whole call's values
+                window = self._window_of(names[row], value)
                 if math.isnan(score):
                     continue
-                now = self._step(Stretch(names[row], time, time, score, silent, window=(*last,)))
+                now = self._step(Stretch(names[row], time, time, score, silent, window=window))
                 if event := raised.get((now.device, time)):
                     now.silent = bool(event.reason) and (now.silent or not now.alarm)
                     now.alarm = True
                     now.channels = tuple(one.name for one in event.channels)
+
+    def _window_of(
+        self, device: str, step: npt.NDArray[np.floating]
+    ) -> tuple[npt.NDArray[np.floating], ...]:
+        """The last steps of a device with this one, which is its next; none without `explain`."""
+        if self._explain is None:
+            return ()
+        last = self._last.setdefault(device, deque(maxlen=self._window))
+        last.append(step.copy())  # a view would keep the whole call's values
+        return (*last,)
 
     def _step(self, step: Stretch) -> Stretch:
         """The stretch of which this step is a part."""

@@ -8,12 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalynet.data.injection import typical_deviation
 from anomalynet.training.finished import FinishedRun
 
 WINDOWS = 64  # of the validation part, at equal distances
 SIZES: tuple[float, ...] = tuple(2.0**power for power in range(-1, 8))
-"""Shifts that are tried, in the typical deviation of the sensor within a window."""
+"""Shifts that are tried, in units of `TelemetryDataModule.magnitudes`."""
 
 
 class Visible(NamedTuple):
@@ -29,21 +28,19 @@ def visible_faults(run: FinishedRun) -> list[Visible]:
     """Shift one sensor up and down, from the middle of ordinary windows and throughout, and hold
     its value; count the windows whose score reaches the run's threshold. Empty without a window
     that does not reach it by itself. Raises RunError: as `run.data`."""
-    data, windows = run.data, run.data.windows("validation")
-    prepared, limit = data.prepared, run.result.threshold
-    ids = np.linspace(0, len(windows) - 1, min(WINDOWS, len(windows))).astype(np.int64)
-    x = windows.gather(ids)
+    data, prepared, limit = run.data, run.data.prepared, run.result.threshold
+    x = data.windows("validation").sample(WINDOWS)
     x = x[run.score(x) < limit]
     if not len(x):
         return []
-    units, middle = typical_deviation(x), x.shape[1] // 2
+    units = data.magnitudes
     scales = prepared.calibration_scale
     heard = np.where(np.isfinite(scales), scales, np.nan)
     found = []
     for at, channel in enumerate(prepared.channels):
         if at == prepared.mask:
             continue
-        sizes = (size for size in SIZES if _seen(run, x, at, size * units[at], middle) >= 0.5)
+        sizes = (size for size in SIZES if _seen(run, x, at, size * units[at]) >= 0.5)
         size = next(sizes, None)
         scale = np.nanmedian(heard[:, at]) if len(heard) and not np.isnan(heard[:, at]).all() else 1
         held = x.copy()
@@ -54,12 +51,12 @@ def visible_faults(run: FinishedRun) -> list[Visible]:
     return found
 
 
-def _seen(run: FinishedRun, x: NDArray[np.float32], at: int, size: float, middle: int) -> float:
+def _seen(run: FinishedRun, x: NDArray[np.float32], at: int, size: float) -> float:
     """The share of windows that alarm when a channel is shifted, up in every other one."""
     signs = np.where(np.arange(len(x)) % 2, -1, 1)[:, None].astype(np.float32)
-    scores = []
-    for first in (middle, 0):
+    bound, scores = np.float32(run.config.data.bound or np.inf), []
+    for first in (x.shape[1] // 2, 0):
         changed = x.copy()
         changed[:, first:, at] += np.float32(size) * signs
-        scores.append(run.score(changed))
+        scores.append(run.score(changed.clip(-bound, bound)))
     return float((np.maximum(*scores) >= run.result.threshold).mean())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from anomalynet.data.prepared import Float32, Float64, Int64
+from anomalynet.data.prepared import Float32, Float64
 from anomalynet.data.telemetry import Channel
 from anomalynet.training.visible import visible_faults
 
@@ -19,11 +20,19 @@ class Windows:
     def __init__(self, x: Float32) -> None:
         self.x = x
 
-    def __len__(self) -> int:
-        return len(self.x)
+    def sample(self, count: int) -> Float32:
+        assert count >= len(self.x)
+        return self.x
 
-    def gather(self, ids: Int64) -> Float32:
-        return self.x[ids]
+
+def made(x: Float32, score: Callable[[Float32], Float64], prepared: object, limit: float) -> Any:
+    """A run on these validation windows, whose typical deviations are 1."""
+    data = SimpleNamespace(
+        windows=lambda part: Windows(x), prepared=prepared, magnitudes=np.ones(x.shape[2])
+    )
+    config = SimpleNamespace(data=SimpleNamespace(bound=None))
+    result = SimpleNamespace(threshold=limit)
+    return SimpleNamespace(data=data, score=score, result=result, config=config)
 
 
 def test_the_smallest_shift_and_a_stuck_value_that_are_seen() -> None:
@@ -41,10 +50,11 @@ def test_the_smallest_shift_and_a_stuck_value_that_are_seen() -> None:
     channels = (Channel("a", "°C"), Channel("b", "%"), Channel("missing", "share"))
     scale = np.array([[5.0, 1.0], [5.0, np.inf]])
     prepared = SimpleNamespace(mask=2, channels=channels, calibration_scale=scale)
-    data = SimpleNamespace(windows=lambda part: Windows(x), prepared=prepared)
-    run: Any = SimpleNamespace(data=data, score=score, result=SimpleNamespace(threshold=3.0))
+    run = made(x, score, prepared, 3.0)
     # Down by 2 deviations it ends on -3, in every other window; up it takes 4. A deviation is 5 °C.
     assert visible_faults(run) == [("a", "°C", 10.0, False), ("b", "%", None, True)]
+    run.config.data.bound = 2.5  # the detector cuts readings there: 1 + 4 and -1 + 4 are the same
+    assert [one.shift for one in visible_faults(run)] == [None, 4.0]
     run.result.threshold = 0.5  # every window alarms by itself
     assert visible_faults(run) == []
 
@@ -54,10 +64,5 @@ def test_without_calibration_a_shift_is_in_the_units_of_the_data(scale: Float64)
     x = np.tile(np.array([1, -1], np.float32)[None, :, None], (4, 1, 2))
     channels = (Channel("a"), Channel("b"))
     prepared = SimpleNamespace(mask=None, channels=channels, calibration_scale=scale)
-    data = SimpleNamespace(windows=lambda part: Windows(x), prepared=prepared)
-    run: Any = SimpleNamespace(
-        data=data,
-        score=lambda some: some.max(axis=(1, 2)).astype(np.float64),
-        result=SimpleNamespace(threshold=5.0),
-    )
+    run = made(x, lambda some: some.max(axis=(1, 2)).astype(np.float64), prepared, 5.0)
     assert [one.shift for one in visible_faults(run)] == [4.0, 4.0]

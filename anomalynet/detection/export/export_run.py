@@ -178,7 +178,7 @@ def contract(
         breaks=not simulated.knows(data.name),
         hold=data.max_gap if quality.impute == "hold" else 0,
         calibration_floor=prepared.calibration_floor,
-        clip=data.clip if data.first_rows and data.calibration == "deviation" else None,
+        clip=data.bound,
         threshold=off_ties(result.threshold, _validation(run)),
         outputs=outputs,
         attention_axis=axis if "attention" in outputs else None,
@@ -213,26 +213,29 @@ def _validation(run: FinishedRun) -> Float64:
 
 
 def _reference(run: FinishedRun, prepared: Prepared, with_windows: bool) -> Reference:
-    validation, windows = _validation(run), run.data.windows("train")
-    rows = windows.ranges.merged().rows()
+    validation = _validation(run)
+    rows = run.data.windows("train").ranges.merged().rows()
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), ROWS)).astype(np.int64)]
     names = [channel.name for channel in prepared.channels]
     values = prepared.values[rows]
-    ordinary = np.flatnonzero(windows.targets() <= 0)
-    if prepared.mask is not None:  # rather those in which nothing is missing
-        ordinary = ordinary[np.linspace(0, len(ordinary) - 1, min(len(ordinary), 2000)).astype(int)]
-        whole = (windows.gather(ordinary)[:, :, prepared.mask] == 0).all(axis=1)
-        ordinary = ordinary[whole] if whole.any() else ordinary
-    most = min(MOST_WINDOWS, max(1, MOST_VALUES // int(np.prod(windows.shape))), len(ordinary))
-    some = ordinary[np.linspace(0, len(ordinary) - 1, most).astype(np.int64)]
     return Reference(
         scores=_quantiles(validation) if len(validation) else (),
         channels={name: _quantiles(values[:, position]) for position, name in enumerate(names)},
-        windows=tuple(
-            tuple(float(f"{value:.5g}") for value in one.ravel())
-            for one in (windows.gather(some) if with_windows else ())
-        ),
+        windows=_ordinary(run, prepared) if with_windows else (),
     )
+
+
+def _ordinary(run: FinishedRun, prepared: Prepared) -> tuple[tuple[float, ...], ...]:
+    """Some training windows that are not labelled as attack, if possible without a missing step."""
+    windows = run.data.windows("train")
+    ids = np.flatnonzero(windows.targets() <= 0)
+    if prepared.mask is not None:
+        ids = ids[np.linspace(0, len(ids) - 1, min(len(ids), 2000)).astype(np.int64)]
+        whole = (windows.gather(ids)[:, :, prepared.mask] == 0).all(axis=1)
+        ids = ids[whole] if whole.any() else ids
+    most = min(MOST_WINDOWS, max(1, MOST_VALUES // int(np.prod(windows.shape))), len(ids))
+    some = windows.gather(ids[np.linspace(0, len(ids) - 1, most).astype(np.int64)])
+    return tuple(tuple(float(f"{value:.5g}") for value in one.ravel()) for one in some)
 
 
 def _quantiles(values: Float32 | Float64) -> tuple[float, ...]:
