@@ -79,5 +79,9 @@ def test_an_exported_threshold_decides_as_the_runs_but_for_ties(
             assert (score >= found) == (score >= limit)
     gaps = [above - below for below, above in pairwise(scores)]
     if all(gap > 4 * TIE * above for gap, above in zip(gaps, scores[1:], strict=True)):
-        assert np.array_equal(scores >= found, scores >= limit * (1 - TIE / 4)) or limit == found
+        assert np.array_equal(scores >= found, scores >= limit)
         assert not (np.abs(scores - found) < ROUNDED * found).any()
+
+
+def test_a_threshold_a_rounding_above_the_highest_score_stays_above_it() -> None:
+    assert off_ties(1 + 1e-12, np.array([0.5, 1.0])) > 1 + ROUNDED
