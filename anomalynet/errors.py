@@ -49,6 +49,11 @@ def first_line(error: BaseException) -> str:
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 cluster`, `2,000 clusters`; a noun that ends in s is not changed."""
+    return f"{number:,} {noun}" + ("" if number == 1 or noun.endswith("s") else "s")
+
+
 def meant(text: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: the most similar known one, if there is one."""
     near = difflib.get_close_matches(text, known, n=1)

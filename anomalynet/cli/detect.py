@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -10,8 +11,8 @@ from types import FrameType
 from typing import Any
 
 from anomalynet.cli.arguments import Parser, add_json, amount, count, flag, option
-from anomalynet.cli.output import print_json
-from anomalynet.errors import DataError, UsageError, say
+from anomalynet.cli.output import print_json, print_next
+from anomalynet.errors import DataError, UsageError, counted, say
 
 SUMMARY = "find anomalies with an exported model: in a file, a growing file, or live over MQTT"
 
@@ -148,7 +149,7 @@ def _detect_file(args: argparse.Namespace) -> int:
         if args.json:
             print_json(summary)
         else:
-            _print_summary(summary, time.monotonic() - began)
+            _print_summary(summary, args, time.monotonic() - began)
 
     detect_file(
         args.file,
@@ -162,18 +163,18 @@ def _detect_file(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print_summary(summary: dict[str, Any], seconds: float) -> None:
-    counts = "{devices} devices, {readings} readings, {scored} of {steps} steps scored, {alarms}"
+def _print_summary(summary: dict[str, Any], args: argparse.Namespace, seconds: float) -> None:
+    alarms, silent = (counted(summary[name], "alarm") for name in ("alarms", "alarms_no_readings"))
+    counts = f"{counted(summary['devices'], 'device')}, {counted(summary['readings'], 'reading')}, "
+    counts += f"{summary['scored']:,} of {summary['steps']:,} steps scored in {seconds:.1f} s"
     days = summary["device_days"]
     daily = f", {summary['alarms'] / days:,.2f} per device and day" if days else ""
-    lines = [MODEL.format(**summary)]
-    lines += [f"{counts.format(**summary)} alarms{daily} (scored in {seconds:.1f} s)"]
+    daily += f"; {silent} because readings stopped" if summary["alarms_no_readings"] else ""
+    lines = [MODEL.format(**summary), counts, alarms + daily]
+    if summary["highest"]:
+        lines += ["highest scores (times in UTC):"]
     for rank, each in enumerate(summary["highest"], 1):
-        marks = ", ALARM" * each["alarm"] + ", no readings" * each["no_readings"]
-        text = "  {}. {device} from {time} to {until}, highest score {score:.6g}"
-        lines.append(text.format(rank, **each) + marks)
-        if each["channels"]:
-            lines[-1] += f": {', '.join(each['channels'])}"
+        lines += _stretch(rank, each, summary["threshold"], args.hits)
     lines += [f"  {count} {kind}" for kind, count in sorted(summary["rejected"].items())]
     if found := summary["evaluation"]:
         for name, kind in found["kinds"].items():
@@ -188,6 +189,24 @@ def _print_summary(summary: dict[str, Any], seconds: float) -> None:
         if found["unjudged"]:
             lines.append(f"  {found['unjudged']} alarms unjudged: no label there")
     say("\n".join(lines))
+    if args.scores is None:
+        print_next("add --scores scores.csv for the score of every step")
+    live = f"anomalynet detect --mqtt URL --model {shlex.quote(str(args.model))} --state state"
+    print_next(live + " --hits {}/{}".format(*args.hits) * (args.hits != (1, 1)))
+
+
+def _stretch(rank: int, one: dict[str, Any], threshold: float, hits: tuple[int, int]) -> list[str]:
+    """The lines for one of the highest stretches."""
+    state = "below the threshold"
+    if one["alarm"]:
+        state = "ALARM"
+    elif one["score"] >= threshold:
+        state = "at the threshold, but not in {} of {} steps".format(*hits)
+    state += ", no readings" * one["no_readings"]
+    lines = [f"  {rank}. {one['device']}: {one['score']:.6g} at {one['peak']}, {state}"]
+    if one["time"] != one["until"]:
+        lines += [f"     raised from {one['time']} to {one['until']}"]
+    return lines + [f"     by {', '.join(one['channels'])}"] * bool(one["channels"])
 
 
 def _detect_stream(args: argparse.Namespace) -> int:

@@ -23,12 +23,14 @@ HIGHEST = 3  # stretches that a summary names
 @dataclass(slots=True)
 class Stretch:
     """Steps of a device around a peak of its score: they end where a window's length passes without
-    a score at least half-way from the usual score to the peak. Times in microseconds."""
+    a score at least half-way from the usual score to the peak. Where the peak reaches the threshold
+    they go from the first step that does to the last. Times in microseconds."""
 
     device: str
     first: int
     last: int
-    score: float  # the peak
+    peak: int
+    score: float  # of the peak
     silent: bool  # whether the step of the peak, or those that raised its alarms, had no reading
     alarm: bool = False  # whether an alarm was raised in it
     channels: tuple[str, ...] = ()  # that its last alarm names
@@ -36,8 +38,9 @@ class Stretch:
     window: Sequence[npt.NDArray[np.floating]] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Device, time and until (UTC), score, alarm, channels and no_readings."""
+        """Device; time, until and peak (UTC); score, alarm, channels and no_readings."""
         found = {"device": self.device, "time": iso(self.first), "until": iso(self.last)}
+        found |= {"peak": iso(self.peak)}
         reason = {"channels": list(self.channels), "no_readings": self.silent}
         return {**found, "score": self.score, "alarm": self.alarm, **reason}
 
@@ -45,18 +48,21 @@ class Stretch:
 class Watch:
     """Collects the alarms that a detector raised, the time that it scored, and the highest
     stretches. `period`: seconds between steps; None: the median in the first steps added;
-    `window`: steps that the model reads; `usual`: score of an ordinary step; `explain`: names the
-    channels that make the score of a window, float32 (time, channel)."""
+    `window`: steps that the model reads; `usual`: score of an ordinary step; `threshold` of the
+    alarms; `explain`: names the channels that make the score of a window, float32 (time, channel).
+    """
 
     def __init__(
         self,
         period: float | None,
         window: int = 1,
         usual: float = 0.0,
+        threshold: float = math.inf,
         explain: Callable[[npt.NDArray[np.floating]], tuple[str, ...]] | None = None,
     ) -> None:
         self.alarms: list[tuple[str, int]] = []  # device, time of the step in µs
-        self._window, self._usual = window, usual
+        self.silent = 0  # alarms whose step had no reading
+        self._window, self._usual, self._threshold = window, usual, threshold
         self._explain = explain
         self._last: dict[str, deque[npt.NDArray[np.floating]]] = {}  # of each device, its steps
         self._now: dict[str, Stretch] = {}  # of each device, the newest
@@ -69,6 +75,7 @@ class Watch:
         stretches are collected."""
         alarms = [one for one in outcome.events if one.kind == "alarm"]
         self.alarms += [(one.device, one.time) for one in alarms]
+        self.silent += sum(one.reason == "no readings" for one in alarms)
         raised = {(one.device, one.time): one for one in alarms}
         steps = outcome.steps
         scored = ~np.isnan(steps.score)
@@ -86,7 +93,9 @@ class Watch:
                 window = self._window_of(names[row], value)
                 if math.isnan(score):
                     continue
-                now = self._step(Stretch(names[row], time, time, score, silent, window=window))
+                now = self._step(
+                    Stretch(names[row], time, time, time, score, silent, window=window)
+                )
                 if event := raised.get((now.device, time)):
                     now.silent = bool(event.reason) and (now.silent or not now.alarm)
                     now.alarm = True
@@ -108,11 +117,14 @@ class Watch:
         if step.first - now.last > self._window * self._period * 1e6:
             self._best = ranked([*self._best, now])
         elif now.alarm or now.score >= self._level(step.score):
-            if step.score >= self._level(now.score):
-                now.last = step.last
+            if now.score < self._threshold <= step.score:
+                now.first = step.first
             if step.score > now.score:
                 now.score, now.silent = step.score, now.silent if now.alarm else step.silent
-                now.window = step.window
+                now.peak, now.window = step.peak, step.window
+            over = now.score >= self._threshold
+            if step.score >= (self._threshold if over else self._level(now.score)):
+                now.last = step.last
             return now
         self._now[step.device] = step  # after a gap, or far above the steps before
         return step

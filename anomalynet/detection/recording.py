@@ -63,9 +63,10 @@ def detect_file(
         report: gets the summary, also if alarms cannot be delivered.
 
     Returns the summary: run, experiment, model, data and threshold; devices, readings, steps,
-        scored, alarms and cleared (counts); device_days and fleet_days (of the scored steps; None
-        if unknown), highest (the highest stretches, `Stretch.to_json`, those with readings first),
-        rejected (kind → count), and evaluation (`Evaluation.to_json`; None without labels).
+        scored, alarms, alarms_no_readings and cleared (counts); device_days and fleet_days (of the
+        scored steps; None if unknown), highest (the highest stretches, `Stretch.to_json`, those
+        with readings first), rejected (kind → count), and evaluation (`Evaluation.to_json`; None
+        without labels).
 
     Raises:
         UsageError: the model, the file or a target cannot be used.
@@ -90,7 +91,9 @@ def detect_file(
     targets: list[Sink] = []
     usual = contract.reference.scores[50] if contract.reference.scores else 0.0
     explain = None if contract.form == "step" else partial(_named, engine.model)
-    watch, done = Watch(contract.period, contract.window, usual, explain), False
+    known = about(engine)
+    watch = Watch(contract.period, contract.window, usual, known["threshold"], explain)
+    done = False
 
     def take(outcome: Outcome, messages: list[Message]) -> None:
         status.add(messages, outcome, engine.names)
@@ -122,13 +125,14 @@ def detect_file(
     evaluation = labels and labels.evaluate(watch.alarms, *watch.days).to_json()
     rejected = dict(problems.snapshot() + Counter(engine.counts))
     summary = {
-        **about(engine),
+        **known,
         "model": contract.model,
         "devices": len(engine.names),
         "readings": status.readings,
         "steps": status.steps,
         "scored": status.scores,
         "alarms": status.alarms,
+        "alarms_no_readings": watch.silent,
         "cleared": status.cleared,
         "device_days": None if isnan(watch.days[0]) else watch.days[0],
         "fleet_days": None if isnan(watch.days[1]) else watch.days[1],

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from anomalynet.errors import counted
 from anomalynet.reporting.arms import Arm, settings
 from anomalynet.reporting.captions import ReportContext
 from anomalynet.reporting.tables import device_seconds
@@ -61,10 +62,10 @@ def conditions(context: ReportContext, listed: bool = True, timed: bool = True) 
     prints = sorted({record.result.fingerprint[:10] for record in records})
     version = f"fingerprint {prints[0]}" if len(prints) == 1 else f"{len(prints)} fingerprints"
     titles = [arm.title for arm in arms if arm.records]
-    counted = f"{_counted(len(records), 'run')} of {_counted(len(titles), 'model')}"
+    runs_made = f"{counted(len(records), 'run')} of {counted(len(titles), 'model')}"
     shown = f" Settings: {used}." if (used := settings_of(arms)) else ""
     runs = "; [runs.csv](tables/runs.csv)" if listed else ""
-    facts = f"{counted} ({version}{runs}). {context.facts()}{shown}"
+    facts = f"{runs_made} ({version}{runs}). {context.facts()}{shown}"
     notes = [f"- {note}" for note in context.notes()]
     left_out = "Left out, because another run has their configuration, seed and fold:"
     notes += [f"- {left_out} {', '.join(own)}." for arm in arms if (own := arm.duplicates)]
@@ -91,7 +92,7 @@ def _sentence(name: str, values: Iterable[str]) -> str:
     if len(counts) < 2:
         return f"{name}: {next(iter(counts))}." if counts else ""
     ordered = sorted(counts, key=lambda value: (-counts[value], value))
-    text = "; ".join(f"{value} ({_counted(counts[value], 'run')})" for value in ordered)
+    text = "; ".join(f"{value} ({counted(counts[value], 'run')})" for value in ordered)
     return f"{name}: {text}."
 
 
@@ -103,12 +104,9 @@ def _machine(environment: Mapping[str, Any]) -> str:
     cores, threads, devices = (environment.get(name) for name in ("cores", "threads", "devices"))
     cpu = f"{cores} CPU cores ({environment.get('cpu', 'kind unknown')})" if cores else ""
     machine = ", ".join(filter(None, (cpu, cards, str(environment.get("platform", "")))))
-    used = list(filter(None, (_counted(threads, "thread"), _counted(devices, "device"))))
+    each = {"thread": threads, "device": devices}
+    used = [counted(number, noun) for noun, number in each.items() if isinstance(number, int)]
     return machine + (f"; {' and '.join(used)} per run" if used else "")
-
-
-def _counted(number: object, noun: str) -> str:
-    return "" if number is None else f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _software(environment: Mapping[str, Any]) -> str:

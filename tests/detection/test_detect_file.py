@@ -72,7 +72,8 @@ def test_alarms_and_evaluation(tmp_path: Path, run: Run, kind: str, order: str) 
     alarms = sorted((event["device"], event["score"]) for event in events)
     assert alarms == [("n1", 12.5), ("n2", 99.0)]
     # Two in three minutes, each of two devices.
-    assert "6 readings, 6 of 6 steps scored, 2 alarms, 480.00 per device and day (scored in" in err
+    assert "6 readings, 6 of 6 steps scored in " in err
+    assert "\n2 alarms, 480.00 per device and day\n" in err
     assert "tiny r1, trained on made, threshold 10\n" in err
     assert "crash: 1 of 1 incidents detected, median delay 60 s" in err
     assert "drift: 0 of 1 incidents detected\n" in err
@@ -97,13 +98,11 @@ def test_the_summary_as_json(tmp_path: Path, run: Run) -> None:
 def test_without_an_alarm_the_highest_stretches_are_named(tmp_path: Path, run: Run) -> None:
     code, out, err = run(write(tmp_path / "rows.csv", ROWS), "--threshold", 100)
     one, two = (f"2026-01-01T00:0{minute}:00Z" for minute in (1, 2))
-    assert (code, out) == (0, "") and " 0 alarms, 0.00 per device and day" in err
+    assert (code, out) == (0, "") and "\n0 alarms, 0.00 per device and day" in err
     assert "tiny r1, trained on made, threshold 100\n" in err
-    names = [
-        f"n2 from {one} to {one}, highest score 99: a",
-        f"n1 from {two} to {two}, highest score 12.5: a",
-    ]
-    assert [line[5:] for line in err.splitlines() if line.startswith("  ")][:2] == names
+    below = "below the threshold"
+    names = [f"n2: 99 at {one}, {below}", "by a", f"n1: 12.5 at {two}, {below}", "by a"]
+    assert [line[5:] for line in err.splitlines() if line.startswith("  ")][:4] == names
     code, out, _ = run(
         write(tmp_path / "rows.csv", ROWS), "--json", "--alarms", tmp_path / "a.jsonl"
     )
@@ -112,6 +111,7 @@ def test_without_an_alarm_the_highest_stretches_are_named(tmp_path: Path, run: R
         "device": "n2",
         "time": one,
         "until": one,
+        "peak": one,
         "score": 99.0,
         **marks,
     }

@@ -113,10 +113,10 @@ def test_no_rows() -> None:
 def test_stretches_with_readings_are_named_before_silent_alarms() -> None:
     found = ranked(
         [
-            Stretch("a", 0, 0, 0.9, silent=True, alarm=True),
-            Stretch("b", 0, 0, 0.2, silent=False),
-            Stretch("c", 0, 0, 0.5, silent=False, alarm=True),
-            Stretch("d", 0, 0, 0.8, silent=False),
+            Stretch("a", 0, 0, 0, 0.9, silent=True, alarm=True),
+            Stretch("b", 0, 0, 0, 0.2, silent=False),
+            Stretch("c", 0, 0, 0, 0.5, silent=False, alarm=True),
+            Stretch("d", 0, 0, 0, 0.8, silent=False),
         ]
     )
     assert [one.device for one in found] == ["c", "d", "b"]

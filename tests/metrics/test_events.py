@@ -374,15 +374,31 @@ def test_the_highest_stretches_are_those_with_readings_then_by_their_peaks_acros
     add(3, (0, 0.4, True), (0, 0.5, True), (0, 0.1, True), (0, 0.2, True), (0, nan, True))
     found = [list(one.values()) for one in watch.highest()]
     second = "1970-01-01T00:00:0{}Z".format
-    peak = ["a", second(1), second(4), 0.9, False, [], False]
-    alarm = ["b", second(1), second(1), 0.6, True, [], True]
+    peak = ["a", second(1), second(4), second(2), 0.9, False, [], False]
+    alarm = ["b", *[second(1)] * 3, 0.6, True, [], True]
     assert found == [peak, alarm]
     # More than a window after second 4, others are of their own; three are named.
     add(7, (0, 0.3, True), (0, 0.7, False), (0, 0.1, True), (0, 0.1, True), (0, 0.1, True))
     add(20, (0, 0.8, True))
     found = [list(one.values()) for one in watch.highest()]
-    later = ["a", second(2)[:-3] + "20Z", second(2)[:-3] + "20Z", 0.8, False, [], False]
+    later = ["a", *[second(2)[:-3] + "20Z"] * 3, 0.8, False, [], False]
     assert found[:2] == [peak, later] and alarm not in found  # three others have readings
+
+
+def test_a_stretch_at_the_threshold_has_no_steps_before_and_after_it() -> None:
+    watch = Watch(1.0, window=2, threshold=0.8)
+    scores = np.array([0.5, 0.7, 0.8, 0.6, 0.9, 0.6, 0.85, 0.7, 0.6])
+    steps = Steps(
+        np.zeros(9, np.int64),
+        np.arange(9) * SECOND,
+        np.ones(9, bool),
+        np.zeros((9, 1), np.float32),
+        scores,
+    )
+    watch.add(Outcome(steps, []), ["a"])
+    (one,) = watch.highest()
+    times = {name: one[name][-3:-1] for name in ("time", "peak", "until")}
+    assert times == {"time": "02", "peak": "04", "until": "06"} and one["score"] == 0.9
 
 
 def test_a_stretch_names_the_channels_of_its_peak() -> None:

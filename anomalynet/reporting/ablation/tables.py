@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 
+from anomalynet.errors import counted
 from anomalynet.metrics.kernels import NAN
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.ablation.arms import (
@@ -72,11 +73,6 @@ def p_text(p: float) -> str:
         return "–"
     text = "< 0.0001" if p < 0.0001 else f"{p:.2f}" if p >= 0.1 else f"{p:.3g}"
     return f"< {LEVEL}" if text == str(LEVEL) and p < LEVEL else text
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 cluster`, `2 clusters`; a noun that ends in s is not changed."""
-    return f"{number} {noun}" + ("" if number == 1 or noun.endswith("s") else "s")
 
 
 def effect_verdict(one: Effect, metric: str) -> str:
