@@ -261,6 +261,8 @@ def _import(args: argparse.Namespace) -> int:
         return 0
     counts, warnings = facts.pop("counts"), facts.pop("warnings")
     facts.pop("rows")
+    if report.timezone and not args.timezone:
+        facts["timezone"] = "UTC, as none is named (--timezone)"
     facts = {**facts, "channels": ", ".join(report.channels), **counts}
     _print_facts({key: value for key, value in facts.items() if value is not None})
     warn(warnings)
@@ -309,7 +311,9 @@ def _replay(args: argparse.Namespace) -> int:
 
 
 def _print_facts(facts: Mapping[str, object]) -> None:
-    print_table([{"": key, "value": _plain(value)} for key, value in facts.items()])
+    print_table(
+        [{"": key.replace("_", " "), "value": _plain(value)} for key, value in facts.items()]
+    )
 
 
 def _plain(value: object) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import shutil
 import sys
@@ -70,15 +71,27 @@ class _Stream:
             raise UsageError(what, "write it to a place with free space") from None
 
 
+class _Said(logging.Handler):
+    """Prints what the package logs: how far a simulation is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
+
+
 @contextmanager
 def guarded_streams() -> Iterator[None]:
-    """Within it, a lost stderr ends no work, and a lost stdout is an error (`OutputLostError`)."""
+    """Within it, the package's log goes to stderr, whose loss ends no work; a lost stdout is an
+    error (`OutputLostError`)."""
     out, err = (one or Path(os.devnull).open("w") for one in (sys.stdout, sys.stderr))  # noqa: SIM115
     results, progress = _Stream(out, results=True), _Stream(err, results=False)
+    log, said = logging.getLogger("anomalynet"), _Said()
     with redirect_stdout(cast(TextIO, results)), redirect_stderr(cast(TextIO, progress)):
         try:
+            log.addHandler(said)
+            log.setLevel(logging.INFO)
             yield
         finally:  # a command that failed has another message
+            log.removeHandler(said)
             with suppress(OutputLostError, UsageError):
                 results.flush()
 
@@ -207,10 +220,11 @@ def rounded(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4f}"
 
 
-def alarms(scores: Path) -> str:
-    """A sentence with the number of test steps in a scores.parquet that are alarms."""
+def print_alarms(title: str, scores: Path) -> None:
+    """Print the number of test steps in a scores.parquet that are alarms, in place of metrics."""
     from anomalynet.runs.scores import read
 
     test = read(scores, lambda rows: rows.filter(split="test").drop_nulls("score"))
-    count = f"{test['alarm'].sum()} of {test.height} test steps are alarms"
-    return f"no labels, so no metrics; {count}: the column `alarm` of {scores}"
+    count = f"{test['alarm'].sum():,} of {test.height:,} test steps are alarms"
+    print_text(title)
+    print_text(f"no labels, so no metrics; {count}: column `alarm` of {scores}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from anomalynet.cli.arguments import add_json, add_overrides, add_run, add_runs
-from anomalynet.cli.output import alarms, print_json, print_table, rounded, warn
+from anomalynet.cli.output import print_alarms, print_json, print_table, rounded, warn
 
 SUMMARY = "evaluate a finished run on other data, with its own threshold"
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     title = f"{result.experiment} {result.id} on {tested.data}, threshold {result.threshold:.4g}"
     if tested.scores["label"].null_count() == tested.scores.height:
-        print(f"{title}\n{alarms(folder / 'scores.parquet')}")
+        print_alarms(title, folder / "scores.parquet")
         return 0
     metrics = tested.metrics.items()
     print_table([{"metric": name, "value": rounded(value)} for name, value in metrics], title=title)

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalynet.cli import arguments
-from anomalynet.cli.output import alarms, print_json, print_next, print_table, rounded, warn
+from anomalynet.cli.output import print_alarms, print_json, print_next, print_table, rounded, warn
 from anomalynet.errors import say
 
 if TYPE_CHECKING:
     from anomalynet.config.load import Loaded
+    from anomalynet.runs.schema import Result
 
 SUMMARY = "train one experiment, choose its threshold on the validation part, and test it"
 
@@ -87,6 +88,12 @@ def run(args: argparse.Namespace) -> int:
 
         print_json({"folder": str(path), "was_done": outcome.was_done, **asdict(result)})
         return 0
+    _print_result(path, result)
+    return 0
+
+
+def _print_result(path: Path, result: Result) -> None:
+    """Print metrics, or the faults that raise an alarm where there are no labels."""
     parts = ("validation", "test")
     rows = [
         {"metric": name, **{part: rounded(result.metrics.get(f"{part}/{name}")) for part in parts}}
@@ -94,16 +101,18 @@ def run(args: argparse.Namespace) -> int:
     ]
     title = f"{result.experiment} {result.id} on {result.data}, split {result.split}, "
     title += f"threshold {result.threshold:.4g}"
-    labelled = result.parts["test"].labelled
-    if labelled:
+    test = result.parts["test"]
+    if test.labelled:
         print_table(rows, title=title)
+        normal = 1 - test.attack / test.labelled
+        about = f"test: {test.labelled:,} labelled steps, {1 - normal:.1%} attack"
+        print(f"{about}; accuracy without any alarm {normal:.4f}")
     else:
-        print(f"{title}\n{alarms(outcome.folder.scores)}")
+        print_alarms(title, path / "scores.parquet")
         _print_visible(path)
     print(path)
     export = f"anomalynet export {shlex.quote(str(path))} --out model.onnx"
-    print_next(export, *["anomalynet report"] * bool(labelled))
-    return 0
+    print_next(export, *["anomalynet report"] * bool(test.labelled))
 
 
 def _print_visible(path: Path) -> None:

@@ -48,6 +48,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (HEAD.replace("label", "attack"), TIME, ["'attack'", "a label"], "--channels"),
         (HEAD, NAMED | {"ignore": ("temp",)}, ["no sensor"], "--channels"),
         (f"{LINE},warm,1\n", NAMED, ["t.csv:4: ", "'temp' is 'warm'"], "--null 'warm'"),
+        (
+            "when,unit no,temp,rh\n06/10/2024 12:00 AM,a,1,x\n06/10/2024 12:01 AM,a,x,x\n",
+            {},
+            [
+                "t.csv:2: ",
+                "'when' is '06/10/2024 12:00 AM'",
+                "'when' 2, 'unit no' 2, 'rh' 2, 'temp' 1",
+            ],
+            "use --time when --series 'unit no', or",
+        ),
         (HUGE.format("inf"), NAMED, ["t.csv:2: ", "'temp' is 'inf'"], "--null 'inf'"),
         (HUGE.format("1e400"), NAMED, ["t.csv:2: ", "'temp' is '1e400'"], ""),
         (f"{LINE},1\n", NAMED, ["t.csv:4: 2 fields", "has 3"], "the line"),

@@ -509,10 +509,15 @@ def test_an_import_reports_when_its_times_begin_and_end(
     request = ImportRequest(file=file, name="one", time="t", timezone="Europe/Berlin")
     report = import_table(request)
     assert (report.begins, report.ends) == ("2024-01-31T23:58:00Z", "2024-02-01T00:00:00Z")
+    assert (report.time_format, report.timezone) == ("iso", "Europe/Berlin")
     assert main(["data", "import", str(file), "--name", "two", "--time", "t"]) == 0
-    assert "2024-02-01T00:58:00Z" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "2024-02-01T00:58:00Z" in shown and "timezone\tUTC, as none is named" in shown
     without = import_table(ImportRequest(file=file, name="three", ignore=("t",)))
-    assert without.begins is without.ends is None
+    assert without.begins is without.ends is without.time_format is without.timezone is None
+    file.write_text("t,v\n01.02.2024 00:58Z,1\n01.02.2024 00:59Z,2\n13.02.2024 01:00Z,4\n")
+    named = import_table(ImportRequest(file=file, name="four", time="t"))
+    assert (named.time_format, named.timezone) == ("day-first", None)
 
 
 def test_rows_of_a_clock_that_was_not_set_are_reported(

@@ -101,6 +101,8 @@ def import_table(request: ImportRequest) -> ImportReport:
         channels=table.form.channels,
         begins=begins,
         ends=ends,
+        time_format=table.form.time_format,
+        timezone=(request.timezone or "UTC") if table.local else None,
         period=period,
         prevalence=prevalence if isinstance(prevalence, float) else None,
         incidents=len(incidents),

@@ -56,6 +56,8 @@ class ImportReport:
     channels: tuple[str, ...]
     begins: str | None  # in UTC, ISO 8601; None without a column of times
     ends: str | None
+    time_format: str | None  # as `TableFormat.time_format`; None for a column of dates too
+    timezone: str | None  # in which times were read; None if they have an offset or are numbers
     period: float | None
     prevalence: float | None  # share of attack among labelled rows; None without labels
     incidents: int

@@ -4,6 +4,7 @@ are reported with their line."""
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -202,10 +203,10 @@ def _number_format(
 def _refuse_text(
     rows: Rows, channels: dict[int, Channel], invalid: list[tuple[int, int, int]]
 ) -> None:
-    row, index, _ = invalid[0]
+    row, index, number = invalid[0]
     name, value = channels[index].name, rows.cell(index, row)
-    others = ", ".join(repr(channels[other].name) for _, other, _ in invalid[1:9])
-    also = f" (invalid cells also in {others})" if others else ""
+    cells_of = [f"{channels[one].name!r} {count:,}" for _, one, count in invalid[:9]]
+    also = f" (invalid cells: {', '.join(cells_of)})" if len(invalid) > 1 or number > 1 else ""
     signs = [f"--decimal {point}" for point in SIGNS["decimal"] if cells.read_number(value, point)]
     advice = f"use --ignore {name}, or --null {quote(value)} if it means a missing reading"
     if signs:
@@ -214,9 +215,24 @@ def _refuse_text(
         advice = f"remove {quote(unit[1])} from its cells: --units {name}=… names the unit"
     elif value.lower() in ("on", "off", "open", "closed", "yes", "no", "y", "n"):
         advice = f"write TRUE and FALSE if {name} is a switch; or " + advice
+    elif roles := _roles(rows, channels, invalid):
+        advice = f"use {roles}, or --ignore for what is neither time nor device"
     raise DataError(
         f"{rows.where(row)}: sensor {name!r} is {quote(value)}, not a finite number{also}", advice
     )
+
+
+def _roles(rows: Rows, channels: dict[int, Channel], invalid: list[tuple[int, int, int]]) -> str:
+    """Options for columns of text alone: one of times, and one that may name the device."""
+    height = rows.count()
+    found: dict[str, str] = {}
+    for row, index, number in invalid:
+        if number == height:
+            text = rows.cell(index, row)
+            dated = any(cells.read_time(text, form) is not None for form in cells.DATES)
+            role = "time" if dated else "series"
+            found.setdefault(role, f"--{role} {shlex.quote(channels[index].name)}")
+    return " ".join(found[role] for role in ("time", "series") if role in found)
 
 
 def _refuse_groups(rows: Rows, channels: dict[int, Channel], columns: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ from anomalynet.data.folder import data_folder
 from anomalynet.data.sources import digests
 from anomalynet.data.sources._reading import SourceInfo
 from anomalynet.data.telemetry import Incident, Telemetry
-from anomalynet.errors import ConfigError, DataError, Problem, UsageError
+from anomalynet.errors import ConfigError, DataError, Problem, UsageError, counted
 from anomalynet.runs.code import code_hash
 from anomalynet.simulation import load as scenarios
 from anomalynet.simulation.network.placement import cells
@@ -32,7 +32,7 @@ FOLDER = "simulated"
 here."""
 
 MOST_WORLDS = 1000  # of one data set
-LOG_EVERY = 5.0  # seconds between two lines of progress
+LOG_EVERY = 10.0  # seconds between two lines of progress
 log = logging.getLogger(__name__)
 
 COLUMNS: dict[str, pl.DataType] = {
@@ -202,14 +202,15 @@ class _Progress:
 
     def __init__(self, scenarios: Collection[Scenario]) -> None:
         self._total = sum(seconds(one.duration) * cells(one) for one in scenarios)
-        self._title = f"simulating {len(scenarios)} world{'s' if len(scenarios) > 1 else ''}"
-        self._last = time.monotonic()
+        self._title = f"simulating {counted(len(scenarios), 'world')}"
+        self._began = self._last = time.monotonic()
 
     def __call__(self, reached: float) -> None:
         now = time.monotonic()
-        if now - self._last >= LOG_EVERY:
-            self._last = now
-            log.info("%s: %.0f %%", self._title, 100 * reached / self._total)
+        if now - self._last >= LOG_EVERY and reached:
+            self._last, done = now, reached / self._total
+            left = (now - self._began) * (1 - done) / done
+            log.info("%s: %.0f %%, about %.0f s left", self._title, 100 * done, left)
 
 
 def _root(config: DataConfig) -> Path:
