@@ -41,7 +41,8 @@ class Model:
             self.session: Any = onnxruntime.InferenceSession(content, options, providers=cpu)
         except Exception as error:  # its exceptions have no common class
             what = f"{path}: ONNX Runtime cannot load it: {first_line(error)}"
-            raise UsageError(what, "export the run again") from None
+            how = "give --model a file that `anomalynet export` wrote, or export the run again"
+            raise UsageError(what, how) from None
         self.fingerprint = hashlib.sha256(content).hexdigest()
         metadata = self.session.get_modelmeta().custom_metadata_map
         self.contract = contract.read(metadata, str(path), content)

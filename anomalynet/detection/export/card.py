@@ -28,9 +28,9 @@ def card(
         reads += f"{contract.window} states,"
     score = "larger scores are more unusual; it is not a probability."
     if contract.probability:
-        score = "the model's probability of an attack."
+        score = "the model's probability of an anomaly."
     sections = [
-        f"# {contract.model} on {contract.data}",
+        f"# {contract.experiment} on {contract.data}",
         f"`{file}` is the run `{contract.run}` of the experiment `{contract.experiment}`, "
         "exported by anomalynet for real-time detection. "
         f"{reads} and gives each step a score: {score}",
@@ -169,7 +169,7 @@ def _interface(contract: Contract) -> list[str]:
     why = "The statistics are not part of the graph: the detector computes them as training did, "
     why += "because a tree may decide differently on the last bit of a value."
     outputs = {
-        "score": ("batch", "larger: more likely an attack"),
+        "score": ("batch", "larger: more likely an anomaly"),
         "error": (wide, "squared error of the reconstruction of each channel"),
         "attention": ("batch × parts", f"weights over {contract.attention_axis}, sum 1"),
     }

@@ -3,6 +3,7 @@ lines."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain, groupby, islice, pairwise
@@ -75,10 +76,14 @@ class Recording:
             try:
                 table = read_table([self.path], form, staging)
             except DataError as error:
-                how = f"decimal sign {form.decimal or '.'}, times {form.time_format or 'ISO 8601'}"
-                how = f"write the file like the table of the model's import: {how}"
-                is_option = "--" in (error.next_step or "")  # of an import
-                raise DataError(error.message, how if is_option else error.next_step) from error
+                names = filter(None, (form.time, form.series, *self._parser.sensors))
+                how = f"columns {', '.join(names)}; decimal sign '{form.decimal or '.'}'; times "
+                how += form.time_format or "in ISO 8601"
+                cell = "" if "missing column" in error.message else "correct or empty the cell, or "
+                how = f"{cell}write the file as the model knows it: {how}"
+                what = re.sub(r" \(--\w+\)", "", error.message)
+                is_option = "--" in error.message + (error.next_step or "")  # of an import
+                raise DataError(what, how if is_option else error.next_step) from error
             yield from messages(self._readings(table), self.path.name, self._period)
 
     def _readings(self, table: Table) -> Iterator[Reading]:
