@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from anomalynet.cli.arguments import add_json, add_run, add_runs
-from anomalynet.cli.output import print_json, print_table
-from anomalynet.errors import say
+from anomalynet.cli.output import print_json, print_table, say_text, warn
+from anomalynet.cli.train import METRICS
 
 SUMMARY = "compare two finished runs: their configurations, metrics and scores"
 
@@ -21,19 +21,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print one row per setting that differs, per metric, and per fact of the scores."""
+    """Print the settings that differ, the metrics, and facts of the scores."""
     from anomalynet.runs.collect import compare_runs
 
-    table = compare_runs(args.a, args.b, args.runs)
-    rows = table.to_dicts()
+    rows = compare_runs(args.a, args.b, args.runs).to_dicts()
     if args.json:
         print_json(rows)
         return 0
-    for row in rows:
-        row |= {name: _short(row[name]) for name in ("a", "b", "difference")}
-    print_table(rows, drop=("kind",))
+    heads = {"run": "runs", "metric": "metrics of the test part (all metrics: --json)"}
+    heads |= {"setting": "settings", "scores": "scores of the test part"}
+    for kind, title in heads.items():
+        measured = kind in ("metric", "scores")
+        keys = ("name", "a", "b", *["difference"] * measured)
+        shown = [
+            {key: _short(row[key]) if measured else row[key] for key in keys}
+            for row in rows
+            if row["kind"] == kind
+            and (kind != "metric" or row["name"].removeprefix("test/") in METRICS)
+        ]
+        print_table(shown, title=title)
+    if any(row["name"] in ("data", "fingerprint", "split") for row in rows):
+        warn(["the runs differ in data or split, so that their metrics are of other steps"])
     how = "`anomalynet sweep FILE`, with these settings as axes, gives an interval"
-    say(f"two single runs cannot tell a difference from chance: {how}")
+    say_text(f"two single runs cannot tell a difference from chance: {how}")
     return 0
 
 

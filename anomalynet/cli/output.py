@@ -97,10 +97,14 @@ def guarded_streams() -> Iterator[None]:
 
 
 def warn(warnings: Iterable[str]) -> None:
-    """Print one warning or note per line; on a terminal, in lines that end between words."""
+    """Print one warning or note per line."""
     for warning in warnings:
-        text = f"{'note' if warning.startswith(NOTE) else 'warning'}: {warning}"
-        say(_wrapper("  ").fill(text) if sys.stderr.isatty() else text)
+        say_text(f"{'note' if warning.startswith(NOTE) else 'warning'}: {warning}")
+
+
+def say_text(text: str) -> None:
+    """Print a notice to stderr; on a terminal, in lines that end between words."""
+    say(_wrapper("  ").fill(text) if sys.stderr.isatty() else text)
 
 
 SCHEMA = 1

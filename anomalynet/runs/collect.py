@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 MOVE_AWAY = "move this run's folder away and give the same command again"
 """Hint for every message about a damaged run."""
-HEADLINE = ("test/f1_attack", "test/average_precision", "test/auroc")
-"""The metrics by which two runs are compared first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +90,10 @@ def compare_runs(
         a, b: a run's folder, the start of its id, or its record.
         folder: where ids are looked for.
     Returns:
-        F1, AP and AUROC of the test part, then one row per setting that differs, per other metric
-        and per fact of the scores; columns kind (`run`, `setting`, `metric` or `scores`), name, a,
-        b (text, a number in full precision; null if the run has no value, and in b for a fact of
-        both), difference (Float64, b - a of a metric or a fact; null if one of them is null).
+        One row per setting that differs, per metric and per fact of the scores; columns kind
+        (`run`, `setting`, `metric` or `scores`), name, a, b (text, a number in full precision; null
+        if the run has no value, and in b for a fact of both), difference (Float64, b - a of a
+        metric or a fact; null if one of them is null).
     Raises:
         UsageError: there is no such run, or there are several. RunError: it is not finished.
     """
@@ -122,7 +120,6 @@ def compare_runs(
                 texts = [None if value is None else str(value) for value in (x, y)]
                 numbers = measured and None not in texts
                 rows.append((kind, name, *texts, y - x if numbers else None))
-    rows.sort(key=lambda row: HEADLINE.index(row[1]) if row[1] in HEADLINE else len(HEADLINE))
     columns = dict.fromkeys(("kind", "name", "a", "b"), pl.String)
     return pl.DataFrame(rows, schema={**columns, "difference": pl.Float64}, orient="row")
 

@@ -116,9 +116,17 @@ def test_a_comparison_names_the_command_that_tests_it(
         store(tmp_path, "cnn", seed=seed, metrics=metrics)
     assert main(["compare", "cnn0000", "lstm", *runs]) == 0
     shown = capsys.readouterr()
-    names = [line.split("\t")[1] for line in shown.out.splitlines()]
-    assert names[1:5] == ["test/f1_attack", "test/average_precision", "test/auroc", "experiment"]
-    assert "`anomalynet sweep FILE`" in shown.err
+    printed = shown.out.partition("# metrics")[2].partition("# settings")[0].splitlines()[2:]
+    assert printed == [
+        "test/mcc\t0.2500\t\t",
+        "test/average_precision\t0.5000\t\t",
+        "test/f1_attack\t0.5000\t\t",
+        "test/auroc\t\t0.7500\t",
+    ]
+    assert "`anomalynet sweep FILE`" in shown.err and "their metrics" not in shown.err
+    other = store(tmp_path, "hybrid", data="other")
+    assert main(["compare", "cnn0000", str(other), *runs]) == 0
+    assert "their metrics are of other steps" in capsys.readouterr().err
 
 
 def test_changes_are_the_users_and_can_be_pasted(

@@ -91,12 +91,12 @@ def test_two_runs_side_by_side(tmp_path: Path) -> None:
     alarms = str(scores.filter(pl.col("score") >= pl.col("threshold"), split="test").height)
     assert compared.columns == ["kind", "name", "a", "b", "difference"]
     assert compared.rows() == [
-        ("metric", "test/f1_attack", "0.5", "0.25", -0.25),
-        ("metric", "test/auroc", "0.75", "0.75", 0.0),
         ("run", "experiment", "cnn", "lstm", None),
         ("setting", "model.name", "cnn", "lstm", None),
         ("setting", "training.epochs", "3", "5", None),
         ("setting", "training.patience", None, "2", None),
+        ("metric", "test/f1_attack", "0.5", "0.25", -0.25),
+        ("metric", "test/auroc", "0.75", "0.75", 0.0),
         ("metric", "test/mcc", None, None, None),
         ("metric", "validation/loss", None, "0.125", None),
         ("scores", "steps", "60", "60", 0.0),
