@@ -268,14 +268,6 @@ class Detector(WindowModel, L.LightningModule):
         else:
             super().__setattr__(name, value)
 
-    def transfer_batch_to_device(
-        self, batch: Any, device: torch.device, dataloader_idx: int
-    ) -> Any:
-        """The batch on the device; as it is where it is there already."""
-        if isinstance(batch, Batch) and batch.x.device == device:
-            return batch
-        return super().transfer_batch_to_device(batch, device, dataloader_idx)
-
     def on_train_epoch_start(self) -> None:
         """Seeds dropout and empties the epoch's loss."""
         stream = np.random.SeedSequence([self.config.seed, self.current_epoch, self.global_rank])
