@@ -51,9 +51,12 @@ def _packages() -> list[dict[str, object]]:
     from importlib.metadata import distributions  # slow, and TAB imports each verb
 
     rows = []
+    gateway = not any(distributions(name="torch")) and any(distributions(name="onnxruntime"))
     for name in PACKAGES.split():
         versions = [one.version for one in distributions(name=name)]
         missing = (None, "missing", install_command(name))
+        if gateway:
+            missing = (None, "optional", "to train; `anomalynet detect` runs without")
         rows.append(_row(name, versions[0]) if versions else _row(name, *missing))
     lines = [line for own in distributions(name="anomalynet") for line in own.requires or ()]
     needed = re.findall(r"^([\w.-]+).*extra == .([\w-]+)", "\n".join(lines), re.MULTILINE)
@@ -79,6 +82,8 @@ def _devices() -> list[dict[str, object]]:
 
 
 def _data() -> list[dict[str, object]]:
+    if importlib.util.find_spec("polars") is None:
+        return []
     from anomalynet.cli.data import data_sets
     from anomalynet.data.folder import data_folder
 

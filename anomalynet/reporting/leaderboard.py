@@ -221,8 +221,8 @@ def leaderboard_section(board: Leaderboard) -> Section:
     if board.gaps:
         title = f"F1 behind {board.ranked[0].arm.title}, percentage points"
         note = (
-            f"95 % intervals over {board.gaps[0].clusters} parts of the test data that share no "
-            "incident (jackknife, each by itself)."
+            f"95 % intervals over {board.gaps[0].clusters} clusters of the test data, which "
+            "share neither incident nor radio cell (jackknife, each by itself)."
         )
         parts.append(context.figure(NAME, title, note, "differences.csv"))
         files |= csv_file("differences", (_gap_row(board, gap) for gap in board.gaps))

@@ -168,7 +168,7 @@ def power_text(jobs: Sequence[Job]) -> str:
     least, most = needed(tests), most_clusters(jobs)
     each = f"{tests} comparison{'s' if tests > 1 else ''}"
     if most is None:
-        return f"{each}: a test can pass with {least} clusters of series that share no incident"
+        return f"{each}: a test can pass with {least} clusters of series"
     if most < least:
         return (
             f"{each} over at most {most} clusters of series cannot show any difference: p is never "

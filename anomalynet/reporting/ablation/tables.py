@@ -104,7 +104,7 @@ def what_can_be_seen(contrasts: Sequence[Contrast], noun: str, metric: str) -> s
         )
         hint = (
             " Nothing is tested; differences and intervals only describe. More worlds, or "
-            "recordings that share no incident, could change that; more seeds cannot."
+            "recordings of other incidents, could change that; more seeds cannot."
         )
         return text + hint * (noun == "arm")  # once in a report
     sizes = [one.detectable for one in contrasts if not math.isnan(one.detectable)] or [math.nan]
