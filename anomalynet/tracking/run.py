@@ -20,7 +20,7 @@ from typing import Any
 
 from anomalynet.config.identity import flatten
 from anomalynet.config.load import Loaded
-from anomalynet.config.show import scalar
+from anomalynet.config.show import argument, scalar
 from anomalynet.errors import say
 from anomalynet.runs.files import read_json, write_text
 from anomalynet.runs.folder import RunFolder
@@ -51,7 +51,7 @@ def describe(loaded: Loaded, folder: RunFolder, group: str | None) -> dict[str, 
     false for every key: parallel coordinates leave out runs where a value is empty or a list."""
     config, name, values = loaded.config, folder.path.name, flatten(loaded.config)
     own = [key for key, where in loaded.origins.items() if "experiments/" not in where]
-    words = [f"{key}={scalar(values[key])}" for key in own if key in values]
+    words = [argument(key, values[key]) for key in own if key in values]
     return {
         "job_type": "train",
         "id": name,
@@ -61,7 +61,7 @@ def describe(loaded: Loaded, folder: RunFolder, group: str | None) -> dict[str, 
         "config": {
             "experiment": loaded.name,
             "run_id": name,
-            "command": shlex.join(["anomalynet", "train", loaded.name, *words]),
+            "command": " ".join(["anomalynet train", shlex.quote(loaded.name), *words]),
             **_plain(asdict(config)),
         },
     }
