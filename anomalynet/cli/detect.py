@@ -172,7 +172,7 @@ def _print_summary(summary: dict[str, Any], args: argparse.Namespace, seconds: f
     daily += f"; {silent} because readings stopped" if summary["alarms_no_readings"] else ""
     lines = [MODEL.format(**summary), counts, alarms + daily]
     if summary["highest"]:
-        lines += ["highest scores (times in UTC):"]
+        lines += ["highest scores, and what made them (times in UTC):"]
     for rank, each in enumerate(summary["highest"], 1):
         lines += _stretch(rank, each, summary["threshold"], args.hits)
     lines += [f"  {count} {kind}" for kind, count in sorted(summary["rejected"].items())]
@@ -185,10 +185,12 @@ def _print_summary(summary: dict[str, Any], args: argparse.Namespace, seconds: f
             lines.append(f"  {shown}: {count} incidents detected{late}")
         rate = found["false_alarms_per_device_day"]
         daily = "" if rate is None else f", {rate:,.2f} per device and day"
-        lines.append(f"  {found['false_alarms']} false alarms{daily}")
+        lines.append(f"  {counted(found['false_alarms'], 'false alarm')}{daily}")
         if found["unjudged"]:
-            lines.append(f"  {found['unjudged']} alarms unjudged: no label there")
+            lines.append(f"  {counted(found['unjudged'], 'alarm')} unjudged: no label there")
     say("\n".join(lines))
+    if not summary["scored"]:
+        return
     if args.scores is None:
         print_next("add --scores scores.csv for the score of every step")
     live = f"anomalynet detect --mqtt URL --model {shlex.quote(str(args.model))} --state state"
@@ -197,6 +199,8 @@ def _print_summary(summary: dict[str, Any], args: argparse.Namespace, seconds: f
 
 def _stretch(rank: int, one: dict[str, Any], threshold: float, hits: tuple[int, int]) -> list[str]:
     """The lines for one of the highest stretches."""
+    from anomalynet.detection.contract import MASK
+
     state = "below the threshold"
     if one["alarm"]:
         state = "ALARM"
@@ -204,9 +208,11 @@ def _stretch(rank: int, one: dict[str, Any], threshold: float, hits: tuple[int, 
         state = "at the threshold, but not in {} of {} steps".format(*hits)
     state += ", no readings" * one["no_readings"]
     lines = [f"  {rank}. {one['device']}: {one['score']:.6g} at {one['peak']}, {state}"]
+    named = ["missing readings" if name == MASK else name for name in one["channels"]]
+    lines += [f"     by {', '.join(named)}"] * bool(named)
     if one["time"] != one["until"]:
-        lines += [f"     raised from {one['time']} to {one['until']}"]
-    return lines + [f"     by {', '.join(one['channels'])}"] * bool(one["channels"])
+        lines += [f"     high from {one['time']} to {one['until']}"]
+    return lines
 
 
 def _detect_stream(args: argparse.Namespace) -> int:

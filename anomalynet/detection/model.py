@@ -44,7 +44,11 @@ class Model:
             how = "give --model a file that `anomalynet export` wrote, or export the run again"
             raise UsageError(what, how) from None
         self.fingerprint = hashlib.sha256(content).hexdigest()
-        metadata = self.session.get_modelmeta().custom_metadata_map
+        try:
+            metadata = self.session.get_modelmeta().custom_metadata_map
+        except UnicodeDecodeError:
+            what = f"{path}: its metadata is not UTF-8"
+            raise UsageError(what, "export the run again") from None
         self.contract = contract.read(metadata, str(path), content)
         self.outputs = tuple(output.name for output in self.session.get_outputs())
         inputs = {given.name for given in self.session.get_inputs()}

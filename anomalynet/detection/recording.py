@@ -150,13 +150,22 @@ def detect_file(
     parser.check_read()
     if not status.scores:
         what = f"{file}: nothing was scored: no device has enough steps in a row"
-        raise DataError(what, _needed(contract))
+        raise DataError(what + _strangers(contract, engine.names), _needed(contract))
     return summary
 
 
 def _named(model: Model, window: Array) -> tuple[str, ...]:
     """The channels that make the score of a window."""
     return tuple(model.contract.channels[place] for place, _ in top(channel_parts(model, window)))
+
+
+def _strangers(contract: Contract, devices: Sequence[str]) -> str:
+    """The devices that the model does not know, if it knows any."""
+    unknown = sorted({*devices} - {*contract.known})
+    if not (unknown and contract.known):
+        return ""
+    some, known = (", ".join(map(repr, names[:3])) for names in (unknown, sorted(contract.known)))
+    return f"; it knows {known} …, not {some}"
 
 
 def _needed(contract: Contract) -> str:

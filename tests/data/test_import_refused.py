@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -168,3 +169,9 @@ def test_long_cells_are_shortened_in_messages(tmp_path: Path, row: str) -> None:
     with pytest.raises(DataError, match=r"t\.csv:3: .*'x{60}…'") as refused:
         import_table(ImportRequest(file=file, name="mine", split="part", **NAMED))
     assert len(str(refused.value)) < 1_000
+
+
+def test_a_pipe_is_no_table(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(DataError, match="not a regular file"):
+        import_table(ImportRequest(file=tmp_path / "pipe.csv", name="mine"))

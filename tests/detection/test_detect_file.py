@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -294,6 +295,26 @@ def test_a_file_that_is_not_ours_is_left_as_it_is(tmp_path: Path, run: Run, opti
     assert code == 2
     assert "exists and is not a file of" in err
     assert own.read_text() == "my notes\nwithout an end"
+
+
+def test_values_of_a_table_that_no_network_can_read_are_counted(tmp_path: Path, run: Run) -> None:
+    file = write(tmp_path / "rows.csv", ROWS)
+    file.write_text(file.read_text().replace("99.0", "1e300"))
+    code, out, err = run(file, "--json")
+    assert (code, json.loads(out)["rejected"]) == (0, {"not a number": 1})
+    assert "not a number: sensor 'a': 1 readings of 1e+18 or more are missing" in err
+
+
+def test_rows_in_no_order_are_refused(tmp_path: Path, run: Run) -> None:
+    rows = [ROWS[2], ROWS[0], ROWS[1], *ROWS[3:]]
+    code, _, err = run(write(tmp_path / "rows.csv", rows))
+    assert code == 2 and "sort its rows by device and time" in err
+
+
+def test_a_pipe_is_no_recording(tmp_path: Path, run: Run) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    code, _, err = run(tmp_path / "pipe.csv")
+    assert code == 2 and "not a regular file" in err and "--follow -" in err
 
 
 def test_a_failure_leaves_the_old_scores(tmp_path: Path, run: Run) -> None:

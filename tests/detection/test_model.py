@@ -35,6 +35,10 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
     path.write_bytes(foreign.SerializeToString())
     with pytest.raises(UsageError, match="not a model that `anomalynet export` wrote"):
         Model(path)
+    broken = foreign.SerializeToString() + b"\x72\x06\x0a\x01\xff\x12\x01a"  # a property "\xff"
+    path.write_bytes(broken)
+    with pytest.raises(UsageError, match="metadata is not UTF-8"):
+        Model(path)
     helper.set_model_props(foreign, {KEY: contract(form="step").to_json()})
     path.write_bytes(sealed(foreign.SerializeToString()))
     with pytest.raises(UsageError, match="does not have the inputs and outputs"):

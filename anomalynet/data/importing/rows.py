@@ -99,6 +99,8 @@ def open_rows(paths: Sequence[Path], form: TableFormat, staging: Path) -> Rows:
     first, frames = None, []
     series = _file_names(paths) if form.series_from_name else []
     for number, path in enumerate(paths):
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path}: not a regular file", "give a file, not a folder or a pipe")
         inner = staging / f"rows{number}"
         rows = _open_typed(path, form) or _open_csv(path, find_layout(path, form), inner)
         first = first or rows

@@ -21,6 +21,8 @@ from anomalynet.errors import DataError
 
 SPLITS = {name: name for name in ("train", "validation", "test")}
 SPLITS |= {"training": "train", "valid": "validation", "val": "validation"}
+TOO_LARGE = "readings too large for 32-bit windows"
+"""A count: cells that are read as missing."""
 SIGNS: dict[str, Any] = {"decimal": (".", ","), "thousands": tuple(cells.THOUSANDS)}
 
 
@@ -76,7 +78,7 @@ def read_sensors(
         index: _reading(index, str(index) in words, switch if index in switches else {}, resolved)
         for index in channels
     }
-    counts = {"readings too large for 32-bit windows": large} if large else {}
+    counts = {TOO_LARGE: large} if large else {}
     return sensors, resolved, counts, warnings
 
 

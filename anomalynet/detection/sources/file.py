@@ -53,6 +53,9 @@ class Recording:
     readings, or None. Raises UsageError: no such file."""
 
     def __init__(self, path: Path, parser: Parser, period: float | None) -> None:
+        if path.exists() and not path.is_file():
+            how = "for a pipe: `anomalynet detect --follow - < PIPE`"
+            raise UsageError(f"{path}: not a regular file", how)
         if not path.is_file():
             how = "`anomalynet data rows NAME --out FILE` writes the readings of a data set"
             raise UsageError(f"{path}: no such file", how)
@@ -68,6 +71,7 @@ class Recording:
         try:
             from anomalynet.data.importing.read import read_table
             from anomalynet.data.importing.rows import header
+            from anomalynet.data.importing.values import TOO_LARGE
         except ImportError:
             how = f"{install_command('polars')}, or give a file of JSON lines"
             raise UsageError(f"{self.path}: reading tables needs the package polars", how) from None
@@ -79,11 +83,18 @@ class Recording:
                 names = filter(None, (form.time, form.series, *self._parser.sensors))
                 how = f"columns {', '.join(names)}; decimal sign '{form.decimal or '.'}'; times "
                 how += form.time_format or "in ISO 8601"
-                cell = "" if "missing column" in error.message else "correct or empty the cell, or "
-                how = f"{cell}write the file as the model knows it: {how}"
+                how = f"write the file as the model knows it: {how}"
+                if "missing column" not in error.message:
+                    how = f"correct or empty the cell, or {how}"
+                if "--unsorted" in (given := error.next_step or ""):
+                    how = "sort its rows by device and time"
+                elif "--duplicates" in given:
+                    how = "leave one row for each device and time"
                 what = re.sub(r" \(--\w+\)", "", error.message)
                 is_option = "--" in error.message + (error.next_step or "")  # of an import
                 raise DataError(what, how if is_option else error.next_step) from error
+            if large := table.counts.get(TOO_LARGE):
+                self._parser.problems.add("not a number", table.warnings[0], large)
             yield from messages(self._readings(table), self.path.name, self._period)
 
     def _readings(self, table: Table) -> Iterator[Reading]:
