@@ -79,7 +79,7 @@ def test_alarms_and_evaluation(tmp_path: Path, run: Run, kind: str, order: str) 
     assert "crash: 1 of 1 incidents detected, median delay 60 s" in err
     assert "drift: 0 of 1 incidents detected\n" in err
     # One in three minutes, each of two devices.
-    assert "1 false alarms, 240.00 per device and day\n" in err
+    assert "1 false alarm, 240.00 per device and day\n" in err
 
 
 def test_the_summary_as_json(tmp_path: Path, run: Run) -> None:

@@ -17,6 +17,7 @@ from anomalynet.data.importing.cells import NULLS, check_name, quote
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.layout import Layout, find_layout, given_names, records
 from anomalynet.errors import DataError
+from anomalynet.runs.files import is_special
 
 ROW = "row"
 FILE_BITS = 40  # a row is the line number, and from this bit on the number of its file
@@ -99,7 +100,7 @@ def open_rows(paths: Sequence[Path], form: TableFormat, staging: Path) -> Rows:
     first, frames = None, []
     series = _file_names(paths) if form.series_from_name else []
     for number, path in enumerate(paths):
-        if path.exists() and not path.is_file():
+        if is_special(path):
             raise DataError(f"{path}: not a regular file", "give a file, not a folder or a pipe")
         inner = staging / f"rows{number}"
         rows = _open_typed(path, form) or _open_csv(path, find_layout(path, form), inner)

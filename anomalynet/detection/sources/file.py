@@ -18,7 +18,7 @@ from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.sources.follow import CHUNK, Lines, format_of
 from anomalynet.documents import json_value
 from anomalynet.errors import DataError, UsageError, install_command
-from anomalynet.runs.files import scratch_folder
+from anomalynet.runs.files import is_special, scratch_folder
 
 if TYPE_CHECKING:
     from anomalynet.data.importing.read import Table
@@ -53,7 +53,7 @@ class Recording:
     readings, or None. Raises UsageError: no such file."""
 
     def __init__(self, path: Path, parser: Parser, period: float | None) -> None:
-        if path.exists() and not path.is_file():
+        if is_special(path):
             how = "for a pipe: `anomalynet detect --follow - < PIPE`"
             raise UsageError(f"{path}: not a regular file", how)
         if not path.is_file():
