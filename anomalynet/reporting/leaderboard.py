@@ -119,7 +119,10 @@ def verdict(board: Leaderboard) -> str:
     lead = f"{ahead} {second.model.arm.title}"
     open_ = [gap.model.arm.title for gap in board.gaps if not gap.sure]
     if not open_:
-        sure = f"**This is certain** (95 %) against each of the {len(board.gaps)} others by itself"
+        each = f"each of the {len(board.gaps)} others by itself" if len(board.gaps) > 1 else "it"
+        sure = f"**This is certain** (95 %) against {each}, on this test data"
+        if best.summary(HEADLINE).n == 1:
+            sure += "; another training may change it"
     elif smallest_p(second.clusters) < LEVEL:
         sure = (
             "**This is not certain**: the interval of its lead includes zero against "
@@ -131,7 +134,14 @@ def verdict(board: Leaderboard) -> str:
         )
     ends = f"{100 * second.low:+.2f} to {100 * second.high:+.2f}".replace("-", "−")
     interval = "" if math.isnan(second.low) else f" ({ends} points, 95 % interval)"
-    return f"**{title} wins** by F1, {own} %, {lead}{interval}. {sure}.{_rankings(board)}"
+    also = _rankings(board) + _unranked(board)
+    return f"**{title} wins** by F1, {own} %, {lead}{interval}. {sure}.{also}"
+
+
+def _unranked(board: Leaderboard) -> str:
+    """The models that are in the table and not in the ranking."""
+    names = [one.arm.title + board.context[one].sign for one in board.others]
+    return f" Not in the ranking (see Conditions): {', '.join(names)}." if names else ""
 
 
 def _rankings(board: Leaderboard) -> str:
@@ -156,6 +166,8 @@ def doubts(board: Leaderboard) -> list[str]:
         for one in context.run
         if (prevalences := [own["prevalence"] for own in one.values.values()])
     ]
+    if below := [one.arm.title for one in context.run if one.summary("auroc_fold_mean").mean < 0.5]:
+        found.append(f"Ranked worse than by chance (AUROC below 50 %): {', '.join(below)}.")
     behind = [
         one.arm.title
         for one, share in zip(context.run, shares, strict=True)

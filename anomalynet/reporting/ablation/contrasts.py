@@ -47,6 +47,7 @@ class Contrast:
     reachable: float = NAN  # the lowest adjusted p that this number of clusters allows
     spread: float = NAN  # sample standard deviation of the clusters' differences
     tests: int = 1  # number of tests in the family
+    each: tuple[tuple[SeriesKey, float], ...] = ()  # cluster, by its first series → its difference
 
     @property
     def detectable(self) -> float:
@@ -58,6 +59,11 @@ class Contrast:
     def testable(self) -> bool:
         """Whether any data could have led to an adjusted p below the level."""
         return self.reachable < LEVEL
+
+    def ahead(self, metric: str) -> int:
+        """The number of clusters in which the difference is for the better."""
+        better = MEASURES[metric].higher_is_better
+        return sum(value != 0 and (value > 0) is better for _, value in self.each)
 
     def verdict(self, metric: str) -> str:
         """`better` or `worse` only if adjusted p is below the level and the interval without 0."""
@@ -90,6 +96,7 @@ def contrast(
         series=series,
         left_out=len(differences) - series,
         spread=float(np.std(values, ddof=1)) if len(values) > 1 else NAN,
+        each=tuple(zip(members, values, strict=True)),
     )
 
 

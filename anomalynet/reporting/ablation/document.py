@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from anomalynet.errors import NothingToCompareError, RunError
@@ -85,6 +86,9 @@ def write_ablation(ablation: Ablation, out: Path, title: str) -> Path:
         files |= csv_file(
             "tests", (tables.comparison_row(one, metric) for one in found.comparisons)
         )
+        each = (tables.cluster_rows(one, metric) for one in found.comparisons)
+        if by_cluster := list(chain.from_iterable(each)):
+            files |= csv_file("clusters", by_cluster)
         draw = partial(figures.difference_figure, found.comparisons, metric)
         files |= drawing.drawn(figures.DIFFERENCES, found.title, facts, draw)
     if every := (*found.main, *found.interactions):

@@ -44,10 +44,12 @@ def how_to_read(metric: str) -> str:
         f"*Tests*: {METRICS[metric].title} is computed for each test series and averaged over the "
         "runs that both arms have; seeds repeat the training, not the data, and are no "
         "independent units. Series that share an incident or a radio cell are one cluster, and "
-        "each cluster weighs the same. Mean over clusters, 95 % bootstrap interval, two-sided "
-        "sign-flip p, Holm's correction over the arms (apart from that over main effects and over "
-        "interactions). *Better* or *worse* needs Holm's p below "
-        f"0.05 and an interval without 0. {better} is better. The means of the arms above are of "
+        "each cluster weighs the same (`tables/clusters.csv`); cells of one "
+        "deployment still share its weather, and the training that scores them. Mean over "
+        "clusters, 95 % bootstrap interval, two-sided sign-flip p, Holm's correction over the arms "
+        "(apart from that over main effects and over interactions). *Better* or *worse* needs "
+        "Holm's p below 0.05 and an interval without 0. "
+        f"{better} is better. The means of the arms above are of "
         "whole test parts, not of series, so they differ by other amounts."
     )
 
@@ -120,17 +122,18 @@ def verdict_sentence(found: Sequence[Comparison], metric: str) -> str:
     """Which arms are better and worse than the reference, the largest difference first."""
     if not found:
         return "**There is no arm besides the reference.**"
-    groups: dict[str, list[tuple[float, str]]] = {}
+    groups: dict[str, list[tuple[float, str, str]]] = {}
     for one in found:
         mean = math.nan if one.contrast is None else one.contrast.mean
-        groups.setdefault(one.verdict(metric), []).append((mean, one.arm.name))
+        entry = (mean, one.arm.name, _brief(one.contrast, metric))
+        groups.setdefault(one.verdict(metric), []).append(entry)
     title = f"{MEASURES[series_mean(metric)].title}, {unit_text(metric)}"
     parts = []
     for verdict in (BETTER, WORSE):
-        own = sorted(groups.pop(verdict, ()), key=lambda pair: -abs(pair[0]))
-        names = [f"{name} ({signed(mean, metric)})" for mean, name in own[:NAMED]]
+        own = sorted(groups.pop(verdict, ()), key=lambda entry: -abs(entry[0]))
+        names = [f"{name}, {numbers}" for _, name, numbers in own[:NAMED]]
         names += [f"{len(own) - NAMED} more"] if len(own) > NAMED else []
-        parts += [f"**{verdict.capitalize()} than the reference:** {', '.join(names)}"] * bool(own)
+        parts += [f"**{verdict.capitalize()} than the reference:** {'; '.join(names)}"] * bool(own)
     start = "" if parts else "**No arm is shown to differ from the reference**; "
     largest = "" if parts else _largest(found, metric)
     parts += [f"{verdict}: {counted(len(own), 'arm')}" for verdict, own in groups.items()]
@@ -147,8 +150,16 @@ def _largest(found: Sequence[Comparison], metric: str) -> str:
     if not known:
         return ""
     _, name, most = max(known, key=lambda each: each[0])
-    mean, low, high = (signed(value, metric) for value in (most.mean, most.low, most.high))
-    return f" The largest difference: {name}, {mean} ({low} to {high}, 95 % interval)."
+    return f" The largest difference: {name}, {_brief(most, metric)}."
+
+
+def _brief(one: Contrast | None, metric: str) -> str:
+    """A difference with its interval and the p that decides, for a sentence."""
+    if one is None:
+        return "–"
+    mean, low, high = (signed(value, metric) for value in (one.mean, one.low, one.high))
+    p = "" if math.isnan(one.adjusted) else f", p {p_text(one.adjusted)} after correction"
+    return f"{mean} ({low} to {high}{p})"
 
 
 CHANGES = ("axis", "usual", "level", "axis_2", "usual_2", "level_2")
@@ -201,6 +212,14 @@ def comparison_row(one: Comparison, metric: str) -> Row:
     return {**head, **_contrast(one.contrast, metric), **last}
 
 
+def cluster_rows(one: Comparison, metric: str) -> Iterator[Row]:
+    """An arm's difference in each cluster, which is named by its first series, in CSV."""
+    for (world, series), value in one.contrast.each if one.contrast is not None else ():
+        head: Row = {"arm": one.arm.name, "metric": series_mean(metric)}
+        head |= {"world": "" if world is None else world, "cluster": series}
+        yield head | {"difference": defined(value, MEASURES[metric].scale)}
+
+
 def effect_row(one: Effect, metric: str) -> Row:
     """The line of a main effect or interaction in CSV."""
     kind = "main" if len(one.changes) == 1 else "interaction"
@@ -250,13 +269,13 @@ def _numbers(one: Contrast | None, metric: str, tested: bool) -> list[str]:
         signed(one.mean, metric),
         "–" if math.isnan(one.low) else interval,
         *([p_text(one.p), p_text(one.adjusted)] if tested else []),
-        str(one.clusters),
+        f"{one.ahead(metric)} of {one.clusters}",
     ]
 
 
 def _header(first: Sequence[str], metric: str, tested: bool) -> list[str]:
     names = [f"difference, {unit_text(metric)}", "95 % interval", *(["p", "Holm"] * tested)]
-    return [*first, *names, "clusters", *(["verdict"] * tested)]
+    return [*first, *names, "clusters ahead", *(["verdict"] * tested)]
 
 
 def comparisons_table(

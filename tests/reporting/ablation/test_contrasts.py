@@ -137,7 +137,7 @@ def test_a_verdict_without_evidence_names_the_largest_difference() -> None:
         )
     ]
     assert verdict_sentence(found, "auroc").endswith(
-        "The largest difference: b, −4.00 (−9.00 to −1.00, 95 % interval)."
+        "The largest difference: b, −4.00 (−9.00 to −1.00, p 0.06 after correction)."
     )
     found.append(
         SimpleNamespace(

@@ -56,7 +56,8 @@ def written(tmp_path: Path, asked: Ablation) -> Text:
 def test_the_verdict_comes_first_and_says_what_the_clusters_carry(tmp_path: Path) -> None:
     text, _, test = written(tmp_path, one_at_a_time(tmp_path / "runs", {True: 0.0, False: -0.1}))
     title = "Recall (attack), mean over clusters, points Recall (attack)"
-    assert second(text) == f"**Worse than the reference:** {OFF} (−10.00) ({title})."
+    numbers = "−10.00 (−10.00 to −10.00, p 0.00781 after correction)"
+    assert second(text) == f"**Worse than the reference:** {OFF}, {numbers} ({title})."
     assert text.split("\n\n")[2].startswith(
         "*Does attention help?* Reference: model.attention=true"
     )
@@ -103,13 +104,19 @@ def test_what_is_one_series_and_one_cluster(tmp_path: Path) -> None:
     assert (test["series"], test["clusters"], test["smallest_p"]) == ("8", "5", "0.0625")
     assert test["verdict"] == "cannot be tested"
     assert "**No arm could be told from the reference by any result**" in text
-    assert "| 5 |" in text and " Holm " not in text.partition("## Axes")[0].partition("*Tests*")[0]
+    assert (
+        "| 0 of 5 |" in text
+        and " Holm " not in text.partition("## Axes")[0].partition("*Tests*")[0]
+    )
     first, second = (
         [run(runs, f"{base}", recalls(base, series=3), world=world) for world in range(2)]
         for base in (0.5, 0.4)
     )
     _, _, test = written(tmp_path, ablation(on(first), off(second)))
     assert (test["series"], test["clusters"], test["difference"]) == ("6", "6", "-10.0000")
+    found = rows(tmp_path / "out/tables/clusters.csv")
+    assert [(one["world"], one["cluster"]) for one in found[:2]] == [("0", "s00"), ("0", "s01")]
+    assert [one["difference"] for one in found] == ["-10.0000"] * 6
 
 
 def test_only_runs_of_the_same_seed_are_a_pair(tmp_path: Path) -> None:
@@ -256,7 +263,8 @@ def test_every_file_and_run_is_there_and_every_link_leads_to_one(
 ) -> None:
     figures = ("axis_model_attention", "axis_model_depth", "differences")
     names = [f"figures/{name}.svg" for name in figures]
-    names += [f"tables/{name}.csv" for name in ("arms", "cost", "effects", "runs", "tests")]
+    names += [f"tables/{name}.csv" for name in ("arms", "clusters", "cost", "effects")]
+    names += ["tables/runs.csv", "tables/tests.csv"]
     assert set(snapshot(report.parent)) == {"cost.md", *names, "findings.md", "report.md"}
     text = report.read_text(encoding="utf-8")
     assert "*Which part counts?*" in text

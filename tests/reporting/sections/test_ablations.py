@@ -41,7 +41,9 @@ def test_the_verdict_is_that_of_the_ablations_own_report(tmp_path: Path) -> None
     text = "\n\n".join(ablations_section(found).parts)
     verdict = path.read_text(encoding="utf-8").split("\n\n")[1]
     assert f"- **attention-toy**: {verdict}" in text
-    assert "**Worse than the reference:** model.attention=false (−20.00)" in verdict
+    assert (
+        "**Worse than the reference:** model.attention=false, −20.00 (−20.00 to −20.00" in verdict
+    )
     (link,) = re.findall(r"\]\(([^)]+)\)", text)
     assert (tmp_path / "reports/toy" / link).resolve() == path.resolve()
 
