@@ -7,7 +7,9 @@ import errno
 import os
 import re
 import shlex
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,9 +27,30 @@ def printable(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """Print a notice to stderr, if anybody reads it: stdout is for results."""
+    """Print a notice to stderr, if anybody reads it: stdout is for results. On a terminal, lines
+    end between words."""
     with suppress(OSError):
-        print(printable(text), file=sys.stderr, flush=True)
+        print(fitted(printable(text), sys.stderr), file=sys.stderr, flush=True)
+
+
+def fitted(text: str, stream: TextIO) -> str:
+    """A text in lines that fit the terminal, if the stream is one; a command after `next:`, which
+    is there to be copied, stays one line."""
+    if not stream.isatty():
+        return text
+    width = min(shutil.get_terminal_size().columns, 100)
+    return "\n".join(
+        line
+        if len(line) <= width or line.startswith("next: ")
+        else textwrap.fill(
+            line,
+            width,
+            subsequent_indent=" " * max(len(line) - len(line.lstrip()), 2),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in text.split("\n")
+    )
 
 
 def terminal(stream: TextIO) -> TextIO:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 
 from anomalynet.cli.arguments import add_json, add_run, add_runs
-from anomalynet.cli.output import print_json, print_table, say_text, warn
+from anomalynet.cli.output import print_json, print_table, warn
 from anomalynet.cli.train import METRICS
+from anomalynet.errors import say
 
 SUMMARY = "compare two finished runs: their configurations, metrics and scores"
 
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     if any(row["name"] in ("data", "fingerprint", "split") for row in rows):
         warn(["the runs differ in data or split, so that their metrics are of other steps"])
     how = "`anomalynet sweep FILE`, with these settings as axes, gives an interval"
-    say_text(f"two single runs cannot tell a difference from chance: {how}")
+    say(f"two single runs cannot tell a difference from chance: {how}")
     return 0
 
 

@@ -135,7 +135,7 @@ def _failed(error: errors.AnomalynetError, given: Sequence[str]) -> int:
         with suppress(OutputLostError):
             print_json({"error": {**facts, "exit_code": error.exit_code}})
     prefixed = isinstance(error, errors.UsageError) and not error.message.startswith("anomalynet")
-    print(f"anomalynet: {error}" if prefixed else error, file=sys.stderr)
+    errors.say(f"anomalynet: {error}" if prefixed else str(error))
     return error.exit_code
 
 

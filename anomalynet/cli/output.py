@@ -7,9 +7,7 @@ import io
 import json
 import logging
 import os
-import shutil
 import sys
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from fractions import Fraction
@@ -17,7 +15,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from anomalynet.errors import UsageError, printable, say, terminal
+from anomalynet.errors import UsageError, fitted, printable, say, terminal
 from anomalynet.runs.schema import NOTE
 
 
@@ -99,12 +97,7 @@ def guarded_streams() -> Iterator[None]:
 def warn(warnings: Iterable[str]) -> None:
     """Print one warning or note per line."""
     for warning in warnings:
-        say_text(f"{'note' if warning.startswith(NOTE) else 'warning'}: {warning}")
-
-
-def say_text(text: str) -> None:
-    """Print a notice to stderr; on a terminal, in lines that end between words."""
-    say(_wrapper("  ").fill(text) if sys.stderr.isatty() else text)
+        say(f"{'note' if warning.startswith(NOTE) else 'warning'}: {warning}")
 
 
 SCHEMA = 1
@@ -200,16 +193,9 @@ def print_table(
         print(f"not shown for lack of width: {', '.join(left_out)}")
 
 
-def print_text(text: str, indent: str = "") -> None:
-    """Print a text in lines that end between words."""
-    print(_wrapper(indent).fill(indent + text))
-
-
-def _wrapper(indent: str) -> textwrap.TextWrapper:
-    width = min(shutil.get_terminal_size().columns, 100)
-    wrapper = textwrap.TextWrapper(width, subsequent_indent=indent)
-    wrapper.break_long_words = wrapper.break_on_hyphens = False
-    return wrapper
+def print_text(text: str) -> None:
+    """Print a text; on a terminal, in lines that end between words."""
+    print(fitted(text, sys.stdout))
 
 
 def print_next(*commands: str) -> None:

@@ -97,4 +97,4 @@ def _explain_keys(names: Sequence[str], overrides: Sequence[str], *, as_json: bo
         return
     for row in chosen:
         print_text(f"{row['key']}: {row['type']} = {row['default']}")
-        print_text(str(row["meaning"]), indent="    ")
+        print_text(f"    {row['meaning']}")
