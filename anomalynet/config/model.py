@@ -99,8 +99,7 @@ class Hybrid(Convolutional):
     with an autoencoder of this depth. 0: do not widen."""
     logarithm: bool = False
     """Read sign(x) · log(1 + |x|) of the normalised readings x, so that few large ones do not
-    outweigh the rest, and log(1 + |Δx| / u) beside it, u being the channel's usual change from step
-    to step: a stuck value shows there, however wide the channel's daily swing."""
+    outweigh the rest."""
     statistics: int = 0
     """Bins of a branch that reads the window's statistics in piecewise-linear encoding, beside the
     sequence stage; 0: no such branch."""
