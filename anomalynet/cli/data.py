@@ -269,7 +269,7 @@ def _import(args: argparse.Namespace) -> int:
     look = "data info" if report.prevalence else "show --injected"
     name, train = report.name, f"anomalynet train hybrid data.name={report.name}"
     if not report.prevalence:
-        train = f"anomalynet train hybrid_injected data.name={name} training.injection.trim=0.02"
+        train = f"anomalynet train unlabelled data.name={name}"
     print_next(f"anomalynet {look} {name}", train)
     return 0
 

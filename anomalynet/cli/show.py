@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flag(parser, "--origin", "show where each value was set")
     flag(parser, "--keys", "instead explain every key, or the named ones")
     text = "instead draw the incidents that are injected, on windows of this data set"
-    option(parser, "--injected", "DATA", f"{text} (experiment: hybrid_injected)")
+    option(parser, "--injected", "DATA", f"{text} (experiment: unlabelled)")
     option(parser, "--out", "FILE", "the figure (default: injected.png)", Path)
     add_json(parser)
     parser.set_defaults(overrides=[])
@@ -37,17 +37,13 @@ def run(args: argparse.Namespace) -> int:
     names = [name for name in args.names if "=" not in name]
     overrides = [name for name in args.names if "=" in name] + args.overrides
     if args.injected is not None:
-        from anomalynet.data.sources import table_format
         from anomalynet.reporting.injected import draw_injected
 
-        name, data = (names or ["hybrid_injected"])[0], {"data.name": args.injected}
+        name, data = (names or ["unlabelled"])[0], {"data.name": args.injected}
         config = load(name, overrides, data).config
         figure = draw_injected(config, args.out or Path("injected.png"))
         print_json({"figure": figure}) if args.json else print(figure)
         words = [name, *overrides, f"data.name={args.injected}"]
-        given = "training.injection.trim" in "".join(overrides)
-        if table_format(config.data) is not None and not given:
-            words.append("training.injection.trim=0.02")
         print_next(f"anomalynet train {shlex.join(words)}")
         return 0
     if args.keys:

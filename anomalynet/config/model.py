@@ -100,6 +100,10 @@ class Hybrid(Convolutional):
     logarithm: bool = False
     """Read sign(x) · log(1 + |x|) of the normalised readings x, so that few large ones do not
     outweigh the rest."""
+    changes: bool = False
+    """Read log(1 + |Δx| / u) beside the readings x, u being the channel's usual change from step to
+    step: a stuck value shows there, however wide the channel's daily swing. Not with an `inline`
+    autoencoder."""
     statistics: int = 0
     """Bins of a branch that reads the window's statistics in piecewise-linear encoding, beside the
     sequence stage; 0: no such branch."""

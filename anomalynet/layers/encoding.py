@@ -9,12 +9,27 @@ from torch import Tensor, nn
 from anomalynet.data.statistics import names
 
 AT_ONCE = 1024  # windows whose statistics are computed at a time
+SMALLEST = 1e-6  # usual change, in deviations, of a channel that changes
 NARROWEST = 0.2  # smallest width of a bin, in deviations: narrower ones would amplify rounding
 
 
 def signed_log(x: Tensor) -> Tensor:
     """sign(x) · log(1 + |x|): large readings stay apart, and small ones as they are."""
     return torch.sign(x) * torch.log1p(x.abs())
+
+
+def usual_change(x: Tensor) -> Tensor:
+    """The median over windows x (n, time, channel) of the mean change from step to step, float32
+    (channel,); 1 for a channel that hardly changes."""
+    usual = x.diff(dim=1).abs().mean(dim=1).median(dim=0).values
+    return torch.where(usual > SMALLEST, usual, 1.0)
+
+
+def relative_change(x: Tensor, usual: Tensor) -> Tensor:
+    """log(1 + |x_t - x_{t-1}| / usual) of windows x (batch, time, channel), of the same shape; 0 at
+    the first step."""
+    changes = x.diff(dim=1).abs() / usual
+    return torch.log1p(torch.cat([torch.zeros_like(x[:, :1]), changes], dim=1))
 
 
 def _ordered(x: Tensor) -> Tensor:

@@ -15,12 +15,12 @@ from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.data.windows import WindowShape
 from anomalynet.layers.attention import Attention
 from anomalynet.layers.autoencoder import Autoencoder
-from anomalynet.layers.encoding import EncodedStatistics, signed_log
+from anomalynet.layers.encoding import EncodedStatistics, relative_change, signed_log, usual_change
 from anomalynet.layers.sequence import Head, Recurrent, SequenceStage
 from anomalynet.models.base import Detector, Output
 from anomalynet.models.sequence_classifier import convolution
 
-SAMPLE = 20_000  # training windows from which the bins of statistics are taken
+SAMPLE = 20_000  # training windows from which bins of statistics and usual changes are taken
 
 
 class Hybrid(Detector):
@@ -30,8 +30,10 @@ class Hybrid(Detector):
     `parallel`: the autoencoder reads the flattened window; its latent vector and log1p of its error
     per channel stand beside the sequence features. `inline`: an autoencoder per step (channels →
     latent) stands in front of the sequence stage, which reads the latent vectors; its decoder
-    serves the loss alone. Statistics of the window are a branch of their own, which is not in the
-    paper and off by default. Gradients of the classifier reach the encoder in both.
+    serves the loss alone. Gradients of the classifier reach the encoder in both.
+
+    Not in the paper, and off by default: statistics of the window are a branch of their own; with
+    `changes` the sequence stage also reads how large each change is beside the channel's usual one.
 
     The loss adds λ times the reconstruction's squared error over the windows that `reconstruct`
     admits; `normal` leaves out those labelled as attack.
@@ -40,6 +42,7 @@ class Hybrid(Detector):
     """
 
     config_type = configs.Hybrid
+    usual_change: Tensor
 
     def __init__(self, shape: WindowShape, config: Config | None = None, **options: Any) -> None:
         super().__init__(shape, config, **options)
@@ -49,7 +52,9 @@ class Hybrid(Detector):
             settings = _matched(config, settings, shape)
         self.settings = settings
         self.inline = settings.autoencoder_depth > 0 and settings.autoencoder_placement == "inline"
-        inputs = settings.latent if self.inline else shape.channels
+        inputs = settings.latent if self.inline else shape.channels * (1 + settings.changes)
+        if settings.changes:
+            self.register_buffer("usual_change", torch.ones(shape.channels))
         self.sequence = _sequence_stage(settings, inputs, shape.steps)
         features = self.sequence.out_features
         self.autoencoder: Autoencoder | None = None
@@ -72,16 +77,18 @@ class Hybrid(Detector):
         windows x (batch, time, channel), float32."""
         x = self.normalise(x)
         beside = [self.statistics(x)] if self.statistics is not None else []
+        changes = [relative_change(x, self.usual_change)] if self.settings.changes else []
         if self.settings.logarithm:
             x = signed_log(x)
+        read = torch.cat([x, *changes], dim=2)
         if self.autoencoder is None:
-            features, attention = self.sequence(x)
+            features, attention = self.sequence(read)
             logits = self.head(torch.cat([features, *beside], dim=1))
             return Output(logits=logits, attention=attention)
         latent, rebuilt = self.autoencoder(x if self.inline else x.flatten(1))
         reconstruction = rebuilt.view_as(x)
         error = (reconstruction - x).square().mean(dim=1)
-        features, attention = self.sequence(latent if self.inline else x)
+        features, attention = self.sequence(latent if self.inline else read)
         if not self.inline:
             beside += [latent, torch.log1p(error)]
         logits = self.head(torch.cat([features, *beside], dim=1))
@@ -89,9 +96,13 @@ class Hybrid(Detector):
 
     def fit_inputs(self, data: TelemetryDataModule) -> None:
         super().fit_inputs(data)
+        if self.statistics is None and not self.settings.changes:
+            return
+        x = self.normalise(torch.from_numpy(data.learned(data.training_sample(SAMPLE))[0]))
         if self.statistics is not None:
-            x = data.learned(data.training_sample(SAMPLE))[0]
-            self.statistics.fit(self.normalise(torch.from_numpy(x)))
+            self.statistics.fit(x)
+        if self.settings.changes:
+            self.usual_change.copy_(usual_change(x))
 
     def losses(self, output: Output, target: Tensor) -> Tensor:
         """Classification loss plus λ · reconstruction error (batch,)."""

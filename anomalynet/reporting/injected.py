@@ -42,7 +42,7 @@ def _figure(config: Config) -> Figure:
 
     module = TelemetryDataModule(config)
     if (injector := module.injector) is None:
-        raise UsageError("training.incidents=labels injects nothing", "hybrid_injected does")
+        raise UsageError("training.incidents=labels injects nothing", "unlabelled does")
     windows = module.windows("train")
     kinds, random = injector.kinds, np.random.default_rng(config.seed)
     ids = random.integers(len(windows), size=2 * len(kinds)).astype(np.int64)

@@ -167,7 +167,7 @@ def build_model(config: Config, module: TelemetryDataModule) -> WindowModel:
     if module.reads_no_label:
         return model
     if model.trains_on == "labelled" and len(np.unique(module.windows("train").targets())) < 2:
-        how = "hybrid_injected, autoencoder and isolation_forest need no label"
+        how = "unlabelled, autoencoder and isolation_forest need no label"
         raise DataError("the training windows are of one class", how)
     return model
 

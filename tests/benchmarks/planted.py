@@ -92,8 +92,7 @@ def detected(folder: Path, keys: list[str]) -> dict[str, Any]:
         return found
 
     run("data", "import", "history.csv", "--name", "plant", "--time", "time", "--series", "device")
-    words = ("hybrid_injected", "data.name=plant", "training.injection.trim=0.02", *keys)
-    trained = run("train", *words)
+    trained = run("train", "unlabelled", "data.name=plant", *keys)
     run("export", trained["id"], "--out", "model.onnx")
     return run("detect", "live.csv", "--model", "model.onnx", "--hits", "3/5")
 

@@ -44,11 +44,7 @@ def test_the_help_of_an_import_is_printed(capsys: pytest.CaptureFixture[str]) ->
     ("labelled", "look", "model"),
     [
         (True, "data info", "hybrid data.name=rooms"),
-        (
-            False,
-            "show --injected",
-            "hybrid_injected data.name=rooms training.injection.trim=0.02",
-        ),
+        (False, "show --injected", "unlabelled data.name=rooms"),
     ],
 )
 def test_an_import_ends_with_what_fits_its_labels(

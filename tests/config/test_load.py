@@ -30,9 +30,8 @@ def written(folder: Path, text: str, name: str = "mine.yaml") -> str:
 def test_every_shipped_experiment_loads_and_names_its_own_model(name: str) -> None:
     loaded = load(name)
     assert loaded.name == name
-    assert loaded.config.model.name == {"hybrid_injected": "hybrid", "hybrid_plus": "hybrid"}.get(
-        name, name
-    )
+    hybrids = ("hybrid_injected", "hybrid_plus", "unlabelled")
+    assert loaded.config.model.name == ("hybrid" if name in hybrids else name)
 
 
 def test_table_1_of_the_paper_is_the_default() -> None:
@@ -102,6 +101,10 @@ def test_every_problem_at_once_with_file_line_and_suggestion(tmp_path: Path) -> 
         ("model: {name: cnn}\ndata: 3", "'data' is a section"),
         ("model: {name: cnn, kernel: 4}", "must be odd"),
         ("model: {name: hybrid, cnn: false, lstm: false}", "cannot both be false"),
+        (
+            "model: {name: hybrid, changes: true, autoencoder_placement: inline}",
+            "is not read behind",
+        ),
         ("model: {name: cnn}\ntraining: {monitor: test/auroc}", "is not one of"),
         ("model: {name: cnn}\ntraining: {learning_rate: .nan}", "must be positive and finite"),
         ("model: {name: cnn}\nseed: ${nowhere}", "nowhere"),

@@ -55,7 +55,7 @@ def run(command: str) -> None:
     """Run one line as the user would, but in this process and on a small network."""
     words = shlex.split(command, comments=True)
     if "RUN" in words:
-        (words[words.index("RUN")],) = map(str, Path("runs/hybrid_injected").glob("[!.]*"))
+        (words[words.index("RUN")],) = map(str, Path("runs/unlabelled").glob("[!.]*"))
     assert words[0] == "anomalynet"
     if words[1:3] == ["simulate", "smart_city"]:
         words += SMALL_WORLD
@@ -95,7 +95,7 @@ def test_the_commands_of_a_page_work_in_their_order(
             exec(code.replace("max_epochs=5", "max_epochs=1"), {})
             assert "shape:" in capsys.readouterr().out
     if page == "README.md":
-        (path,) = sensors.glob("runs/hybrid_injected/*/scores.parquet")
+        (path,) = sensors.glob("runs/unlabelled/*/scores.parquet")
         scores = pl.read_parquet(path)
         assert {"series", "time", "score", "threshold"} <= set(scores.columns)
         assert scores["score"].is_not_null().any()

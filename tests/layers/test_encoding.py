@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from anomalynet.data.statistics import statistics
-from anomalynet.layers.encoding import NARROWEST, EncodedStatistics, signed_log, window_statistics
+from anomalynet.layers.encoding import (
+    NARROWEST,
+    EncodedStatistics,
+    relative_change,
+    signed_log,
+    usual_change,
+    window_statistics,
+)
 
 
 @pytest.mark.parametrize("shape", [(5, 32, 3), (2, 7, 1), (3, 1, 2)])
@@ -37,3 +44,14 @@ def test_the_logarithm_keeps_sign_and_order() -> None:
     found = signed_log(x)
     torch.testing.assert_close(found[[0, 2, 4]], torch.tensor([-1.0, 0, 1]) * np.log(1001))
     assert (found.diff() > 0).all() and found[3] == pytest.approx(1e-6)
+
+
+def test_changes_are_measured_by_the_usual_one_of_their_channel() -> None:
+    windows = torch.tensor([[[0.0, 5], [2, 5], [0, 5]], [[1, 5], [5, 5], [5, 5]], [[0, 5]] * 3])
+    usual = usual_change(windows)  # means of the windows: 2, 2, 0; and a constant channel
+    assert usual.tolist() == [2.0, 1.0]
+    found = relative_change(torch.tensor([[[3.0, 5], [-3, 6], [-3, 6]]]), usual)
+    expected = np.log([[1.0, 1.0], [4.0, 2.0], [1.0, 1.0]])
+    np.testing.assert_allclose(found[0].numpy(), expected, rtol=1e-6)
+    one = windows[:, :1]
+    assert usual_change(one).tolist() == [1.0, 1.0] and not relative_change(one, usual).any()

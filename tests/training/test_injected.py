@@ -166,8 +166,7 @@ def test_the_figure_draws_each_kind_on_the_users_data(
     said = capsys.readouterr()
     assert said.out.strip() == str(file)
     words = shlex.split(said.err.splitlines()[-1])
-    assert words[:4] == ["next:", "anomalynet", "train", "hybrid_injected"]
-    assert words[4:] == [*keys, f"data.name={name}", "training.injection.trim=0.02"]
+    assert words == ["next:", "anomalynet", "train", "unlabelled", *keys, f"data.name={name}"]
     shown = file.read_text()
     assert f"windows of {name}" in shown and "bias (" in shown and "stuck (" in shown
     assert "ramp (" not in shown
