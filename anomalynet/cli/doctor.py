@@ -62,7 +62,8 @@ def _packages() -> list[dict[str, object]]:
     needed = re.findall(r"^([\w.-]+).*extra == .([\w-]+)", "\n".join(lines), re.MULTILINE)
     for extra in dict.fromkeys(extra for _, extra in needed):
         there = all(any(distributions(name=name)) for name, of in needed if of == extra)
-        lacking = ("no", "optional", f"pip install -e '.[{extra}]'")
+        names = [name for name, of in needed if of == extra and name != "anomalynet"]
+        lacking = ("no", "optional", install_command(*names))
         rows.append(_row(f"extra {extra}", *(("installed",) if there else lacking)))
     return rows
 

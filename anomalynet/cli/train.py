@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomalynet.cli import arguments
-from anomalynet.cli.output import print_alarms, print_json, print_next, print_table, rounded, warn
+from anomalynet.cli.output import (
+    print_alarms,
+    print_json,
+    print_next,
+    print_table,
+    print_text,
+    rounded,
+    warn,
+)
 from anomalynet.errors import say
 
 if TYPE_CHECKING:
@@ -117,19 +125,26 @@ def _print_result(path: Path, result: Result) -> None:
 
 def _print_visible(path: Path) -> None:
     """Print which faults of single sensors the model alarms on."""
+    from anomalynet.sweep.progress import duration
     from anomalynet.training.finished import open_run
     from anomalynet.training.visible import visible_faults
 
+    run = open_run(path)
     rows = [
         {
             "sensor": one.sensor,
             "smallest shift": "none" if one.shift is None else f"{one.shift:g} {one.unit}".strip(),
             "stuck value": "yes" if one.stuck else "no",
         }
-        for one in visible_faults(open_run(path))
+        for one in visible_faults(run)
     ]
     if rows:
-        print_table(rows, title="what raises an alarm in half of the ordinary windows")
+        steps, period = run.config.data.window, run.data.prepared.period
+        span = f" of {steps} readings" + (f", {duration(steps * period)}" if period else "")
+        print_text(f"what raises an alarm in half of the ordinary windows{span}:")
+        print_table(rows)
+        if missed := [str(row["sensor"]) for row in rows if row["stuck value"] == "no"]:
+            print_text(f"a stuck value is not found in {', '.join(missed)}")
 
 
 def _announce_time(loaded: Loaded) -> None:
