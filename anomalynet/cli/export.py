@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             "bytes": loss.bytes,
             "µs per window": f"{loss.microseconds:.0f}",
             "largest difference": f"{loss.difference:.1e}",
-            "other alarms": f"{loss.alarms} of {loss.steps}",
+            "alarms that differ": f"{loss.alarms} of {loss.steps}",
             **{key: number(loss.metrics[key]) for key in measured},
         }
         for name, loss in exported.losses.items()

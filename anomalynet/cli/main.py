@@ -105,8 +105,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
+    if not given:
+        given = ["--help"]
     if given[:1] == ["help"]:  # `help VERB` is `VERB --help`
-        given = [*given[1:2], "--help"]
+        given = [*given[1:], "--help"]
     if "_ARGCOMPLETE" in os.environ:  # the shell asks what could follow; this ends the process
         import argcomplete
 

@@ -51,7 +51,7 @@ class TrainingProgress(Display):
         names = {"validation/average_precision": "val AP", "validation/loss": "val loss"}
         names |= {"train/loss": "train loss"}
         name = next((name for name in names if name in line), "train/loss")
-        text = f"{names[name]} {line[name]:.3f}{' *' if line.get('best') else ''}"
+        text = f"{names[name]} {line[name]:.3f}{', best' if line.get('best') else ''}"
         done = line["epoch"]
         if self.live:
             self.shown.update(self._epochs, completed=done, total=epochs, text=text)

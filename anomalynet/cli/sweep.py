@@ -162,7 +162,8 @@ def _show(args: argparse.Namespace, outcome: SweepOutcome) -> None:
         time_left = {"seconds_left": seconds, "unmeasured": unmeasured}
         print_json({"arms": arms, "runs": rows, "left": left, **time_left})
         return
-    print_table(rows)
+    empty = [key for key in rows[0] if all(row[key] is None for row in rows)]
+    print_table([{key: row[key] for key in row if key not in empty} for row in rows])
     text = f"{len(jobs)} runs of {arms} arms, {outcome.count('done')} done, {left} left"
     print_text(text + estimate.time_text(seconds, unmeasured, outcome.slots) * bool(left))
     if power := estimate.power_text(jobs):

@@ -112,9 +112,10 @@ def _print_result(path: Path, result: Result) -> None:
     test = result.parts["test"]
     if test.labelled:
         print_table(rows, title=title)
-        normal = 1 - test.attack / test.labelled
-        about = f"test: {test.labelled:,} labelled steps, {1 - normal:.1%} attack"
-        print(f"{about}; accuracy without any alarm {normal:.4f}")
+        share = result.metrics.get("test/prevalence")
+        if share is not None:
+            steps = f"test: {test.labelled - test.missed:,} steps with label and score"
+            print(f"{steps}, {share:.1%} attack; accuracy without any alarm {1 - share:.4f}")
     else:
         print_alarms(title, path / "scores.parquet")
         _print_visible(path)
@@ -143,7 +144,9 @@ def _print_visible(path: Path) -> None:
         span = f" of {steps} readings" + (f", {duration(steps * period)}" if period else "")
         print_text(f"what raises an alarm in half of the ordinary windows{span}:")
         print_table(rows)
-        if missed := [str(row["sensor"]) for row in rows if row["stuck value"] == "no"]:
+        if all((row["smallest shift"], row["stuck value"]) == ("none", "no") for row in rows):
+            print_text("this model finds none of these; `anomalynet train unlabelled` finds more")
+        elif missed := [str(row["sensor"]) for row in rows if row["stuck value"] == "no"]:
             print_text(f"a stuck value is not found in {', '.join(missed)}")
 
 

@@ -104,8 +104,10 @@ def fleet_warning(
         _of_events(one, np.zeros_like(one.labels), limit)["false_alarms_per_device_day"]
         for one in map(Steps.of, parts)
     ]
-    short = f"validation is too short for the alarm budget: {budget * days:.2g} alarms allowed in "
-    short += f"{days:.2g} days of all devices together; import a recording "
+    short = (
+        f"validation is short for the alarm budget: {budget * days:.2g} alarms in {days:.2g} days "
+    )
+    short += "of all devices together, where 5 are needed to judge it; import a recording "
     short += f"{max(5 / (budget * days or np.inf), 1.1):.2g} times as long"
     more = "more alarms than allowed: import a longer recording, or `detect --hits 3/5`"
     return [

@@ -158,10 +158,12 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def find_run(run: str, runs: Path) -> RunFolder:
-    """A run by its folder, or by the start of its id. Raises UsageError: none or several match."""
+    """A run by its folder, by the start of its id, or by its experiment if that has one run.
+    Raises UsageError: none or several match."""
     if (Path(run) / "config.yaml").is_file():
         return RunFolder(Path(run))
-    named = (path for path in sorted(runs.glob("*/*/")) if path.name.startswith(run))
+    folders = sorted(runs.glob("*/*/"))
+    named = [path for path in folders if path.name.startswith(run) or path.parent.name == run]
     matches = [path for path in named if (path / "config.yaml").is_file()]
     if len(matches) == 1:
         return RunFolder(matches[0])

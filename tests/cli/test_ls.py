@@ -124,8 +124,8 @@ def test_a_comparison_names_the_command_that_tests_it(
         "test/auroc\t\t0.7500\t",
     ]
     assert "`anomalynet sweep FILE`" in shown.err and "their metrics" not in shown.err
-    other = store(tmp_path, "hybrid", data="other")
-    assert main(["compare", "cnn0000", str(other), *runs]) == 0
+    assert not store(tmp_path, "hybrid", data="other").name.startswith("hybrid")
+    assert main(["compare", "cnn0000", "hybrid", *runs]) == 0  # the only run of its experiment
     assert "their metrics are of other steps" in capsys.readouterr().err
 
 

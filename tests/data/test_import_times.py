@@ -515,6 +515,8 @@ def test_an_import_reports_when_its_times_begin_and_end(
     assert "2024-02-01T00:58:00Z" in shown and "timezone\tUTC, as none is named" in shown
     without = import_table(ImportRequest(file=file, name="three", ignore=("t",)))
     assert without.begins is without.ends is without.time_format is without.timezone is None
+    other = import_table(ImportRequest(file=file, name="five", time="t", period=300.0))
+    assert other.period == 300.0 and "60 s apart, not --period 300" in other.warnings[0]
     file.write_text("t,v\n01.02.2024 00:58Z,1\n01.02.2024 00:59Z,2\n13.02.2024 01:00Z,4\n")
     named = import_table(ImportRequest(file=file, name="four", time="t"))
     assert (named.time_format, named.timezone) == ("day-first", None)

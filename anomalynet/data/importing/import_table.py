@@ -59,7 +59,11 @@ def import_table(request: ImportRequest) -> ImportReport:
         frame = canonical(table, keys)
         if request.duplicates == "mean":
             keys = _once(keys)
-        period = request.period or (ordering.period(keys) if request.time else 1.0)
+        found = ordering.period(keys) if request.time else None
+        period = request.period or (found if request.time else 1.0)
+        if found and period and abs(period - found) > ordering.REGULAR_WIDTH * found:
+            what = f"readings are {found:g} s apart, not --period {period:g}"
+            warnings.append(f"{what}: windows follow the readings; leave out --period")
         labelled = keys["label"].count()
         counts = {"rows": keys.height, **counts}
         if labelled and keys["label"].drop_nulls().n_unique() == 1:

@@ -50,7 +50,7 @@ def how_to_read(metric: str) -> str:
         "(apart from that over main effects and over interactions). *Better* or *worse* needs "
         "Holm's p below 0.05 and an interval without 0. "
         f"{better} is better. The means of the arms above are of "
-        "whole test parts, not of series, so they differ by other amounts."
+        "whole test parts, not of series: they differ by other amounts, perhaps in sign."
     )
 
 
@@ -97,6 +97,7 @@ def what_can_be_seen(contrasts: Sequence[Contrast], noun: str, metric: str) -> s
         return ""
     most = max(contrasts, key=lambda one: one.clusters)
     form = f"{counted(most.series, 'series')} in {counted(most.clusters, 'cluster')}"
+    form += f" ({most.left_out} more have no value: no attack, as a rule)" * (most.left_out > 0)
     least = "" if math.isnan(most.reachable) else f" allow no p below {p_text(most.reachable)}"
     corrected = f" after Holm's correction over {len(contrasts)} {noun}s" if least else ""
     if not any(one.testable for one in contrasts):
