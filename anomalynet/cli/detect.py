@@ -205,7 +205,8 @@ def _stretch(rank: int, one: dict[str, Any], threshold: float, hits: tuple[int, 
     if one["alarm"]:
         state = "ALARM"
     elif one["score"] >= threshold:
-        state = "at the threshold, but not in {} of {} steps".format(*hits)
+        few = "not in {} of {} steps".format(*hits) if hits != (1, 1) else "no new alarm"
+        state = f"at the threshold, but {few}"
     state += ", no readings" * one["no_readings"]
     lines = [f"  {rank}. {one['device']}: {one['score']:.6g} at {one['peak']}, {state}"]
     named = ["missing readings" if name == MASK else name for name in one["channels"]]

@@ -51,7 +51,8 @@ def _packages() -> list[dict[str, object]]:
     from importlib.metadata import distributions  # slow, and TAB imports each verb
 
     rows = []
-    gateway = not any(distributions(name="torch")) and any(distributions(name="onnxruntime"))
+    has = {name: any(distributions(name=name)) for name in ("torch", "optuna", "onnxruntime")}
+    gateway = has["onnxruntime"] and not (has["torch"] or has["optuna"])
     for name in PACKAGES.split():
         versions = [one.version for one in distributions(name=name)]
         missing = (None, "missing", install_command(name))

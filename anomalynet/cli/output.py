@@ -83,6 +83,7 @@ def guarded_streams() -> Iterator[None]:
     out, err = (one or Path(os.devnull).open("w") for one in (sys.stdout, sys.stderr))  # noqa: SIM115
     results, progress = _Stream(out, results=True), _Stream(err, results=False)
     log, said = logging.getLogger("anomalynet"), _Said()
+    level = log.level
     with redirect_stdout(cast(TextIO, results)), redirect_stderr(cast(TextIO, progress)):
         try:
             log.addHandler(said)
@@ -90,6 +91,7 @@ def guarded_streams() -> Iterator[None]:
             yield
         finally:  # a command that failed has another message
             log.removeHandler(said)
+            log.setLevel(level)
             with suppress(OutputLostError, UsageError):
                 results.flush()
 

@@ -145,7 +145,10 @@ def _print_visible(path: Path) -> None:
         print_text(f"what raises an alarm in half of the ordinary windows{span}:")
         print_table(rows)
         if all((row["smallest shift"], row["stuck value"]) == ("none", "no") for row in rows):
-            print_text("this model finds none of these; `anomalynet train unlabelled` finds more")
+            hint = (
+                "" if run.config.model.name == "hybrid" else "; try `anomalynet train unlabelled`"
+            )
+            print_text(f"this model finds none of these{hint}")
         elif missed := [str(row["sensor"]) for row in rows if row["stuck value"] == "no"]:
             print_text(f"a stuck value is not found in {', '.join(missed)}")
 

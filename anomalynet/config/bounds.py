@@ -70,7 +70,8 @@ def violations(config: Config) -> Iterator[tuple[str, str]]:
     if getattr(model, "cnn", True) is False and getattr(model, "lstm", True) is False:
         what = "model.cnn and model.lstm cannot both be false: nothing would read the sequence"
         yield "model.lstm", what
-    if getattr(model, "changes", False) and getattr(model, "autoencoder_placement", "") == "inline":
+    inline = getattr(model, "autoencoder_placement", "") == "inline"
+    if getattr(model, "changes", False) and inline and getattr(model, "autoencoder_depth", 0):
         yield "model.changes", "is not read behind an inline autoencoder"
     if getattr(model, "matched_depth", 0) and getattr(model, "autoencoder_depth", 0):
         what = "replaces the autoencoder and needs model.autoencoder_depth = 0"

@@ -102,8 +102,8 @@ class Hybrid(Convolutional):
     outweigh the rest."""
     changes: bool = False
     """Read log(1 + |Δx| / u) beside the readings x, u being the channel's usual change from step to
-    step: a stuck value shows there, however wide the channel's daily swing. Not with an `inline`
-    autoencoder."""
+    step. Of a channel that moves in most windows a stuck value shows there, however wide its daily
+    swing. Not with an `inline` autoencoder."""
     statistics: int = 0
     """Bins of a branch that reads the window's statistics in piecewise-linear encoding, beside the
     sequence stage; 0: no such branch."""

@@ -23,8 +23,7 @@ HIGHEST = 3  # stretches that a summary names
 @dataclass(slots=True)
 class Stretch:
     """Steps of a device around a peak of its score: they end where a window's length passes without
-    a score at least half-way from the usual score to the peak. Where the peak reaches the threshold
-    they go from the first step that does to the last. Times in microseconds."""
+    a score at least half-way from the usual score to the peak. Times in microseconds."""
 
     device: str
     first: int
@@ -33,13 +32,16 @@ class Stretch:
     score: float  # of the peak
     silent: bool  # whether the step of the peak, or those that raised its alarms, had no reading
     alarm: bool = False  # whether an alarm was raised in it
+    over: tuple[int, int] | None = None  # first and last step at the threshold
     channels: tuple[str, ...] = ()  # that its last alarm names
     # of the peak, the last steps, float32 (time, channel); without them `channels` are the alarm's
     window: Sequence[npt.NDArray[np.floating]] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Device; time, until and peak (UTC); score, alarm, channels and no_readings."""
-        found = {"device": self.device, "time": iso(self.first), "until": iso(self.last)}
+        """Device; time, until (of the steps at the threshold, if there are some) and peak, in UTC;
+        score, alarm, channels and no_readings."""
+        first, last = self.over or (self.first, self.last)
+        found = {"device": self.device, "time": iso(first), "until": iso(last)}
         found |= {"peak": iso(self.peak)}
         reason = {"channels": list(self.channels), "no_readings": self.silent}
         return {**found, "score": self.score, "alarm": self.alarm, **reason}
@@ -87,15 +89,16 @@ class Watch:
         known = np.concatenate([self._ends, times])
         self._ends = known[[known.argmin(), known.argmax()]] if len(known) else known
         if names:
-            columns = (steps.row, steps.time, np.round(steps.score, 6), ~steps.observed)
+            over = steps.score >= self._threshold
+            columns = (steps.row, steps.time, np.round(steps.score, 6), ~steps.observed, over)
             every = zip(*(one.tolist() for one in columns), steps.values, strict=True)
-            for row, time, score, silent, value in every:
+            for row, time, score, silent, reached, value in every:
                 window = self._window_of(names[row], value)
                 if math.isnan(score):
                     continue
-                now = self._step(
-                    Stretch(names[row], time, time, time, score, silent, window=window)
-                )
+                step = Stretch(names[row], time, time, time, score, silent, window=window)
+                step.over = (time, time) if reached else None
+                now = self._step(step)
                 if event := raised.get((now.device, time)):
                     now.silent = bool(event.reason) and (now.silent or not now.alarm)
                     now.alarm = True
@@ -117,14 +120,13 @@ class Watch:
         if step.first - now.last > self._window * self._period * 1e6:
             self._best = ranked([*self._best, now])
         elif now.alarm or now.score >= self._level(step.score):
-            if now.score < self._threshold <= step.score:
-                now.first = step.first
+            if step.score >= self._level(now.score):
+                now.last = step.last
+            if step.over:
+                now.over = (now.over or step.over)[0], step.last
             if step.score > now.score:
                 now.score, now.silent = step.score, now.silent if now.alarm else step.silent
                 now.peak, now.window = step.peak, step.window
-            over = now.score >= self._threshold
-            if step.score >= (self._threshold if over else self._level(now.score)):
-                now.last = step.last
             return now
         self._now[step.device] = step  # after a gap, or far above the steps before
         return step

@@ -169,6 +169,8 @@ def find_run(run: str, runs: Path) -> RunFolder:
         return RunFolder(matches[0])
     if matches:
         listed = ", ".join(f"{path.parent.name}/{path.name}" for path in matches[:5])
-        raise UsageError(f"{run!r} is ambiguous: it matches {listed}", "give more digits")
+        raise UsageError(
+            f"{run!r} is ambiguous: it matches {listed}", "give more of its id, or its folder"
+        )
     hint = "`anomalynet ls runs` lists them; give another folder with --runs"
     raise UsageError(f"unknown run {run!r} in {runs}", hint)

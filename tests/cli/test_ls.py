@@ -110,7 +110,7 @@ def test_a_comparison_names_the_command_that_tests_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = ["--runs", str(tmp_path)]
-    store(tmp_path, "lstm", metrics={"test/auroc": 0.75})
+    store(tmp_path, "lstm", metrics={"test/auroc": 0.75, "test/detection_delay": 60.0})
     for seed in (0, 1):
         metrics = {"test/mcc": 0.25, "test/average_precision": 0.5, "test/f1_attack": 0.5}
         store(tmp_path, "cnn", seed=seed, metrics=metrics)
@@ -124,9 +124,11 @@ def test_a_comparison_names_the_command_that_tests_it(
         "test/auroc\t\t0.7500\t",
     ]
     assert "`anomalynet sweep FILE`" in shown.err and "their metrics" not in shown.err
-    assert not store(tmp_path, "hybrid", data="other").name.startswith("hybrid")
+    store(tmp_path, "hybrid", data="other")
     assert main(["compare", "cnn0000", "hybrid", *runs]) == 0  # the only run of its experiment
     assert "their metrics are of other steps" in capsys.readouterr().err
+    assert main(["compare", "cnn", "hybrid", *runs]) == 2  # which has two runs
+    assert "ambiguous" in capsys.readouterr().err
 
 
 def test_changes_are_the_users_and_can_be_pasted(

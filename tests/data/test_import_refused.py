@@ -50,6 +50,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (HEAD, NAMED | {"ignore": ("temp",)}, ["no sensor"], "--channels"),
         (f"{LINE},warm,1\n", NAMED, ["t.csv:4: ", "'temp' is 'warm'"], "--null 'warm'"),
         (
+            "time,device,temp,state\n1,a,1,ok\n2,b,2,ok\n",
+            {"time": "time", "series": "device"},
+            ["t.csv:2: ", "'state' is 'ok'"],
+            "use --ignore state, or --null 'ok'",
+        ),
+        (
             "when,unit no,temp,rh\n06/10/2024 12:00 AM,a,1,x\n06/10/2024 12:01 AM,a,x,x\n",
             {},
             [
@@ -57,7 +63,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 "'when' is '06/10/2024 12:00 AM'",
                 "'when' 2, 'unit no' 2, 'rh' 2, 'temp' 1",
             ],
-            "use --time when --series 'unit no', or",
+            "use --time when --series 'unit no', or --ignore when",
         ),
         (HUGE.format("inf"), NAMED, ["t.csv:2: ", "'temp' is 'inf'"], "--null 'inf'"),
         (HUGE.format("1e400"), NAMED, ["t.csv:2: ", "'temp' is '1e400'"], ""),

@@ -385,20 +385,24 @@ def test_the_highest_stretches_are_those_with_readings_then_by_their_peaks_acros
     assert found[:2] == [peak, later] and alarm not in found  # three others have readings
 
 
-def test_a_stretch_at_the_threshold_has_no_steps_before_and_after_it() -> None:
-    watch = Watch(1.0, window=2, threshold=0.8)
-    scores = np.array([0.5, 0.7, 0.8, 0.6, 0.9, 0.6, 0.85, 0.7, 0.6])
-    steps = Steps(
-        np.zeros(9, np.int64),
-        np.arange(9) * SECOND,
-        np.ones(9, bool),
-        np.zeros((9, 1), np.float32),
-        scores,
-    )
+@pytest.mark.parametrize(
+    ("scores", "first", "peak", "last"),
+    [
+        ([0.5, 0.7, 0.8, 0.6, 0.9, 0.6, 0.85, 0.7, 0.6], 2, 4, 6),
+        ([0.1, 0.9, 0.79, 0.79, 0.79, 0.79, 0.79, 0.79], 1, 1, 1),  # one, however long its tail
+        ([0.5, 0.7, 0.6, 0.1], 0, 1, 2),  # below the threshold: down to half of the peak
+    ],
+)
+def test_a_stretch_lasts_as_long_as_its_score_is_at_the_threshold(
+    scores: list[float], first: int, peak: int, last: int
+) -> None:
+    watch, count = Watch(1.0, window=2, threshold=0.8), len(scores)
+    shape = np.zeros(count, np.int64), np.arange(count) * SECOND, np.ones(count, bool)
+    steps = Steps(*shape, np.zeros((count, 1), np.float32), np.array(scores))
     watch.add(Outcome(steps, []), ["a"])
     (one,) = watch.highest()
-    times = {name: one[name][-3:-1] for name in ("time", "peak", "until")}
-    assert times == {"time": "02", "peak": "04", "until": "06"} and one["score"] == 0.9
+    found = [int(one[name][-3:-1]) for name in ("time", "peak", "until")]
+    assert (found, one["score"]) == ([first, peak, last], max(scores))
 
 
 def test_a_stretch_names_the_channels_of_its_peak() -> None:

@@ -122,6 +122,18 @@ def test_the_head_sees_state_context_latent_vector_and_error() -> None:
     torch.testing.assert_close(output.reconstruction, rebuilt.view_as(x))
 
 
+def test_changes_stand_beside_the_readings() -> None:
+    model = _hybrid(changes=True, logarithm=True, autoencoder_depth=0)
+    model.usual_change.copy_(torch.arange(1.0, 9.0))
+    x = windows(4)[0]
+    seen: list[torch.Tensor] = []
+    model.sequence.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    model(x)
+    torch.testing.assert_close(seen[0][:, :, :8], torch.sign(x) * torch.log1p(x.abs()))
+    changes = torch.log1p((x[:, 1:] - x[:, :-1]).abs() / torch.arange(1.0, 9.0))
+    torch.testing.assert_close(seen[0][:, 1:, 8:], changes)
+
+
 @pytest.mark.parametrize(("reconstruct", "learns_from_attacks"), [("all", True), ("normal", False)])
 def test_reconstruction_counts_for_the_windows_it_admits(
     reconstruct: str, learns_from_attacks: bool

@@ -16,7 +16,9 @@ from anomalynet.cli.main import main
 from anomalynet.config.load import load
 from anomalynet.data.datamodule import TelemetryDataModule
 from anomalynet.errors import ConfigError, UsageError
-from anomalynet.models import LSTM
+from anomalynet.layers.encoding import usual_change
+from anomalynet.models import LSTM, Hybrid
+from anomalynet.models.hybrid import SAMPLE
 from anomalynet.reporting.injected import draw_injected
 from anomalynet.training.finished import open_run
 from anomalynet.training.run import TrainingOutcome, train
@@ -123,6 +125,17 @@ def test_pretraining_injects_in_the_first_half_of_the_epochs(
     assert outcome.result.best_epoch >= 5  # of the labels alone, whatever was better before
     with pytest.raises(UsageError, match="fitted without epochs"):
         train(load("random_forest", [*keys, "training.incidents=pretrained"]), tmp_path)
+
+
+def test_the_usual_change_is_that_of_the_training_windows(tmp_path: Path) -> None:
+    outcome = run_on(tmp_path, "unlabelled", imported(tmp_path, "usual", labels=False))
+    run = open_run(outcome.folder.path)
+    model = run.detector
+    assert isinstance(model, Hybrid)
+    x, _ = run.data.learned(run.data.training_sample(SAMPLE))
+    expected = usual_change(model.normalise(torch.from_numpy(x)))
+    torch.testing.assert_close(model.usual_change, expected)
+    assert (expected[:-1] != 1).all(), "each sensor changes"
 
 
 def test_an_own_trainer_stops_and_chooses_the_threshold_without_labels(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def read_sensors(
         numeric = numbers.select(pl.col("column").unique()).collect()["column"].cast(int).to_list()
         mixed = [each for each in mixed if each[1] in numeric]
     if odd["invalid"] or mixed:
-        _refuse_text(rows, channels, sorted(odd["invalid"] + mixed))
+        _refuse_text(rows, channels, sorted(odd["invalid"] + mixed), form)
     if words and rows.separator not in (None, ",") and not (form.decimal or form.thousands):
         _refuse_groups(rows, channels, sorted(words))
     warnings = [
@@ -203,7 +203,7 @@ def _number_format(
 
 
 def _refuse_text(
-    rows: Rows, channels: dict[int, Channel], invalid: list[tuple[int, int, int]]
+    rows: Rows, channels: dict[int, Channel], invalid: list[tuple[int, int, int]], form: TableFormat
 ) -> None:
     row, index, number = invalid[0]
     name, value = channels[index].name, rows.cell(index, row)
@@ -217,24 +217,30 @@ def _refuse_text(
         advice = f"remove {quote(unit[1])} from its cells: --units {name}=… names the unit"
     elif value.lower() in ("on", "off", "open", "closed", "yes", "no", "y", "n"):
         advice = f"write TRUE and FALSE if {name} is a switch; or " + advice
-    elif roles := _roles(rows, channels, invalid):
-        advice = f"use {roles}, or --ignore for what is neither time nor device"
+    elif roles := _roles(rows, channels, invalid, form):
+        advice = f"use {roles}, or --ignore {name}"
     raise DataError(
         f"{rows.where(row)}: sensor {name!r} is {quote(value)}, not a finite number{also}", advice
     )
 
 
-def _roles(rows: Rows, channels: dict[int, Channel], invalid: list[tuple[int, int, int]]) -> str:
-    """Options for columns of text alone: one of times, and one that may name the device."""
+def _roles(
+    rows: Rows, channels: dict[int, Channel], invalid: list[tuple[int, int, int]], form: TableFormat
+) -> str:
+    """Options for columns of text alone: one of times, and one that may name the device, unless
+    they are given. Empty if the first of the invalid columns also has numbers."""
     height = rows.count()
     found: dict[str, str] = {}
+    if invalid[0][2] < height:
+        return ""
     for row, index, number in invalid:
         if number == height:
             text = rows.cell(index, row)
-            dated = any(cells.read_time(text, form) is not None for form in cells.DATES)
+            dated = any(cells.read_time(text, order) is not None for order in cells.DATES)
             role = "time" if dated else "series"
             found.setdefault(role, f"--{role} {shlex.quote(channels[index].name)}")
-    return " ".join(found[role] for role in ("time", "series") if role in found)
+    wanted = [role for role in ("time", "series") if role in found and not getattr(form, role)]
+    return " ".join(found[role] for role in wanted)
 
 
 def _refuse_groups(rows: Rows, channels: dict[int, Channel], columns: Sequence[str]) -> None:

@@ -54,7 +54,7 @@ class Recording:
 
     def __init__(self, path: Path, parser: Parser, period: float | None) -> None:
         if is_special(path):
-            how = "for a pipe: `anomalynet detect --follow - < PIPE`"
+            how = "give a file; a pipe is read by `anomalynet detect --follow - < PIPE`"
             raise UsageError(f"{path}: not a regular file", how)
         if not path.is_file():
             how = "`anomalynet data rows NAME --out FILE` writes the readings of a data set"
@@ -83,9 +83,7 @@ class Recording:
                 names = filter(None, (form.time, form.series, *self._parser.sensors))
                 how = f"columns {', '.join(names)}; decimal sign '{form.decimal or '.'}'; times "
                 how += form.time_format or "in ISO 8601"
-                how = f"write the file as the model knows it: {how}"
-                if "missing column" not in error.message:
-                    how = f"correct or empty the cell, or {how}"
+                how = f"write the file as the model knows it, or empty the cell: {how}"
                 if "--unsorted" in (given := error.next_step or ""):
                     how = "sort its rows by device and time"
                 elif "--duplicates" in given:

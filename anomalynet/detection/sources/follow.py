@@ -204,13 +204,14 @@ def format_of(
 ) -> TableFormat:
     """How to read a file: as the model's table (`form`; no channels if unknown) if it has the same
     columns, or else as `data rows` writes tables, with the columns time, one per sensor, and if
-    present device or series. Of both, label and kind are read if present. `header`: gives the names
-    of the file's columns."""
+    present device or series, label and kind. `header`: gives the names of the file's columns."""
     if form.channels:
         names = header(form)
-        free = {*names} - {*sensors}
-        label = next((name for name in (form.label, "label") if name in free), None)
-        kind = next((name for name in (form.kind, "kind") if name in free), None)
+        own = {"label": form.label, "kind": form.kind}
+        label, kind = (
+            next((name for name in (named, usual) if named and name in names), None)
+            for usual, named in own.items()
+        )
         form = replace(form, label=label, kind=kind, split=None, channels=(*sensors,), ignore=())
         if {*sensors, *time_columns(form, names), *filter(None, [form.series])} <= {*names}:
             return form

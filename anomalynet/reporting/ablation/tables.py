@@ -159,7 +159,7 @@ def _brief(one: Contrast | None, metric: str) -> str:
     if one is None:
         return "–"
     mean, low, high = (signed(value, metric) for value in (one.mean, one.low, one.high))
-    p = "" if math.isnan(one.adjusted) else f", p {p_text(one.adjusted)} after correction"
+    p = f", p {p_text(one.adjusted)} after correction" if one.testable else ""
     return f"{mean} ({low} to {high}{p})"
 
 
@@ -216,8 +216,8 @@ def comparison_row(one: Comparison, metric: str) -> Row:
 def cluster_rows(one: Comparison, metric: str) -> Iterator[Row]:
     """An arm's difference in each cluster, which is named by its first series, in CSV."""
     for (world, series), value in one.contrast.each if one.contrast is not None else ():
-        head: Row = {"arm": one.arm.name, "metric": series_mean(metric)}
-        head |= {"world": "" if world is None else world, "cluster": series}
+        cluster = series if world is None else f"world {world}: {series}"
+        head: Row = {"arm": one.arm.name, "metric": series_mean(metric), "cluster": cluster}
         yield head | {"difference": defined(value, MEASURES[metric].scale)}
 
 
