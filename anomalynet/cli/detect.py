@@ -167,6 +167,8 @@ def _print_summary(summary: dict[str, Any], args: argparse.Namespace, seconds: f
     alarms, silent = (counted(summary[name], "alarm") for name in ("alarms", "alarms_no_readings"))
     counts = f"{counted(summary['devices'], 'device')}, {counted(summary['readings'], 'reading')}, "
     counts += f"{summary['scored']:,} of {summary['steps']:,} steps scored in {seconds:.1f} s"
+    if summary["scored"] < summary["steps"]:
+        counts += f": a score needs {summary['window']} steps in a row"
     days = summary["device_days"]
     daily = f", {summary['alarms'] / days:,.2f} per device and day" if days else ""
     daily += f"; {silent} because readings stopped" if summary["alarms_no_readings"] else ""

@@ -63,10 +63,10 @@ def detect_file(
         report: gets the summary, also if alarms cannot be delivered.
 
     Returns the summary: run, experiment, model, data and threshold; devices, readings, steps,
-        scored, alarms, alarms_no_readings and cleared (counts); device_days and fleet_days (of the
-        scored steps; None if unknown), highest (the highest stretches, `Stretch.to_json`, those
-        with readings first), rejected (kind → count), and evaluation (`Evaluation.to_json`; None
-        without labels).
+        scored, alarms, alarms_no_readings and cleared (counts), window (steps that the model
+        reads); device_days and fleet_days (of the scored steps; None if unknown), highest (the
+        highest stretches, `Stretch.to_json`, those with readings first), rejected (kind → count),
+        and evaluation (`Evaluation.to_json`; None without labels).
 
     Raises:
         UsageError: the model, the file or a target cannot be used.
@@ -131,6 +131,7 @@ def detect_file(
         "readings": status.readings,
         "steps": status.steps,
         "scored": status.scores,
+        "window": contract.window,
         "alarms": status.alarms,
         "alarms_no_readings": watch.silent,
         "cleared": status.cleared,

@@ -17,7 +17,7 @@ from anomalynet.detection.records import Message, Reading
 from anomalynet.detection.service.messages import Parser
 from anomalynet.detection.sources.follow import CHUNK, Lines, format_of
 from anomalynet.documents import json_value
-from anomalynet.errors import DataError, UsageError, install_command
+from anomalynet.errors import DataError, UsageError, install_command, say
 from anomalynet.runs.files import is_special, scratch_folder
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class Recording:
                 raise DataError(what, how if is_option else error.next_step) from error
             if large := table.counts.get(TOO_LARGE):
                 self._parser.problems.add("not a number", table.warnings[0], large)
+            if "label" in {*table.rows.names} - {*self._parser.sensors} and not form.label:
+                say(f"{self.path}: column 'label' is not read: the model's table had no labels")
             yield from messages(self._readings(table), self.path.name, self._period)
 
     def _readings(self, table: Table) -> Iterator[Reading]:
