@@ -177,6 +177,7 @@ def _print_summary(summary: dict[str, Any], args: argparse.Namespace, seconds: f
         lines += ["highest scores, and what made them (times in UTC):"]
     for rank, each in enumerate(summary["highest"], 1):
         lines += _stretch(rank, each, summary["threshold"], args.hits)
+    lines += summary["not_scored"]["texts"]
     lines += [f"  {count} {kind}" for kind, count in sorted(summary["rejected"].items())]
     if found := summary["evaluation"]:
         for name, kind in found["kinds"].items():
@@ -214,7 +215,8 @@ def _stretch(rank: int, one: dict[str, Any], threshold: float, hits: tuple[int, 
     named = ["missing readings" if name == MASK else name for name in one["channels"]]
     lines += [f"     by {', '.join(named)}"] * bool(named)
     if one["time"] != one["until"]:
-        lines += [f"     high from {one['time']} to {one['until']}"]
+        high = "at the threshold" if one["score"] >= threshold else "higher than usual"
+        lines += [f"     {high} from {one['time']} to {one['until']}"]
     return lines
 
 

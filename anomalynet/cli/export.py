@@ -64,5 +64,5 @@ def run(args: argparse.Namespace) -> int:
     print_table(rows, title=f"{name}, beside the run's own scores")
     print(exported.card)
     model = shlex.quote(str(next(iter(exported.files.values()))))
-    print_next(f"anomalynet detect readings.csv --model {model} --hits 3/5")
+    print_next(f"anomalynet detect new.csv --model {model} --hits 3/5 --alarms alarms.jsonl")
     return 0

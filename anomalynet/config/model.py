@@ -104,6 +104,9 @@ class Hybrid(Convolutional):
     """Read log(1 + |Δx| / u) beside the readings x, u being the channel's usual change from step to
     step. Of a channel that moves in most windows a stuck value shows there, however wide its daily
     swing. Not with an `inline` autoencoder."""
+    flat_lines: bool = False
+    """A window at whose end a channel repeats its value for more than twice as long as it usually
+    does at most has a score of 1, by a rule beside the network."""
     statistics: int = 0
     """Bins of a branch that reads the window's statistics in piecewise-linear encoding, beside the
     sequence stage; 0: no such branch."""

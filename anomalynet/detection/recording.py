@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from anomalynet.detection.contract import Contract
+from anomalynet.detection.coverage import Coverage
 from anomalynet.detection.engine.devices import Array
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.engine.pipeline import top
@@ -66,7 +67,7 @@ def detect_file(
         scored, alarms, alarms_no_readings and cleared (counts), window (steps that the model
         reads); device_days and fleet_days (of the scored steps; None if unknown), highest (the
         highest stretches, `Stretch.to_json`, those with readings first), rejected (kind → count),
-        and evaluation (`Evaluation.to_json`; None without labels).
+        not_scored (`Coverage.to_json`), and evaluation (`Evaluation.to_json`; None without labels).
 
     Raises:
         UsageError: the model, the file or a target cannot be used.
@@ -93,10 +94,11 @@ def detect_file(
     explain = None if contract.form == "step" else partial(_named, engine.model)
     known = about(engine)
     watch = Watch(contract.period, contract.window, usual, known["threshold"], explain)
-    done = False
+    coverage, done = Coverage(contract, calibrates=recalibrate), False
 
     def take(outcome: Outcome, messages: list[Message]) -> None:
         status.add(messages, outcome, engine.names)
+        coverage.add(messages, outcome.steps)
         watch.add(outcome, engine.names)
         if scores_file is not None:
             scores_file.put(engine.names, outcome.steps)
@@ -139,6 +141,7 @@ def detect_file(
         "fleet_days": None if isnan(watch.days[1]) else watch.days[1],
         "highest": watch.highest(),
         "rejected": rejected,
+        "not_scored": coverage.to_json(engine.names),
         "evaluation": evaluation,
     }
     report(summary)
@@ -151,22 +154,18 @@ def detect_file(
     parser.check_read()
     if not status.scores:
         what = f"{file}: nothing was scored: no device has enough steps in a row"
-        raise DataError(what + _strangers(contract, engine.names), _needed(contract))
+        raise DataError("; ".join([what, *summary["not_scored"]["texts"]]), _needed(contract))
     return summary
 
 
 def _named(model: Model, window: Array) -> tuple[str, ...]:
-    """The channels that make the score of a window."""
-    return tuple(model.contract.channels[place] for place, _ in top(channel_parts(model, window)))
-
-
-def _strangers(contract: Contract, devices: Sequence[str]) -> str:
-    """The devices that the model does not know, if it knows any."""
-    unknown = sorted({*devices} - {*contract.known})
-    if not (unknown and contract.known):
-        return ""
-    some, known = (", ".join(map(repr, names[:3])) for names in (unknown, sorted(contract.known)))
-    return f"; it knows {known} …, not {some}"
+    """The channels that make the score of a window: the first, and others of a tenth or more."""
+    parts = top(channel_parts(model, window))
+    return tuple(
+        model.contract.channels[place]
+        for rank, (place, share) in enumerate(parts)
+        if rank == 0 or share >= 0.1
+    )
 
 
 def _needed(contract: Contract) -> str:

@@ -16,10 +16,12 @@ from anomalynet.data.windows import WindowShape
 from anomalynet.layers.attention import Attention
 from anomalynet.layers.autoencoder import Autoencoder
 from anomalynet.layers.encoding import EncodedStatistics, relative_change, signed_log, usual_change
+from anomalynet.layers.flat_line import FlatLine
 from anomalynet.layers.sequence import Head, Recurrent, SequenceStage
 from anomalynet.models.base import Detector, Output
 from anomalynet.models.sequence_classifier import convolution
 
+CERTAIN = 20.0  # added to the logit of attack: the score is 1 to eight digits
 SAMPLE = 20_000  # training windows from which bins of statistics and usual changes are taken
 
 
@@ -33,7 +35,8 @@ class Hybrid(Detector):
     serves the loss alone. Gradients of the classifier reach the encoder in both.
 
     Not in the paper, and off by default: statistics of the window are a branch of their own; with
-    `changes` the sequence stage also reads how large each change is beside the channel's usual one.
+    `changes` the sequence stage also reads how large each change is beside the channel's usual one;
+    with `flat_lines` a rule beside the network, outside training, tells stuck channels.
 
     The loss adds λ times the reconstruction's squared error over the windows that `reconstruct`
     admits; `normal` leaves out those labelled as attack.
@@ -55,6 +58,7 @@ class Hybrid(Detector):
         inputs = settings.latent if self.inline else shape.channels * (1 + settings.changes)
         if settings.changes:
             self.register_buffer("usual_change", torch.ones(shape.channels))
+        self.flat_line = FlatLine(*shape) if settings.flat_lines else None
         self.sequence = _sequence_stage(settings, inputs, shape.steps)
         features = self.sequence.out_features
         self.autoencoder: Autoencoder | None = None
@@ -75,7 +79,15 @@ class Hybrid(Detector):
     def forward(self, x: Tensor) -> Output:
         """Logits, attention weights, reconstruction and error, where there are such parts, of
         windows x (batch, time, channel), float32."""
-        x = self.normalise(x)
+        output = self._network(self.normalise(x))
+        if self.flat_line is None or self.training:
+            return output
+        assert output.logits is not None
+        surely = CERTAIN * self.flat_line(x)
+        attack = torch.stack([torch.zeros_like(surely), surely], dim=1)
+        return output._replace(logits=output.logits + attack)
+
+    def _network(self, x: Tensor) -> Output:
         beside = [self.statistics(x)] if self.statistics is not None else []
         changes = [relative_change(x, self.usual_change)] if self.settings.changes else []
         if self.settings.logarithm:
@@ -96,6 +108,9 @@ class Hybrid(Detector):
 
     def fit_inputs(self, data: TelemetryDataModule) -> None:
         super().fit_inputs(data)
+        if self.flat_line is not None:
+            windows = data.windows("train").gather(data.training_sample(SAMPLE))
+            self.flat_line.fit(torch.from_numpy(windows), data.prepared.mask)
         if self.statistics is None and not self.settings.changes:
             return
         x = self.normalise(torch.from_numpy(data.learned(data.training_sample(SAMPLE))[0]))

@@ -134,6 +134,19 @@ def test_changes_stand_beside_the_readings() -> None:
     torch.testing.assert_close(seen[0][:, 1:, 8:], changes)
 
 
+def test_a_flat_line_has_a_score_of_one_outside_training() -> None:
+    plain = _hybrid(autoencoder_depth=0)
+    model = _hybrid(flat_lines=True, autoencoder_depth=0)
+    x = windows(4)[0]
+    assert model.flat_line is not None
+    model.flat_line.fit(windows(200)[0], None)
+    x[0, 10:, 3] = x[0, 10, 3]
+    found, without = model.score(x), plain.score(x)
+    assert found[0] > 1 - 1e-6 > without[0] and torch.equal(found[1:], without[1:])
+    logits = model.train()(x).logits
+    assert logits is not None and logits.abs().max() < 1
+
+
 @pytest.mark.parametrize(("reconstruct", "learns_from_attacks"), [("all", True), ("normal", False)])
 def test_reconstruction_counts_for_the_windows_it_admits(
     reconstruct: str, learns_from_attacks: bool

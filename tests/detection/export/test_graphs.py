@@ -38,7 +38,7 @@ READS = contract(
     [
         {"autoencoder_placement": "inline", "attention_axis": "channel", "pool": 1},
         {"lstm": False, "convolution": "2d", "autoencoder_depth": 0, "attention": False},
-        {"changes": True, "logarithm": True, "autoencoder_depth": 0},
+        {"changes": True, "flat_lines": True, "autoencoder_depth": 0},
     ],
     ids=str,
 )

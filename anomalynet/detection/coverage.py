@@ -1,0 +1,81 @@
+"""What of a recording could not be scored, and why: long silences, devices that the model does not
+know, and readings at another step than its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import Any
+
+from anomalynet.detection.contract import Contract
+from anomalynet.detection.records import Message, Steps, iso
+
+JUDGED = 20_000  # readings from which their usual step is judged
+UNLIKE = 1.5  # times the model's step, or a part of it
+
+
+class Coverage:
+    """Collects it while a recording is read. `calibrates`: devices of the model's table are
+    calibrated anew, too."""
+
+    def __init__(self, contract: Contract, *, calibrates: bool = False) -> None:
+        self._contract, self._calibrates = contract, calibrates
+        self._newest: dict[int, int] = {}  # row of a device → time of its last step, in µs
+        self._heard: dict[str, int] = {}  # device → time of its last reading
+        self._gaps: list[float] = []  # seconds between readings of a device
+        self._silences = 0
+        self._longest: tuple[int, int, int] | None = None  # length in µs, row, begin
+
+    def add(self, messages: Iterable[Message], steps: Steps) -> None:
+        """Add what a call of the engine took and made."""
+        for message in messages if len(self._gaps) < JUDGED else ():
+            for reading in message.readings:
+                if (before := self._heard.get(reading.device)) is not None:
+                    self._gaps.append((reading.time - before) / 1e6)
+                self._heard[reading.device] = reading.time
+        if (period := self._contract.period) is None:
+            return
+        for row, time in zip(steps.row.tolist(), steps.time.tolist(), strict=True):
+            silence = time - self._newest.get(row, time)
+            if silence > UNLIKE * max([period, *self._contract.periods.values()]) * 1e6:
+                self._silences += 1
+                self._longest = max(self._longest or (0, 0, 0), (silence, row, time - silence))
+            self._newest[row] = time
+
+    def to_json(self, names: Sequence[str]) -> dict[str, Any]:
+        """`silences` (count of those that ended a segment), `longest_silence` (device, time, and
+        seconds; None without any), `unknown_devices`, which calibrate first, `step`, the usual
+        seconds between readings, where it is unlike the model's, else None; and `texts`, the same
+        in words. `names`: the devices by row."""
+        contract, texts, longest, unknown = self._contract, list[str](), None, list[str]()
+        if self._longest is not None:
+            length, row, begin = self._longest
+            longest = {"device": names[row], "time": iso(begin), "seconds": length / 1e6}
+            texts.append(
+                f"silences longer than the model bridges: {self._silences}, the longest of "
+                f"{names[row]} from {iso(begin)} for {length / 3.6e9:.1f} h"
+            )
+        if contract.calibration_rows and contract.known and not self._calibrates:
+            unknown = sorted({*names} - {*contract.known})
+        if unknown:
+            listed = ", ".join(unknown[:3]) + " …" * (len(unknown) > 3)
+            texts.append(
+                f"not in the model: {listed}; their first {contract.calibration_rows} readings "
+                "calibrate and are not scored"
+            )
+        if (step := self._unlike()) is not None:
+            texts.append(
+                f"readings come every {step:g} s, and the model learned from one every "
+                f"{contract.period:g} s: its scores mean little"
+            )
+        found = {"silences": self._silences, "longest_silence": longest}
+        return {**found, "unknown_devices": unknown, "step": step, "texts": texts}
+
+    def _unlike(self) -> float | None:
+        """The usual seconds between readings, if no step of the model is like it."""
+        steps = [one for one in (self._contract.period, *self._contract.periods.values()) if one]
+        gaps = [gap for gap in self._gaps if gap > 0]
+        if not (steps and gaps):
+            return None
+        step = median(gaps)
+        return None if any(one / UNLIKE <= step <= one * UNLIKE for one in steps) else step

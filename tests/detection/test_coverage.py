@@ -1,0 +1,59 @@
+"""What a recording did not let a detector score."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from anomalynet.detection.contract import Calibration
+from anomalynet.detection.coverage import Coverage
+from anomalynet.detection.records import Message, Reading, Steps
+from tests.detection.graphs import contract
+
+SECOND = 1_000_000
+
+
+def steps(row: list[int], time: list[int]) -> Steps:
+    count = len(row)
+    values, score = np.zeros((count, 1), np.float32), np.zeros(count)
+    times = np.array(time, np.int64) * SECOND
+    return Steps(np.array(row, np.int64), times, np.ones(count, np.bool_), values, score)
+
+
+def heard(device: str, *times: int) -> list[Message]:
+    return [Message("file", (Reading(device, time * SECOND, (1.0,)),)) for time in times]
+
+
+def test_silences_are_counted_and_the_longest_is_named_across_calls() -> None:
+    coverage = Coverage(contract(period=10.0))
+    coverage.add([], steps([0, 1, 0, 1], [0, 0, 10, 30]))
+    coverage.add([], steps([1, 0, 0], [40, 50, 60]))
+    found = coverage.to_json(["a", "b"])
+    assert found["silences"] == 2
+    assert found["longest_silence"] == {
+        "device": "a",
+        "time": "1970-01-01T00:00:10Z",
+        "seconds": 40.0,
+    }
+    assert len(found["texts"]) == 1 and "a from 1970-01-01T00:00:10Z" in found["texts"][0]
+
+
+@pytest.mark.parametrize(
+    ("times", "step"),
+    [((0, 10, 20, 50), None), ((0, 14, 28), None), ((0, 1, 2, 3), 1.0), ((0, 16, 32), 16.0)],
+)
+def test_readings_at_another_step_than_the_model_s(
+    times: tuple[int, ...], step: float | None
+) -> None:
+    coverage = Coverage(contract(period=10.0))
+    coverage.add(heard("a", *times), steps([], []))
+    found = coverage.to_json(["a"])
+    assert (found["step"], len(found["texts"])) == (step, int(step is not None))
+
+
+def test_devices_that_the_model_does_not_know_are_named_unless_all_calibrate() -> None:
+    known = {"a": Calibration(mean=(0.0,), scale=(1.0,))}
+    made = contract(period=10.0, known=known, calibration_rows=3)
+    assert Coverage(made).to_json(["a", "b"])["unknown_devices"] == ["b"]
+    assert Coverage(made, calibrates=True).to_json(["a", "b"])["unknown_devices"] == []
+    assert Coverage(contract(period=10.0)).to_json(["a", "b"])["unknown_devices"] == []
