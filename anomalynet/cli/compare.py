@@ -23,26 +23,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the settings that differ, the metrics, and facts of the scores."""
-    from anomalynet.runs.collect import compare_runs
+    from anomalynet.runs.collect import compare_runs, find_run
 
     rows = compare_runs(args.a, args.b, args.runs).to_dicts()
     if args.json:
         print_json(rows)
         return 0
+    counts = {row["name"]: row for row in rows if row["kind"] == "scores"}
+    steps, both = counts["steps"], int(counts["steps of both"]["a"])
+    if both < (most := max(int(steps["a"]), int(steps["b"]))):
+        warn([f"they share {both:,} of {most:,} test steps: their metrics are of other steps"])
     heads = {"run": "runs", "metric": "metrics of the test part (all metrics: --json)"}
     heads |= {"setting": "settings", "scores": "scores of the test part"}
+    ids = [find_run(run, args.runs).path.name for run in (args.a, args.b)]
+    titles = {"a": f"a: {ids[0]}", "b": f"b: {ids[1]}"}
     for kind, title in heads.items():
         measured = kind in ("metric", "scores")
         keys = ("name", "a", "b", *["difference"] * measured)
         shown = [
-            {key: _short(row[key]) if measured else row[key] for key in keys}
+            {titles.get(key, key): _short(row[key]) if measured else row[key] for key in keys}
             for row in rows
             if row["kind"] == kind
             and (kind != "metric" or row["name"].removeprefix("test/") in METRICS)
         ]
         print_table(shown, title=title)
-    if any(row["name"] in ("data", "fingerprint", "split") for row in rows):
-        warn(["the runs differ in data or split, so that their metrics are of other steps"])
     how = "`anomalynet sweep FILE`, with these settings as axes, gives an interval"
     say(f"two single runs cannot tell a difference from chance: {how}")
     return 0

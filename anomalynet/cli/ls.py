@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "list experiments, sweeps, models or runs"
 KINDS = ("experiments", "sweeps", "models", "runs")
-NARROW = ("reason", "fold", "seed", "sweep", "date", "AUROC", "data", "changed", "F1", "AP")
+NARROW = ("reason", "sweep", "date", "AUROC", "data", "changed", "F1", "AP", "fold", "seed")
 """Columns of runs that a narrow terminal does without, the first ones first."""
 
 METRICS = {"F1": "test/f1_attack", "AUROC": "test/auroc", "AP": "test/average_precision"}

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import polars as pl
 import pytest
 
 from anomalynet.cli import output
@@ -124,9 +125,12 @@ def test_a_comparison_names_the_command_that_tests_it(
         "test/auroc\t\t0.7500\t",
     ]
     assert "`anomalynet sweep FILE`" in shown.err and "their metrics" not in shown.err
-    store(tmp_path, "hybrid", data="other")
-    assert main(["compare", "cnn0000", "hybrid", *runs]) == 0  # the only run of its experiment
-    assert "their metrics are of other steps" in capsys.readouterr().err
+    other = store(tmp_path, "hybrid")  # found by its experiment, whose only run it is
+    scores = pl.read_parquet(other / "scores.parquet")
+    later = scores.with_columns(pl.col("time") + pl.duration(days=1))
+    later.write_parquet(other / "scores.parquet")
+    assert main(["compare", "cnn0000", "hybrid", *runs]) == 0
+    assert "share 0 of 60 test steps: their metrics are of other" in capsys.readouterr().err
     assert main(["compare", "cnn", "hybrid", *runs]) == 2  # which has two runs
     assert "ambiguous" in capsys.readouterr().err
 
