@@ -60,11 +60,15 @@ def _packages() -> list[dict[str, object]]:
             missing = (None, "optional", "to train; `anomalynet detect` runs without")
         rows.append(_row(name, versions[0]) if versions else _row(name, *missing))
     lines = [line for own in distributions(name="anomalynet") for line in own.requires or ()]
-    needed = re.findall(r"^([\w.-]+).*extra == .([\w-]+)", "\n".join(lines), re.MULTILINE)
+    form = r"^([\w.-]+(?:\[[\w,]+\])?).*extra == .([\w-]+)"
+    needed = re.findall(form, "\n".join(lines), re.MULTILINE)
+    clone = (Path(__file__).parents[2] / "pyproject.toml").is_file()
     for extra in dict.fromkeys(extra for _, extra in needed):
-        there = all(any(distributions(name=name)) for name, of in needed if of == extra)
-        names = [name for name, of in needed if of == extra and name != "anomalynet"]
-        lacking = ("no", "optional", install_command(*names))
+        names = [name for name, of in needed if of == extra and "anomalynet" not in name]
+        there = all(any(distributions(name=name.partition("[")[0])) for name in names)
+        lacking = ("no", "optional", f"pip install -e '.[{extra}]'")
+        if not clone:
+            lacking = ("no", "optional", install_command(*names))
         rows.append(_row(f"extra {extra}", *(("installed",) if there else lacking)))
     return rows
 

@@ -199,7 +199,7 @@ def model_class(name: str) -> type[ModelConfig]:
     if not (isinstance(config, type) and is_dataclass(config) and issubclass(config, ModelConfig)):
         raise UsageError(
             f"{name}: no dataclass `Config` that extends anomalynet.config.model.ModelConfig",
-            "the README shows one",
+            "anomalynet/models/README.md shows one",
         )
     return config
 

@@ -47,7 +47,9 @@ def fetch(name: str) -> Fetched:
         )
     if url is None or source is None:
         raise DataError(f"{name} needs no download", f"anomalynet data info {name}")
-    hashes = digests.manifest(name)
+    if not (hashes := digests.manifest(name)):
+        what = f"{name}: there is no list of its files and their SHA-256"
+        raise DataError(what, f"write {name}.sha256 beside the source's module")
     missing = [file for file in hashes if not _verified(folder / file, hashes[file])]
     if missing:
         _download(name, folder, {file: url(file) for file in missing}, hashes)

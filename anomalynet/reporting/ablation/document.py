@@ -178,10 +178,16 @@ def _reference(found: _Found) -> str:
     reference = reference_of(found.arms)
     if reference is None:
         return "There is no reference."
-    levels = ", ".join(
-        f"{axis}={level_text(level)}" for axis, level in reference.design.levels.items()
-    )
-    return f"Reference: {levels or reference.name}."
+    models = {record.result.experiment for record in reference.design.records}
+    named = {arm.name: _levels(arm) for arm in found.arms if arm is not reference}
+    own = [f"*{name}* is {levels}" for name, levels in named.items() if levels and name != levels]
+    levels = _levels(reference) or ", ".join(sorted(models)) or reference.name
+    return f"Reference: {levels}. {'; '.join(own)}{'.' if own else ''}".strip()
+
+
+def _levels(arm: MeasuredArm) -> str:
+    """What an arm sets."""
+    return ", ".join(f"{axis}={level_text(level)}" for axis, level in arm.design.levels.items())
 
 
 def _once(arms: Sequence[MeasuredArm]) -> list[str]:
