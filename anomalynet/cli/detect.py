@@ -205,8 +205,8 @@ def _stretch(rank: int, one: dict[str, Any], threshold: float, hits: tuple[int, 
     from anomalynet.detection.contract import MASK
 
     state = "below the threshold"
-    if one["alarm"]:
-        state = "ALARM"
+    if one["alarms"]:
+        state = "ALARM" if one["alarms"] == 1 else f"{one['alarms']} ALARMS"
     elif one["score"] >= threshold:
         few = "not in {} of {} steps".format(*hits) if hits != (1, 1) else "no new alarm"
         state = f"at the threshold, but {few}"

@@ -219,4 +219,4 @@ def print_alarms(title: str, scores: Path) -> None:
     test = read(scores, lambda rows: rows.filter(split="test").drop_nulls("score"))
     count = f"{test['alarm'].sum():,} of {test.height:,} test steps are alarms"
     print_text(title)
-    print_text(f"no labels, so no metrics; {count}: column `alarm` of {scores}")
+    print_text(f"no labels, so no metrics of the test part; {count}: column `alarm` of {scores}")

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flag(parser, "--keys", "instead explain every key, or the named ones")
     text = "instead draw the incidents that are injected, on windows of this data set"
     option(parser, "--injected", "DATA", f"{text} (experiment: unlabelled)")
-    option(parser, "--out", "FILE", "the figure (default: injected.png)", Path)
+    option(parser, "--out", "FILE", "the figure (default: injected-DATA.png)", Path)
     add_json(parser)
     parser.set_defaults(overrides=[])
 
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
         name, data = (names or ["unlabelled"])[0], {"data.name": args.injected}
         config = load(name, overrides, data).config
-        figure = draw_injected(config, args.out or Path("injected.png"))
+        figure = draw_injected(config, args.out or Path(f"injected-{args.injected}.png"))
         print_json({"figure": figure}) if args.json else print(figure)
         words = [name, *overrides, f"data.name={args.injected}"]
         print_next(f"anomalynet train {shlex.join(words)}")

@@ -105,9 +105,9 @@ def fleet_warning(
         for one in map(Steps.of, parts)
     ]
     short = (
-        f"validation is short for the alarm budget: {budget * days:.2g} alarms in {days:.2g} days "
+        f"the alarm budget allows only {budget * days:.2g} alarms in validation, {days:.2g} days "
     )
-    short += "of all devices together, where 5 are needed to judge it; import a recording "
+    short += "of all devices together; 5 would make a steadier threshold, of a recording "
     short += f"{max(5 / (budget * days or np.inf), 1.1):.2g} times as long"
     more = "more alarms than allowed: import a longer recording, or `detect --hits 3/5`"
     return [

@@ -31,7 +31,7 @@ class Stretch:
     peak: int
     score: float  # of the peak
     silent: bool  # whether the step of the peak, or those that raised its alarms, had no reading
-    alarm: bool = False  # whether an alarm was raised in it
+    alarms: int = 0  # raised in it
     over: tuple[int, int] | None = None  # first and last step at the threshold
     channels: tuple[str, ...] = ()  # that its last alarm names
     # of the peak, the last steps, float32 (time, channel); without them `channels` are the alarm's
@@ -39,12 +39,12 @@ class Stretch:
 
     def to_json(self) -> dict[str, Any]:
         """Device; time, until (of the steps at the threshold, if there are some) and peak, in UTC;
-        score, alarm, channels and no_readings."""
+        score, alarms (count), channels and no_readings."""
         first, last = self.over or (self.first, self.last)
         found = {"device": self.device, "time": iso(first), "until": iso(last)}
         found |= {"peak": iso(self.peak)}
         reason = {"channels": list(self.channels), "no_readings": self.silent}
-        return {**found, "score": self.score, "alarm": self.alarm, **reason}
+        return {**found, "score": self.score, "alarms": self.alarms, **reason}
 
 
 class Watch:
@@ -100,8 +100,8 @@ class Watch:
                 step.over = (time, time) if reached else None
                 now = self._step(step)
                 if event := raised.get((now.device, time)):
-                    now.silent = bool(event.reason) and (now.silent or not now.alarm)
-                    now.alarm = True
+                    now.silent = bool(event.reason) and (now.silent or not now.alarms)
+                    now.alarms += 1
                     now.channels = tuple(one.name for one in event.channels)
 
     def _window_of(
@@ -119,13 +119,13 @@ class Watch:
         now = self._now.setdefault(step.device, step)
         if step.first - now.last > self._window * self._period * 1e6:
             self._best = ranked([*self._best, now])
-        elif now.alarm or now.score >= self._level(step.score):
+        elif now.alarms or now.score >= self._level(step.score):
             if step.score >= self._level(now.score):
                 now.last = step.last
             if step.over:
                 now.over = (now.over or step.over)[0], step.last
             if step.score > now.score:
-                now.score, now.silent = step.score, now.silent if now.alarm else step.silent
+                now.score, now.silent = step.score, now.silent if now.alarms else step.silent
                 now.peak, now.window = step.peak, step.window
             return now
         self._now[step.device] = step  # after a gap, or far above the steps before
@@ -151,7 +151,9 @@ class Watch:
 
 def ranked(stretches: list[Stretch]) -> list[Stretch]:
     """The stretches that a summary names, in its order."""
-    order = sorted(stretches, key=lambda one: (not one.silent, one.alarm, one.score), reverse=True)
+    order = sorted(
+        stretches, key=lambda one: (not one.silent, one.alarms > 0, one.score), reverse=True
+    )
     return order[:HIGHEST]
 
 

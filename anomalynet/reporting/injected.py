@@ -28,7 +28,7 @@ def draw_injected(config: Config, path: Path) -> Path:
     to inject; DataError: the data cannot be used."""
     form = path.suffix.lstrip(".")
     if form not in ("png", "svg"):
-        raise UsageError(f"{path}: a figure is a .png or .svg", "--out injected.png")
+        raise UsageError(f"{path}: a figure is a .png or .svg", "--out FILE.png")
     with style():
         content = dict(encode(_figure(config)))[form]
     write_bytes(path, content)

@@ -110,6 +110,6 @@ def test_train_compares_alarms_with_the_budget() -> None:
     (said, too_short, more) = fleet_warning(config, [short, scored(busy, quiet)], 0.5, 2)
     assert "0 alarms per device and day on validation, 6 on test, 1 allowed" in said
     assert [text.startswith(NOTE) for text in (said, too_short, more)] == [True, False, False]
-    assert "2 alarms in 2 days" in too_short and "detect --hits 3/5" in more
+    assert "only 2 alarms in validation, 2 days" in too_short and "detect --hits 3/5" in more
     assert len(fleet_warning(config, [none, none], 0.5, 2)) == 1
     assert fleet_warning(config, [scored(quiet, label=0), short], 0.5, 2) == []

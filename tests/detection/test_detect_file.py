@@ -107,7 +107,7 @@ def test_without_an_alarm_the_highest_stretches_are_named(tmp_path: Path, run: R
     code, out, _ = run(
         write(tmp_path / "rows.csv", ROWS), "--json", "--alarms", tmp_path / "a.jsonl"
     )
-    marks = {"alarm": True, "no_readings": False, "channels": ["a"]}
+    marks = {"alarms": 1, "no_readings": False, "channels": ["a"]}
     assert json.loads(out)["highest"][0] == {
         "device": "n2",
         "time": one,

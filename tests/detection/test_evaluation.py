@@ -113,9 +113,9 @@ def test_no_rows() -> None:
 def test_stretches_with_readings_are_named_before_silent_alarms() -> None:
     found = ranked(
         [
-            Stretch("a", 0, 0, 0, 0.9, silent=True, alarm=True),
+            Stretch("a", 0, 0, 0, 0.9, silent=True, alarms=1),
             Stretch("b", 0, 0, 0, 0.2, silent=False),
-            Stretch("c", 0, 0, 0, 0.5, silent=False, alarm=True),
+            Stretch("c", 0, 0, 0, 0.5, silent=False, alarms=1),
             Stretch("d", 0, 0, 0, 0.8, silent=False),
         ]
     )

@@ -374,14 +374,14 @@ def test_the_highest_stretches_are_those_with_readings_then_by_their_peaks_acros
     add(3, (0, 0.4, True), (0, 0.5, True), (0, 0.1, True), (0, 0.2, True), (0, nan, True))
     found = [list(one.values()) for one in watch.highest()]
     second = "1970-01-01T00:00:0{}Z".format
-    peak = ["a", second(1), second(4), second(2), 0.9, False, [], False]
-    alarm = ["b", *[second(1)] * 3, 0.6, True, [], True]
+    peak = ["a", second(1), second(4), second(2), 0.9, 0, [], False]
+    alarm = ["b", *[second(1)] * 3, 0.6, 1, [], True]
     assert found == [peak, alarm]
     # More than a window after second 4, others are of their own; three are named.
     add(7, (0, 0.3, True), (0, 0.7, False), (0, 0.1, True), (0, 0.1, True), (0, 0.1, True))
     add(20, (0, 0.8, True))
     found = [list(one.values()) for one in watch.highest()]
-    later = ["a", *[second(2)[:-3] + "20Z"] * 3, 0.8, False, [], False]
+    later = ["a", *[second(2)[:-3] + "20Z"] * 3, 0.8, 0, [], False]
     assert found[:2] == [peak, later] and alarm not in found  # three others have readings
 
 

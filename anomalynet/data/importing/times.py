@@ -80,7 +80,8 @@ def read_clock(
     for row in found.filter(pl.col("time").is_null())[ROW].head(1):
         if given is not None and row == column.first:
             raise column.refuse(row, f"does not fit {given!r}", f"correct or leave out {CHANGE}")
-        raise column.invalid(row, "correct or remove the line")
+        years = f"years {cells.YEARS[0]} to {cells.YEARS[1] - 1}"
+        raise column.invalid(row, f"correct or remove the line; times are of the {years}")
     return Clock(found, local, form)
 
 

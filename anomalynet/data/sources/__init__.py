@@ -197,7 +197,7 @@ def _source(config: DataConfig) -> Source:
     source = built_in().get(config.name) or imported.find(config.name, base)
     if source is None:
         near = _nearest(config.name, names(), "data.name=")
-        raise DataError(f"unknown data set {config.name!r}", near)
+        raise DataError(f"unknown data set {config.name!r}, also in {base.absolute()}", near)
     return source
 
 

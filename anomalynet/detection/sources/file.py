@@ -81,9 +81,11 @@ class Recording:
                 table = read_table([self.path], form, staging)
             except DataError as error:
                 names = filter(None, (form.time, form.series, *self._parser.sensors))
-                how = f"columns {', '.join(names)}; decimal sign '{form.decimal or '.'}'; times "
+                how = f"columns {', '.join(names)}; separator '{form.separator or ','}'; "
+                how += f"decimal sign '{form.decimal or '.'}'; times "
                 how += form.time_format or "in ISO 8601"
-                how = f"write the file as the model knows it, or empty the cell: {how}"
+                how = f"write the file as the model knows it, or empty the cell ({how}); or count "
+                how += "and leave out such rows: anomalynet detect --follow FILE"
                 if "--unsorted" in (given := error.next_step or ""):
                     how = "sort its rows by device and time"
                 elif "--duplicates" in given:
