@@ -179,8 +179,8 @@ def _reference(found: _Found) -> str:
     if reference is None:
         return "There is no reference."
     models = {record.result.experiment for record in reference.design.records}
-    named = {arm.name: _levels(arm) for arm in found.arms if arm is not reference}
-    own = [f"*{name}* is {levels}" for name, levels in named.items() if levels and name != levels]
+    beside = [arm for arm in found.arms if arm is not reference and not arm.design.on_axes]
+    own = [f"*{arm.name}* is {_levels(arm)}" for arm in beside]
     levels = _levels(reference) or ", ".join(sorted(models)) or reference.name
     return f"Reference: {levels}. {'; '.join(own)}{'.' if own else ''}".strip()
 

@@ -272,6 +272,7 @@ def test_every_file_and_run_is_there_and_every_link_leads_to_one(
     assert set(snapshot(report.parent)) == {"cost.md", *names, "findings.md", "report.md"}
     text = report.read_text(encoding="utf-8")
     assert "*Which part counts?*" in text
+    assert "*no attention, equal size* is model.attention=false" in text
     links = re.findall(r"\]\(([^)]+)\)", text)
     assert len(links) > 6
     assert all((report.parent / link).is_file() for link in links)
