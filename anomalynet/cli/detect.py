@@ -174,7 +174,7 @@ def _print_summary(summary: dict[str, Any], args: argparse.Namespace, seconds: f
     daily += f"; {silent} because readings stopped" if summary["alarms_no_readings"] else ""
     lines = [MODEL.format(**summary), counts, alarms + daily]
     if summary["highest"]:
-        lines += ["highest scores, and what made them (times in UTC):"]
+        lines += ["alarms, then the highest scores, and what made them (times in UTC):"]
     for rank, each in enumerate(summary["highest"], 1):
         lines += _stretch(rank, each, summary["threshold"], args.hits)
     lines += summary["not_scored"]["texts"]
@@ -215,8 +215,8 @@ def _stretch(rank: int, one: dict[str, Any], threshold: float, hits: tuple[int, 
     named = ["missing readings" if name == MASK else name for name in one["channels"]]
     lines += [f"     by {', '.join(named)}"] * bool(named)
     if one["time"] != one["until"]:
-        high = "at the threshold" if one["score"] >= threshold else "higher than usual"
-        lines += [f"     {high} from {one['time']} to {one['until']}"]
+        high = "reached the threshold" if one["score"] >= threshold else "at least half as high"
+        lines += [f"     {high} between {one['time']} and {one['until']}"]
     return lines
 
 

@@ -105,8 +105,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
-    if not given:
-        given = ["--help"]
     if given[:1] == ["help"]:  # `help VERB` is `VERB --help`
         given = [*given[1:], "--help"]
     if "_ARGCOMPLETE" in os.environ:  # the shell asks what could follow; this ends the process
@@ -118,6 +116,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             if sorted(given) == ["--json", "--version"]:
                 print_json({"version": __version__})
                 return 0
+            if not given:
+                what = f"name a verb: {', '.join(VERBS)}"
+                raise errors.UsageError(what, "anomalynet --help explains them")
             return _run(given)
         except OutputLostError:
             return 141  # 128 + SIGPIPE, as of any program whose reader has gone

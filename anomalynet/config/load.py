@@ -110,17 +110,18 @@ def chain(path: Path, kind: locate.Kind = "experiments") -> tuple[list[list[Leaf
 
 
 def _resolve(levels: list[list[Leaf]], name: str, problems: list[Problem]) -> Loaded:
-    model_leaf = _model_leaf(levels)
-    if model_leaf is None:
+    named = _model_leaf(levels)
+    chosen = model_class("hybrid")  # without a model, any, to report the other problems too
+    if named is None and not problems:
         what = "model.name is missing: set it, or extend an experiment that sets it"
-        raise ConfigError(problems or [Problem(name, what)])
-    try:
-        chosen = model_class(model_leaf.word)
-    except KeyError:
-        near = nearest(model_leaf.word, model_names())
-        problems.append(Problem(model_leaf.where, f"unknown model {model_leaf.word!r}", near))
-        chosen = model_class("hybrid")  # any model, to report the other problems too
-    leaves = _effective(levels, model_leaf.word)
+        problems.append(Problem(name, what))
+    elif named is not None:
+        try:
+            chosen = model_class(named.word)
+        except KeyError:
+            near = nearest(named.word, model_names())
+            problems.append(Problem(named.where, f"unknown model {named.word!r}", near))
+    leaves = _effective(levels, named.word if named else "hybrid")
     config, origins = filled(Config(model=chosen()), leaves, problems)
     for key, what in bounds.violations(config):
         problems.append(Problem(origins.get(key, "default"), f"{key}: {what}"))

@@ -216,7 +216,7 @@ def user_module(path: str) -> ModuleType:
     if not digest or spec is None or spec.loader is None:
         others = [other.name for other in file.parent.glob("*.py")]
         near = difflib.get_close_matches(file.name, others, n=1)
-        how = f"did you mean {near[0]}?" if near else None
+        how = f"did you mean {near[0]}?" if near else f"the path is from {Path.cwd()}"
         raise UsageError(f"model.name: no such file {path}", how)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module

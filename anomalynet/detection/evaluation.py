@@ -17,7 +17,7 @@ import numpy.typing as npt
 from anomalynet.detection.records import Outcome, iso
 from anomalynet.metrics import events
 
-HIGHEST = 3  # stretches that a summary names
+HIGHEST = 5  # stretches that a summary names
 
 
 @dataclass(slots=True)

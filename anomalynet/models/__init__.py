@@ -36,7 +36,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anomalynet.config.model import model_class, model_names, user_module
+from anomalynet.config.model import ModelConfig, model_class, model_names, user_module
 from anomalynet.config.schema import Config
 from anomalynet.errors import ConfigError, Problem, UsageError, meant
 
@@ -57,7 +57,8 @@ if TYPE_CHECKING:
     from anomalynet.models.window_model import WindowModel
 
 __all__ = ["CNN", "CNNLSTM", "LSTM", "Autoencoder", "Classical", "Detector", "GradientBoosting"]
-__all__ += ["Hybrid", "HybridCausal", "IsolationForest", "Logistic", "Output", "RandomForest"]
+__all__ += ["Hybrid", "HybridCausal", "IsolationForest", "Logistic", "ModelConfig", "Output"]
+__all__ += ["RandomForest"]
 __all__ += ["WindowModel", "available", "build", "load_user_model", "model_type"]
 
 _HOMES = {"Classical": "classical", "Detector": "base", "Output": "base"}

@@ -216,9 +216,10 @@ def _first_screen(
     board, models = Leaderboard.of(context), context.models
     table = leaderboard_section(board)
     warnings = (*context.warnings(), *audits.warnings(audit, models), *doubts(board))
-    split = next((context[one].split for one in context.run), "")
+    first = next(iter((*board.ranked, *context.run)), None)
+    split = "" if first is None else context[first].split
     again = f" `{command}` makes this report again." if command else ""
-    tested = context[context.base].tested if context.run else ""
+    tested = "" if first is None else context[first].tested
     parts = [
         f"# {title}",
         verdict(board),

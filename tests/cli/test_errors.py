@@ -30,7 +30,7 @@ SMALL = f"data.worlds=null data.scenario='{TINY}' data.calibration_rows=50"
         ("train cnn model.attention=true", 2, "cnn has no such key; hybrid has it"),
         ("train hybrid_injected training.injection.kinds=foo", 2, "unknown kind 'foo'"),
         ("sweep components training.injection.kinds=foo", 2, "unknown kind 'foo'"),
-        ("train cnn data.name=skap", 2, "did you mean data.name=skab?"),
+        ("train cnn data.name=skap", 2, "did you mean skab?"),
         ("train cnn --runs taken", 2, "is a file, not a folder"),
         (f"train cnn model.name=./broken.py {SMALL}", 2, "./broken.py:15: RuntimeError: mat1 and"),
         ("train extended.yaml", 2, "extended.yaml:2: unknown key 'training.epoch'"),

@@ -28,7 +28,7 @@ def test_names_are_the_presets_and_the_modules_found(
 
 def test_an_unknown_name_gets_the_nearest_and_a_subset_of_a_set_without_any_is_refused() -> None:
     with pytest.raises(
-        DataError, match=r"unknown data set 'scab', also in .*\n.*did you mean data.name=skab"
+        DataError, match=r"unknown data set 'scab', also in .*\n.*did you mean skab"
     ):
         sources.info("scab")
     with pytest.raises(DataError, match="smart_city has no subsets"):

@@ -119,4 +119,4 @@ def test_stretches_with_readings_are_named_before_silent_alarms() -> None:
             Stretch("d", 0, 0, 0, 0.8, silent=False),
         ]
     )
-    assert [one.device for one in found] == ["c", "d", "b"]
+    assert [one.device for one in found] == ["c", "d", "b", "a"]

@@ -27,6 +27,8 @@ FOREIGN = {
     b"\x1f\x8b": "compressed: unpack it first",
     **dict.fromkeys((b"BZh91A", b"\xfd7zXZ", b"7z\xbc\xaf"), "compressed: unpack it first"),
     b"PK\x03\x04": "a spreadsheet or archive: save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "an old spreadsheet: save the sheet as CSV",
+    b"\x89PNG": "a picture",
     b"ARROW1": "an Arrow file: save it as Parquet or CSV",
     b"{": "JSON: import reads tables, save it as CSV or Parquet",
     b"[{": "JSON: import reads tables, save it as CSV or Parquet",

@@ -196,7 +196,7 @@ def _source(config: DataConfig) -> Source:
     base = Path(config.root) if config.root is not None else data_folder()
     source = built_in().get(config.name) or imported.find(config.name, base)
     if source is None:
-        near = _nearest(config.name, names(), "data.name=")
+        near = _nearest(config.name, names(), "")
         raise DataError(f"unknown data set {config.name!r}, also in {base.absolute()}", near)
     return source
 

@@ -180,7 +180,8 @@ def _usable(found: Split, cut: Cut, config: DataConfig) -> list[str]:
             raise UnusableSplitError(
                 f"split {cut.label}: no window of {config.window} steps fits the {part} part of "
                 f"fold {config.split.fold}",
-                "shorten data.window, or lower data.calibration_rows or data.max_gap",
+                "give a longer recording, of four days at least; or shorten data.window, or lower "
+                "data.calibration_rows or data.max_gap",
             )
         normal, attack = int((labels == 0).sum()), int((labels == 1).sum())
         if part == "train" or len(classes) == 0 or (normal and attack):

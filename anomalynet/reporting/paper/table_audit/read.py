@@ -82,7 +82,7 @@ def parse(text: str, name: str, suffix: str, of: Class | None = None) -> Printed
     lines = list(_read_lines(text, name, suffix, problems))
     table = _make_table(lines, name, of, problems)
     if problems:
-        known = f"columns: model, {', '.join(COLUMNS)}; any of them may be missing"
+        known = f"columns: model, and some of {', '.join(COLUMNS)}"
         raise DataError("\n".join(map(str, problems)), known)
     return table
 
@@ -159,6 +159,7 @@ def _make_table(
                     problems.append(Problem(where, f"{column}: {text!r} {wrong}"))
         if model is None:
             problems.append(Problem(where, "no column `model`"))
+            break
         unique = f"{model} (line {line})" if model in models else model or f"row {len(rows) + 1}"
         models.add(unique)
         rows.append(PrintedRow(unique, line, cells))
