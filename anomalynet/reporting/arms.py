@@ -172,9 +172,18 @@ def _split_by_data(variants: Mapping[Variant, list[RunRecord]]) -> dict[Variant,
 
 
 def _difference(variant: Mapping[str, str], others: Sequence[Mapping[str, str]]) -> str:
-    keys = sorted({key for other in others for key in other} | set(variant))
-    differing = [key for key in keys if len({other.get(key) for other in others}) > 1]
-    return ", ".join(f"{key}={variant.get(key, '–')}" for key in differing)
+    """The settings by which a variant differs from the others: of more than two as few as tell all
+    apart, and `…`."""
+    values: dict[str, set[str | None]] = {}
+    for key in sorted({key for other in (variant, *others) for key in other}):
+        values[key] = {other.get(key) for other in others}
+    differing = [key for key in values if len(values[key]) > 1]
+    chosen = differing if len(differing) <= 2 else []
+    for key in sorted(differing, key=lambda key: -len(values[key])):
+        if len({tuple(other.get(one) for one in chosen) for other in others}) < len(others):
+            chosen = [*chosen, key]
+    shown = [f"{key}={variant.get(key, '–')}" for key in sorted(chosen)]
+    return ", ".join(shown + ["…"] * (len(chosen) < len(differing)))
 
 
 def repetitions_of(

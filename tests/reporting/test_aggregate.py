@@ -126,6 +126,13 @@ def test_what_makes_an_arm_and_what_does_not(tmp_path: Path) -> None:
     epochs: list[dict[str, Any]] = [{"config": {"training": {"epochs": n}}} for n in (5, 3)]
     expected = ["cnn [training.epochs=3], 1", "cnn [training.epochs=5], 1"]
     assert named("epochs", epochs) == expected
+    tandem = [
+        {"config": {"training": {"epochs": n, "patience": n, "batch_size": n}}} for n in (3, 5)
+    ]
+    assert named("tandem", tandem) == [
+        "cnn [training.batch_size=3, …], 1",
+        "cnn [training.batch_size=5, …], 1",
+    ]
     assert named("none", [{**own, "epochs": None} for own in epochs], "logistic") == ["logistic, 2"]
     places = [
         {"hardware": {"devices": 1 + fold}, "data": {"window": 32, "root": root}}
