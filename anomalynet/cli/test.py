@@ -17,8 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_runs(parser)
     add_json(parser)
     parser.epilog = (
-        "data.name, data.root, data.subset, data.world and data.scenario choose the data; "
-        "without them the run's own test part is scored again."
+        "data.name, data.root, data.subset, data.world, data.worlds and data.scenario choose the "
+        "data. With data.name the run's own root, subset and scenario are dropped: name them anew. "
+        "Without them the run's own test part is scored again."
     )
 
 
