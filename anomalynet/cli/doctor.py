@@ -57,7 +57,8 @@ def _packages() -> list[dict[str, object]]:
         versions = [one.version for one in distributions(name=name)]
         missing = (None, "missing", install_command(name))
         if gateway:
-            missing = (None, "optional", "to train; `anomalynet detect` runs without")
+            use = "for `anomalynet detect` of CSV, Parquet and NumPy" if name == "polars" else ""
+            missing = (None, "optional", use or "to train; `anomalynet detect` runs without")
         rows.append(_row(name, versions[0]) if versions else _row(name, *missing))
     lines = [line for own in distributions(name="anomalynet") for line in own.requires or ()]
     form = r"^([\w.-]+(?:\[[\w,]+\])?).*extra == .([\w-]+)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import shlex
 from pathlib import Path
@@ -121,6 +122,8 @@ def _print_result(path: Path, result: Result) -> None:
         _print_visible(path)
     print(path)
     export = f"anomalynet export {shlex.quote(str(path))} --out model.onnx"
+    if importlib.util.find_spec("onnx") is None:
+        export += "  # needs the extra export: see anomalynet doctor"
     print_next(export, *["anomalynet report"] * bool(test.labelled))
 
 

@@ -195,7 +195,8 @@ class TelemetryDataModule(L.LightningDataModule):
         train = every.select((0, 1) if labelled else (-1, 0))
         if len(train) == 0:
             wanted = "labelled" if labelled else "normal or unlabelled"
-            hint = "data without labels trains unlabelled, autoencoder and isolation_forest"
+            hint = "data without labels trains unlabelled, autoencoder and isolation_forest; "
+            hint += "others with training.incidents=injected evaluation.threshold=alarm_budget"
             what = f"none of the {len(every)} training windows of {data.name} is {wanted}"
             raise DataError(what, hint if labelled else None)
         return train

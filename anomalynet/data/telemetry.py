@@ -27,6 +27,7 @@ import polars as pl
 from anomalynet.config.schema import SplitPolicy
 
 RESERVED = ("series", "time", "label", "incident", "kind", "split", "visible")
+LEADING = ("series", "time", "label", "incident", "kind")  # columns of every table
 MASK = "missing"  # name of the channel that `data/prepare.py` adds; no sensor may have it
 CELL_SILENT = "cell_silent"  # the only channel known in every slot of a node, heard or not
 

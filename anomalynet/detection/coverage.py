@@ -4,6 +4,7 @@ know, and readings at another step than its own."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isnan
 from statistics import median
 from typing import Any
 
@@ -21,13 +22,18 @@ class Coverage:
     def __init__(self, contract: Contract, *, calibrates: bool = False) -> None:
         self._contract, self._calibrates = contract, calibrates
         self._newest: dict[int, int] = {}  # row of a device → time of its last step, in µs
+        self._observed: dict[int, int] = {}  # and of the last that had a reading
         self._heard: dict[str, int] = {}  # device → time of its last reading
         self._gaps: list[float] = []  # seconds between readings of a device
+        self._unheard = set(range(len(contract.sensors)))  # sensors without a value so far
         self._silences = 0
         self._longest: tuple[int, int, int] | None = None  # length in µs, row, begin
 
     def add(self, messages: Iterable[Message], steps: Steps) -> None:
         """Add what a call of the engine took and made."""
+        for message in messages if self._unheard else ():
+            for reading in message.readings:
+                self._unheard -= {at for at in self._unheard if not isnan(reading.values[at])}
         for message in messages if len(self._gaps) < JUDGED else ():
             for reading in message.readings:
                 if (before := self._heard.get(reading.device)) is not None:
@@ -35,18 +41,22 @@ class Coverage:
                 self._heard[reading.device] = reading.time
         if (period := self._contract.period) is None:
             return
-        for row, time in zip(steps.row.tolist(), steps.time.tolist(), strict=True):
-            silence = time - self._newest.get(row, time)
-            if silence > UNLIKE * max([period, *self._contract.periods.values()]) * 1e6:
+        longest = UNLIKE * max([period, *self._contract.periods.values()]) * 1e6
+        columns = steps.row, steps.time, steps.observed
+        for row, time, heard in zip(*(one.tolist() for one in columns), strict=True):
+            if time - self._newest.get(row, time) > longest:
+                silence = time - self._observed.get(row, time)
                 self._silences += 1
                 self._longest = max(self._longest or (0, 0, 0), (silence, row, time - silence))
             self._newest[row] = time
+            if heard:
+                self._observed[row] = time
 
     def to_json(self, names: Sequence[str]) -> dict[str, Any]:
         """`silences` (count of those that ended a segment), `longest_silence` (device, time, and
         seconds; None without any), `unknown_devices`, which calibrate first, `step`, the usual
-        seconds between readings, where it is unlike the model's, else None; and `texts`, the same
-        in words. `names`: the devices by row."""
+        seconds between readings, where it is unlike the model's, else None; `unheard`, the sensors
+        without any value; and `texts`, the same in words. `names`: the devices by row."""
         contract, texts, longest, unknown = self._contract, list[str](), None, list[str]()
         if self._longest is not None:
             length, row, begin = self._longest
@@ -68,7 +78,10 @@ class Coverage:
                 f"readings come every {step:g} s, and the model learned from one every "
                 f"{contract.period:g} s: its scores mean little"
             )
-        found = {"silences": self._silences, "longest_silence": longest}
+        unheard = [self._contract.sensors[at].name for at in sorted(self._unheard)]
+        if unheard:
+            texts.append(f"without any value: {', '.join(unheard)}")
+        found = {"silences": self._silences, "longest_silence": longest, "unheard": unheard}
         return {**found, "unknown_devices": unknown, "step": step, "texts": texts}
 
     def _unlike(self) -> float | None:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomalynet.detection.contract import Reference
+from anomalynet.detection.engine import scoring
 from anomalynet.detection.engine.devices import Table
 from anomalynet.detection.engine.engine import Engine
 from anomalynet.detection.engine.pipeline import Alarms
@@ -179,6 +180,19 @@ def test_without_a_reconstruction_channels_are_those_that_raised_the_score(tmp_p
     # Means 1.5 + 3.5. With a of the ordinary windows, whose means are 0.5 and 1, the score loses 1
     # and 0.5; with b, whose means are 0 and 0.5, 3.5 and 3: 0.75 and 3.25 in the mean.
     assert (event.score, event.channels) == (5.0, (("b", 0.8125), ("a", 0.1875)))
+
+
+def test_channels_each_of_which_is_enough_are_named_by_what_they_raise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network whose score is the largest reading, at most 1: without either channel it is 1."""
+    flat = (0.0,) * 6
+    found = model(tmp_path, contract(form="statistics", reference=Reference(windows=(flat, flat))))
+    largest = lambda _, x: {"score": np.minimum(x[:, :, :2].max(axis=(1, 2)), 1.0)}  # noqa: E731
+    monkeypatch.setattr(scoring, "run_windows", largest)
+    window = np.array([[0, 0, 0], [2, 4, 0]], np.float32)
+    assert scoring.channel_parts(found, window).tolist() == [1.0, 1.0, 0.0]
+    assert scoring.channel_parts(found, window * [1, 0.1, 1]).tolist() == [0.6, 0.0, 0.0]
 
 
 def test_in_the_form_step_attention_names_the_times_of_states(tmp_path: Path) -> None:

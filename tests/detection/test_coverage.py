@@ -13,20 +13,22 @@ from tests.detection.graphs import contract
 SECOND = 1_000_000
 
 
-def steps(row: list[int], time: list[int]) -> Steps:
+def steps(row: list[int], time: list[int], silent: tuple[int, ...] = ()) -> Steps:
+    """Steps of devices; at the times `silent` there was no reading."""
     count = len(row)
     values, score = np.zeros((count, 1), np.float32), np.zeros(count)
     times = np.array(time, np.int64) * SECOND
-    return Steps(np.array(row, np.int64), times, np.ones(count, np.bool_), values, score)
+    observed = ~np.isin(time, silent)
+    return Steps(np.array(row, np.int64), times, observed, values, score)
 
 
 def heard(device: str, *times: int) -> list[Message]:
-    return [Message("file", (Reading(device, time * SECOND, (1.0,)),)) for time in times]
+    return [Message("file", (Reading(device, time * SECOND, (1.0, 2.0)),)) for time in times]
 
 
 def test_silences_are_counted_and_the_longest_is_named_across_calls() -> None:
     coverage = Coverage(contract(period=10.0))
-    coverage.add([], steps([0, 1, 0, 1], [0, 0, 10, 30]))
+    coverage.add([], steps([0, 1, 0, 1, 0], [0, 0, 10, 30, 20], silent=(20,)))
     coverage.add([], steps([1, 0, 0], [40, 50, 60]))
     found = coverage.to_json(["a", "b"])
     assert found["silences"] == 2
@@ -35,7 +37,7 @@ def test_silences_are_counted_and_the_longest_is_named_across_calls() -> None:
         "time": "1970-01-01T00:00:10Z",
         "seconds": 40.0,
     }
-    assert len(found["texts"]) == 1 and "a from 1970-01-01T00:00:10Z" in found["texts"][0]
+    assert "a from 1970-01-01T00:00:10Z" in found["texts"][0]
 
 
 @pytest.mark.parametrize(
@@ -57,3 +59,11 @@ def test_devices_that_the_model_does_not_know_are_named_unless_all_calibrate() -
     assert Coverage(made).to_json(["a", "b"])["unknown_devices"] == ["b"]
     assert Coverage(made, calibrates=True).to_json(["a", "b"])["unknown_devices"] == []
     assert Coverage(contract(period=10.0)).to_json(["a", "b"])["unknown_devices"] == []
+
+
+def test_a_sensor_without_any_value_is_named() -> None:
+    coverage = Coverage(contract(period=10.0))
+    for value in (np.nan, 3.0):
+        coverage.add([Message("file", (Reading("a", 0, (np.nan, value)),))], steps([], []))
+    found = coverage.to_json(["a"])
+    assert (found["unheard"], found["texts"]) == (["a"], ["without any value: a"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -376,3 +378,29 @@ def test_values_that_cannot_be_read_are_an_error_without_options_of_an_import(
     code, _, err = run(tmp_path / name)
     assert code == 2 and all(word in err for word in words)
     assert "--null" not in err and "--time-format" not in err and "→ " in err
+
+
+def test_a_csv_needs_polars_alone_of_what_training_needs(tmp_path: Path, model: Path) -> None:
+    """As on a gateway, where nothing else of the package's dependencies is installed."""
+    file = write(tmp_path / "rows.csv", ROWS)
+    absent = [
+        "torch",
+        "lightning",
+        "filelock",
+        "yaml",
+        "omegaconf",
+        "optuna",
+        "scipy",
+        "sklearn",
+        "simpy",
+        "pooch",
+    ]
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({absent}))  # import of None fails
+from anomalynet.detection.recording import detect_file
+from pathlib import Path
+print(detect_file(Path({str(file)!r}), Path({str(model)!r}))["scored"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["6"]

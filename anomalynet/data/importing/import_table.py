@@ -19,10 +19,10 @@ from anomalynet.data.folder import data_folder
 from anomalynet.data.importing import checks, ordering
 from anomalynet.data.importing.cells import is_name, quote
 from anomalynet.data.importing.intervals import mark, read_intervals
-from anomalynet.data.importing.read import POSITION, Table, read_table
+from anomalynet.data.importing.read import Table, canonical, once, read_table
 from anomalynet.data.importing.request import ImportReport, ImportRequest
 from anomalynet.data.sources import built_in, imported, simulated
-from anomalynet.data.sources._reading import LEADING, number_incidents
+from anomalynet.data.sources._reading import number_incidents
 from anomalynet.data.telemetry import Incident
 from anomalynet.errors import DataError, first_line
 from anomalynet.runs import checksums
@@ -58,7 +58,7 @@ def import_table(request: ImportRequest) -> ImportReport:
         warnings += checks.find_warnings(table, keys) + ordering.long_steps(table.rows, keys)
         frame = canonical(table, keys)
         if request.duplicates == "mean":
-            keys = _once(keys)
+            keys = once(keys)
         found = ordering.period(keys) if request.time else None
         period = request.period or (found if request.time else 1.0)
         if found and period and abs(period - found) > ordering.REGULAR_WIDTH * found:
@@ -149,24 +149,6 @@ def _incidents(
     shift = len(given)  # numbers of the file come first and stay as they are
     keys = keys.with_columns(incident=pl.coalesce("incident", numbered["incident"] + shift))
     return keys, given | {number + shift: incident for number, incident in found.items()}
-
-
-def canonical(table: Table, keys: pl.DataFrame) -> pl.LazyFrame:
-    """The canonical table, with the mean of readings with the same time if its format says so.
-    `keys`: those of the table in any order, with the column `incident`."""
-    split = ["split"] if table.roles.split is not None else []
-    frame = table.frame(keys.select(POSITION, *LEADING, *split))
-    if table.form.duplicates != "mean":
-        return frame
-    channels = table.form.channels
-    whole = frame.collect()
-    sets = whole.group_by("series", "time", maintain_order=True)
-    means = sets.agg(pl.col(*channels).mean()).select(*channels)
-    return _once(whole.drop(channels)).hstack(means).lazy()
-
-
-def _once(keys: pl.DataFrame) -> pl.DataFrame:
-    return keys.unique(["series", "time"], keep="first", maintain_order=True)
 
 
 def _target(name: str, replace: bool) -> Path:

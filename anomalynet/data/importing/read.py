@@ -15,6 +15,7 @@ from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.request import LABEL_NAMES, Roles, assign
 from anomalynet.data.importing.rows import ROW, Rows, header, open_rows
 from anomalynet.data.importing.times import Clock, check_local, check_zone, read_clock, to_utc
+from anomalynet.data.telemetry import LEADING
 from anomalynet.errors import DataError, first_line
 
 POSITION = "position"
@@ -237,3 +238,22 @@ def _label_per_row(rows: Rows, form: TableFormat, height: int) -> pl.Series:
         )
     label = values.label(rows, 0, form)
     return rows.frame.select(ROW, label=label).collect().sort(ROW)["label"]
+
+
+def canonical(table: Table, keys: pl.DataFrame) -> pl.LazyFrame:
+    """The canonical table, with the mean of readings with the same time if its format says so.
+    `keys`: those of the table in any order, with the column `incident`."""
+    split = ["split"] if table.roles.split is not None else []
+    frame = table.frame(keys.select(POSITION, *LEADING, *split))
+    if table.form.duplicates != "mean":
+        return frame
+    channels = table.form.channels
+    whole = frame.collect()
+    sets = whole.group_by("series", "time", maintain_order=True)
+    means = sets.agg(pl.col(*channels).mean()).select(*channels)
+    return once(whole.drop(channels)).hstack(means).lazy()
+
+
+def once(keys: pl.DataFrame) -> pl.DataFrame:
+    """The first row of each series and time."""
+    return keys.unique(["series", "time"], keep="first", maintain_order=True)

@@ -12,10 +12,8 @@ import polars as pl
 from anomalynet.data.importing.cells import SWITCH, check_name
 from anomalynet.data.importing.format import TableFormat
 from anomalynet.data.importing.read import read_table
-from anomalynet.data.telemetry import Channel, Incident, Telemetry
+from anomalynet.data.telemetry import LEADING, Channel, Incident, Telemetry
 from anomalynet.runs.files import scratch_folder
-
-LEADING = ("series", "time", "label", "incident", "kind")
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,8 @@ def channel_parts(model: Model, window: Array) -> Array:
     """What each channel has in the score of a window (time, channel), float64 (channel,), 0 or
     more: its error, where the model reconstructs. Else how far the score falls, in the mean, when
     that channel alone reads as in the reference's ordinary windows, relative to the score and to 4
-    digits; zeros without any."""
+    digits; if none alone makes it fall, how far it rises where that channel alone stands in these
+    windows. Zeros without any."""
     contract = model.contract
     if "error" in contract.outputs:
         return np.asarray(run_windows(model, window[None])["error"][0], np.float64)
@@ -164,6 +165,13 @@ def channel_parts(model: Model, window: Array) -> Array:
         changed[:, :, channel] = ordinary[:, :, channel]
         lower = float(run_windows(model, changed)["score"].mean(dtype=np.float64))
         found[channel] = max(round((score - lower) / max(abs(score), TINY), 4), 0)
+    if not found.any():  # several channels, each of which is enough
+        usual = float(run_windows(model, ordinary)["score"].mean(dtype=np.float64))
+        for channel in range(len(found)):
+            changed = ordinary.copy()
+            changed[:, :, channel] = window[:, channel]
+            higher = float(run_windows(model, changed)["score"].mean(dtype=np.float64))
+            found[channel] = max(round((higher - usual) / max(abs(score), TINY), 4), 0)
     if contract.mask and not window[:, -1].any():
         found[-1] = 0  # nothing was missing
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import chain, groupby, islice, pairwise
 from operator import attrgetter
@@ -15,12 +16,13 @@ from anomalynet.data.importing.cells import is_label, read_label
 from anomalynet.detection.evaluation import Labels
 from anomalynet.detection.records import Message, Reading
 from anomalynet.detection.service.messages import Parser
-from anomalynet.detection.sources.follow import CHUNK, Lines, format_of
+from anomalynet.detection.sources.follow import CHUNK, Lines, format_of, time_columns
 from anomalynet.documents import json_value
 from anomalynet.errors import DataError, UsageError, install_command, say
 from anomalynet.runs.files import is_special, scratch_folder
 
 if TYPE_CHECKING:
+    from anomalynet.data.importing.format import TableFormat
     from anomalynet.data.importing.read import Table
 
 LOOK = 50_000  # first rows that determine how the file is sorted
@@ -80,30 +82,39 @@ class Recording:
             try:
                 table = read_table([self.path], form, staging)
             except DataError as error:
-                names = filter(None, (form.time, form.series, *self._parser.sensors))
-                how = f"columns {', '.join(names)}; separator '{form.separator or ','}'; "
-                how += f"decimal sign '{form.decimal or '.'}'; times "
-                how += form.time_format or "in ISO 8601"
-                how = f"write the file as the model knows it, or empty the cell ({how}); or count "
-                how += "and leave out such rows: anomalynet detect --follow FILE"
-                if "--unsorted" in (given := error.next_step or ""):
-                    how = "sort its rows by device and time"
-                elif "--duplicates" in given:
-                    how = "leave one row for each device and time"
                 what = re.sub(r" \(--\w+\)", "", error.message)
                 is_option = "--" in error.message + (error.next_step or "")  # of an import
-                raise DataError(what, how if is_option else error.next_step) from error
+                advice = self._advice(form, error.next_step) if is_option else error.next_step
+                raise DataError(what, advice) from error
             if large := table.counts.get(TOO_LARGE):
                 self._parser.problems.add("not a number", table.warnings[0], large)
             if "label" in {*table.rows.names} - {*self._parser.sensors} and not form.label:
                 say(f"{self.path}: column 'label' is not read: the model's table had no labels")
             yield from messages(self._readings(table), self.path.name, self._period)
 
+    def _advice(self, form: TableFormat, of_import: str | None) -> str:
+        """What to do about a table that an import refuses, in place of the options of an import."""
+        from anomalynet.data.importing.rows import header
+
+        if "--unsorted" in (of_import or ""):
+            return "sort its rows by device and time"
+        if "--duplicates" in (of_import or ""):
+            return "leave one row for each device and time"
+        named = ", ".join(filter(None, (form.time, form.series, *self._parser.sensors)))
+        known = f"columns {named}; separator '{form.separator or ','}'; decimal sign "
+        known += f"'{form.decimal or '.'}'; times {form.time_format or 'in ISO 8601'}"
+        with suppress(DataError):
+            there = header(self.path, form)
+            wanted = {*self._parser.sensors, *filter(None, [form.series])}
+            if not {*wanted, *time_columns(form, there)} <= {*there}:
+                return f"its columns are {', '.join(there[:20])}; the model reads {known}"
+        how = f"write the file as the model knows it, or empty the cell ({known}); or count and "
+        return how + "leave out such rows: anomalynet detect --follow FILE"
+
     def _readings(self, table: Table) -> Iterator[Reading]:
         import polars as pl
 
-        from anomalynet.data.importing.import_table import canonical
-        from anomalynet.data.importing.read import POSITION
+        from anomalynet.data.importing.read import POSITION, canonical
         from anomalynet.data.importing.rows import ROW
 
         rows, keys, sensors = table.rows, table.keys, self._parser.sensors

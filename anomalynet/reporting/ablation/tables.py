@@ -99,7 +99,7 @@ def what_can_be_seen(contrasts: Sequence[Contrast], noun: str, metric: str) -> s
     form = f"{counted(most.series, 'series')} in {counted(most.clusters, 'cluster')}"
     form += f" ({most.left_out} more have no value: no attack, as a rule)" * (most.left_out > 0)
     least = "" if math.isnan(most.reachable) else f" allow no p below {p_text(most.reachable)}"
-    corrected = f" after Holm's correction over {len(contrasts)} {noun}s" if least else ""
+    corrected = f" after Holm's correction over {counted(len(contrasts), noun)}" if least else ""
     if not any(one.testable for one in contrasts):
         text = (
             f"**No {noun} could be told from the reference by any result**: "
