@@ -298,7 +298,8 @@ class Config:
     """The complete configuration of one run."""
 
     seed: int = 0
-    """Seed of a run's weights, shuffling and dropout; 0 is a seed like any other."""
+    """Seed of a run's weights, shuffling and dropout, and in the shipped experiments of what is
+    held out, too, unless data.split.assignment is set. 0 is a seed like any other."""
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig
     training: TrainingConfig = field(default_factory=TrainingConfig)
