@@ -9,7 +9,7 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-from anomalynet.detection.contract import MASK, Contract
+from anomalynet.detection.contract import Contract
 from anomalynet.detection.coverage import Coverage
 from anomalynet.detection.engine.devices import Array
 from anomalynet.detection.engine.engine import Engine
@@ -160,8 +160,6 @@ def detect_file(
 
 def _named(model: Model, window: Array) -> tuple[str, ...]:
     """The channels that make the score of a window: the first, and others of a tenth or more."""
-    if model.contract.mask and window[-1, -1] >= 1:
-        return (MASK,)  # nothing was heard at the peak
     parts = top(channel_parts(model, window))
     return tuple(
         model.contract.channels[place]
