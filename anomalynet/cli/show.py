@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
         name, data = (names or ["unlabelled"])[0], {"data.name": args.injected}
         config = load(name, overrides, data).config
-        figure = draw_injected(config, args.out or Path(f"injected-{args.injected}.png"))
+        figure = draw_injected(config, args.out or Path(f"injected-{Path(args.injected).stem}.png"))
         print_json({"figure": figure}) if args.json else print(figure)
         words = [name, *overrides, f"data.name={args.injected}"]
         print_next(f"anomalynet train {shlex.join(words)}")

@@ -73,10 +73,11 @@ class Coverage:
                 f"not in the model: {listed}; their first {contract.calibration_rows} readings "
                 "calibrate and are not scored"
             )
-        if (step := self._unlike()) is not None:
+        own = [one for one in (contract.period, *contract.periods.values()) if one]
+        if (step := self._unlike(own)) is not None:
             texts.append(
                 f"readings come every {step:g} s, and the model learned from one every "
-                f"{contract.period:g} s: its scores mean little"
+                f"{own[0]:g} s: its scores mean little"
             )
         unheard = [self._contract.sensors[at].name for at in sorted(self._unheard)]
         if unheard:
@@ -84,9 +85,8 @@ class Coverage:
         found = {"silences": self._silences, "longest_silence": longest, "unheard": unheard}
         return {**found, "unknown_devices": unknown, "step": step, "texts": texts}
 
-    def _unlike(self) -> float | None:
+    def _unlike(self, steps: Sequence[float]) -> float | None:
         """The usual seconds between readings, if no step of the model is like it."""
-        steps = [one for one in (self._contract.period, *self._contract.periods.values()) if one]
         gaps = [gap for gap in self._gaps if gap > 0]
         if not (steps and gaps):
             return None

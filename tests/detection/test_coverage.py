@@ -53,6 +53,14 @@ def test_readings_at_another_step_than_the_model_s(
     assert (found["step"], len(found["texts"])) == (step, int(step is not None))
 
 
+def test_a_model_whose_devices_alone_have_a_step_knows_another() -> None:
+    coverage = Coverage(contract(period=None, periods={"a": 10.0}))
+    coverage.add(heard("a", 0, 1, 2), steps([0, 0], [0, 900]))
+    found = coverage.to_json(["a"])
+    assert (found["step"], found["silences"]) == (1.0, 0)
+    assert "one every 10 s" in found["texts"][0]
+
+
 def test_devices_that_the_model_does_not_know_are_named_unless_all_calibrate() -> None:
     known = {"a": Calibration(mean=(0.0,), scale=(1.0,))}
     made = contract(period=10.0, known=known, calibration_rows=3)
