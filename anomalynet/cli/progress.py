@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from anomalynet.errors import printable
+from anomalynet.errors import counted, printable
 from anomalynet.sweep.progress import Display, duration
 
 INTERVAL = 10.0  # seconds between two lines of a simulation if stderr is not a terminal
@@ -65,7 +65,7 @@ class SimulationProgress(Display):
 
     def __init__(self, title: str, cells: int, length: float) -> None:
         super().__init__()
-        self.title = f"{printable(title)}, {cells} cell{'s' if cells > 1 else ''}"
+        self.title = f"{printable(title)}, {counted(cells, 'cell')}"
         self.total = cells * length
         self._first: float | None = None
 

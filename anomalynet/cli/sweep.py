@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from anomalynet.cli import arguments
 from anomalynet.cli.output import print_json, print_table, print_text
-from anomalynet.errors import UsageError, say
+from anomalynet.errors import UsageError, counted, say
 
 if TYPE_CHECKING:
     from anomalynet.sweep.file import Sweep
@@ -187,7 +187,7 @@ def _show_search(args: argparse.Namespace, outcome: SweepOutcome) -> None:
         print_json({**facts, "seconds_left": seconds})
         return
     print_table(outcome.trials)
-    size = f"{len(runs)} run{'s' if len(runs) > 1 else ''}"
+    size = counted(len(runs), "run")
     text = f"{total} trials of {size}, {total - left} done, {left} left"
     if outcome.best:
         text += f", best: trial {', '.join(map(str, outcome.best))}"

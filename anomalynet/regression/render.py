@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+from anomalynet.errors import counted
 from anomalynet.regression import finding
 from anomalynet.regression.baseline import Entry
 from anomalynet.regression.finding import Finding, interval, number
@@ -39,7 +40,7 @@ class Answer:
     def verdict(self) -> str:
         """The result in one sentence."""
         count = Counter(one.verdict for one in self.findings)
-        bad = [f"{n} {word}{'s' * (n > 1)}" for key, word in BAD.items() if (n := count[key])]
+        bad = [counted(n, word) for key, word in BAD.items() if (n := count[key])]
         fine = [f"{n} {word}" for key, word in FINE.items() if (n := count[key])]
         nothing = "nothing could be compared" if self.exit_code else "no regression"
         summary = "; ".join([", ".join(bad) or nothing, *fine])

@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from anomalynet.errors import counted
 from anomalynet.reporting import figures
 from anomalynet.reporting.aggregate import ArmMetrics, aggregate, in_world
 from anomalynet.reporting.arms import Arm, arms
@@ -183,7 +184,7 @@ def _leader(comparison: Comparison, ranks: Ranks) -> str:
     metric, own = next(iter(ranks.items()))
     mean = own.mean(axis=0)
     best = int(np.argmin(mean))
-    blocks = f"{len(own)} block{'s' * (len(own) != 1)}"
+    blocks = counted(len(own), "block")
     return (
         f"**{list(comparison.titles.values())[best]} ranks best** by {MEASURES[metric].title}: "
         f"first in {_first(own)[best]} of {blocks}, mean rank {mean[best]:.2f}. **Nothing is "

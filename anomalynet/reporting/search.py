@@ -10,6 +10,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from anomalynet.errors import counted
 from anomalynet.metrics.kernels import NAN
 from anomalynet.metrics.suite import METRICS
 from anomalynet.reporting.aggregate import ArmMetrics, aggregate
@@ -187,7 +188,7 @@ def _verdict(outcome: SearchOutcome, models: Models) -> str:
         return f"{found}; there is no untuned run to compare it with."
     before = models[UNTUNED].summary(name)
     gain = f"{100 * (own.mean - before.mean):+.2f}".replace("-", "−")
-    few = f"**Not certain**: {own.n} repetition{'s' * (own.n != 1)}, and one choice among many"
+    few = f"**Not certain**: {counted(own.n, 'repetition')}, and one choice among many"
     return f"{found}, {gain} points against the untuned {metric_text(name, before)} %. {few}."
 
 

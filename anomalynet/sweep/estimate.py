@@ -11,7 +11,7 @@ from pathlib import Path
 from anomalynet.config.bounds import value_of
 from anomalynet.config.leaves import read_yaml
 from anomalynet.config.schema import Config
-from anomalynet.errors import ConfigError
+from anomalynet.errors import ConfigError, counted
 from anomalynet.runs.files import read_json
 from anomalynet.runs.folder import RunFolder
 from anomalynet.runs.sweeps import seconds_of
@@ -166,7 +166,7 @@ def power_text(jobs: Sequence[Job]) -> str:
     if tests < 1:
         return ""
     least, most = needed(tests), most_clusters(jobs)
-    each = f"{tests} comparison{'s' if tests > 1 else ''}"
+    each = counted(tests, "comparison")
     if most is None:
         return f"{each}: a test can pass with {least} clusters of series"
     if most < least:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from anomalynet.errors import counted
 from anomalynet.runs.files import read_json, write_json
 from anomalynet.runs.folder import BusyError, RunFolder
 
@@ -50,7 +51,7 @@ def notes(folders: Iterable[Path]) -> list[str]:
             problems[f"offline ({why})"] += 1
         if warning := record.get("warning"):
             problems[warning] += 1
-    return [f"W&B: {n} run{'s' if n > 1 else ''}: {what}" for what, n in problems.items()]
+    return [f"W&B: {counted(n, 'run')}: {what}" for what, n in problems.items()]
 
 
 def has_key() -> bool:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anomalynet.errors import NothingToCompareError, UsageError, say
+from anomalynet.errors import NothingToCompareError, UsageError, counted, say
 from anomalynet.reporting.formats.files import wanted
 from anomalynet.runs.code import made_by_other_code
 from anomalynet.runs.sweeps import SweepRecord, SweepRun
@@ -66,7 +66,7 @@ def run_search(
         search.renew(rerun)
     stored = search.store.trials()
     ended = sum(trial.state.is_finished() for trial in stored[: search.total])
-    size = f"{len(planned.jobs)} run{'s' if len(planned.jobs) > 1 else ''}"
+    size = counted(len(planned.jobs), "run")
     notify(
         f"{search.total} trials of {size} on {planned.data}, {ended} done, "
         f"{search.runs_at_a_time} at a time, in {planned.runs}"
